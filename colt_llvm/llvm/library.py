@@ -1,0 +1,160 @@
+"""libLLVM by its C API, in this process.
+
+``Library.load`` opens one shared library and looks every symbol up at once, so that a library that
+lacks one is refused with its name, before any work is done. ctypes releases the interpreter lock
+during a call, so a watchdog thread keeps running while a pass does.
+
+A fault inside libLLVM ends the process. Whoever needs to survive it runs this in a child.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from collections.abc import Callable
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_size_t, c_uint, c_void_p
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.errors import ToolchainError
+
+DiagnosticHandler = CFUNCTYPE(None, c_void_p, c_void_p)
+
+_Signature = tuple[Any, tuple[Any, ...]]
+
+#: What we call, as declared in LLVM's own llvm-c headers: name -> (result, arguments).
+_REQUIRED: dict[str, _Signature] = {
+    "LLVMGetVersion": (None, (POINTER(c_uint), POINTER(c_uint), POINTER(c_uint))),
+    "LLVMContextCreate": (c_void_p, ()),
+    "LLVMContextDispose": (None, (c_void_p,)),
+    "LLVMContextSetDiagnosticHandler": (None, (c_void_p, DiagnosticHandler, c_void_p)),
+    "LLVMGetDiagInfoDescription": (c_void_p, (c_void_p,)),
+    "LLVMGetDiagInfoSeverity": (c_int, (c_void_p,)),
+    "LLVMDisposeMessage": (None, (c_void_p,)),
+    "LLVMCreateMemoryBufferWithMemoryRangeCopy": (c_void_p, (c_char_p, c_size_t, c_char_p)),
+    "LLVMDisposeMemoryBuffer": (None, (c_void_p,)),
+    "LLVMGetBufferStart": (c_void_p, (c_void_p,)),
+    "LLVMGetBufferSize": (c_size_t, (c_void_p,)),
+    "LLVMParseBitcodeInContext2": (c_int, (c_void_p, c_void_p, POINTER(c_void_p))),
+    "LLVMWriteBitcodeToMemoryBuffer": (c_void_p, (c_void_p,)),
+    "LLVMPrintModuleToString": (c_void_p, (c_void_p,)),
+    "LLVMDisposeModule": (None, (c_void_p,)),
+    "LLVMVerifyModule": (c_int, (c_void_p, c_int, POINTER(c_void_p))),
+    "LLVMGetTarget": (c_char_p, (c_void_p,)),
+    "LLVMGetFirstFunction": (c_void_p, (c_void_p,)),
+    "LLVMGetNextFunction": (c_void_p, (c_void_p,)),
+    "LLVMIsDeclaration": (c_int, (c_void_p,)),
+    "LLVMGetValueName2": (c_char_p, (c_void_p, POINTER(c_size_t))),
+    "LLVMGetFirstBasicBlock": (c_void_p, (c_void_p,)),
+    "LLVMGetNextBasicBlock": (c_void_p, (c_void_p,)),
+    "LLVMGetFirstInstruction": (c_void_p, (c_void_p,)),
+    "LLVMGetNextInstruction": (c_void_p, (c_void_p,)),
+    "LLVMGetInstructionOpcode": (c_int, (c_void_p,)),
+    "LLVMGetBasicBlockTerminator": (c_void_p, (c_void_p,)),
+    "LLVMGetNumSuccessors": (c_uint, (c_void_p,)),
+    "LLVMGetSuccessor": (c_void_p, (c_void_p, c_uint)),
+    "LLVMGetNumOperands": (c_int, (c_void_p,)),
+    "LLVMGetOperand": (c_void_p, (c_void_p, c_uint)),
+    "LLVMCountIncoming": (c_uint, (c_void_p,)),
+    "LLVMIsAConstantInt": (c_void_p, (c_void_p,)),
+    "LLVMConstIntGetZExtValue": (ctypes.c_ulonglong, (c_void_p,)),
+    "LLVMTypeOf": (c_void_p, (c_void_p,)),
+    "LLVMGetTypeKind": (c_int, (c_void_p,)),
+    "LLVMGetIntTypeWidth": (c_uint, (c_void_p,)),
+    "LLVMGetTargetFromTriple": (c_int, (c_char_p, POINTER(c_void_p), POINTER(c_void_p))),
+    "LLVMCreateTargetMachine": (c_void_p, (c_void_p, c_char_p, c_char_p, c_char_p, c_int, c_int, c_int)),
+    "LLVMDisposeTargetMachine": (None, (c_void_p,)),
+    "LLVMTargetMachineEmitToMemoryBuffer": (
+        c_int,
+        (c_void_p, c_void_p, c_int, POINTER(c_void_p), POINTER(c_void_p)),
+    ),
+    "LLVMCreatePassBuilderOptions": (c_void_p, ()),
+    "LLVMDisposePassBuilderOptions": (None, (c_void_p,)),
+    "LLVMRunPasses": (c_void_p, (c_void_p, c_char_p, c_void_p, c_void_p)),
+    "LLVMGetErrorMessage": (c_void_p, (c_void_p,)),
+    "LLVMDisposeErrorMessage": (None, (c_void_p,)),
+}
+
+#: Prefix of the LLVMInitialize<Target>... functions, by machine name.
+_NATIVE_TARGETS = {"x86_64": "X86", "amd64": "X86", "i686": "X86", "aarch64": "AArch64", "arm64": "AArch64"}
+
+
+@dataclass(frozen=True)
+class Library:
+    """A loaded libLLVM. ``call`` holds its functions by name."""
+
+    path: Path
+    version: tuple[int, int, int]
+    call: Any
+
+    @property
+    def major(self) -> int:
+        return self.version[0]
+
+    @staticmethod
+    def load(path: Path | str) -> Library:
+        """Open the library at ``path`` (kept open for the life of the process).
+
+        Raises ToolchainError when it cannot be opened or lacks a symbol.
+        """
+        return _load(str(path))
+
+    def take_message(self, pointer: int | None) -> str:
+        """The text of a message that libLLVM handed over, which is then freed."""
+        if not pointer:
+            return ""
+        try:
+            return ctypes.string_at(pointer).decode("utf-8", "replace").strip()
+        finally:
+            self.call.LLVMDisposeMessage(pointer)
+
+    def take_buffer(self, buffer: int) -> bytes:
+        """The bytes of a memory buffer, which is then freed."""
+        try:
+            return ctypes.string_at(self.call.LLVMGetBufferStart(buffer), self.call.LLVMGetBufferSize(buffer))
+        finally:
+            self.call.LLVMDisposeMemoryBuffer(buffer)
+
+
+class _Functions:
+    """A plain namespace: attribute access costs one dictionary look-up."""
+
+
+@lru_cache(maxsize=None)
+def _load(path: str) -> Library:
+    try:
+        handle = ctypes.CDLL(path)
+    except OSError as error:
+        raise ToolchainError(f"{path}: cannot be loaded ({error}); install libLLVM or use --llvm-prefix") from error
+    functions = _Functions()
+    missing = []
+    for name, (result, arguments) in _REQUIRED.items():
+        try:
+            function = getattr(handle, name)
+        except AttributeError:
+            missing.append(name)
+            continue
+        function.restype = result
+        function.argtypes = list(arguments)
+        setattr(functions, name, function)
+    if missing:
+        raise ToolchainError(f"{path}: lacks {', '.join(missing)}; LLVM 16 to 22 is needed")
+    _initialise_native_target(handle, path)
+    numbers = [c_uint(), c_uint(), c_uint()]
+    functions.LLVMGetVersion(*(ctypes.byref(number) for number in numbers))  # type: ignore[attr-defined]
+    return Library(Path(path), (numbers[0].value, numbers[1].value, numbers[2].value), functions)
+
+
+def _initialise_native_target(handle: ctypes.CDLL, path: str) -> None:
+    target = _NATIVE_TARGETS.get(platform.machine().lower())
+    if target is None:
+        raise ToolchainError(f"{platform.machine()}: this processor is not supported; use x86-64 or AArch64")
+    # The assembly parser too: without it a module with inline assembly ends the process.
+    for part in ("TargetInfo", "Target", "TargetMC", "AsmPrinter", "AsmParser"):
+        try:
+            initialise: Callable[[], None] = getattr(handle, f"LLVMInitialize{target}{part}")
+        except AttributeError as error:
+            raise ToolchainError(f"{path}: was built without {target}; install a libLLVM for this processor") from error
+        initialise()
