@@ -1,0 +1,167 @@
+"""Find clang and libLLVM of one version.
+
+Order: the prefix that the user names (``--llvm-prefix`` or COLT_LLVM_PREFIX), then PATH, then the folders
+where distributions put LLVM. Within a place the newest supported version wins, and only a clang
+whose own libLLVM is there counts.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from colt_llvm import process
+from colt_llvm.errors import ColtError, ToolchainError
+from colt_llvm.llvm.library import Library
+
+SUPPORTED_MAJORS = range(22, 15, -1)
+PREFIX_VARIABLE = "COLT_LLVM_PREFIX"
+
+_USUAL_FOLDERS = (
+    "/usr/lib/llvm-{major}", "/usr/lib64/llvm{major}", "/opt/llvm-{major}", "/usr/local/llvm-{major}",
+    "/opt/homebrew/opt/llvm@{major}", "/usr/local/opt/llvm@{major}",
+)  # fmt: skip
+_LIBRARY_NAMES = ("libLLVM.so.{major}.*", "libLLVM-{major}.so*", "libLLVM.so.{major}", "libLLVM.so")
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A clang and the libLLVM it was built with.
+
+    prefix: the folder whose ``bin`` holds clang. opt and llvm_link are None when not installed; only
+    replaying a recipe by hand needs them.
+    """
+
+    prefix: Path
+    clang: Path
+    clangxx: Path
+    library: Path
+    version: str
+    triple: str
+    opt: Path | None = None
+
+    @property
+    def major(self) -> int:
+        return int(self.version.split(".")[0])
+
+    def compiler(self, cxx: bool) -> Path:
+        return self.clangxx if cxx else self.clang
+
+    def load(self) -> Library:
+        """Open libLLVM in this process."""
+        return Library.load(self.library)
+
+
+def find_toolchain(prefix: Path | str | None = None) -> Toolchain:
+    """The toolchain to use. Raises ToolchainError that says what to install."""
+    named = prefix or os.environ.get(PREFIX_VARIABLE)
+    if named:
+        return _from_prefix(Path(named))
+    rejected: list[str] = []
+    for clang in _candidates():
+        try:
+            return _from_clang(clang)
+        except ColtError as error:
+            rejected.append(str(error))
+    detail = f" ({rejected[0]})" if rejected else ""
+    raise ToolchainError(
+        f"no clang with its libLLVM of version 16 to 22 was found{detail}; "
+        "install one (Debian, Ubuntu: apt-get install clang llvm) or name its folder with --llvm-prefix"
+    )
+
+
+def installed_toolchains() -> list[Toolchain]:
+    """Every usable toolchain, one for each major version, newest first."""
+    found: dict[int, Toolchain] = {}
+    for clang in _candidates():
+        try:
+            toolchain = _from_clang(clang)
+        except ColtError:
+            continue
+        found.setdefault(toolchain.major, toolchain)
+    return sorted(found.values(), key=lambda toolchain: -toolchain.major)
+
+
+def _candidates() -> Iterator[Path]:
+    names = ["clang", *(f"clang-{major}" for major in SUPPORTED_MAJORS)]
+    seen = set()
+    places = [shutil.which(name) for name in names]
+    places += [shutil.which("clang", path=folder.format(major=major) + "/bin")
+               for major in SUPPORTED_MAJORS for folder in _USUAL_FOLDERS]  # fmt: skip
+    for place in places:
+        if place and (real := Path(place).resolve()) not in seen:
+            seen.add(real)
+            yield real
+
+
+def _from_prefix(prefix: Path) -> Toolchain:
+    for name in ("clang", *(f"clang-{major}" for major in SUPPORTED_MAJORS)):
+        for folder in (prefix / "bin", prefix):
+            if (folder / name).is_file():
+                return _from_clang((folder / name).resolve())
+    raise ToolchainError(f"{prefix}: holds no bin/clang; --llvm-prefix takes a folder such as /usr/lib/llvm-22")
+
+
+@lru_cache(maxsize=None)
+def _from_clang(clang: Path) -> Toolchain:
+    version, triple = _ask_version(clang)
+    major = int(version.split(".")[0])
+    if major not in SUPPORTED_MAJORS:
+        raise ToolchainError(f"{clang} is version {version}; use LLVM 16 to 22")
+    prefix = clang.parent.parent
+    library = _find_library(prefix, version)
+    return Toolchain(
+        prefix=prefix,
+        clang=clang,
+        clangxx=_sibling(clang.parent, "clang++", major) or clang.parent / "clang++",
+        library=library,
+        version=version,
+        triple=triple,
+        opt=_sibling(clang.parent, "opt", major),
+    )
+
+
+def _ask_version(clang: Path) -> tuple[str, str]:
+    text = process.run([clang, "--version"], limits=process.Limits(wall_seconds=20)).stdout.decode("utf-8", "replace")
+    version = re.search(r"clang version (\d+\.\d+\.\d+)", text)
+    triple = re.search(r"^Target: (\S+)", text, re.MULTILINE)
+    if not version or not triple:
+        raise ToolchainError(f"{clang}: does not say its version as clang does; use another --llvm-prefix")
+    return version[1], triple[1]
+
+
+def _sibling(folder: Path, name: str, major: int) -> Path | None:
+    for candidate in (folder / name, folder / f"{name}-{major}"):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def _find_library(prefix: Path, version: str) -> Path:
+    """libLLVM of exactly this version: beside clang, else where the system keeps shared libraries."""
+    machine = platform.machine()
+    folders = [prefix / "lib", prefix / "lib64", Path(f"/usr/lib/{machine}-linux-gnu"), Path("/usr/lib64"),
+               Path("/usr/lib"), Path(f"/usr/lib/llvm{version.split('.')[0]}/lib")]  # fmt: skip
+    others = []
+    for folder in folders:
+        for pattern in _LIBRARY_NAMES:
+            for path in sorted(folder.glob(pattern.format(major=version.split(".")[0]))):
+                try:
+                    found = ".".join(map(str, Library.load(path).version))
+                except ToolchainError as error:
+                    others.append(str(error))
+                    continue
+                if found == version:
+                    return path.resolve()
+                others.append(f"{path} is {found}")
+    detail = f" ({others[0]})" if others else ""
+    raise ToolchainError(
+        f"{prefix}: clang is {version}, and its libLLVM was not found{detail}; "
+        f"install it (Debian, Ubuntu: apt-get install libllvm{version.split('.')[0]})"
+    )
