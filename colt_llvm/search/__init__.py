@@ -1,0 +1,41 @@
+"""The search of arXiv 2602.01935, pure: it runs nothing, reads no clock, and draws all randomness from a seed.
+
+Reading order: protocol (what is asked and told), tree, selection, expansion, course_alteration, backpropagation, and
+colt, which puts them together.
+"""
+
+from __future__ import annotations
+
+from colt_llvm.search.colt import ColtSearch
+from colt_llvm.search.objective import OBJECTIVES, BadFigure, MissingFigure, Objective
+from colt_llvm.search.options import ColtOptions
+from colt_llvm.search.pareto import ParetoFront, pareto_front
+from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Strategy, Trial
+from colt_llvm.search.random_proposer import RandomProposer
+from colt_llvm.search.random_search import RandomSearch
+from colt_llvm.search.statistics import ModelStatistics, Statistics
+from colt_llvm.search.tree import Node, Tree
+
+__all__ = [
+    "OBJECTIVES",
+    "BadFigure",
+    "ColtOptions",
+    "ColtSearch",
+    "Kind",
+    "MissingFigure",
+    "Model",
+    "ModelStatistics",
+    "Node",
+    "Objective",
+    "Outcome",
+    "ParetoFront",
+    "Proposal",
+    "RandomProposer",
+    "RandomSearch",
+    "Request",
+    "Statistics",
+    "Strategy",
+    "Trial",
+    "Tree",
+    "pareto_front",
+]

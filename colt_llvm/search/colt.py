@@ -1,0 +1,228 @@
+"""COLT (arXiv 2602.01935): Monte Carlo tree search in which the models choose who is asked next.
+
+One iteration is ``ask`` (select), an answer and its evaluation elsewhere, and ``tell`` (expand, course alteration,
+backpropagate). With one request in flight this is exactly the sequential algorithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from colt_llvm.errors import UsageError
+from colt_llvm.search.backpropagation import add_virtual_loss, backpropagate
+from colt_llvm.search.course_alteration import Correction, RegressionRun, is_regression, replaces
+from colt_llvm.search.expansion import expansion_failed, grow
+from colt_llvm.search.in_flight import InFlight
+from colt_llvm.search.model_set import ModelSet
+from colt_llvm.search.next_model import first_model, next_model
+from colt_llvm.search.options import ColtOptions
+from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Trial, better_trial
+from colt_llvm.search.selection import select, smallness
+from colt_llvm.search.statistics import Statistics
+from colt_llvm.search.tree import ROOT, Node, Tree
+
+
+class ColtSearch:
+    """The strategy of the paper, under :class:`colt_llvm.search.protocol.Strategy`.
+
+    ``tree`` and ``statistics`` are there to be read: prompts and reports are made from them.
+    """
+
+    def __init__(self, models: Sequence[Model], options: ColtOptions, seed: int) -> None:
+        """Raises UsageError for an empty or ambiguous model set, or a fixed model that is not in it."""
+        self.models = ModelSet.of(models)
+        self.options = options
+        self.seed = seed
+        self.tree = Tree(first_model(self.models, options), options.branching)
+        self.statistics = Statistics(self.models)
+        least, greatest = self.models.least_parameters, self.models.greatest_parameters
+        self.phi = {model.name: smallness(model.parameters, least, greatest) for model in models}  # by model name
+        self.run = RegressionRun(options.course_alteration_period)
+        self._best: Trial | None = None
+        self._in_flight = InFlight()
+        self._corrections: list[Correction] = []  # due, not asked yet; the first is asked first
+        self._correcting: dict[int, Correction] = {}  # asked, by request id
+        self._seeds_left = options.seeds
+        self._restarts_without_news = 0
+        self._turn = 0  # live children so far, for the round-robin policy
+
+    def set_root_key(self, key: str) -> None:
+        """The object code of the baseline: a proposal that gives it again is no new state."""
+        self.tree.root.key = key
+        self.tree.by_key[key] = ROOT
+
+    def best(self) -> Trial | None:
+        """The trial with the greatest reward, that of the shorter sequence among equals; None before any."""
+        return self._best
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether ``ask`` gives None for good."""
+        return not self._in_flight.pending and self._choose(0) is None
+
+    # Ask: corrections that are due, then seeds, then the tree policy.
+
+    def ask(self) -> Request | None:
+        """The next request; None while a pending one has to be told first, or for good (see ``exhausted``)."""
+        request = self._choose(self._in_flight.next_id)
+        if request is not None:
+            self._hand_out(request)
+        return request
+
+    def _choose(self, request_id: int) -> Request | None:
+        """What comes next. Changes nothing."""
+        if self._corrections:
+            due = self._corrections[0]
+            return self._request(request_id, self.tree.nodes[due.leaf], "correct", due.rejected)
+        if self._seeds_left:
+            return self._request(request_id, self.tree.root, "seed")
+        if self.tree.root.open:
+            return self._request(request_id, select(self.tree, self.phi, self.options), "expand")
+        if not self._in_flight.pending and self._restarts_without_news < self.options.max_restarts_without_news:
+            return self._request(request_id, self.tree.root, "seed")  # the tree is exhausted: a restart (ours)
+        return None
+
+    def _request(self, request_id: int, leaf: Node, kind: Kind, rejected: Proposal | None = None) -> Request:
+        model = self.models.largest if kind == "correct" else leaf.next_model
+        return Request(request_id, leaf.id, self.tree.sequence(leaf), model, kind, rejected)
+
+    def _hand_out(self, request: Request) -> None:
+        """Note that the request is in flight. ``_take_back`` undoes it."""
+        if request.kind == "correct":
+            due = self._due(request)
+            self._corrections.remove(due)
+            self._correcting[request.id] = due
+        elif request.kind == "seed":
+            if not self._seeds_left:
+                self._seeds_left = max(1, self.options.seeds)
+                self._restarts_without_news += 1
+            self._seeds_left -= 1
+        self._in_flight.add(request)
+        self._count_in_flight(request, +1)
+
+    def _count_in_flight(self, request: Request, change: int) -> None:
+        leaf = self.tree.nodes[request.node]
+        add_virtual_loss(self.tree, leaf, change)
+        if request.kind != "correct":  # a correction takes no new place: it replaces a child, or nothing
+            leaf.expanding += change
+            self.tree.refresh(leaf)
+
+    def _due(self, request: Request) -> Correction:
+        for due in self._corrections:
+            if (due.leaf, due.rejected) == (request.node, request.rejected):
+                return due
+        raise UsageError(f"request {request.id} corrects nothing that is due: resume with the options of the first run")
+
+    def abandon(self, request: Request) -> None:
+        """Take a pending request back: the search is as before the ``ask``, but for the id, which is used up."""
+        pending = self._in_flight.remove(request)
+        if pending is None:
+            return
+        self._count_in_flight(pending, -1)
+        if pending.kind == "correct":
+            self._corrections.insert(0, self._correcting.pop(pending.id))
+        elif pending.kind == "seed":
+            self._seeds_left += 1
+
+    # Tell: expand, course alteration, backpropagate.
+
+    def tell(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        """Settle a pending request; one that was told or abandoned before is left alone.
+
+        Raises UsageError for a request that this search never handed out.
+        """
+        pending = self._in_flight.settle(request)
+        if pending is None:
+            return
+        self._count_in_flight(pending, -1)
+        self.statistics.answered(pending, proposal)
+        correction = self._correcting.pop(pending.id, None)
+        child = self._expand(pending, proposal, outcome, correction)
+        self._remember(pending, proposal, outcome, child)
+        if correction is not None:
+            self._settle(correction, child, proposal)
+        elif child.live and not self._alter_course(pending, proposal, child):
+            backpropagate(self.tree, child)
+
+    def _expand(self, request: Request, proposal: Proposal, outcome: Outcome, correction: Correction | None) -> Node:
+        if request.kind == "seed":
+            model = first_model(self.models, self.options)
+        else:
+            model = self._next_model(request, proposal)
+        corrected = None if correction is None else self.tree.nodes[correction.child]
+        child = grow(self.tree, request, proposal, outcome, model, corrected)
+        leaf = self.tree.nodes[request.node]
+        if not child.live:
+            expansion_failed(self.tree, leaf, self.options.max_expansion_failures)
+            return child
+        self._turn += 1
+        self._restarts_without_news = 0
+        if request.kind != "correct" and _reward(child) > _reward(leaf):
+            self.statistics.hit(proposal)
+        return child
+
+    def _next_model(self, request: Request, proposal: Proposal) -> str:
+        fallback = self.statistics.best_model(acting=request.model)
+        wanted = proposal.next_model
+        return next_model(self.models, self.options, self.seed, request.id, self._turn, wanted, fallback)
+
+    def _alter_course(self, request: Request, proposal: Proposal, child: Node) -> bool:
+        """Whether the child is to be corrected first; it is then held, and not backed up until that is settled."""
+        if request.kind == "seed":
+            return False
+        # A stand-in's regression after a bad answer is the acting model's: it gave nothing better.
+        answerable = proposal.model if proposal.model in self.models else request.model
+        leaf = self.tree.nodes[request.node]
+        regression = is_regression(_reward(child), _reward(leaf))
+        if not self.run.observe(regression, self.models.is_small(answerable)):
+            return False
+        child.held = True
+        self.tree.refresh(child)
+        self._corrections.append(Correction(leaf.id, child.id, proposal))
+        return True
+
+    def _settle(self, correction: Correction, child: Node, proposal: Proposal) -> None:
+        """Keep the correction's child or the small model's, and back up that one alone."""
+        small = self.tree.nodes[correction.child]
+        kept = small
+        if child.live:
+            leaf = self.tree.nodes[correction.leaf]
+            self.run.observe(is_regression(_reward(child), _reward(leaf)), by_small_model=False)
+            if replaces(_reward(child), _reward(small)):
+                self.statistics.correction_kept(proposal)
+                self.tree.kill(small, "corrected")
+                kept = child
+            else:
+                self.tree.kill(child, "worse than what it corrects")
+        kept.held = False
+        self.tree.refresh(kept)
+        backpropagate(self.tree, kept)
+
+    def _remember(self, request: Request, proposal: Proposal, outcome: Outcome, child: Node) -> None:
+        if child.reward is not None:
+            self._best = better_trial(self._best, Trial(request, proposal, outcome, child.reward))
+
+    def restore(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        """Ask and tell in one, for a journal's entries in the order in which they were told.
+
+        Afterwards ``ask`` goes on as if the run had not been interrupted. Raises UsageError for an entry that
+        does not fit: the journal belongs to other options or models.
+        """
+        if self._in_flight.settled(request):
+            return
+        if request.id not in self._in_flight.pending:
+            self._check_fit(request)
+            self._hand_out(request)
+        self.tell(request, proposal, outcome)
+
+    def _check_fit(self, request: Request) -> None:
+        leaf = self.tree.nodes[request.node] if request.node < len(self.tree.nodes) else None
+        if leaf is None or not leaf.live or leaf.held or self.tree.sequence(leaf) != request.sequence:
+            raise UsageError(f"request {request.id} has no such leaf here: resume with the options of the first run")
+        if request.model not in self.models:
+            raise UsageError(f"request {request.id} asks {request.model!r}: resume with the models of the first run")
+
+
+def _reward(node: Node) -> float:
+    assert node.reward is not None  # holds for every live node
+    return node.reward

@@ -1,0 +1,73 @@
+"""Objectives: from the figures of a candidate and of the baseline to one reward.
+
+    reward = ln(baseline / candidate)         0 is the baseline, ln 2 is twice as good
+
+Ours: logs add up over programs, and a speedup of 2 weighs as much as a slowdown of 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from colt_llvm.errors import ColtError, UsageError
+
+RUNTIME, SIZE, INSTRUCTIONS, BALANCED = "runtime", "size", "instructions", "balanced"
+OBJECTIVES = (RUNTIME, SIZE, BALANCED, INSTRUCTIONS)
+
+
+class MissingFigure(ColtError, LookupError):
+    """A figure that the objective needs was not measured."""
+
+
+class BadFigure(ColtError, ValueError):
+    """A figure is not a finite number above 0, so it has no logarithm."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One of OBJECTIVES. ``weights`` (figure name to weight) is for ``balanced`` alone. Raises UsageError."""
+
+    name: str
+    weights: Mapping[str, float] = field(default_factory=dict)  # empty: runtime and size alike
+
+    def __post_init__(self) -> None:
+        if self.name not in OBJECTIVES:
+            raise UsageError(f"unknown objective {self.name!r}: give one of {', '.join(OBJECTIVES)}")
+        if self.weights and self.name != BALANCED:
+            raise UsageError(f"weights do not apply to {self.name!r}: leave them out, or ask for {BALANCED!r}")
+        values = self.shares.values()
+        if not all(math.isfinite(value) and value >= 0 for value in values) or not sum(values) > 0:
+            raise UsageError("weights must be 0 or more, with one above 0: for example runtime=2, size=1")
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Figure name to weight, before normalisation."""
+        if self.name != BALANCED:
+            return {self.name: 1.0}
+        return self.weights or {RUNTIME: 1.0, SIZE: 1.0}
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The figures that have to be measured: those with a weight above 0."""
+        return tuple(name for name, weight in self.shares.items() if weight > 0)
+
+    def reward(self, figures: Mapping[str, float], baseline: Mapping[str, float]) -> float:
+        """The weighted mean of ln(baseline / candidate). Raises MissingFigure or BadFigure."""
+        total = sum(self.shares.values())
+        return sum(self.shares[name] / total * _log_ratio(name, figures, baseline) for name in self.figures)
+
+
+def _log_ratio(name: str, figures: Mapping[str, float], baseline: Mapping[str, float]) -> float:
+    """ln(baseline / candidate) of one figure: above 0 when the candidate costs less."""
+    return math.log(_figure(baseline, name, "baseline") / _figure(figures, name, "candidate"))
+
+
+def _figure(figures: Mapping[str, float], name: str, owner: str) -> float:
+    if name not in figures:
+        raise MissingFigure(f"the {owner} has no figure {name!r}: measure it, or choose another objective")
+    value = figures[name]
+    if not (math.isfinite(value) and value > 0):
+        raise BadFigure(f"the {owner}'s {name} is {value}: only a finite number above 0 can be compared; measure again")
+    return value

@@ -1,0 +1,53 @@
+"""The knobs of the search, with the defaults of arXiv 2602.01935 where it has them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from colt_llvm.errors import UsageError
+
+NEXT_MODEL_POLICIES = ("model", "random", "round_robin", "largest")
+FIXED = "fixed:"  # "fixed:<name>": one model is asked throughout
+
+
+@dataclass(frozen=True)
+class ColtOptions:
+    """Checked once, on construction: raises UsageError with the remedy."""
+
+    branching: int = 2  # B: a node with fewer live children is expanded
+    exploration: float = math.sqrt(2)  # C
+    model_bias: float = 0.5  # λ in [0, 1]: how much a small model counts against a good value
+    course_alteration_period: int | None = 2  # K: regressions in a row to a correction; 1 each time, None never
+    max_expansion_failures: int = 5  # a node that fails so often is terminal
+    seeds: int = 4  # first requests, all at the root
+    next_model: str = "model"  # who is asked next: see NEXT_MODEL_POLICIES and FIXED
+    backup: str = "mean"  # Q = W / N
+    max_restarts_without_news: int = 5  # rounds of new seeds without one new state, before the search ends
+
+    def __post_init__(self) -> None:
+        _at_least("branching", self.branching, 1)
+        _at_least("max_expansion_failures", self.max_expansion_failures, 1)
+        _at_least("seeds", self.seeds, 0)
+        _at_least("max_restarts_without_news", self.max_restarts_without_news, 0)
+        if self.course_alteration_period is not None:
+            _at_least("course_alteration_period", self.course_alteration_period, 1)
+        if not (math.isfinite(self.exploration) and self.exploration >= 0):
+            raise UsageError(f"exploration is {self.exploration}: give 0 or more; 1.41 is usual")
+        if not 0 <= self.model_bias <= 1:
+            raise UsageError(f"model_bias is {self.model_bias}: give a number from 0 to 1; 0.5 is usual")
+        if self.backup != "mean":
+            raise UsageError(f"backup is {self.backup!r}: only 'mean' exists; give that or leave it out")
+        if self.next_model not in NEXT_MODEL_POLICIES and self.fixed_model is None:
+            known = ", ".join(NEXT_MODEL_POLICIES)
+            raise UsageError(f"next_model is {self.next_model!r}: give one of {known}, or fixed:<model name>")
+
+    @property
+    def fixed_model(self) -> str | None:
+        """The name behind ``fixed:``; None under any other policy."""
+        return self.next_model[len(FIXED) :] or None if self.next_model.startswith(FIXED) else None
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least or value != int(value):
+        raise UsageError(f"{name} is {value}: give a whole number of {least} or more")

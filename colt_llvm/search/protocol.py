@@ -1,0 +1,114 @@
+"""Ask/tell: the words that a strategy and the driver exchange (ours: the search never runs anything).
+
+The driver asks for a :class:`Request`, lets a model answer with a :class:`Proposal`, measures what the
+proposal gives, and tells the strategy the :class:`Outcome`. All of them are plain values, so a run can be
+written to a journal and read back (see :mod:`colt_llvm.search.records`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from colt_llvm.errors import UsageError
+
+Kind = Literal["seed", "expand", "correct"]
+KINDS: tuple[Kind, ...] = ("seed", "expand", "correct")
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the search knows of a proposer. Raises UsageError for an empty name or a bad parameter count."""
+
+    name: str
+    parameters: float  # parameter count P > 0; 7e9 for a "7B" model
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise UsageError("a model needs a name: give Model(name=...) some text")
+        if not (math.isfinite(self.parameters) and self.parameters > 0):
+            raise UsageError(f"model {self.name!r}: parameters is {self.parameters}; give a count above 0, e.g. 7e9")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A joint action (arXiv 2602.01935): the passes to append, and the model to be asked next."""
+
+    passes: tuple[str, ...]
+    next_model: str
+    model: str  # who made it; a name outside the model set (e.g. "random") marks a stand-in
+    error: str | None = None  # kind of bad answer, counted on the acting model
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``ask`` hands out: "expand this leaf"."""
+
+    id: int  # 0, 1, 2, ...; never reused, also after a restore
+    node: int  # id of the leaf in the tree; 0 is the root
+    sequence: tuple[str, ...]  # passes from the root to the leaf
+    model: str  # acting model, to be asked
+    kind: Kind
+    rejected: Proposal | None = None  # for "correct": the small model's proposal that regressed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the evaluation of ``request.sequence + proposal.passes`` gave. Raises UsageError for NaN or infinity."""
+
+    reward: float | None  # natural log of the ratio to the baseline, higher is better; None: not evaluated
+    key: str | None = None  # hash of what was built; equal keys mean the same object code
+    failure: str | None = None  # "miscompile", "crash", "timeout", "invalid", ... when reward is None
+    figures: Mapping[str, float] = field(default_factory=dict)  # costs, lower is better: seconds, bytes, counts
+
+    def __post_init__(self) -> None:
+        if self.reward is not None and not math.isfinite(self.reward):
+            raise UsageError(f"reward is {self.reward}: give a finite number, or None and a failure")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One told request with all that belongs to it. ``reward`` is shared by trials with equal object code."""
+
+    request: Request
+    proposal: Proposal
+    outcome: Outcome
+    reward: float
+
+    @property
+    def sequence(self) -> tuple[str, ...]:
+        """All passes from the root."""
+        return self.request.sequence + self.proposal.passes
+
+
+def better_trial(known: Trial | None, candidate: Trial) -> Trial:
+    """The one with the greater reward; at equal reward the shorter sequence (ours), then the earlier one."""
+    if known is None or candidate.reward > known.reward:
+        return candidate
+    if candidate.reward == known.reward and len(candidate.sequence) < len(known.sequence):
+        return candidate
+    return known
+
+
+class Strategy(Protocol):
+    """What the driver needs of a search. No method blocks, measures or writes."""
+
+    def set_root_key(self, key: str) -> None:
+        """Say which object code the empty sequence gives. Before the first ``ask`` or ``restore``."""
+
+    def ask(self) -> Request | None:
+        """The next request; None when one that is pending has to be told first, or the search is exhausted."""
+
+    def tell(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        """Settle a pending request. Telling it again is harmless."""
+
+    def abandon(self, request: Request) -> None:
+        """Take a pending request back, as if it had not been asked; its id is not used again."""
+
+    def restore(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        """Ask and tell in one, for a journal's entries in the order in which they were told."""
+
+    def best(self) -> Trial | None:
+        """The best trial so far; None before any reward."""

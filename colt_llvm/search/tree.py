@@ -1,0 +1,115 @@
+"""The one tree that all models share (arXiv 2602.01935): the only memory of the search.
+
+Every told proposal becomes a node, so the node list is also the history. Only live nodes are in the search;
+the others say in ``failure`` why they are not. Sequences are stored as parent links: a node holds its delta.
+Every method costs O(depth · B) at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ROOT = 0
+
+
+@dataclass(slots=True)
+class Node:
+    """A program state, and the model that will be asked when this node is expanded."""
+
+    id: int  # index in Tree.nodes
+    parent: int | None  # None for the root
+    delta: tuple[str, ...]  # passes added to the parent's sequence
+    next_model: str  # who is asked at this node
+    made_by: str  # who proposed this node; "" for the root
+    reward: float | None  # own reward (log ratio); None: not evaluated
+    request: int | None = None  # id of the request that gave it; None for the root
+    key: str | None = None  # hash of the object code
+    failure: str | None = None  # why it is not live; None for a live node
+    figures: Mapping[str, float] = field(default_factory=dict)  # costs: seconds, bytes, counts
+    visits: int = 0  # N: rewards backed up through this node, its own included
+    value_sum: float = 0.0  # W: sum of those rewards
+    failures: int = 0  # expansions of this node that gave no live child
+    terminal: bool = False  # failed too often: never expanded again
+    live: bool = False
+    held: bool = False  # waits for the answer to a correction: not selected
+    pending: int = 0  # requests in flight at or below this node (virtual loss)
+    expanding: int = 0  # requests in flight that may add a child to this node
+    live_children: int = 0
+    open: bool = False  # select() may come through here
+    candidates: list[int] = field(default_factory=list)  # ids of the open children, in no order
+
+
+class Tree:
+    """Nodes by id, live nodes by key, and the range of the rewards backed up so far."""
+
+    def __init__(self, root_model: str, branching: int) -> None:
+        """A root with the baseline's reward, 0.0, that can hold ``branching`` (B) children."""
+        self.branching = branching
+        self.nodes: list[Node] = [Node(ROOT, None, (), root_model, "", 0.0, live=True)]
+        self.by_key: dict[str, int] = {}
+        self.least = 0.0  # least and greatest reward in the tree; the root's 0.0 is one of them
+        self.greatest = 0.0
+        self.refresh(self.root)
+
+    @property
+    def root(self) -> Node:
+        """The empty sequence: the baseline."""
+        return self.nodes[ROOT]
+
+    def path(self, node: Node) -> list[Node]:
+        """From the node up to the root, both included."""
+        path = [node]
+        while node.parent is not None:
+            node = self.nodes[node.parent]
+            path.append(node)
+        return path
+
+    def sequence(self, node: Node) -> tuple[str, ...]:
+        """All passes from the root to the node."""
+        return tuple(name for step in reversed(self.path(node)) for name in step.delta)
+
+    def add(self, node: Node) -> None:
+        """Append a node whose id is ``len(nodes)``; a live one takes a place under its parent and its key."""
+        assert node.id == len(self.nodes) and node.parent is not None
+        self.nodes.append(node)
+        if node.live:
+            if node.key is not None:
+                self.by_key[node.key] = node.id
+            parent = self.nodes[node.parent]
+            parent.live_children += 1
+            self.refresh(node)
+            self.refresh(parent)
+
+    def kill(self, node: Node, failure: str) -> None:
+        """Take a live node without children out of the search; ``failure`` says why."""
+        assert node.live and node.parent is not None and not node.live_children
+        node.live, node.failure = False, failure
+        if node.key is not None and self.by_key.get(node.key) == node.id:
+            del self.by_key[node.key]
+        parent = self.nodes[node.parent]
+        parent.live_children -= 1
+        self.refresh(node)
+        self.refresh(parent)
+
+    def has_room(self, node: Node) -> bool:
+        """Whether the node may be expanded now: fewer than B children, those in flight included."""
+        return node.live and not node.terminal and node.live_children + node.expanding < self.branching
+
+    def refresh(self, node: Node) -> None:
+        """Recompute ``open`` after a change at the node, and at its ancestors as far as that reaches.
+
+        An open node has room, or an open child. So a subtree with nothing left to do closes by itself, and
+        select() is never trapped in it.
+        """
+        while True:
+            was_open = node.open
+            node.open = node.live and not node.held and (self.has_room(node) or bool(node.candidates))
+            if node.open == was_open or node.parent is None:
+                return
+            parent = self.nodes[node.parent]
+            if node.open:
+                parent.candidates.append(node.id)
+            else:
+                parent.candidates.remove(node.id)
+            node = parent
