@@ -239,7 +239,7 @@ int main(int argc, char **argv)
     rng_state = 2024;
     m.gate = random_array((size_t)m.experts * m.dim, 1.0f);
     m.up = random_array(weights, 2.0f / sqrtf((float)m.dim));
-    m.down = random_array(weights, 1.0f / sqrtf((float)m.hidden));
+    m.down = random_array(weights, 1.5f / sqrtf((float)m.hidden));
     m.routes = allocate(pairs, sizeof *m.routes);
     m.start = allocate(m.experts + 1, sizeof *m.start);
     m.slot_token = allocate(pairs, sizeof *m.slot_token);
@@ -274,13 +274,12 @@ int main(int argc, char **argv)
             memcpy(&bits, &y[i], sizeof bits);
             hash = (hash ^ bits) * 1099511628211u;
         }
-        float *swap = x;
-        x = y;
-        y = swap;
+        for (size_t i = 0; i < size; i++)   /* next input: new tokens with some history */
+            x[i] = 0.25f * y[i] + random_unit();
     }
     float largest = 0.0f;
     for (size_t i = 0; i < size; i++)
-        largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
+        largest = fabsf(y[i]) > largest ? fabsf(y[i]) : largest;
     printf("output %016llx largest %.6f\n", (unsigned long long)hash, largest);
     printf("fullest expert %d tokens, idle %d times\n", fullest, idle);
     free(m.gate), free(m.up), free(m.down), free(m.routes), free(m.start), free(m.slot_token);
