@@ -1,0 +1,276 @@
+#!/bin/sh
+# Makes the checkout ready: clang and LLVM (by apt, as root, only what is missing) and .venv with
+# the locked Python packages. Needs nothing but a shell. Run again, it does only what is left to do.
+#
+#   COLT_LLVM_MAJORS="22 19"   LLVM versions to have; the newest on offer when unset
+#   COLT_PYTHON=python3.12     the interpreter for .venv; the first of 3.10 to 3.13 when unset
+#
+# pip's own settings (PIP_*, pip.conf, certificates, proxies) hold here as everywhere.
+set -eu
+
+newest_major=22
+oldest_major=16
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+cd "$root"
+venv="$root/.venv"
+stamp="$venv/.setup-stamp"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+trap 'exit 130' INT TERM HUP
+
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+if [ -z "${REQUESTS_CA_BUNDLE:-}" ] && [ -n "${SSL_CERT_FILE:-}" ]; then
+    export REQUESTS_CA_BUNDLE="$SSL_CERT_FILE"
+fi
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
+
+# run WHAT COMMAND...: one line of progress; the end of the output when it fails
+run() {
+    say "$1"
+    what=$1
+    shift
+    if ! "$@" >"$scratch/log" 2>&1 </dev/null; then
+        tail -n 25 "$scratch/log" >&2
+        die "failed: $what"
+    fi
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+is_root() { [ "$(id -u)" -eq 0 ]; }
+
+# --- clang and LLVM ---------------------------------------------------------------------------
+
+majors_downward() {
+    major=$newest_major
+    while [ "$major" -ge "$oldest_major" ]; do
+        echo "$major"
+        major=$((major - 1))
+    done
+}
+
+# clang_of MAJOR: prints the clang of that version if opt and llvm-link stand beside it
+clang_of() {
+    if have "clang-$1" && have "clang++-$1" && have "opt-$1" && have "llvm-link-$1"; then
+        command -v "clang-$1"
+    elif [ -x "/usr/lib/llvm-$1/bin/clang++" ] && [ -x "/usr/lib/llvm-$1/bin/opt" ]; then
+        echo "/usr/lib/llvm-$1/bin/clang"
+    elif have clang++ && have opt && have llvm-link \
+        && clang --version | grep -q "clang version $1\." && opt --version | grep -q "LLVM version $1\."; then
+        command -v clang
+    else
+        return 1
+    fi
+}
+
+installed_major() {
+    for candidate in $(majors_downward); do
+        if clang_of "$candidate" >/dev/null; then echo "$candidate"; return; fi
+    done
+    return 1
+}
+
+# links CLANG: compiles, links and runs one C and one C++ program
+links() {
+    printf '#include <stdio.h>\nint main(void) { return puts("c") < 0; }\n' >"$scratch/probe.c"
+    printf '#include <string>\n#include <cstdio>\nint main() { return std::puts(std::string("c++").c_str()) < 0; }\n' \
+        >"$scratch/probe.cpp"
+    cxx=$(printf '%s' "$1" | sed 's/clang\(-[0-9]*\)\{0,1\}$/clang++\1/')
+    "$1" -o "$scratch/probe-c" "$scratch/probe.c" && "$scratch/probe-c" \
+        && "$cxx" -o "$scratch/probe-cpp" "$scratch/probe.cpp" && "$scratch/probe-cpp"
+}
+
+# --- packages of the system ---------------------------------------------------------------------
+
+offered() { apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'; }
+
+newest_offered_major() {
+    for candidate in $(majors_downward); do
+        if offered "clang-$candidate" && offered "llvm-$candidate"; then echo "$candidate"; return; fi
+    done
+    return 1
+}
+
+lists_updated=
+update_lists() {
+    if [ -z "$lists_updated" ] && is_root; then
+        run "reading the lists of packages (apt-get update)" apt-get update -q
+        lists_updated=yes
+    fi
+}
+
+# need WHAT PACKAGE...: installs as root; else prints the line to type and ends
+need() {
+    what=$1
+    shift
+    if ! is_root; then
+        printf 'setup: %s missing. Type this, then run setup again:\n' "$what" >&2
+        printf 'sudo apt-get install --no-install-recommends %s\n' "$*" >&2
+        exit 1
+    fi
+    update_lists
+    run "installing $* (apt-get)" apt-get install -q -y --no-install-recommends "$@"
+}
+
+require_apt() {
+    have apt-get && have apt-cache && return
+    die "no $1 found, and no apt-get to install it with. colt-llvm needs clang, clang++, opt and llvm-link" \
+        "of one LLVM version from $oldest_major to $newest_major with its libLLVM, the C and C++ headers," \
+        "and Python 3.10 to 3.13 with venv. Install them, then run setup again."
+}
+
+setup_llvm() {
+    if [ -n "${COLT_LLVM_MAJORS:-}" ]; then
+        wanted=$COLT_LLVM_MAJORS
+    else
+        wanted=$(installed_major || true)
+    fi
+    missing=
+    for major in ${wanted:-any}; do
+        clang_of "$major" >/dev/null 2>&1 || missing="$missing $major"
+    done
+    if [ -n "$missing" ]; then
+        require_apt "clang and opt${COLT_LLVM_MAJORS:+ ($COLT_LLVM_MAJORS)}"
+        update_lists
+        if [ "$missing" = " any" ]; then
+            missing=$(newest_offered_major) || {
+                is_root && die "the system's packages offer no clang from $oldest_major to $newest_major"
+                die "no clang and opt from $oldest_major to $newest_major found, and none in apt's lists." \
+                    "Type 'sudo apt-get update', then run setup again."
+            }
+            wanted=$missing
+        fi
+        packages=
+        for major in $missing; do
+            offered "clang-$major" || die "the system's packages offer no clang-$major"
+            packages="$packages clang-$major llvm-$major"
+        done
+        # Asked for in one go, so that the line to type is one line.
+        if ! find_python; then packages="$packages $(python_packages)"; fi
+        # shellcheck disable=SC2086  # a list of names
+        need "clang and opt" $packages
+    fi
+}
+
+check_llvm() {
+    for major in $wanted; do
+        clang=$(clang_of "$major") || die "clang $major is installed, but clang-$major, opt-$major or llvm-link-$major is not found"
+        if ! links "$clang" >"$scratch/links" 2>&1; then
+            have apt-get || { cat "$scratch/links" >&2; die "$clang cannot compile, link and run a C and a C++ program"; }
+            gcc_version=$("$clang" -v 2>&1 | sed -n 's/^Selected GCC installation:.*\/\([0-9]*\)[0-9.]*$/\1/p')
+            if [ -n "$gcc_version" ]; then headers="libstdc++-$gcc_version-dev"; else headers="g++"; fi
+            need "the headers and the linker for C and C++" libc6-dev binutils "$headers"
+            links "$clang" >"$scratch/links" 2>&1 \
+                || { cat "$scratch/links" >&2; die "$clang cannot compile, link and run a C and a C++ program"; }
+        fi
+    done
+}
+
+# --- Python ---------------------------------------------------------------------------------------
+
+suits() { "$1" -c 'import sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; }
+
+# find_python: sets $python
+find_python() {
+    for python in ${COLT_PYTHON:-python3 python3.13 python3.12 python3.11 python3.10}; do
+        if suits "$python"; then return; fi
+    done
+    return 1
+}
+
+python_packages() {
+    if apt-cache policy python3 2>/dev/null | grep -q '^  Candidate: 3\.1[0-3]\.'; then
+        echo python3 python3-venv
+    else
+        for version in 3.13 3.12 3.11 3.10; do
+            if offered "python$version-venv"; then echo "python$version-venv"; return; fi
+        done
+        echo python3 python3-venv
+    fi
+}
+
+setup_python() {
+    if ! find_python; then
+        [ -z "${COLT_PYTHON:-}" ] || die "COLT_PYTHON=$COLT_PYTHON is no Python from 3.10 to 3.13 with the venv module"
+        require_apt "Python 3.10 to 3.13"
+        update_lists
+        # shellcheck disable=SC2046  # a list of names
+        need "Python 3.10 to 3.13" $(python_packages)
+        find_python || die "the system's packages offer no Python from 3.10 to 3.13"
+    fi
+}
+
+has_pip() { "$venv/bin/python" -m pip --version >/dev/null 2>&1; }
+
+# A Python of Debian comes without ensurepip. Then any pip that is there can fetch one for .venv.
+borrow_pip() {
+    "$python" -m pip download -q --no-deps --only-binary :all: -d "$scratch/pip" pip >/dev/null 2>&1 || return 1
+    for wheel in "$scratch"/pip/pip-*.whl; do
+        "$venv/bin/python" "$wheel/pip" install -q --no-index "$wheel" >/dev/null 2>&1 || return 1
+    done
+}
+
+setup_venv() {
+    if ! suits "$venv/bin/python"; then
+        run "making .venv with $("$python" --version)" "$python" -m venv --without-pip --clear "$venv"
+    fi
+    if ! has_pip && ! "$venv/bin/python" -m ensurepip >/dev/null 2>&1 && ! borrow_pip; then
+        require_apt "pip for $python"
+        version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        need "pip for $python" "python$version-venv"
+        "$venv/bin/python" -m ensurepip >/dev/null 2>&1 || die "no pip: '$python -m ensurepip' failed"
+    fi
+}
+
+# locked NAME...: the entries of these packages, with their hashes
+locked() {
+    awk -v names=" $* " '/^[A-Za-z0-9]/ { split($1, part, "=="); keep = index(names, " " part[1] " ") } keep' requirements.lock
+}
+
+# The entries must not be resolved: compiler_gym's own requirements are from 2022.
+install() { "$venv/bin/python" -m pip install -q --no-deps --no-compile --no-build-isolation "$@"; }
+
+# "run" tests its command, and so "set -e" is off in here: hence the chains.
+install_packages() {
+    locked setuptools >"$scratch/build.txt"
+    locked compiler-gym >"$scratch/gym.txt"
+    awk '/^[A-Za-z0-9]/ { keep = !/^compiler-gym==/ } keep' requirements.lock >"$scratch/rest.txt"
+    install --require-hashes -r "$scratch/build.txt" \
+        && install --require-hashes -r "$scratch/rest.txt" \
+        && install_compiler_gym \
+        && install -e .
+}
+
+# compiler_gym is published for x86_64 alone, but what is used of it is plain Python.
+install_compiler_gym() {
+    case $(uname -m) in
+    x86_64) install --require-hashes -r "$scratch/gym.txt" ;;
+    *) install --require-hashes -r "$scratch/gym.txt" --upgrade --only-binary :all: \
+        --platform manylinux2014_x86_64 --target "$(site_packages)" ;;
+    esac
+}
+
+site_packages() { "$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
+
+fingerprint() {
+    echo "$root ${COLT_PYTHON:-}"
+    sha256sum pyproject.toml requirements.lock tools/setup.sh
+}
+
+# --- all of it --------------------------------------------------------------------------------------
+
+setup_llvm
+fingerprint >"$scratch/stamp"
+if cmp -s "$scratch/stamp" "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
+    [ -z "$missing" ] || check_llvm
+    say "nothing to do: LLVM $(echo $wanted), .venv is up to date"
+    exit 0
+fi
+check_llvm
+setup_python
+setup_venv
+run "installing the locked Python packages into .venv" install_packages
+cp "$scratch/stamp" "$stamp"
+say "done: LLVM $(echo $wanted), $("$venv/bin/python" --version) in .venv"
