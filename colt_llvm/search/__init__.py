@@ -7,7 +7,7 @@ colt, which puts them together.
 from __future__ import annotations
 
 from colt_llvm.search.colt import ColtSearch
-from colt_llvm.search.objective import OBJECTIVES, BadFigure, MissingFigure, Objective
+from colt_llvm.search.objective import OBJECTIVES, BadFigureError, MissingFigureError, Objective
 from colt_llvm.search.options import ColtOptions
 from colt_llvm.search.pareto import ParetoFront, pareto_front
 from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Strategy, Trial
@@ -18,11 +18,11 @@ from colt_llvm.search.tree import Node, Tree
 
 __all__ = [
     "OBJECTIVES",
-    "BadFigure",
+    "BadFigureError",
     "ColtOptions",
     "ColtSearch",
     "Kind",
-    "MissingFigure",
+    "MissingFigureError",
     "Model",
     "ModelStatistics",
     "Node",
@@ -35,7 +35,7 @@ __all__ = [
     "Request",
     "Statistics",
     "Strategy",
-    "Trial",
     "Tree",
+    "Trial",
     "pareto_front",
 ]

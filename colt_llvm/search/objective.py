@@ -17,11 +17,11 @@ RUNTIME, SIZE, INSTRUCTIONS, BALANCED = "runtime", "size", "instructions", "bala
 OBJECTIVES = (RUNTIME, SIZE, BALANCED, INSTRUCTIONS)
 
 
-class MissingFigure(ColtError, LookupError):
+class MissingFigureError(ColtError, LookupError):
     """A figure that the objective needs was not measured."""
 
 
-class BadFigure(ColtError, ValueError):
+class BadFigureError(ColtError, ValueError):
     """A figure is not a finite number above 0, so it has no logarithm."""
 
 
@@ -54,7 +54,7 @@ class Objective:
         return tuple(name for name, weight in self.shares.items() if weight > 0)
 
     def reward(self, figures: Mapping[str, float], baseline: Mapping[str, float]) -> float:
-        """The weighted mean of ln(baseline / candidate). Raises MissingFigure or BadFigure."""
+        """The weighted mean of ln(baseline / candidate). Raises MissingFigureError or BadFigureError."""
         total = sum(self.shares.values())
         return sum(self.shares[name] / total * _log_ratio(name, figures, baseline) for name in self.figures)
 
@@ -66,8 +66,10 @@ def _log_ratio(name: str, figures: Mapping[str, float], baseline: Mapping[str, f
 
 def _figure(figures: Mapping[str, float], name: str, owner: str) -> float:
     if name not in figures:
-        raise MissingFigure(f"the {owner} has no figure {name!r}: measure it, or choose another objective")
+        raise MissingFigureError(f"the {owner} has no figure {name!r}: measure it, or choose another objective")
     value = figures[name]
     if not (math.isfinite(value) and value > 0):
-        raise BadFigure(f"the {owner}'s {name} is {value}: only a finite number above 0 can be compared; measure again")
+        raise BadFigureError(
+            f"the {owner}'s {name} is {value}: only a finite number above 0 will do; measure again"
+        )
     return value

@@ -71,7 +71,8 @@ class Tree:
 
     def add(self, node: Node) -> None:
         """Append a node whose id is ``len(nodes)``; a live one takes a place under its parent and its key."""
-        assert node.id == len(self.nodes) and node.parent is not None
+        assert node.id == len(self.nodes)
+        assert node.parent is not None
         self.nodes.append(node)
         if node.live:
             if node.key is not None:
@@ -83,7 +84,9 @@ class Tree:
 
     def kill(self, node: Node, failure: str) -> None:
         """Take a live node without children out of the search; ``failure`` says why."""
-        assert node.live and node.parent is not None and not node.live_children
+        assert node.live
+        assert not node.live_children
+        assert node.parent is not None
         node.live, node.failure = False, failure
         if node.key is not None and self.by_key.get(node.key) == node.id:
             del self.by_key[node.key]
