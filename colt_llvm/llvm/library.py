@@ -10,9 +10,10 @@ A fault inside libLLVM ends the process. Whoever needs to survive it runs this i
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 from collections.abc import Callable
-from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int, c_size_t, c_uint, c_void_p
+from ctypes import CFUNCTYPE, POINTER, c_bool, c_char_p, c_int, c_size_t, c_uint, c_void_p
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -77,6 +78,19 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMDisposeErrorMessage": (None, (c_void_p,)),
 }
 
+#: C++ functions behind ``Module.bitcode``: the C API writes bitcode without the order of use-lists, and passes
+#: visit users in that order. Without it a module that was stored and read back optimises differently.
+#: The names are the same in LLVM 16 to 22 built against libstdc++; where they lack, the C API's writer serves.
+_ORDERED_WRITER: dict[str, _Signature] = {
+    "_ZN4llvm14raw_fd_ostreamC1EibbNS_11raw_ostream11OStreamKindE": (None, (c_void_p, c_int, c_bool, c_bool, c_int)),
+    "_ZN4llvm14raw_fd_ostreamD1Ev": (None, (c_void_p,)),
+    "_ZN4llvm18WriteBitcodeToFileERKNS_6ModuleERNS_11raw_ostreamEbPKNS_18ModuleSummaryIndexEbPSt5arrayIjLm5EE": (
+        None,
+        (c_void_p, c_void_p, c_bool, c_void_p, c_bool, c_void_p),
+    ),
+}
+_STREAM_BYTES = 1024  # more than sizeof(raw_fd_ostream), which is about 150
+
 #: Prefix of the LLVMInitialize<Target>... functions, by machine name.
 _NATIVE_TARGETS = {"x86_64": "X86", "amd64": "X86", "i686": "X86", "aarch64": "AArch64", "arm64": "AArch64"}
 
@@ -88,6 +102,7 @@ class Library:
     path: Path
     version: tuple[int, int, int]
     call: Any
+    _ordered_writer: tuple[Any, Any, Any] | None = None
 
     @property
     def major(self) -> int:
@@ -109,6 +124,26 @@ class Library:
             return ctypes.string_at(pointer).decode("utf-8", "replace").strip()
         finally:
             self.call.LLVMDisposeMessage(pointer)
+
+    @property
+    def keeps_use_list_order(self) -> bool:
+        """Whether stored modules come back with the very same order of uses."""
+        return self._ordered_writer is not None
+
+    def write_bitcode(self, module: int) -> bytes:
+        """The bitcode of an LLVMModuleRef, with the order of use-lists where this library can."""
+        if self._ordered_writer is None:
+            return self.take_buffer(self.call.LLVMWriteBitcodeToMemoryBuffer(module))
+        construct, destroy, write = self._ordered_writer
+        stream = ctypes.create_string_buffer(_STREAM_BYTES)
+        descriptor = os.memfd_create("colt-bitcode")
+        try:
+            construct(stream, descriptor, False, False, 0)
+            write(module, stream, True, None, False, None)
+            destroy(stream)  # flushes
+            return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        finally:
+            os.close(descriptor)
 
     def take_buffer(self, buffer: int) -> bytes:
         """The bytes of a memory buffer, which is then freed."""
@@ -144,7 +179,20 @@ def _load(path: str) -> Library:
     _initialise_native_target(handle, path)
     numbers = [c_uint(), c_uint(), c_uint()]
     functions.LLVMGetVersion(*(ctypes.byref(number) for number in numbers))  # type: ignore[attr-defined]
-    return Library(Path(path), (numbers[0].value, numbers[1].value, numbers[2].value), functions)
+    version = (numbers[0].value, numbers[1].value, numbers[2].value)
+    return Library(Path(path), version, functions, _ordered_writer(handle))
+
+
+def _ordered_writer(handle: ctypes.CDLL) -> tuple[Any, Any, Any] | None:
+    found = []
+    for name, (result, arguments) in _ORDERED_WRITER.items():
+        try:
+            function = getattr(handle, name)
+        except AttributeError:
+            return None
+        function.restype, function.argtypes = result, list(arguments)
+        found.append(function)
+    return found[0], found[1], found[2]
 
 
 def _initialise_native_target(handle: ctypes.CDLL, path: str) -> None:

@@ -125,7 +125,8 @@ class Module:
             raise InvalidIR(text.splitlines()[0] if text else "the verifier rejects the module")
 
     def bitcode(self) -> bytes:
-        return self.library.take_buffer(self.library.call.LLVMWriteBitcodeToMemoryBuffer(self.handle))
+        """Bitcode from which ``parse`` makes this very module again, the order of uses included."""
+        return self.library.write_bitcode(self.handle)
 
     def hash(self) -> str:
         return bitcode_hash(self.bitcode())

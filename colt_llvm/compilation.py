@@ -1,0 +1,118 @@
+"""clang's part: the front end, plain objects for the baseline, code generation, linking.
+
+The front end runs at the baseline's own level with its passes off. At -O0 it would mark functions optnone;
+at another level it would set other attributes (minsize), and the comparison would flatter the search.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, get_args
+
+from colt_llvm import process
+from colt_llvm.errors import CompileError, OutputLimitExceeded, ProcessTimeout, UsageError
+from colt_llvm.program import IR_SUFFIXES, Program
+from colt_llvm.toolchain import Toolchain
+
+Level = Literal["O1", "O2", "O3", "Os", "Oz"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+#: What clang's own driver asks of code generation at each level.
+CODEGEN_LEVEL: dict[Level, int] = {"O1": 1, "O2": 2, "O3": 3, "Os": 2, "Oz": 2}
+
+_LIMITS = process.Limits(wall_seconds=300.0, output_bytes=1 << 30)
+_PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
+#: Passes visit the users of a value in order; bitcode without that order optimises differently.
+_KEEP_ORDER = ("-Xclang", "-emit-llvm-uselists")
+_IR = ("-x", "ir", "-Wno-unused-command-line-argument")
+
+
+def front_end_command(toolchain: Toolchain, program: Program, source: Path, level: Level) -> list[str]:
+    """Source to bitcode, unoptimised, as the baseline's level would start from."""
+    language = _IR if source.suffix in IR_SUFFIXES else ()
+    return [*_base(toolchain, program, level), *_PASSES_OFF, *_KEEP_ORDER, *language, "-emit-llvm", "-c", str(source)]
+
+
+def baseline_command(toolchain: Toolchain, program: Program, source: Path, level: Level) -> list[str]:
+    """What the user would have typed: plain ``clang -O3 -c``."""
+    language = _IR if source.suffix in IR_SUFFIXES else ()
+    return [*_base(toolchain, program, level), *language, "-c", str(source)]
+
+
+def codegen_command(toolchain: Toolchain, program: Program, bitcode: Path, level: Level) -> list[str]:
+    """Optimised bitcode to an object, with clang's own code generation options and no more passes."""
+    return [*_base(toolchain, program, level), *_PASSES_OFF, *_IR, "-c", str(bitcode)]
+
+
+def front_end(toolchain: Toolchain, program: Program, level: Level) -> list[bytes]:
+    """One bitcode for each source, in order. Raises CompileError with clang's own message."""
+    return [_produce(front_end_command(toolchain, program, source, level)) for source in program.sources]
+
+
+def baseline_objects(toolchain: Toolchain, program: Program, level: Level) -> list[bytes]:
+    """One object for each source, from plain clang. Raises CompileError."""
+    return [_produce(baseline_command(toolchain, program, source, level)) for source in program.sources]
+
+
+def generate_objects(
+    toolchain: Toolchain, program: Program, bitcodes: Sequence[bytes], level: Level
+) -> list[bytes]:
+    """One object for each optimised bitcode, by clang. Raises CompileError."""
+    objects = []
+    with TemporaryDirectory(prefix="colt-") as folder:
+        for index, bitcode in enumerate(bitcodes):
+            path = Path(folder) / f"{index}.bc"
+            path.write_bytes(bitcode)
+            objects.append(_produce(codegen_command(toolchain, program, path, level)))
+    return objects
+
+
+def link(toolchain: Toolchain, program: Program, objects: Sequence[bytes], executable: Path) -> Path:
+    """Link objects to ``executable``. Raises CompileError with the linker's own message."""
+    with TemporaryDirectory(prefix="colt-") as folder:
+        paths = []
+        for index, data in enumerate(objects):
+            path = Path(folder) / f"{index}.o"
+            path.write_bytes(data)
+            paths.append(str(path))
+        command = [str(toolchain.compiler(program.is_cxx)), *paths, "-o", str(executable), *program.ldflags]
+        _check(command, _run(command), linking=True)
+    return executable
+
+
+def _base(toolchain: Toolchain, program: Program, level: Level) -> list[str]:
+    if level not in LEVELS:
+        raise UsageError(f"level {level!r}: use one of {', '.join(LEVELS)}")
+    return [str(toolchain.compiler(program.is_cxx)), f"-{level}", *program.cflags]
+
+
+def _produce(command: Sequence[str]) -> bytes:
+    with TemporaryDirectory(prefix="colt-") as folder:
+        output = Path(folder) / "out"
+        command = [*command, "-o", str(output)]
+        _check(command, _run(command))
+        return output.read_bytes()
+
+
+def _run(command: Sequence[str]) -> process.Completed:
+    try:
+        return process.run(command, limits=_LIMITS)
+    except (ProcessTimeout, OutputLimitExceeded) as error:
+        raise CompileError(f"the compiler does not end: {error}") from error
+
+
+def _check(command: Sequence[str], completed: process.Completed, linking: bool = False) -> None:
+    if completed.status == 0:
+        return
+    diagnostics = completed.stderr.decode("utf-8", "replace").rstrip()
+    if "No space left on device" in diagnostics:
+        raise CompileError("the disk is full; free some space, or set TMPDIR to a folder that has it", diagnostics)
+    if linking and "undefined reference to `main'" in diagnostics:
+        raise CompileError(
+            "the sources have no main; add a file that has one, or use --objective size with -c", diagnostics
+        )
+    what = "does not link" if linking else "does not compile"
+    raise CompileError(f"{what} ({completed.describe_status()}): {shlex.join(command)}", diagnostics)
