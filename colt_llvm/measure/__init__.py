@@ -1,0 +1,40 @@
+"""Timing binaries, checking what they print, and saying honestly which is better.
+
+Read in this order: ``runner`` (one run), ``check`` (is it still right?), ``compare`` (the statistics),
+``sampling`` (a trial in the search), ``contest`` (the final claim), ``size`` (ELF), ``host`` (the machine).
+"""
+
+from colt_llvm.measure.check import difference, judge_baseline
+from colt_llvm.measure.compare import Interval, Noise, Verdict, bootstrap_ratio, judge
+from colt_llvm.measure.contest import Claim, Contest, ContestPolicy, contest
+from colt_llvm.measure.host import Host, compile_cores, estimate_noise, fingerprint, measuring_core
+from colt_llvm.measure.runner import Observation, run_workload
+from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
+from colt_llvm.measure.size import Sections, loaded_digest, section_sizes
+
+__all__ = [
+    "Claim",
+    "Contest",
+    "ContestPolicy",
+    "Host",
+    "Interval",
+    "Noise",
+    "Observation",
+    "Sections",
+    "TrialMeasurement",
+    "TrialPolicy",
+    "Verdict",
+    "bootstrap_ratio",
+    "compile_cores",
+    "contest",
+    "difference",
+    "estimate_noise",
+    "fingerprint",
+    "judge",
+    "judge_baseline",
+    "loaded_digest",
+    "measure_trial",
+    "measuring_core",
+    "run_workload",
+    "section_sizes",
+]

@@ -1,0 +1,154 @@
+"""The claim: the few best, measured again, apart from the search that chose them.
+
+The best of many noisy times is lucky, so what the search saw is forgotten here. All arms run in rounds, each
+round in an order of its own: the baseline, the finalists, and a *control*, which is the baseline a second time.
+What the control shows against the baseline is noise by construction, and a finalist has to be past it.
+
+The number of rounds follows from the time budget alone. Nobody looks at the verdict on the way: running "until
+it is significant" finds something in pure noise sooner or later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from colt_llvm.measure.compare import (
+    Interval,
+    Noise,
+    Verdict,
+    bootstrap_ratio,
+    corrected_confidence,
+    judge,
+    noise_of,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ContestPolicy:
+    """How a claim is measured.
+
+    seconds: wall-clock budget, warm-up included; the round under way is finished.
+    min_rounds: with fewer, every verdict is "too noisy". max_rounds: more are not run.
+    confidence: that no claim of this contest is false, however many finalists (Bonferroni).
+    smallest_gain: relative; what "no improvement" rules out.
+    """
+
+    seconds: float = 60.0
+    min_rounds: int = 10
+    max_rounds: int = 200
+    warmup_runs: int = 1
+    confidence: float = 0.99
+    smallest_gain: float = 0.01
+    resamples: int = 10_000
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One arm. seconds: its raw times, element i from round i. interval: against the baseline."""
+
+    name: str
+    seconds: tuple[float, ...]
+    interval: Interval
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Contest:
+    """All that was measured.
+
+    claims: one for each finalist, in the order given.
+    control: the baseline's second copy; a verdict "improved" here means that the host cannot be trusted now.
+    baseline_seconds: raw times of the baseline, element i from round i.
+    orders: the arms of each round in the order they ran; "" is the baseline, "control" the control.
+    """
+
+    claims: tuple[Claim, ...]
+    control: Claim
+    noise: Noise
+    baseline_seconds: tuple[float, ...]
+    warmup: Mapping[str, tuple[float, ...]] = field(repr=False)
+    orders: tuple[tuple[str, ...], ...] = field(repr=False)
+
+    @property
+    def best(self) -> Claim | None:
+        """The improved finalist with the greatest lower bound, if any is improved."""
+        improved = [claim for claim in self.claims if claim.verdict is Verdict.IMPROVED]
+        return max(improved, key=lambda claim: claim.interval.low, default=None)
+
+
+BASELINE, CONTROL = "", "control"
+
+
+def contest(
+    finalists: Mapping[str, T],
+    baseline: T,
+    time_run: Callable[[T], float],
+    policy: ContestPolicy | None = None,
+    *,
+    control: T | None = None,
+    seed: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Contest:
+    """Time ``finalists`` (by name) and ``baseline`` with ``time_run``, which returns the seconds of one run.
+
+    control: a copy of the baseline's file, where there is one: it then also shows what another place in
+        memory does. The baseline itself when None.
+
+    Raises ValueError for a finalist named like the baseline or the control.
+    """
+    policy = policy or ContestPolicy()
+    if {BASELINE, CONTROL} & set(finalists):
+        raise ValueError(f"finalists may not be named {BASELINE!r} or {CONTROL!r}; rename one")
+    arms: dict[str, T] = {BASELINE: baseline, CONTROL: baseline if control is None else control, **finalists}
+    rng = np.random.default_rng(seed)
+    deadline = clock() + policy.seconds
+    warmup = {name: tuple(time_run(arm) for _ in range(policy.warmup_runs)) for name, arm in arms.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in arms}
+    orders: list[tuple[str, ...]] = []
+    names = list(arms)
+    while not orders or (len(orders) < policy.max_rounds and clock() < deadline):
+        orders.append(tuple(names[index] for index in rng.permutation(len(names))))
+        for name in orders[-1]:
+            seconds[name].append(time_run(arms[name]))
+    return _conclude(seconds, warmup, orders, policy, seed)
+
+
+def _conclude(
+    seconds: Mapping[str, list[float]],
+    warmup: Mapping[str, tuple[float, ...]],
+    orders: list[tuple[str, ...]],
+    policy: ContestPolicy,
+    seed: int,
+) -> Contest:
+    finalists = [name for name in seconds if name not in (BASELINE, CONTROL)]
+    confidence = corrected_confidence(policy.confidence, len(finalists))
+    intervals = {
+        name: bootstrap_ratio(
+            seconds[BASELINE], seconds[name], confidence=confidence, resamples=policy.resamples, seed=seed
+        )
+        for name in (CONTROL, *finalists)
+    }
+    noise = noise_of(intervals[CONTROL])
+    enough = len(orders) >= policy.min_rounds
+
+    def claim(name: str, noise: Noise) -> Claim:
+        verdict = judge(intervals[name], noise, smallest_gain=policy.smallest_gain) if enough else Verdict.TOO_NOISY
+        return Claim(name, tuple(seconds[name]), intervals[name], verdict)
+
+    # The control is judged by its interval alone: it cannot be past itself.
+    control = claim(CONTROL, Noise(0.0, confidence, len(orders)))
+    return Contest(
+        claims=tuple(claim(name, noise) for name in finalists),
+        control=control,
+        noise=noise,
+        baseline_seconds=tuple(seconds[BASELINE]),
+        warmup=dict(warmup),
+        orders=tuple(orders),
+    )
