@@ -216,6 +216,13 @@ def test_the_next_model_policy_says_who_is_asked_at_a_new_child(policy: str, exp
     assert [node.next_model for node in search.tree.nodes[1:]] == expected
 
 
+def test_round_robin_takes_turns_over_children_not_over_failures() -> None:
+    search = search_with(seeds=0, branching=3, next_model="round_robin", course_alteration_period=None)
+    for outcome in (fair(0.1), CRASH, fair(0.1), fair(0.1)):
+        step(search, answer("a"), outcome)
+    assert [node.next_model for node in search.tree.nodes if node.live][1:] == ["small", "middle", "large"]
+
+
 def test_the_random_policy_draws_every_model_and_repeats_with_its_seed() -> None:
     def drawn(seed: int) -> list[str]:
         search = search_with(seed=seed, seeds=0, branching=60, next_model="random", course_alteration_period=None)
@@ -233,6 +240,13 @@ def test_an_unknown_next_model_gives_the_best_hit_rate_else_the_acting_model() -
     step(search, answer("b", model="middle", next_model="small"), fair(0.1))
     step(search, answer("c", model="large", next_model="gpt-9"), fair(-0.1))
     assert [node.next_model for node in search.tree.nodes[1:]] == ["large", "small", "middle"]
+
+
+def test_the_smaller_of_two_models_with_one_hit_rate_is_the_better_fallback() -> None:
+    search = search_with(seeds=0, branching=3)
+    step(search, answer("a", model="large"), fair(0.1))
+    step(search, answer("b", model="middle"), fair(0.1))
+    assert search.statistics.best_model(acting="small") == "middle"
 
 
 @pytest.mark.parametrize(

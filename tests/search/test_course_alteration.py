@@ -47,9 +47,9 @@ def test_a_regression_of_the_largest_model_neither_lengthens_nor_ends_the_run() 
     assert run.observe(True, by_small_model=True)
 
 
-def regressed_twice(**options: object) -> ColtSearch:
+def regressed_twice() -> ColtSearch:
     """A search whose small model has just regressed for the second time, at the root; the child is node 2."""
-    search = search_with(**{"seeds": 0, "next_model": "fixed:small", **options})
+    search = search_with(seeds=0, next_model="fixed:small")
     step(search, answer("a"), fair(-0.1, "A"))
     step(search, answer("b"), fair(-0.2, "B"))
     return search
