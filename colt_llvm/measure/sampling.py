@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from colt_llvm.measure.compare import MIN_ROUNDS, Interval, bootstrap_ratio
+from colt_llvm.measure.compare import Interval, bootstrap_ratio
 
 _RESAMPLES = 500
 
@@ -86,7 +86,7 @@ def measure_trial(
         interval = bootstrap_ratio(baseline, candidate, confidence=policy.confidence, resamples=_RESAMPLES, seed=seed)
         # The luckiest run so far, warm-up included: one disturbed run does not condemn a candidate.
         hopeless = len(candidate) == 1 and min(*warmup, *candidate, candidate[0]) > policy.hopeless_ratio * baseline[0]
-        beaten = best_ratio is not None and len(candidate) >= MIN_ROUNDS and interval.high < best_ratio
+        beaten = best_ratio is not None and len(candidate) >= policy.min_pairs and interval.high < best_ratio
         out_of_budget = len(candidate) >= policy.max_pairs or clock() - started >= policy.max_seconds
         known = len(candidate) >= policy.min_pairs and interval.half_width <= policy.target_half_width
         if hopeless or beaten or known or out_of_budget:

@@ -1,0 +1,42 @@
+"""Tiny real programs: a compiler from PATH builds them once a session."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Compile = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def compiler() -> str:
+    """clang or gcc. These tests mean nothing without one, so its absence is a failure, not a skip."""
+    wanted = [os.environ.get("COLT_TEST_CC"), "clang-22", "clang", "gcc", "cc"]
+    found = next((path for name in wanted if name and (path := shutil.which(name))), None)
+    assert found, "no C compiler on PATH; install clang or gcc, or set COLT_TEST_CC"
+    return found
+
+
+@pytest.fixture(scope="session")
+def compile_c(compiler: str, tmp_path_factory: pytest.TempPathFactory) -> Compile:
+    """``compile_c(source, *flags)`` -> executable, or object with ``-c``. The same text is built once."""
+    folder = tmp_path_factory.mktemp("compiled")
+
+    def build(source: str, *flags: str, suffix: str = ".c") -> Path:
+        text = textwrap.dedent(source)
+        name = hashlib.sha256(repr((text, flags)).encode()).hexdigest()[:12]
+        output = folder / f"{name}.out"
+        if not output.exists():
+            file = folder / f"{name}{suffix}"
+            file.write_text(text)
+            subprocess.run([compiler, "-O2", "-w", *flags, str(file), "-o", str(output)], check=True)
+        return output
+
+    return build
