@@ -69,7 +69,5 @@ def _figure(figures: Mapping[str, float], name: str, owner: str) -> float:
         raise MissingFigureError(f"the {owner} has no figure {name!r}: measure it, or choose another objective")
     value = figures[name]
     if not (math.isfinite(value) and value > 0):
-        raise BadFigureError(
-            f"the {owner}'s {name} is {value}: only a finite number above 0 will do; measure again"
-        )
+        raise BadFigureError(f"the {owner}'s {name} is {value}: only a finite number above 0 will do; measure again")
     return value
