@@ -161,7 +161,7 @@ static int64_t error_bound(int64_t squares, int64_t paths)
 static void print_price(const char *name, int64_t v)
 {
     int64_t scaled = v * 10000 >> FRACTION;
-    printf("%s %lld.%04lld ", name, (long long)(scaled / 10000), (long long)(scaled % 10000));
+    printf("%s %lld.%04lld\n", name, (long long)(scaled / 10000), (long long)(scaled % 10000));
 }
 
 static int parse(const char *s, long low, long high, int *out)
@@ -201,7 +201,7 @@ int main(int argc, char **argv)
         seen += t.count[j];
         mirrored &= t.count[j] == t.count[steps - j];
     }
-    printf("\nhistogram %016llx\n", (unsigned long long)hash);
+    printf("histogram %016llx\n", (unsigned long long)hash);
 
     /* Call minus put is price minus strike on every path, so also in the sum. */
     int good = mirrored && seen == (uint64_t)paths;
