@@ -6,6 +6,8 @@ when the call returns, however it returns. CPU times are the kernel's own, from 
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import resource
 import selectors
@@ -90,12 +92,16 @@ def run(
                 command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 cwd=cwd, env=dict(env) if env is not None else None, start_new_session=True,
             )  # fmt: skip
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             if cwd is not None and not Path(cwd).is_dir():
                 raise
             raise CommandNotFound(f"{command[0]}: not found; install it or give its full path") from error
         except PermissionError as error:
             raise CommandNotFound(f"{command[0]}: not executable; check its permissions") from error
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            raise CommandNotFound(f"{command[0]}: not executable on this machine; build it again") from error
         finally:
             if previous is not None:
                 os.sched_setaffinity(0, previous)
@@ -120,7 +126,7 @@ def run(
 def _open_stdin(stdin: Path | bytes | None) -> IO[bytes]:
     if isinstance(stdin, bytes):
         # A file rather than a pipe: a child that never reads cannot block us.
-        file = tempfile.TemporaryFile()
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
         file.write(stdin)
         file.seek(0)
         return file
@@ -129,13 +135,20 @@ def _open_stdin(stdin: Path | bytes | None) -> IO[bytes]:
 
 def _limit(pid: int, limits: Limits) -> None:
     try:
-        resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+        _lower(pid, resource.RLIMIT_CORE, 0)
         if limits.memory_bytes is not None:
-            resource.prlimit(pid, resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+            _lower(pid, resource.RLIMIT_AS, limits.memory_bytes)
         if limits.output_bytes is not None:
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (limits.output_bytes, limits.output_bytes))
+            _lower(pid, resource.RLIMIT_FSIZE, limits.output_bytes)
     except ProcessLookupError:
         pass  # it has ended already
+
+
+def _lower(pid: int, what: int, amount: int) -> None:
+    """Set both limits; where the user's own hard limit is lower, that one stays (raising it needs privileges)."""
+    hard = resource.prlimit(pid, what)[1]
+    amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
+    resource.prlimit(pid, what, (amount, amount))
 
 
 def _remaining(limits: Limits, started: float, command: Sequence[str]) -> float | None:
@@ -149,7 +162,9 @@ def _remaining(limits: Limits, started: float, command: Sequence[str]) -> float 
 
 def _drain(child: subprocess.Popen[bytes], limits: Limits, started: float) -> tuple[bytes, bytes]:
     """Read both streams until the child closes them."""
-    assert child.stdout and child.stderr and isinstance(child.args, tuple)
+    assert child.stdout
+    assert child.stderr
+    assert isinstance(child.args, tuple)
     parts: dict[int, list[bytes]] = {child.stdout.fileno(): [], child.stderr.fileno(): []}
     total = 0
     with selectors.DefaultSelector() as selector:
@@ -188,7 +203,5 @@ def _reap(child: subprocess.Popen[bytes], limits: Limits, started: float) -> tup
 
 
 def _end_group(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
