@@ -48,6 +48,10 @@ class ContestPolicy:
     smallest_gain: float = 0.01
     resamples: int = 10_000
 
+    def least_seconds(self, finalists: int, run_seconds: float) -> float:
+        """What the fewest rounds take on a quiet host, where one run takes ``run_seconds`` of wall-clock time."""
+        return (self.warmup_runs + self.min_rounds) * (finalists + 2) * run_seconds
+
 
 @dataclass(frozen=True)
 class Claim:

@@ -90,6 +90,13 @@ def test_too_few_rounds_claim_nothing_however_great_the_gain() -> None:
     assert held.best is None
 
 
+def test_the_least_budget_is_enough_for_the_fewest_rounds() -> None:
+    policy = ContestPolicy()
+    seconds = policy.least_seconds(finalists=2, run_seconds=1.0)
+    held = hold({"a": 1.0, "b": 1.0}, 0, ContestPolicy(seconds=seconds), noise=0.0, outliers=0.0, drift=0.0)
+    assert len(held.orders) == policy.min_rounds
+
+
 def test_one_round_is_run_even_without_a_budget() -> None:
     assert len(hold({"a": 1.0}, 0, ContestPolicy(seconds=0)).orders) == 1
 
