@@ -1,0 +1,125 @@
+"""What compiler_gym 0.2.5 needs before it can be imported on current Python, numpy and protobuf.
+
+Nothing here changes an environment variable or a file. Calling ``prepare`` twice is harmless.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+import threading
+import types
+import warnings
+from pathlib import Path
+
+from colt_llvm.errors import ToolchainError
+
+_PB2 = "compiler_gym.service.proto.compiler_gym_service_pb2"
+_lock = threading.RLock()
+
+
+class CompilerGymMissing(ToolchainError, ImportError):
+    """The package compiler-gym is not installed."""
+
+
+def prepare() -> None:
+    """Make compiler_gym importable in this process. Raises CompilerGymMissing."""
+    with _lock:
+        _numpy_names()
+        _protobuf_module()
+        _no_gym_notice()
+
+
+def import_compiler_gym() -> types.ModuleType:
+    """Import compiler_gym without its deprecation warnings. Raises CompilerGymMissing."""
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        prepare()
+        import compiler_gym
+
+        return compiler_gym
+
+
+def prepare_bare() -> None:
+    """For the service: give access to compiler_gym's modules without its package initialisers.
+
+    They import every environment of compiler_gym, and take some seconds that a restarted service
+    does not have. The service needs five small modules.
+    """
+    root = _package_folder()
+    for name in ("", ".service", ".service.runtime", ".util"):
+        full_name = f"compiler_gym{name}"
+        if full_name not in sys.modules:
+            module = types.ModuleType(full_name)
+            module.__path__ = [str(root.joinpath(*name.split(".")))]
+            sys.modules[full_name] = module
+    _protobuf_module()
+
+
+def _package_folder() -> Path:
+    spec = importlib.util.find_spec("compiler_gym") if "compiler_gym" not in sys.modules else None
+    if spec is not None and spec.origin:
+        return Path(spec.origin).parent
+    loaded = sys.modules.get("compiler_gym")
+    if loaded is not None:
+        return Path(loaded.__path__[0])
+    raise CompilerGymMissing(
+        "compiler-gym is not installed; run: pip install --no-deps compiler-gym==0.2.5", name="compiler_gym"
+    )
+
+
+def _numpy_names() -> None:
+    """Names that numpy 2 no longer has."""
+    import numpy as np
+
+    if not hasattr(np, "NINF"):
+        np.NINF, np.PINF = -np.inf, np.inf
+    if not hasattr(np, "find_common_type"):
+        np.find_common_type = lambda arrays, scalars: np.result_type(*arrays, *scalars)
+
+
+def _protobuf_module() -> None:
+    """Build compiler_gym's messages from the descriptor in its generated file.
+
+    protobuf 4 and later refuse to import the file itself. Its slow pure-Python mode would take it, but that
+    is a setting of the whole process.
+    """
+    if _PB2 in sys.modules:
+        return
+    path = _package_folder() / "service" / "proto" / "compiler_gym_service_pb2.py"
+    descriptor = _serialized_descriptor(path)
+    from google.protobuf import any_pb2, descriptor_pool  # noqa: F401 (the descriptor refers to Any)
+    from google.protobuf.internal import builder
+
+    module = types.ModuleType(_PB2)
+    module.__file__ = str(path)
+    file_descriptor = descriptor_pool.Default().AddSerializedFile(descriptor)
+    module.__dict__["DESCRIPTOR"] = file_descriptor
+    builder.BuildMessageAndEnumDescriptors(file_descriptor, module.__dict__)
+    builder.BuildTopDescriptorsAndMessages(file_descriptor, _PB2, module.__dict__)
+    sys.modules[_PB2] = module
+
+
+def _serialized_descriptor(path: Path) -> bytes:
+    text = path.read_text(encoding="utf-8")
+    marker = "serialized_pb="
+    start = text.find(marker)
+    if start >= 0:
+        # One literal on one line: much faster than parsing 3,400 lines.
+        line = text[start + len(marker) : text.index("\n", start)].strip().rstrip(",)")
+        value = ast.literal_eval(line)
+        if isinstance(value, bytes):
+            return value
+    raise CompilerGymMissing(
+        f"{path}: is not the file of compiler-gym 0.2.5; run: pip install --no-deps compiler-gym==0.2.5"
+    )
+
+
+def _no_gym_notice() -> None:
+    """gym prints an advertisement on import."""
+    try:
+        import gym_notices.notices
+    except ImportError:
+        return
+    gym_notices.notices.notices.clear()

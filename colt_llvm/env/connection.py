@@ -1,0 +1,200 @@
+"""The client's side of one service process: start it, call it, find out why it ended, end it.
+
+Takes the place of compiler_gym's ManagedConnection, which runs the service under another interpreter, leaves it the
+client's standard output, waits up to minutes for a service that hangs, and leaves its folder when the client dies.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from compiler_gym.errors import ServiceError
+from compiler_gym.service import CompilerGymServiceConnection, ConnectionOpts
+from compiler_gym.service.connection import GRPC_CHANNEL_OPTIONS, Connection
+
+from colt_llvm.env import failures, guard
+from colt_llvm.env.engine import Actions
+from colt_llvm.env.options import ServiceOptions
+from colt_llvm.toolchain import Toolchain
+
+SERVICE_FILE = Path(__file__).with_name("service.py")
+
+_START_SECONDS = 60.0
+_END_SECONDS = 2.0
+_FOLDER = re.compile(r"colt-env-(\d+)-")
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """All that a service is started with. Forks and restarts use the same one."""
+
+    toolchain: Toolchain
+    actions: Actions
+    options: ServiceOptions
+
+
+class LocalConnection(Connection):  # type: ignore[misc]
+    """A running service process. Raises ServiceError when it does not start."""
+
+    def __init__(self, spec: ServiceSpec) -> None:
+        self.spec = spec
+        self.folder = _make_folder()
+        (self.folder / "logs").mkdir()
+        (self.folder / "actions.json").write_text(json.dumps(list(spec.actions)))
+        self.process = self._start()
+        try:
+            port = self._wait_for_port()
+            channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=GRPC_CHANNEL_OPTIONS)
+            super().__init__(channel, f"127.0.0.1:{port}")
+        except BaseException:
+            self._end()
+            raise
+        _open.add(self)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        toolchain = self.spec.toolchain
+        command = [
+            sys.executable, str(SERVICE_FILE), f"--working_dir={self.folder}", f"--parent={os.getpid()}",
+            f"--library={toolchain.library}", f"--clang={toolchain.clang}", f"--clangxx={toolchain.clangxx}",
+            f"--actions={self.folder / 'actions.json'}", *self.spec.options.to_arguments(),
+        ]  # fmt: skip
+        environment = {**os.environ, "GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE")}
+        with open(self.folder / "logs" / "stderr.txt", "wb") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=environment,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _wait_for_port(self) -> int:
+        path = self.folder / "port.txt"
+        end = time.monotonic() + _START_SECONDS
+        while not path.exists():
+            status = self.process.poll()
+            if status is not None or time.monotonic() > end:
+                lines = failures.read_log(self.folder).strip().splitlines()
+                why = lines[-1] if lines else f"exit status {status}"
+                raise ServiceError(f"the service does not start: {why}")
+            time.sleep(0.002)
+        return int(path.read_text())
+
+    def service_is_down(self) -> bool:
+        return self.process.poll() is not None
+
+    def why_it_ended(self, actions: list[int]) -> tuple[Any, int | None]:
+        """The typed error for a service that stopped answering, and the number of the action that it was at."""
+        try:
+            status = self.process.wait(timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            status = None
+        kind, index = guard.read_progress(self.folder)
+        what, culprit = "the service", None
+        if kind == guard.ACTION and index < len(actions):
+            culprit = index
+            what = f"action {self.spec_name(actions[index])}"
+        elif kind == guard.OBSERVATION and index < len(self.spaces.observation_space_list):
+            what = f"observation {self.spaces.observation_space_list[index].name}"
+        error = failures.classify(status, failures.read_log(self.folder), self.spec.options.action_seconds, what)
+        return error, culprit
+
+    def spec_name(self, action: int) -> str:
+        names = self.spaces.action_space_list[0].space.named_discrete.name
+        return str(names[action]) if 0 <= action < len(names) else str(action)
+
+    def loglines(self) -> Iterator[str]:
+        yield from failures.read_log(self.folder).splitlines(keepends=True)
+
+    def close(self) -> None:
+        """End the process and remove its folder. Never waits long, never raises."""
+        _open.discard(self)
+        channel = getattr(self, "channel", None)
+        if channel is not None:
+            channel.close()
+        self._end()
+
+    def _end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()  # nothing of it is worth saving
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __repr__(self) -> str:
+        return f"{'dead ' if self.service_is_down() else ''}service at {self.url}, process {self.process.pid}"
+
+
+class ServiceConnection(CompilerGymServiceConnection):  # type: ignore[misc]
+    """What environments share: a service that can be replaced by a new one when it has died.
+
+    ``generation`` counts the services. A session belongs to the generation that it was started in.
+    """
+
+    connection: LocalConnection | None
+
+    def __init__(self, spec: ServiceSpec, opts: ConnectionOpts | None = None) -> None:
+        self.spec = spec
+        self.generation = 0
+        self.users: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.lock = threading.RLock()
+        super().__init__(SERVICE_FILE, opts)
+
+    def _establish_connection(self) -> None:
+        self.connection = LocalConnection(self.spec)
+        self.stub = self.connection.stub
+        self.generation += 1
+
+    def is_alive(self) -> bool:
+        return self.connection is not None and not self.connection.service_is_down()
+
+    def revive(self) -> None:
+        """Start a new service if this one is dead. Others that share it find it already revived."""
+        with self.lock:
+            if not self.is_alive():
+                self.discard()
+                self._establish_connection()
+
+    def discard(self) -> None:
+        with self.lock:
+            self.close()
+
+
+_open: weakref.WeakSet[LocalConnection] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """grpc deadlocks at interpreter exit when a channel is open."""
+    for connection in list(_open):
+        connection.close()
+
+
+atexit.register(_close_all)
+
+
+def _make_folder() -> Path:
+    """A folder in memory where there is one. Its name holds our process id, so that leftovers can be told."""
+    parent = Path("/dev/shm")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        parent = Path(tempfile.gettempdir())
+    _sweep(parent)
+    return Path(tempfile.mkdtemp(prefix=f"colt-env-{os.getpid()}-", dir=parent))
+
+
+def _sweep(parent: Path) -> None:
+    """Remove folders whose client and service were both ended before they could."""
+    for folder in parent.glob("colt-env-*"):
+        match = _FOLDER.match(folder.name)
+        if match and not Path("/proc", match[1]).exists():
+            shutil.rmtree(folder, ignore_errors=True)

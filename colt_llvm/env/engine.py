@@ -1,0 +1,275 @@
+"""Applies actions to states. Owns libLLVM, the store and the few modules that are kept parsed.
+
+A state that was computed once is not computed again, whichever episode led to it. Nothing is parsed for an action
+whose result is known. Knows nothing of CompilerGym.
+
+Same code, other bitcode: LLVM does not always write the bytes that it read (attributes of intrinsics are renewed
+by the reader). So what a freshly parsed module is written as counts as another name of the same state; a pass that
+changes nothing is then recognised as such.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from colt_llvm.env import guard as watch
+from colt_llvm.env.payload import BenchmarkRecord
+from colt_llvm.env.store import StateStore
+from colt_llvm.errors import ColtError, PassError
+from colt_llvm.llvm.library import Library
+from colt_llvm.llvm.module import Module, TargetMachine
+
+_LIVE_STATES = 4
+_CODEGEN_LEVEL = {"O0": 0, "O1": 1, "O2": 2, "O3": 3, "Os": 2, "Oz": 2}
+
+Actions = Sequence[tuple[str, str]]
+
+
+@dataclass
+class Root:
+    """One benchmark, opened: its record, its first state, and what code is generated for."""
+
+    record: BenchmarkRecord
+    key: str
+    target: TargetMachine
+    baselines: dict[str, Node] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Node:
+    """A place in an episode: the state and how it was reached. Shared by forks, never changed but for ``key``
+    when a pass gives another result the second time."""
+
+    root: Root
+    parent: Node | None
+    action: int
+    key: str
+
+
+@dataclass(eq=False)
+class _Live:
+    """Parsed modules of one state. ``written`` is the hash of what they are written as."""
+
+    written: str
+    modules: list[Module]
+
+    def close(self) -> None:
+        for module in self.modules:
+            module.close()
+
+
+class Engine:
+    """actions: (name, pipeline) of each, in the order of their numbers."""
+
+    def __init__(
+        self, library: Library, actions: Actions, cache_bytes: int, guard: watch.Guard, exact_steps: bool = False
+    ) -> None:
+        self.library = library
+        self.actions = list(actions)
+        self.guard = guard
+        self.store = StateStore(cache_bytes)
+        self.counters: Counter[str] = Counter()
+        self.lock = threading.RLock()
+        self._exact_steps = exact_steps
+        self._roots: OrderedDict[bytes, Root] = OrderedDict()
+        self._targets: dict[tuple[str, int], TargetMachine] = {}
+        self._live: OrderedDict[str, _Live] = OrderedDict()
+        # Names of values decide nothing, and their table is not written in the same order each time.
+        self._discard_names = ctypes.CDLL(str(library.path)).LLVMContextSetDiscardValueNames
+        self._discard_names.argtypes = [ctypes.c_void_p, ctypes.c_int]
+        self._discard_names.restype = None
+
+    def open(self, digest: bytes, read: Callable[[], BenchmarkRecord]) -> Node:
+        """The first state of a benchmark; ``read`` gives its record when it is not known yet. Raises InvalidIR."""
+        root = self._roots.get(digest)
+        if root is None:
+            record = read()
+            modules = [self.parse(bitcode) for bitcode in record.bitcodes]
+            level = _CODEGEN_LEVEL.get(record.level, 2)
+            target = self._target(modules[0].triple, level)
+            root = Root(record, "", target)
+            bitcodes = tuple(module.bitcode() for module in modules)
+            for module in modules:
+                module.close()
+            root.key = self._hash(root, record.bitcodes)
+            self.store.put_bitcodes(root.key, record.bitcodes)
+            self.store.put_alias(self._hash(root, bitcodes), root.key)
+            self._roots[digest] = root
+            if len(self._roots) > 64:
+                self._roots.popitem(last=False)
+        return Node(root, None, -1, root.key)
+
+    def apply(self, node: Node, action: int) -> Node:
+        """The place one action further. Raises PassError (the node given stays as it is), ValueError."""
+        if not 0 <= action < len(self.actions):
+            raise ValueError(f"action {action}: there are {len(self.actions)}, from 0")
+        key = self.store.get(node.key).results.get(action)
+        self.counters["transitions"] += 1
+        if key is None:
+            return self._compute(node, action)
+        self.counters["known_transitions"] += 1
+        return Node(node.root, node, action, key)
+
+    def pipeline_result(self, node: Node, pipeline: str) -> Node:
+        """The state that a pipeline leads to from here, kept with the root: for baselines."""
+        known = node.root.baselines.get(pipeline)
+        if known is None:
+            live = self._materialise(node)
+            known = node.root.baselines[pipeline] = Node(node.root, node, -1, self._run(node, live, pipeline))
+        return known
+
+    def modules(self, node: Node) -> list[Module]:
+        """The modules of this state, to be looked at and not changed. Valid until the next call."""
+        live = self._materialise(node)
+        self._keep(node.key, live)
+        return live.modules
+
+    def bitcodes(self, node: Node) -> tuple[bytes, ...]:
+        bitcodes = self.store.get(node.key).bitcodes
+        if bitcodes is None:
+            if node.parent is None:
+                return node.root.record.bitcodes
+            live = self._materialise(node)
+            bitcodes = tuple(module.bitcode() for module in live.modules)
+            self._keep(node.key, live)
+            self.store.put_bitcodes(node.key, bitcodes)
+        return bitcodes
+
+    def parse(self, bitcode: bytes) -> Module:
+        module = Module.parse(self.library, bitcode)
+        self._discard_names(module._context, 1)
+        self.counters["parses"] += 1
+        return module
+
+    def close(self) -> None:
+        for live in self._live.values():
+            live.close()
+        self._live.clear()
+
+    def _compute(self, node: Node, action: int) -> Node:
+        live = self._materialise(node)
+        key = self._run(node, live, self.actions[action][1])
+        self.store.get(node.key).results[action] = key
+        return Node(node.root, node, action, key)
+
+    def _run(self, node: Node, live: _Live, pipeline: str) -> str:
+        """Run a pipeline on the live modules of ``node`` and store what comes out. Returns its key."""
+        self.counters["passes_run"] += 1
+        try:
+            for module in live.modules:
+                if pipeline.startswith("!"):
+                    misbehave(pipeline)
+                module.run(pipeline, node.root.target)
+        except MemoryError:
+            watch.out_of_memory()
+        except ColtError as error:
+            live.close()
+            if isinstance(error, PassError):
+                raise
+            raise PassError(f"{pipeline}: {error}") from error
+        bitcodes = tuple(module.bitcode() for module in live.modules)
+        written = self._hash(node.root, bitcodes)
+        if written == live.written:  # nothing changed: the modules still are those of the state
+            self._keep(node.key, live)
+            return node.key
+        key = self.store.resolve(written) or written
+        self.store.put_bitcodes(key, bitcodes)
+        if self._exact_steps:
+            live.close()
+        else:
+            live.written = written
+            self._keep(key, live)
+        return key
+
+    def _materialise(self, node: Node) -> _Live:
+        """Take the live modules of a state, parsed from what is stored or computed from an earlier state."""
+        live = self._live.pop(node.key, None)
+        if live is not None:
+            return live
+        bitcodes = self.store.get(node.key).bitcodes
+        if bitcodes is None and node.parent is None:
+            bitcodes = node.root.record.bitcodes
+        if bitcodes is None:
+            self._recompute(node)
+            return self._materialise(node)
+        live = _Live("", [self.parse(bitcode) for bitcode in bitcodes])
+        live.written = self._hash(node.root, [module.bitcode() for module in live.modules])
+        self.store.put_alias(live.written, node.key)
+        return live
+
+    def _recompute(self, node: Node) -> None:
+        """Bring an evicted state back, from the nearest earlier one that is kept. The root always is."""
+        path = [node]
+        while path[-1].parent is not None and path[-1].key not in self._live:
+            if self.store.get(path[-1].key).bitcodes is not None:
+                break
+            path.append(path[-1].parent)
+        for at in reversed(path[:-1]):
+            self.counters["recomputed"] += 1
+            assert at.parent is not None
+            if at.key == at.parent.key:
+                continue
+            live = self._materialise(at.parent)
+            pipeline = self.actions[at.action][1] if at.action >= 0 else self._baseline_pipeline(at)
+            key = self._run(at.parent, live, pipeline)
+            if key != at.key:
+                self.counters["different_results"] += 1
+                self.store.get(at.parent.key).results[at.action] = key
+                at.key = key
+
+    def _baseline_pipeline(self, node: Node) -> str:
+        return next(pipeline for pipeline, known in node.root.baselines.items() if known is node)
+
+    def _keep(self, key: str, live: _Live) -> None:
+        previous = self._live.pop(key, None)
+        if previous is not None and previous is not live:
+            previous.close()
+        self._live[key] = live
+        while len(self._live) > _LIVE_STATES:
+            self._live.popitem(last=False)[1].close()
+
+    def _target(self, triple: str, level: int) -> TargetMachine:
+        target = self._targets.get((triple, level))
+        if target is None:
+            target = self._targets[triple, level] = TargetMachine(self.library, triple, level)
+        return target
+
+    @staticmethod
+    def _hash(root: Root, bitcodes: Sequence[bytes]) -> str:
+        digest = hashlib.blake2b(root.record.salt(), digest_size=16)
+        for bitcode in bitcodes:
+            digest.update(len(bitcode).to_bytes(8, "little"))
+            digest.update(bitcode)
+        return digest.hexdigest()
+
+
+TEST_ACTIONS: Actions = (
+    ("test-abort", "!abort"),
+    ("test-segv", "!segv"),
+    ("test-spin", "!spin"),
+    ("test-eat", "!eat"),
+    ("test-crash", "trigger-crash-module"),
+    ("test-bad-pipeline", "no-such-pass"),
+    ("test-broken-module", "trigger-verifier-error"),
+)
+
+
+def misbehave(how: str) -> None:
+    """What a test action does. They are in the action space only when the service was told so."""
+    libc = ctypes.CDLL(None)
+    if how == "!abort":
+        libc.abort()
+    elif how == "!segv":
+        ctypes.string_at(16)
+    elif how == "!spin":
+        libc.poll(None, 0, -1)
+    elif how == "!eat":
+        libc.malloc.restype = ctypes.c_void_p
+        while libc.malloc(16 << 20):
+            pass
+        raise MemoryError

@@ -1,0 +1,218 @@
+"""The environment ``colt-llvm-v0``: compiler_gym's client over our service.
+
+A pass that crashes, hangs or eats memory costs that action only. ``step`` then gives ``done=True`` and says what
+happened in ``info``; ``actions`` holds what was applied before it, and the next call continues from there.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from compiler_gym.datasets import Benchmark
+from compiler_gym.service import ConnectionOpts, SessionNotFound
+from compiler_gym.service.client_service_compiler_env import ClientServiceCompilerEnv
+from compiler_gym.service.proto import ForkSessionRequest
+from compiler_gym.views import ObservationSpaceSpec
+
+from colt_llvm.compilation import Level
+from colt_llvm.env.actions import catalogue_actions, split_commandline
+from colt_llvm.env.connection import ServiceConnection, ServiceSpec
+from colt_llvm.env.datasets import IncludedPrograms, UserPrograms, make_benchmark, make_record
+from colt_llvm.env.options import ServiceOptions
+from colt_llvm.env.payload import unpack
+from colt_llvm.env.rewards import make_rewards
+from colt_llvm.env.stepping import Stepping
+from colt_llvm.program import Program, program_from_files
+from colt_llvm.toolchain import Toolchain, find_toolchain
+
+_OPTS = ConnectionOpts(local_service_exit_max_seconds=2, rpc_max_retries=1)
+
+
+class ColtEnv(Stepping, ClientServiceCompilerEnv):  # type: ignore[misc]
+    """toolchain: found as the command line does when None, from ``options.llvm_prefix``.
+
+    actions: (name, pipeline) of each action, instead of the catalogue.
+    The other arguments are compiler_gym's. ``service`` exists for its sake and must be left out.
+    """
+
+    service: ServiceConnection | None
+
+    def __init__(
+        self,
+        benchmark: str | Benchmark | None = None,
+        observation_space: str | ObservationSpaceSpec | None = None,
+        reward_space: Any = None,
+        action_space: Any = None,
+        *,
+        toolchain: Toolchain | None = None,
+        actions: Sequence[tuple[str, str]] | None = None,
+        options: ServiceOptions | None = None,
+        connection_settings: ConnectionOpts | None = None,
+        service: Any = None,
+        service_connection: ServiceConnection | None = None,
+    ) -> None:
+        del service
+        if service_connection is None:
+            options = options or ServiceOptions()
+            toolchain = toolchain or find_toolchain(options.llvm_prefix)
+            spec = ServiceSpec(toolchain, tuple(actions or catalogue_actions(toolchain)), options)
+            service_connection = ServiceConnection(spec, connection_settings or _OPTS)
+        self.spec_of_service = service_connection.spec
+        self.toolchain = service_connection.spec.toolchain
+        self._session_generation = 0
+        self._user_programs = UserPrograms()
+        try:
+            super().__init__(
+                service=service_connection.endpoint,
+                rewards=make_rewards(),
+                datasets=[IncludedPrograms(self.toolchain), self._user_programs],
+                benchmark=benchmark,
+                observation_space=observation_space,
+                reward_space=reward_space,
+                connection_settings=connection_settings or _OPTS,
+                service_connection=service_connection,
+            )
+        except BaseException:
+            service_connection.close()
+            raise
+        self.action_space = getattr(action_space, "name", action_space)
+        service_connection.users.add(self)
+
+    # --- benchmarks and actions
+
+    def make_benchmark(
+        self,
+        program: Program | Path | str | Sequence[Path | str],
+        *,
+        cflags: Sequence[str] = (),
+        ldflags: Sequence[str] = (),
+        level: Level = "O3",
+        codegen: str | None = None,
+    ) -> Benchmark:
+        """A benchmark from a Program, or from C, C++ or LLVM IR files. Raises CompileError, UsageError."""
+        if not isinstance(program, Program):
+            paths = [program] if isinstance(program, (str, Path)) else list(program)
+            program = program_from_files(paths, cflags=cflags, ldflags=ldflags)
+        record = make_record(self.toolchain, program, level, codegen)
+        benchmark = make_benchmark(self.toolchain, None, program, record)
+        self._user_programs.add(benchmark)
+        return benchmark
+
+    def commandline(self) -> str:
+        """The names of the actions taken, one after another."""
+        return str(self.action_space.to_string(self.actions))
+
+    def commandline_to_actions(self, commandline: str) -> list[int]:
+        """Raises LookupError."""
+        return split_commandline(commandline, self.action_space.names)
+
+    def pipeline(self) -> str:
+        """The actions taken as one text for ``opt -passes=``."""
+        return ",".join(self.spec_of_service.actions[action][1] for action in self.actions)
+
+    def objects(self) -> list[bytes]:
+        """Object code of the present state, one for each source. Raises PassError."""
+        return unpack(bytes(self.try_multistep([], ["Object"])[0]))
+
+    # --- episodes
+
+    def _init_kwargs(self) -> dict[str, Any]:
+        return {
+            "action_space": self.action_space.name,
+            "benchmark": self.benchmark,
+            "connection_settings": self._connection_settings,
+        }
+
+    def reset(self, *args: Any, **kwargs: Any) -> Any:
+        self._ensure_service()
+        # The actions so far must not be replayed, and compiler_gym would end a session that is gone.
+        if not self._session_is_current():
+            self._session_id = None
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Changing the benchmark has no effect")
+            observation = super().reset(*args, **kwargs)
+        self._session_generation = cast(ServiceConnection, self.service).generation
+        return observation
+
+    def fork(self) -> ColtEnv:
+        """An environment in the same state, which shares the service. A crash in one does not end the other."""
+        if not self._begun():
+            self.reset()
+        self._revive()
+        service = cast(ServiceConnection, self.service)
+        reply = service(service.stub.ForkSession, ForkSessionRequest(session_id=self._session_id))
+        forked = type(self)(**self._init_kwargs(), service_connection=service)
+        forked._session_id = reply.session_id
+        forked._session_generation = service.generation
+        forked._benchmark_in_use = forked._next_benchmark = self._benchmark_in_use
+        forked.reward.spaces = {
+            name: space.copy() if hasattr(space, "copy") else space for name, space in self.reward.spaces.items()
+        }
+        forked.observation.spaces = dict(self.observation.spaces)
+        if self.observation_space_spec:
+            forked.observation_space = self.observation_space_spec.id
+        if self.reward_space:
+            forked.reward_space = self.reward_space.name
+        forked.episode_reward = self.episode_reward
+        forked.episode_start_time = self.episode_start_time
+        forked._actions = self.actions.copy()
+        forked._params_to_send_on_reset = list(self._params_to_send_on_reset)
+        return forked
+
+    def close(self) -> None:
+        """End the episode, and the service when nobody else uses it. Closing twice is harmless."""
+        service = getattr(self, "service", None)
+        if service is None:
+            return
+        self.service = None
+        service.users.discard(self)
+        if not service.users:
+            service.discard()
+        elif self._session_is_current(service):
+            self._end_session(service)
+        self._session_id = None
+
+    def __del__(self) -> None:
+        try:
+            self.close()
+        except Exception:  # the interpreter may be half gone
+            pass
+
+    def counters(self) -> dict[str, int]:
+        """What the service computed and what it knew already. See session.py."""
+        import json
+
+        return dict(json.loads(self.send_param("colt.counters", "")))
+
+    # --- compiler_gym's validate() resets this environment after it made a fork; both need the service
+
+    def apply(self, state: Any) -> None:
+        if not self.in_episode:
+            self.reset(benchmark=state.benchmark)
+        if self.benchmark != state.benchmark:
+            warnings.warn(f"applying a state of {state.benchmark} to {self.benchmark}")
+        for action in self.commandline_to_actions(state.commandline):
+            _, _, done, info = self.step(action)
+            if done:
+                raise ValueError(f"the actions cannot be applied: {info.get('error_details')}")
+
+    def validate(self, state: Any = None) -> Any:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=DeprecationWarning)  # compiler_gym speaks to pydantic 1
+            return super().validate(state)
+
+    @property
+    def in_episode(self) -> bool:
+        return self._begun()
+
+    def _begun(self) -> bool:
+        return self._session_id is not None
+
+    def send_params(self, *params: Iterable[tuple[str, str]], resend_on_reset: bool = False) -> list[str]:
+        if not self._begun():
+            raise SessionNotFound("Must call reset() before send_params()")
+        self._revive()
+        return list(super().send_params(*params, resend_on_reset=resend_on_reset))

@@ -1,0 +1,183 @@
+"""The compilation session, and the service that holds several of them. Runs in the service process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+from compiler_gym.service import proto
+from compiler_gym.service.compilation_session import CompilationSession
+from compiler_gym.service.runtime.compiler_gym_service import CompilerGymService
+
+from colt_llvm.env import guard as watch
+from colt_llvm.env import messages, observations
+from colt_llvm.env.engine import Engine
+from colt_llvm.env.payload import BenchmarkRecord
+from colt_llvm.errors import ColtError, PassError, PipelineSyntaxError
+
+_SPACES = list(observations.SPACES.values())
+_SPACE_MESSAGES = [messages.observation_space(space) for space in _SPACES]
+_NUMBER = {space.name: number for number, space in enumerate(_SPACES)}
+
+
+class ColtSession(CompilationSession):  # type: ignore[misc]
+    """One episode: a place in the tree of states that all sessions of the service share.
+
+    ``engine`` and ``build`` are set on a subclass by ``session_type``.
+    """
+
+    engine: Engine
+    build: observations.Build
+    observation_spaces = _SPACE_MESSAGES
+
+    def __init__(self, working_directory: Path, action_space: Any, benchmark: Any) -> None:
+        super().__init__(working_directory, action_space, benchmark)
+        self.action_space = action_space
+        self.benchmark = benchmark
+        data = benchmark.program.contents
+        self.node = self.engine.open(hashlib.blake2b(data).digest(), lambda: BenchmarkRecord.decode(data))
+
+    def apply_action(self, action: Any) -> tuple[bool, Any, bool]:
+        before = self.node
+        self.node = self.engine.apply(before, action.int64_value)
+        return False, None, self.node.key == before.key
+
+    def get_observation(self, observation_space: Any) -> Any:
+        space = _SPACES[_NUMBER[observation_space.name]]
+        return messages.event(space.kind, observations.value_of(space, self.engine, self.node, self.build))
+
+    def fork(self) -> ColtSession:
+        forked = object.__new__(type(self))
+        forked.__dict__.update(self.__dict__)
+        return forked
+
+    def handle_session_parameter(self, key: str, value: str) -> str | None:
+        """``colt.counters``: what was computed and what was known, as JSON. ``colt.cache_bytes``: the store's limit.
+
+        The two ``llvm.`` names are those of CompilerGym's LLVM environment.
+        """
+        cls = type(self)
+        if key == "colt.counters":
+            store = self.engine.store
+            extra = {"states": len(store), "stored_bytes": store.heavy_bytes, "evictions": store.evictions}
+            return json.dumps({**self.engine.counters, **extra})
+        if key == "colt.cache_bytes":
+            self.engine.store.set_max_bytes(int(value))
+            return value
+        if key == "llvm.set_runtimes_per_observation_count":
+            cls.build = replace(cls.build, runtimes=max(1, int(value)))
+            return value
+        if key == "llvm.get_runtimes_per_observation_count":
+            return str(cls.build.runtimes)
+        if key == "llvm.set_warmup_runs_count_per_runtime_observation":
+            cls.build = replace(cls.build, warmups=max(0, int(value)))
+            return value
+        return None
+
+
+def session_type(engine: Engine, build: observations.Build, version: str) -> type[ColtSession]:
+    return type(
+        "Session",
+        (ColtSession,),
+        {
+            "engine": engine,
+            "build": build,
+            "compiler_version": version,
+            "action_spaces": [messages.action_space(engine.actions)],
+        },
+    )
+
+
+class ColtService(CompilerGymService):  # type: ignore[misc]
+    """compiler_gym's service with its faults mended: a step takes effect as a whole or not at all, forks get an id of
+    their own, and errors say what they are."""
+
+    def __init__(self, working_directory: Path, kind: type[ColtSession]) -> None:
+        super().__init__(working_directory=working_directory, compilation_session_type=kind)
+        self.engine = kind.engine
+
+    def StartSession(self, request: Any, context: Any) -> Any:  # noqa: N802
+        with self.engine.lock:
+            self.engine.guard.begin(watch.OBSERVATION, 0)
+            try:
+                return super().StartSession(request, context)
+            except MemoryError:
+                watch.out_of_memory()
+            finally:
+                self.engine.guard.end()
+
+    def ForkSession(self, request: Any, context: Any) -> Any:  # noqa: N802
+        with self.sessions_lock:
+            session = self.sessions.get(request.session_id)
+            if session is None:
+                return _refuse(context, proto.ForkSessionReply(), grpc.StatusCode.NOT_FOUND, "Session not found")
+            reply = proto.ForkSessionReply(session_id=self.next_session_id)
+            self.sessions[self.next_session_id] = session.fork()
+            self.next_session_id += 1
+            return reply
+
+    def Step(self, request: Any, context: Any) -> Any:  # noqa: N802
+        session = self.sessions.get(request.session_id)
+        if session is None:
+            message = f"Session not found: {request.session_id}"
+            return _refuse(context, proto.StepReply(), grpc.StatusCode.NOT_FOUND, message)
+        with self.engine.lock:
+            before = session.node
+            at = [watch.ACTION, 0]
+            try:
+                return self._step(session, request, at)
+            except (ColtError, ValueError, OSError) as error:
+                session.node = before
+                syntax = isinstance(error, ValueError) and not isinstance(error, PassError)
+                syntax = syntax or isinstance(error, PipelineSyntaxError)
+                code = grpc.StatusCode.INVALID_ARGUMENT if syntax else grpc.StatusCode.ABORTED
+                return _refuse(context, proto.StepReply(), code, _describe(error, at))
+            except MemoryError:
+                watch.out_of_memory()
+            finally:
+                self.engine.guard.end()
+
+    def _step(self, session: ColtSession, request: Any, at: list[int]) -> Any:
+        guard, engine = self.engine.guard, self.engine
+        node = session.node
+        no_effect = True
+        for index, action in enumerate(request.action):
+            at[1] = index
+            guard.begin(watch.ACTION, index)
+            previous, node = node, engine.apply(node, action.int64_value)
+            no_effect &= node.key == previous.key
+        reply = proto.StepReply(action_had_no_effect=no_effect)
+        session.node = node
+        at[0] = watch.OBSERVATION
+        for number in request.observation_space:
+            space = _SPACES[number]
+            at[1] = number
+            guard.begin(watch.OBSERVATION, number, space.limited)
+            value = observations.value_of(space, engine, node, session.build)
+            reply.observation.append(messages.event(space.kind, value))
+        return reply
+
+    def SendSessionParameter(self, request: Any, context: Any) -> Any:  # noqa: N802
+        with self.engine.lock:
+            return super().SendSessionParameter(request, context)
+
+    def close(self) -> None:
+        with self.engine.lock:
+            self.engine.close()
+
+
+def _describe(error: Exception, at: Sequence[int]) -> str:
+    """The error as JSON, for the client: its type, its text, and which action or observation it came from."""
+    kind = type(error).__name__
+    return json.dumps({"type": kind, "message": str(error), "during": at[0], "index": at[1]})
+
+
+def _refuse(context: Any, reply: Any, code: Any, details: str) -> Any:
+    context.set_code(code)
+    context.set_details(details)
+    return reply
