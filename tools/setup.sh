@@ -3,6 +3,7 @@
 # the locked Python packages. Needs nothing but a shell. Run again, it does only what is left to do.
 #
 #   COLT_LLVM_MAJORS="22 19"   LLVM versions to have; the newest on offer when unset
+#   COLT_LLVM_PREFIX=/opt/llvm an LLVM of your own, as colt-llvm itself takes it
 #   COLT_PYTHON=python3.12     the interpreter for .venv; the first of 3.10 to 3.13 when unset
 #
 # pip's own settings (PIP_*, pip.conf, certificates, proxies) hold here as everywhere.
@@ -18,6 +19,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
 
+# Plain English messages, for they are read below; C.UTF-8 is on every Debian.
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 if [ -z "${REQUESTS_CA_BUNDLE:-}" ] && [ -n "${SSL_CERT_FILE:-}" ]; then
@@ -51,19 +53,24 @@ majors_downward() {
     done
 }
 
-# clang_of MAJOR: prints the clang of that version if opt and llvm-link stand beside it
+# clang_of MAJOR: prints the clang of that version if clang++, opt and llvm-link stand beside it
 clang_of() {
     if have "clang-$1" && have "clang++-$1" && have "opt-$1" && have "llvm-link-$1"; then
         command -v "clang-$1"
-    elif [ -x "/usr/lib/llvm-$1/bin/clang++" ] && [ -x "/usr/lib/llvm-$1/bin/opt" ]; then
-        echo "/usr/lib/llvm-$1/bin/clang"
-    elif have clang++ && have opt && have llvm-link \
-        && clang --version | grep -q "clang version $1\." && opt --version | grep -q "LLVM version $1\."; then
-        command -v clang
-    else
-        return 1
+        return
     fi
+    for folder in "${COLT_LLVM_PREFIX:-}" "/usr/lib/llvm-$1" "/usr/lib64/llvm$1" "/opt/llvm-$1" "$(folder_of clang)"; do
+        if [ -x "$folder/bin/clang++" ] && [ -x "$folder/bin/opt" ] && [ -x "$folder/bin/llvm-link" ] \
+            && "$folder/bin/clang" --version | grep -q "clang version $1\."; then
+            echo "$folder/bin/clang"
+            return
+        fi
+    done
+    return 1
 }
+
+# folder_of COMMAND: /usr for /usr/bin/clang
+folder_of() { place=$(command -v "$1") && dirname "$(dirname "$(readlink -f "$place")")"; }
 
 installed_major() {
     for candidate in $(majors_downward); do
@@ -112,6 +119,18 @@ need() {
     fi
     update_lists
     run "installing $* (apt-get)" apt-get install -q -y --no-install-recommends "$@"
+    keep_certificates
+}
+
+# The package ca-certificates writes its bundle anew when it comes in. Where somebody had put a
+# bundle of their own in that place, this run keeps to theirs.
+bundle=/etc/ssl/certs/ca-certificates.crt
+[ ! -f "$bundle" ] || cp "$bundle" "$scratch/bundle.crt"
+keep_certificates() {
+    if [ ! -f "$scratch/bundle.crt" ] || cmp -s "$bundle" "$scratch/bundle.crt"; then return; fi
+    if [ "${PIP_CERT:-$bundle}" = "$bundle" ]; then export PIP_CERT="$scratch/bundle.crt"; fi
+    # pip's own requests prefers this one to PIP_CERT.
+    if [ "${REQUESTS_CA_BUNDLE:-}" = "$bundle" ]; then export REQUESTS_CA_BUNDLE="$scratch/bundle.crt"; fi
 }
 
 require_apt() {
@@ -264,8 +283,8 @@ fingerprint() {
 setup_llvm
 fingerprint >"$scratch/stamp"
 if cmp -s "$scratch/stamp" "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
-    [ -z "$missing" ] || check_llvm
-    say "nothing to do: LLVM $(echo $wanted), .venv is up to date"
+    if [ -n "$missing" ]; then check_llvm; outcome="done"; else outcome="nothing to do"; fi
+    say "$outcome: LLVM $(echo $wanted), .venv is up to date"
     exit 0
 fi
 check_llvm

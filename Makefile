@@ -1,0 +1,36 @@
+# "make" prints the targets. Only make itself is needed: the rest comes with "make setup".
+PYTHON := .venv/bin/python
+PROGRAM ?= programs/lz77
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint bench lock clean demo programs
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: clang, LLVM, and .venv
+	@sh tools/setup.sh
+
+test: setup ## run the tests; ARGS="-m 'not slow'" leaves the slow ones out
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: setup ## ruff and mypy
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+demo: setup ## tune one included program; PROGRAM=programs/NAME picks it
+	.venv/bin/colt-llvm tune $(PROGRAM) $(ARGS)
+
+bench: setup ## compare the strategies over the included programs
+	.venv/bin/colt-llvm bench $(ARGS)
+
+programs: setup ## build and run all included programs with clang -O3
+	$(PYTHON) tools/build_programs.py
+
+lock: setup ## write requirements.lock anew from pyproject.toml
+	sh tools/lock.sh $(ARGS)
+
+clean: ## remove .venv, caches and built files; runs in colt-runs stay
+	rm -rf .venv .uv dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find colt_llvm tests tools -name __pycache__ -prune -exec rm -rf {} +
