@@ -1,0 +1,167 @@
+"""A run directory: what was asked for, and every trial as it ends.
+
+    run.json       written once: options, program, toolchain, host, baseline
+    trials.jsonl   one line a trial, appended as it ends
+    result.json    written at the end
+    miscompiles/   one folder a wrong program, with what reproduces it
+
+A process that is killed at any moment leaves at worst a torn last line; it is cut off when the run is opened again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.errors import RunDirectoryError
+
+VERSION = 1
+_SYNC_SECONDS = 1.0
+
+
+class Journal:
+    """An open run directory. One process at a time writes to it."""
+
+    def __init__(self, directory: Path, header: Mapping[str, Any], clock: Callable[[], float] = time.monotonic) -> None:
+        self.directory = directory
+        self.header = header
+        self._clock = clock
+        self._synced = clock()
+        with _explained(directory):
+            self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            _lock_or_refuse(self._lock, directory)
+            self._file = open(directory / "trials.jsonl", "ab")  # noqa: SIM115  closed by close()
+
+    @staticmethod
+    def create(directory: Path, header: Mapping[str, Any]) -> Journal:
+        """Begin a run in a new or empty directory. Raises RunDirectoryError."""
+        with _explained(directory):
+            directory.mkdir(parents=True, exist_ok=True)
+            if (directory / "run.json").exists():
+                raise RunDirectoryError(f"{directory}: holds a run already; go on with --resume, or choose another folder")
+        header = {"version": VERSION, **header}
+        write_json(directory / "run.json", header)
+        return Journal(directory, header)
+
+    @staticmethod
+    def open(directory: Path) -> tuple[Journal, list[dict[str, Any]]]:
+        """Go on with a run: the journal and its trials so far. A torn last line is cut off. Raises RunDirectoryError."""
+        header = read_header(directory)
+        journal = Journal(directory, header)
+        with _explained(directory):
+            trials, sound_bytes = _read_trials(directory / "trials.jsonl")
+            os.truncate(directory / "trials.jsonl", sound_bytes)
+        return journal, trials
+
+    def append(self, trial: Mapping[str, Any]) -> None:
+        """Write one trial. It outlives this process at once, and the machine within a second."""
+        line = json.dumps(trial, separators=(",", ":"), allow_nan=False) + "\n"
+        with _explained(self.directory):
+            self._file.write(line.encode("utf-8"))
+            self._file.flush()
+            if self._clock() - self._synced >= _SYNC_SECONDS:
+                os.fsync(self._file.fileno())
+                self._synced = self._clock()
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        write_json(self.directory / "result.json", result)
+
+    def folder(self, *parts: str) -> Path:
+        """A folder inside the run directory, made if needed."""
+        path = self.directory.joinpath(*parts)
+        with _explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def close(self) -> None:
+        if self._lock < 0:
+            return
+        try:
+            self._file.close()
+        finally:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def read_header(directory: Path) -> dict[str, Any]:
+    """run.json of a run directory. Raises RunDirectoryError."""
+    file = directory / "run.json"
+    try:
+        header = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunDirectoryError(f"{directory}: holds no run (no run.json); name the folder that tune made") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunDirectoryError(f"{file}: cannot be read ({error}); start a new run") from None
+    if not isinstance(header, dict) or header.get("version") != VERSION:
+        raise RunDirectoryError(f"{file}: was not written by this version of colt-llvm; start a new run")
+    return header
+
+
+def read_trials(directory: Path) -> list[dict[str, Any]]:
+    """The trials of a run, for readers: changes nothing, and leaves a torn last line out."""
+    with _explained(directory):
+        return _read_trials(directory / "trials.jsonl")[0]
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a file that is either whole or not there. Raises RunDirectoryError."""
+    temporary = path.with_name(path.name + ".tmp")
+    with _explained(path):
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(value, file, indent=1, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+
+def _read_trials(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """Trials, and how many bytes of the file they take. Only the last line may be torn."""
+    if not path.exists():
+        return [], 0
+    data = path.read_bytes()
+    trials, position = [], 0
+    for number, line in enumerate(_lines(data), start=1):
+        try:
+            trial = json.loads(line)
+        except ValueError:
+            if position + len(line) < len(data):
+                raise RunDirectoryError(f"{path} line {number}: is not a trial; restore the file, or start a new run") from None
+            break
+        if not line.endswith(b"\n"):
+            break
+        trials.append(trial)
+        position += len(line)
+    return trials, position
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    yield from data.splitlines(keepends=True)
+
+
+def _lock_or_refuse(descriptor: int, directory: Path) -> None:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise RunDirectoryError(f"{directory}: another process is at work on this run; let it end first") from None
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn the system's errors into one line with a remedy."""
+    try:
+        yield
+    except RunDirectoryError:
+        raise
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{path}: {error.strerror or error}; free some space, or choose a folder that can be written"
+        ) from error

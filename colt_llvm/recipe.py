@@ -1,0 +1,153 @@
+"""A recipe: what a build needs to make the tuned object again, and what proves that it pays.
+
+JSON, versioned, with sorted keys, so that it can be committed and reviewed. ``opt`` holds the command lines that
+make the object by hand with LLVM's own tools.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.baseline import build
+from colt_llvm.compilation import LEVELS, Level, codegen_command, front_end, front_end_command
+from colt_llvm.errors import RecipeError
+from colt_llvm.journal import write_json
+from colt_llvm.measure.size import loaded_digest
+from colt_llvm.program import Program
+from colt_llvm.toolchain import Toolchain
+
+VERSION = 1
+KIND = "colt-llvm recipe"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to build one program, and the evidence.
+
+    sequence: the actions by name. pipeline: the complete text for ``opt -passes=``, the completion included.
+    level: of the front end and of code generation. sources: file name -> digest of its content when tuned.
+    objects: digest of each object's loaded content, in the order of the sources.
+    evidence: ratio with interval, sizes, raw samples, host: as measured, never read back by a build.
+    """
+
+    program: str
+    objective: str
+    level: Level
+    sequence: tuple[str, ...]
+    pipeline: str
+    cflags: tuple[str, ...]
+    ldflags: tuple[str, ...]
+    llvm: str
+    triple: str
+    sources: Mapping[str, str]
+    objects: tuple[str, ...]
+    opt: tuple[str, ...]
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def llvm_major(self) -> int:
+        return int(self.llvm.split(".")[0])
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    write_json(path, {"kind": KIND, "version": VERSION, **asdict(recipe)})
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Raises RecipeError, in one line."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror}); name a recipe.json that tune wrote") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RecipeError(f"{path}: is not JSON ({error}); name a recipe.json that tune wrote") from None
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise RecipeError(f"{path}: is not a colt-llvm recipe; name a recipe.json that tune wrote")
+    if data.get("version") != VERSION:
+        raise RecipeError(f"{path}: recipe version {data.get('version')!r} is not {VERSION}; tune again")
+    try:
+        return _from_data(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecipeError(f"{path}: is damaged ({type(error).__name__}: {error}); tune again") from None
+
+
+def _from_data(data: Mapping[str, Any]) -> Recipe:
+    if data["level"] not in LEVELS:
+        raise ValueError(f"level {data['level']!r}")
+    int(str(data["llvm"]).split(".")[0])
+    return Recipe(
+        program=str(data["program"]),
+        objective=str(data["objective"]),
+        level=data["level"],
+        sequence=_texts(data["sequence"]),
+        pipeline=str(data["pipeline"]),
+        cflags=_texts(data["cflags"]),
+        ldflags=_texts(data["ldflags"]),
+        llvm=str(data["llvm"]),
+        triple=str(data["triple"]),
+        sources={str(name): str(digest) for name, digest in data["sources"].items()},
+        objects=_texts(data["objects"]),
+        opt=_texts(data["opt"]),
+        evidence=dict(data.get("evidence", {})),
+    )
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"a list of texts is needed, not {values!r}")
+    return tuple(values)
+
+
+def apply_recipe(recipe: Recipe, toolchain: Toolchain, program: Program) -> list[bytes]:
+    """One object for each source, made as the recipe says.
+
+    Raises RecipeError when this LLVM is of another major version, CompileError or PassError when building fails.
+    """
+    if toolchain.major != recipe.llvm_major:
+        raise RecipeError(
+            f"the recipe was made with LLVM {recipe.llvm_major} and this is {toolchain.version}; "
+            f"use --llvm-prefix with LLVM {recipe.llvm_major}, or tune again"
+        )
+    bitcodes = front_end(toolchain, program, recipe.level)
+    return build(toolchain, program, recipe.level, bitcodes, recipe.pipeline)
+
+
+def differences(recipe: Recipe, program: Program, toolchain: Toolchain, objects: Sequence[bytes]) -> list[str]:
+    """What is not as it was when the recipe was made, one line each; the objects are what counts."""
+    found = []
+    for source in program.sources:
+        known = recipe.sources.get(source.name)
+        if known is None:
+            found.append(f"{source.name}: the recipe does not know this file")
+        elif known != source_digest(source):
+            found.append(f"{source.name}: has changed since it was tuned")
+    if tuple(program.cflags) != recipe.cflags:
+        found.append(f"compiler flags: {shlex.join(program.cflags)!r} instead of {shlex.join(recipe.cflags)!r}")
+    if toolchain.version != recipe.llvm:
+        found.append(f"LLVM {toolchain.version} instead of {recipe.llvm}")
+    if tuple(map(loaded_digest, objects)) != recipe.objects:
+        found.append("the object code is not the one that was measured")
+    return found
+
+
+def source_digest(source: Path) -> str:
+    return hashlib.blake2b(source.read_bytes(), digest_size=16).hexdigest()
+
+
+def opt_lines(toolchain: Toolchain, program: Program, level: Level, pipeline: str) -> tuple[str, ...]:
+    """The commands that make each object by hand: clang's front end, ``opt``, clang's code generation."""
+    opt = str(toolchain.opt or toolchain.prefix / "bin" / "opt")
+    lines = []
+    for source in program.sources:
+        raw, tuned, result = f"{source.stem}.raw.bc", f"{source.stem}.opt.bc", f"{source.stem}.o"
+        lines.append(shlex.join([*front_end_command(toolchain, program, source, level), "-o", raw]))
+        # Without the order of uses, code generation could choose differently.
+        lines.append(shlex.join([opt, "-preserve-bc-uselistorder", f"-passes={pipeline}", raw, "-o", tuned]))
+        lines.append(shlex.join([*codegen_command(toolchain, program, Path(tuned), level), "-o", result]))
+    return tuple(lines)

@@ -1,0 +1,242 @@
+"""The loop: ask the strategy, propose, build, check, measure, tell. Every trial is in the journal before the next.
+
+Requests in flight are built side by side; where run time decides, one thread alone runs programs, on a core that
+nothing else of ours uses. With one request in flight everything happens in turn, and a run repeats from its seed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from colt_llvm.errors import ColtError, PassCrashed, PassError, PassOutOfMemory, PassTimedOut
+from colt_llvm.search import Objective, Outcome, Proposal, Request, Strategy
+from colt_llvm.tune.builder import Built
+from colt_llvm.tune.judge import Judge, Miscompiled
+
+_POLL_SECONDS = 0.1
+
+
+class SequenceBuilder(Protocol):
+    def build(self, sequence: tuple[str, ...]) -> Built: ...
+
+
+class Proposer(Protocol):
+    def propose(self, request: Request) -> Proposal: ...
+
+
+@dataclass
+class Verdict:
+    """What is known of one object code: figures, or a failure with its text."""
+
+    figures: Mapping[str, float]
+    failure: str | None = None
+    detail: str = ""
+    checked: bool = False
+    samples: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as it ends. seconds: since the search began. known: the object code had been seen before."""
+
+    request: Request
+    proposal: Proposal
+    outcome: Outcome
+    seconds: float
+    known: bool
+    detail: str = ""
+    checked: bool = False
+    samples: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sequence(self) -> tuple[str, ...]:
+        return self.request.sequence + self.proposal.passes
+
+
+@dataclass
+class _Flight:
+    """A request on its way; ``built`` once it has been built."""
+
+    request: Request
+    proposal: Proposal | None = None
+    built: Built | None = None
+
+
+class Driver:
+    """builders: idle ones, taken and given back by the threads that build; as many as may build at once.
+
+    verdicts: object key -> what is known of it; filled beforehand on resume.
+    on_trial: called with each trial, in the order in which the strategy is told.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        proposer: Proposer,
+        builders: list[SequenceBuilder],
+        judge: Judge,
+        objective: Objective,
+        baseline: Mapping[str, float],
+        on_trial: Callable[[TrialRecord], None],
+        *,
+        in_flight: int,
+        seed: int = 0,
+        verdicts: dict[str, Verdict] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._strategy = strategy
+        self._proposer = proposer
+        self._idle: SimpleQueue[SequenceBuilder] = SimpleQueue()
+        for builder in builders:
+            self._idle.put(builder)
+        self._builder_count = len(builders)
+        self._judge = judge
+        self._objective = objective
+        self._baseline = baseline
+        self._on_trial = on_trial
+        self._in_flight = in_flight
+        self._seed = seed
+        self.verdicts = verdicts if verdicts is not None else {}
+        self._clock = clock
+        self._lock = threading.Lock()
+        self.best_reward = 0.0
+        self.best_ratio = 1.0
+        self.busy_seconds = 0.0
+
+    def run(
+        self, *, trials: int | None, seconds: float | None, elapsed: float = 0.0, stop: threading.Event | None = None
+    ) -> None:
+        """Until ``trials`` more are done, ``seconds`` since the start (``elapsed`` of them gone) or ``stop``."""
+        self._started = self._clock() - elapsed
+        stop = stop or threading.Event()
+        begun = 0
+        flights: dict[Future[Any], _Flight] = {}
+        timing = self._objective.name in ("runtime", "balanced")
+        with (
+            ThreadPoolExecutor(self._builder_count, "build") as build_pool,
+            ThreadPoolExecutor(1 if timing else self._builder_count, "judge") as judge_pool,
+        ):
+            try:
+                while True:
+                    over = stop.is_set() or (seconds is not None and self._elapsed() >= seconds)
+                    while not over and len(flights) < self._in_flight and (trials is None or begun < trials):
+                        request = self._strategy.ask()
+                        if request is None:
+                            break
+                        begun += 1
+                        flights[build_pool.submit(self._build, request)] = _Flight(request)
+                    if not flights:
+                        return
+                    if over:
+                        return self._abandon(flights)
+                    done, _ = wait(flights, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+                    # In the order of asking, so that equal timing gives equal order.
+                    for future in sorted(done, key=lambda future: flights[future].request.id):
+                        self._advance(future, flights, judge_pool)
+            finally:
+                for future in flights:
+                    future.cancel()
+
+    def _abandon(self, flights: Mapping[Future[Any], _Flight]) -> None:
+        for future, flight in flights.items():
+            future.cancel()
+            self._strategy.abandon(flight.request)
+
+    def _advance(self, future: Future[Any], flights: dict[Future[Any], _Flight], pool: ThreadPoolExecutor) -> None:
+        """A stage has ended: go to the next one, or tell."""
+        flight = flights.pop(future)
+        if flight.built is None:
+            flight.proposal, built, verdict = future.result()
+            if verdict is not None:
+                return self._tell(flight, verdict, known=False, key=None)
+            flight.built = built
+            known = self.verdicts.get(built.key)
+            if known is not None and not self._needs_check(known):
+                return self._tell(flight, known, known=True, key=built.key)
+            flights[pool.submit(self._evaluate, built, flight.request.id)] = flight
+            return
+        known_before = flight.built.key in self.verdicts
+        verdict = future.result()
+        self.verdicts[flight.built.key] = verdict
+        self._tell(flight, verdict, known_before, flight.built.key)
+
+    def _elapsed(self) -> float:
+        return self._clock() - self._started
+
+    def _build(self, request: Request) -> tuple[Proposal, Built | None, Verdict | None]:
+        """Runs in a thread. A pass that fails costs this trial only."""
+        proposal = self._proposer.propose(request)
+        builder = self._idle.get()
+        try:
+            return proposal, builder.build(request.sequence + proposal.passes), None
+        except PassError as error:
+            return proposal, None, Verdict({}, _failure_kind(error), str(error))
+        finally:
+            self._idle.put(builder)
+
+    def _needs_check(self, verdict: Verdict) -> bool:
+        """Whether it would be the best so far without all its workloads having been checked."""
+        return verdict.failure is None and not verdict.checked and self._reward(verdict.figures) > self.best_reward
+
+    def _reward(self, figures: Mapping[str, float]) -> float:
+        return self._objective.reward(figures, self._baseline)
+
+    def _evaluate(self, built: Built, request_id: int) -> Verdict:
+        """Runs in a thread: the only one, where run time decides."""
+        started = self._clock()
+        figures = dict(built.figures)
+        name = f"candidate-{request_id}"
+        try:
+            if not built.objects:
+                return Verdict(figures)  # IR alone: checked when it is about to be claimed
+            executable = self._judge.link(built.objects, name)
+            linked = self._clock()
+            if "runtime" in self._objective.figures:
+                return self._time(executable, figures, request_id)
+            thorough = self._reward(figures) > self.best_reward
+            return Verdict(figures, checked=self._judge.check(executable, thorough=thorough))
+        except Miscompiled as error:
+            return Verdict(figures, "miscompile", str(error))
+        finally:
+            self.busy_seconds += self._clock() - (linked if built.objects and "linked" in locals() else started)
+            (self._judge.folder / name).unlink(missing_ok=True)
+
+    def _time(self, executable: Any, figures: dict[str, float], request_id: int) -> Verdict:
+        self._judge.check(executable, thorough=False, core=self._judge.core)
+        best = self.best_ratio if self._objective.name == "runtime" else None
+        measured = self._judge.measure(executable, best, self._seed + request_id)
+        figures["runtime"] = self._baseline["runtime"] / measured.ratio
+        samples = {"candidate": measured.candidate, "baseline": measured.baseline, "cut": measured.cut}
+        return Verdict(figures, checked=True, samples=samples)
+
+    def _tell(self, flight: _Flight, verdict: Verdict, known: bool, key: str | None) -> None:
+        assert flight.proposal is not None
+        reward = None if verdict.failure else self._reward(verdict.figures)
+        outcome = Outcome(reward, key, verdict.failure, dict(verdict.figures))
+        self._strategy.tell(flight.request, flight.proposal, outcome)
+        if reward is not None and reward > self.best_reward:
+            self.best_reward = reward
+            if "runtime" in verdict.figures:
+                self.best_ratio = self._baseline["runtime"] / verdict.figures["runtime"]
+        self._on_trial(
+            TrialRecord(
+                flight.request, flight.proposal, outcome, self._elapsed(), known,
+                verdict.detail, verdict.checked, {} if known else verdict.samples,
+            )
+        )  # fmt: skip
+
+
+def count_failures(trials: list[TrialRecord]) -> Counter[str]:
+    return Counter(trial.outcome.failure for trial in trials if trial.outcome.failure)
+
+
+def _failure_kind(error: ColtError) -> str:
+    kinds = {PassCrashed: "crash", PassTimedOut: "timeout", PassOutOfMemory: "out of memory"}
+    return next((name for kind, name in kinds.items() if isinstance(error, kind)), "invalid")

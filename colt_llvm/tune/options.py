@@ -1,0 +1,76 @@
+"""What the user asked for, checked once, and written into every journal and recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from colt_llvm.errors import UsageError
+from colt_llvm.search import OBJECTIVES
+
+DEFAULT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """objective: one of OBJECTIVES. weights: of ``balanced``, figure name to weight.
+
+    trials, seconds: when the search ends, whichever comes first; both None is DEFAULT_SECONDS. The proof of a run
+    time is made within ``seconds``; without it, it takes what it needs.
+    workers: requests in flight; 1 makes a run repeat exactly from its seed; 0 chooses for this machine.
+    strict: ``instructions`` is held against clang's own -Oz instead of the literature's.
+    risky: also draw passes that the catalogue flags as able to break programs.
+    timeout_seconds: wall-clock time that one run of the program may take.
+    memory_bytes: address space of the program. pass_seconds, pass_memory_bytes: of one pass.
+    """
+
+    objective: str = "runtime"
+    weights: Mapping[str, float] | None = None
+    trials: int | None = None
+    seconds: float | None = None
+    seed: int = 0
+    workers: int = 0
+    strict: bool = False
+    risky: bool = False
+    allow_nonzero: bool = False
+    timeout_seconds: float = 60.0
+    memory_bytes: int | None = None
+    pass_seconds: float = 20.0
+    pass_memory_bytes: int = 4 << 30
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise UsageError(f"--objective {self.objective!r}: use one of {', '.join(OBJECTIVES)}")
+        if self.trials is not None and self.trials < 1:
+            raise UsageError(f"--trials {self.trials}: use 1 or more")
+        for option, value in (("--time", self.seconds), ("--timeout", self.timeout_seconds)):
+            if value is not None and not 0 < value < float("inf"):
+                raise UsageError(f"{option} {value:g}: use a number of seconds above 0")
+        if self.workers < 0:
+            raise UsageError(f"--workers {self.workers}: use 1 or more, or 0 to choose for this machine")
+
+    @property
+    def search_seconds(self) -> float | None:
+        """The part of ``seconds`` for the search; the rest is for the proof, where that takes time."""
+        seconds = self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
+        if seconds is None or not self.times_the_program:
+            return seconds
+        return seconds * 0.75
+
+    @property
+    def proof_seconds(self) -> float:
+        total = self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
+        return 60.0 if total is None else total * 0.25
+
+    @property
+    def times_the_program(self) -> bool:
+        """Whether run time decides, so that one core is kept for measuring."""
+        return self.objective in ("runtime", "balanced")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> TuneOptions:
+        return TuneOptions(**data)

@@ -1,0 +1,70 @@
+"""What a run shows of itself while it lasts, and what it ends with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.measure import Interval
+
+
+@dataclass
+class Progress:
+    """A snapshot for a live view; every field is a plain number or text.
+
+    phase: ``prepare``, ``search``, ``prove`` or ``done``. best_ratio: baseline / candidate, above 1 is better.
+    failures: kind -> how many. known: trials whose object code had been seen before.
+    """
+
+    phase: str = "prepare"
+    message: str = ""
+    trials: int = 0
+    trials_wanted: int | None = None
+    elapsed_seconds: float = 0.0
+    seconds_wanted: float | None = None
+    nodes: int = 1
+    depth: int = 0
+    known: int = 0
+    best_ratio: float = 1.0
+    best_sequence: tuple[str, ...] = ()
+    best_trial: int | None = None
+    failures: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """verdict: ``improved``, ``no improvement found`` or ``too noisy``; in the last two the baseline is kept.
+
+    ratio: baseline / tuned of the objective's figure, with ``interval`` for a measured time; 1 where nothing was found.
+    figures: name -> (baseline, tuned). front: the trials that no other beats in both run time and size.
+    """
+
+    verdict: str
+    program: str
+    objective: str
+    baseline: str
+    ratio: float
+    interval: Interval | None
+    sequence: tuple[str, ...]
+    pipeline: str
+    figures: Mapping[str, tuple[float, float]]
+    found_at_trial: int | None
+    found_at_seconds: float | None
+    trials: int
+    distinct: int
+    elapsed_seconds: float
+    failures: Mapping[str, int]
+    run_directory: Path
+    recipe: Path | None
+    output: Path | None
+    interrupted: bool = False
+    busy_fraction: float | None = None
+    front: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def improved(self) -> bool:
+        return self.verdict == "improved"
