@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +15,7 @@ from colt_llvm.llvm.replay import replay
 from colt_llvm.toolchain import Toolchain
 
 
-@lru_cache(maxsize=None)
+@cache
 def catalogue_actions(toolchain: Toolchain) -> Actions:
     """(name, pipeline) of each action. A version without a catalogue of its own takes what it accepts of another."""
     directory = catalogue_directory()
@@ -57,7 +57,7 @@ def _runs(toolchain: Toolchain, bitcode: bytes, pipeline: str) -> bool:
 def _empty_module(toolchain: Toolchain) -> bytes:
     with TemporaryDirectory(prefix="colt-") as folder:
         output = Path(folder) / "empty.bc"
-        command = [toolchain.clang, "-x", "c", "-emit-llvm", "-c", "/dev/null", "-o", output]
+        command: list[str | Path] = [toolchain.clang, "-x", "c", "-emit-llvm", "-c", "/dev/null", "-o", output]
         if process.run(command).status:
             raise UsageError(f"{toolchain.clang}: does not compile an empty file; use another --llvm-prefix")
         return output.read_bytes()

@@ -6,6 +6,7 @@ Nothing here changes an environment variable or a file. Calling ``prepare`` twic
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import sys
 import threading
@@ -36,9 +37,7 @@ def import_compiler_gym() -> types.ModuleType:
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         prepare()
-        import compiler_gym
-
-        return compiler_gym
+        return importlib.import_module("compiler_gym")
 
 
 def prepare_bare() -> None:
@@ -74,9 +73,9 @@ def _numpy_names() -> None:
     import numpy as np
 
     if not hasattr(np, "NINF"):
-        np.NINF, np.PINF = -np.inf, np.inf
+        vars(np).update(NINF=-np.inf, PINF=np.inf)
     if not hasattr(np, "find_common_type"):
-        np.find_common_type = lambda arrays, scalars: np.result_type(*arrays, *scalars)
+        vars(np).update(find_common_type=lambda arrays, scalars: np.result_type(*arrays, *scalars))
 
 
 def _protobuf_module() -> None:

@@ -48,7 +48,7 @@ class ServiceSpec:
     options: ServiceOptions
 
 
-class LocalConnection(Connection):  # type: ignore[misc]
+class LocalConnection(Connection):
     """A running service process. Raises ServiceError when it does not start."""
 
     def __init__(self, spec: ServiceSpec) -> None:
@@ -136,7 +136,7 @@ class LocalConnection(Connection):  # type: ignore[misc]
         return f"{'dead ' if self.service_is_down() else ''}service at {self.url}, process {self.process.pid}"
 
 
-class ServiceConnection(CompilerGymServiceConnection):  # type: ignore[misc]
+class ServiceConnection(CompilerGymServiceConnection):
     """What environments share: a service that can be replaced by a new one when it has died.
 
     ``generation`` counts the services. A session belongs to the generation that it was started in.

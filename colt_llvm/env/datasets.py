@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from compiler_gym.datasets import Benchmark, Dataset
 from compiler_gym.datasets.uri import BenchmarkUri
@@ -73,7 +73,7 @@ def make_benchmark(toolchain: Toolchain, uri: str | None, program: Program, reco
     return benchmark
 
 
-class IncludedPrograms(Dataset):  # type: ignore[misc]
+class IncludedPrograms(Dataset):
     """The programs that come with colt-llvm."""
 
     def __init__(self, toolchain: Toolchain) -> None:
@@ -110,10 +110,10 @@ class IncludedPrograms(Dataset):  # type: ignore[misc]
         return self.benchmark(str(random_state.choice(list(self.benchmark_uris()))))
 
 
-class UserPrograms(Dataset):  # type: ignore[misc]
+class UserPrograms(Dataset):
     """What ``env.make_benchmark`` made in this process. Every environment finds it by its URI."""
 
-    _made: OrderedDict[str, Benchmark] = OrderedDict()
+    _made: ClassVar[OrderedDict[str, Benchmark]] = OrderedDict()
 
     def __init__(self) -> None:
         super().__init__(name=USER, description="Programs of the user", license="the user's", validatable="Partial")

@@ -6,6 +6,8 @@ happened in ``info``; ``actions`` holds what was applied before it, and the next
 
 from __future__ import annotations
 
+import contextlib
+import json
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,7 +33,7 @@ from colt_llvm.toolchain import Toolchain, find_toolchain
 _OPTS = ConnectionOpts(local_service_exit_max_seconds=2, rpc_max_retries=1)
 
 
-class ColtEnv(Stepping, ClientServiceCompilerEnv):  # type: ignore[misc]
+class ColtEnv(Stepping, ClientServiceCompilerEnv):
     """toolchain: found as the command line does when None, from ``options.llvm_prefix``.
 
     actions: (name, pipeline) of each action, instead of the catalogue.
@@ -176,15 +178,11 @@ class ColtEnv(Stepping, ClientServiceCompilerEnv):  # type: ignore[misc]
         self._session_id = None
 
     def __del__(self) -> None:
-        try:
+        with contextlib.suppress(Exception):  # the interpreter may be half gone
             self.close()
-        except Exception:  # the interpreter may be half gone
-            pass
 
     def counters(self) -> dict[str, int]:
         """What the service computed and what it knew already. See session.py."""
-        import json
-
         return dict(json.loads(self.send_param("colt.counters", "")))
 
     # --- compiler_gym's validate() resets this environment after it made a fork; both need the service

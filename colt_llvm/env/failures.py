@@ -68,5 +68,6 @@ class Refusal(Exception):
         except (ValueError, KeyError, TypeError):
             kind, message, self.index = "ValueError", details, None
         named = getattr(errors, kind, None)
-        is_ours = isinstance(named, type) and issubclass(named, errors.ColtError)
-        self.error: Exception = named(message) if is_ours else ValueError(message)
+        if not (isinstance(named, type) and issubclass(named, errors.ColtError)):
+            named = ValueError
+        self.error: Exception = named(message)

@@ -6,6 +6,7 @@ the whole process, with an exit status of its own that the client tells apart.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import resource
@@ -106,8 +107,6 @@ def _exit(status: int) -> None:
         except OSError:
             continue
         for child in children:
-            try:
+            with contextlib.suppress(OSError, ValueError):
                 os.killpg(int(child), signal.SIGKILL)
-            except (OSError, ValueError):
-                pass
     os._exit(status)

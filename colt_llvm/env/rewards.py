@@ -1,8 +1,8 @@
 """Reward spaces as CompilerGym's users know them: a cost's decrease since the step before, higher is better.
 
 ``X``: in units of the cost. ``XNorm``: as a share of the first state's cost. ``XO3``, ``XOz``: in units of what that
-pipeline gains over the first state (at least 1), so that 1 in all is as good as that pipeline. The Runtime and Buildtime
-rewards are noisy, and count from the first step of an episode.
+pipeline gains over the first state (at least 1), so that 1 in all is as good as that pipeline. The Runtime
+and Buildtime rewards are noisy, and count from the first step of an episode.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from compiler_gym.spaces import Reward
 
 
-class CostReward(Reward):  # type: ignore[misc]
+class CostReward(Reward):
     """norm: the observation that gives the first cost when the reward is divided by something, else None.
 
     baseline: the observation whose gain over the first cost is the unit.
@@ -76,7 +76,7 @@ def make_rewards() -> list[Reward]:
     rewards: list[Reward] = []
     stems = (("IrInstructionCount", "IrInstructionCount", False), ("ObjectTextSizeBytes", "ObjectTextSize", True))
     for cost, stem, dependent in stems:
-        options = {"deterministic": True, "platform_dependent": dependent}
+        options: dict[str, Any] = {"deterministic": True, "platform_dependent": dependent}
         first = f"{stem}O0"
         rewards.append(CostReward(cost, cost, first, **options))
         rewards.append(CostReward(f"{stem}Norm", cost, first, norm=True, max=1.0, **options))

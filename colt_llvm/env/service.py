@@ -3,8 +3,8 @@
     python service.py --working_dir=FOLDER [--parent=PID] [--library=FILE --clang=FILE --clangxx=FILE]
                       [--actions=FILE] [--port=N] [options of ServiceOptions]
 
-Speaks compiler_gym's start protocol: the port goes to FOLDER/port.txt, the process id to FOLDER/pid.txt, SIGTERM ends it.
-Listens on 127.0.0.1 only. Anybody who can open that port can run passes here; there is no password in the protocol.
+Speaks compiler_gym's start protocol: the port goes to FOLDER/port.txt, the process id to FOLDER/pid.txt, SIGTERM
+ends it. Listens on 127.0.0.1 only. Anybody who can open that port can run passes here: the protocol has no password.
 """
 
 from __future__ import annotations

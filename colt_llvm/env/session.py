@@ -25,7 +25,7 @@ _SPACE_MESSAGES = [messages.observation_space(space) for space in _SPACES]
 _NUMBER = {space.name: number for number, space in enumerate(_SPACES)}
 
 
-class ColtSession(CompilationSession):  # type: ignore[misc]
+class ColtSession(CompilationSession):
     """One episode: a place in the tree of states that all sessions of the service share.
 
     ``engine`` and ``build`` are set on a subclass by ``session_type``.
@@ -93,7 +93,7 @@ def session_type(engine: Engine, build: observations.Build, version: str) -> typ
     )
 
 
-class ColtService(CompilerGymService):  # type: ignore[misc]
+class ColtService(CompilerGymService):
     """compiler_gym's service with its faults mended: a step takes effect as a whole or not at all, forks get an id of
     their own, and errors say what they are."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -12,7 +13,7 @@ from compiler_gym.service.proto import AddBenchmarkRequest, EndSessionRequest, E
 
 from colt_llvm.env.connection import ServiceConnection
 from colt_llvm.env.failures import Refusal, ServiceLost
-from colt_llvm.errors import PassError
+from colt_llvm.errors import PassError, PassTimedOut
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Stepping:
         except PassError as error:
             if isinstance(error, ValueError):
                 raise
-            info = {"error_type": type(error).__name__, "error_details": str(error)}
+            info: dict[str, Any] = {"error_type": type(error).__name__, "error_details": str(error)}
             defaults = [space.default_value for space in observation_spaces]
             penalties = [float(space.reward_on_error(self.episode_reward or 0)) for space in reward_spaces]
             return defaults, penalties, True, info
@@ -85,7 +86,6 @@ class Stepping:
         """Step, and recover. ``_actions`` is right afterwards, whatever happened."""
         if self._session_id is None:
             raise SessionNotFound("Must call reset() before step()")
-        count = len(self.spec_of_service.actions)
         for attempt in (1, 2):
             self._revive()
             service = cast(ServiceConnection, self.service)
@@ -105,7 +105,7 @@ class Stepping:
                 raise error from None
             self._actions.extend(numbers)
             return reply
-        raise AssertionError(count)
+        raise AssertionError("not reached")
 
     def _call_step(
         self, service: ServiceConnection, numbers: list[int], observations: list[int], timeout: float | None
@@ -137,8 +137,6 @@ class Stepping:
                 return ServiceLost("the service was ended by another environment; try again"), None
             if lost.timed_out:
                 connection.process.kill()
-                from colt_llvm.errors import PassTimedOut
-
                 error: PassError = PassTimedOut(f"no answer in time ({lost}); leave it out or raise the limit")
                 culprit = connection.why_it_ended(numbers)[1]
             else:
@@ -192,10 +190,8 @@ class Stepping:
             self.send_params(*parameters)  # type: ignore[attr-defined]
 
     def _end_session(self, service: ServiceConnection) -> None:
-        try:
+        with contextlib.suppress(grpc.RpcError, ValueError):
             service.stub.EndSession(EndSessionRequest(session_id=self._session_id), timeout=5)
-        except (grpc.RpcError, ValueError):
-            pass
 
 
 class _Lost(Exception):
