@@ -257,8 +257,7 @@ int main(int argc, char **argv)
             fprintf(stderr, "image_filter: cannot read %s\n", argv[2]);
             return 1;
         }
-        w = in.width;
-        h = in.height;
+        w = in.width, h = in.height;
     } else {
         fprintf(stderr, "usage: image_filter generate WIDTH HEIGHT ROUNDS  or  file PGM ROUNDS\n");
         return 2;
