@@ -294,6 +294,7 @@ static int parse(Doc *d, const uint8_t *p, size_t n)
     d->p = p;
     d->end = p + n;
     d->count = d->used = d->depth = 0;
+    add_byte(d, 0); /* so that the text store is never null */
     return value(d, &root) && d->p == d->end;
 }
 

@@ -214,7 +214,8 @@ int main(int argc, char **argv)
     int repeats = number(argv[3], 1, 1000);
     size_t n, total = 0, last = 0;
     uint8_t *in = read_file(argv[1], &n);
-    uint8_t *out = malloc(2 * n + 16), *back = malloc(n + 1);
+    /* A bit costs at most 12 bits and a little. */
+    uint8_t *out = malloc(13 * n + 16), *back = malloc(n + 1);
     Model *m = malloc(sizeof *m);
     uint32_t sum = 2166136261u;
     if (!out || !back || !m)

@@ -235,8 +235,10 @@ int main(int argc, char **argv)
             if (m > n - at)
                 m = n - at;
             memcpy(pattern, t + at, m);
-            if (q % 4 == 0)
-                pattern[next_random(m)] = (uint8_t)"acgt"[next_random(4)];
+            if (q % 4 == 0) {
+                uint32_t spot = next_random(m);
+                pattern[spot] = (uint8_t)"acgt"[next_random(4)];
+            }
             uint32_t found = bound(&x, t, pattern, m, 1) - bound(&x, t, pattern, m, 0);
             if (q % 256 == 0 && found != count_slow(t, n, pattern, m))
                 fail("wrong number of hits");
