@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +213,32 @@ def _override(program: Program, **options: Any) -> Program:
     if options.get("float_tolerance"):
         changes["check"] = Check(options["float_tolerance"])
     return replace(program, **changes)
+
+
+def program_to_dict(program: Program) -> dict[str, Any]:
+    """JSON-able; ``program_from_dict`` gives an equal program."""
+    data = asdict(program)
+    data["sources"] = [str(path) for path in program.sources]
+    for workload in data["workloads"]:
+        for key in ("stdin", "cwd", "expected_stdout"):
+            workload[key] = str(workload[key]) if workload[key] is not None else None
+    return data
+
+
+def program_from_dict(data: Mapping[str, Any]) -> Program:
+    """The inverse of ``program_to_dict``."""
+    workloads = []
+    for item in data["workloads"]:
+        paths = {key: Path(item[key]) if item[key] is not None else None for key in ("stdin", "cwd", "expected_stdout")}
+        texts = {key: tuple(item[key]) for key in ("command", "outputs")}
+        workloads.append(Workload(**{**item, **paths, **texts}))
+    return Program(
+        **{
+            **data,
+            "sources": tuple(map(Path, data["sources"])),
+            "cflags": tuple(data["cflags"]),
+            "ldflags": tuple(data["ldflags"]),
+            "workloads": tuple(workloads),
+            "check": Check(**data["check"]),
+        }
+    )

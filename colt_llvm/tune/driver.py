@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -144,6 +143,19 @@ class Driver:
                 for future in flights:
                     future.cancel()
 
+    def remember(self, trial: TrialRecord) -> None:
+        """Take in a trial of an earlier part of the run, which the strategy was told already."""
+        if trial.outcome.key is not None:
+            verdict = Verdict(trial.outcome.figures, trial.outcome.failure, trial.detail, trial.checked)
+            self.verdicts[trial.outcome.key] = verdict
+        self._keep_best(trial.outcome)
+
+    def _keep_best(self, outcome: Outcome) -> None:
+        if outcome.reward is not None and outcome.reward > self.best_reward:
+            self.best_reward = outcome.reward
+            if "runtime" in outcome.figures:
+                self.best_ratio = self._baseline["runtime"] / outcome.figures["runtime"]
+
     def _abandon(self, flights: Mapping[Future[Any], _Flight]) -> None:
         for future, flight in flights.items():
             future.cancel()
@@ -221,20 +233,13 @@ class Driver:
         reward = None if verdict.failure else self._reward(verdict.figures)
         outcome = Outcome(reward, key, verdict.failure, dict(verdict.figures))
         self._strategy.tell(flight.request, flight.proposal, outcome)
-        if reward is not None and reward > self.best_reward:
-            self.best_reward = reward
-            if "runtime" in verdict.figures:
-                self.best_ratio = self._baseline["runtime"] / verdict.figures["runtime"]
+        self._keep_best(outcome)
         self._on_trial(
             TrialRecord(
                 flight.request, flight.proposal, outcome, self._elapsed(), known,
                 verdict.detail, verdict.checked, {} if known else verdict.samples,
             )
         )  # fmt: skip
-
-
-def count_failures(trials: list[TrialRecord]) -> Counter[str]:
-    return Counter(trial.outcome.failure for trial in trials if trial.outcome.failure)
 
 
 def _failure_kind(error: ColtError) -> str:

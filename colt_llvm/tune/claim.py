@@ -1,0 +1,191 @@
+"""The proof, apart from the search: finalists are built again in one go, checked on every workload, measured again.
+
+A recipe is one pipeline text, and the search applied its passes one by one. So what is claimed is the object that
+the text itself gives, not the one that the search saw.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.baseline import Baseline
+from colt_llvm.compilation import generate_objects
+from colt_llvm.errors import CompileError, PassError
+from colt_llvm.llvm import Module
+from colt_llvm.llvm.features import instruction_count
+from colt_llvm.llvm.replay import replay
+from colt_llvm.measure import Claim, Contest, ContestPolicy, Interval, Verdict, contest, judge
+from colt_llvm.program import Program
+from colt_llvm.search import Objective
+from colt_llvm.toolchain import Toolchain
+from colt_llvm.tune.builder import Built, Sequences, built_from_objects
+from colt_llvm.tune.driver import SequenceBuilder, TrialRecord
+from colt_llvm.tune.judge import Judge, Miscompiled
+
+MOST_FINALISTS = 4
+_SHORTEN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A sequence as its recipe builds it. ratio: of the objective, as far as it needs no timing."""
+
+    trial: TrialRecord
+    sequence: tuple[str, ...]
+    pipeline: str
+    built: Built
+    executable: Path
+
+
+@dataclass(frozen=True)
+class Proof:
+    """verdict: improved, no improvement, too noisy. winner: None where nothing is better than the baseline."""
+
+    verdict: Verdict
+    winner: Finalist | None = None
+    ratio: float = 1.0
+    interval: Interval | None = None
+    contest: Contest | None = None
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Prover:
+    toolchain: Toolchain
+    program: Program
+    baseline: Baseline
+    sequences: Sequences
+    judge: Judge
+    objective: Objective
+    figures: Mapping[str, float]
+    builder: SequenceBuilder
+    seed: int = 0
+    clock: Callable[[], float] = time.monotonic
+
+    def prove(self, trials: Sequence[TrialRecord], seconds: float) -> Proof:
+        """The best that stands up. ``seconds``: wall-clock time for timing, where that is needed."""
+        timed = "runtime" in self.objective.figures
+        wanted = self._affordable(seconds) if timed else 1
+        finalists: list[Finalist] = []
+        rejected: dict[str, str] = {}
+        seen: set[str] = set()
+        for trial in ranked(trials):
+            if len(finalists) == wanted:
+                break
+            if trial.outcome.key in seen:
+                continue
+            seen.add(str(trial.outcome.key))
+            try:
+                finalist = self._rebuild(trial, f"finalist-{len(seen)}")
+            except (Miscompiled, PassError, CompileError) as error:
+                rejected[",".join(trial.sequence)] = str(error)
+                continue
+            if not timed and self._untimed_reward(finalist) <= 0:
+                rejected[",".join(trial.sequence)] = "as one pipeline it is no better than the baseline"
+                continue
+            finalists.append(finalist)
+        if not finalists:
+            return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected)
+        if not timed:
+            best = finalists[0]
+            return Proof(Verdict.IMPROVED, best, math.exp(self._untimed_reward(best)), rejected=rejected)
+        return self._time(finalists, seconds, rejected)
+
+    def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
+        sequence = self.shorten(trial.sequence, str(trial.outcome.key))
+        pipeline = self.sequences.pipeline(sequence)
+        optimised = replay(self.toolchain.library, self.baseline.bitcodes, pipeline, self.baseline.codegen_level)
+        objects = generate_objects(self.toolchain, self.program, optimised, self.baseline.level)
+        library = self.toolchain.load()
+        count = 0
+        for bitcode in optimised:
+            with Module.parse(library, bitcode) as module:
+                count += instruction_count(module)
+        executable = self.judge.link(objects, name)
+        self.judge.check(executable, thorough=True, core=self.judge.core)
+        return Finalist(trial, sequence, pipeline, built_from_objects(objects, count), executable)
+
+    def shorten(self, sequence: tuple[str, ...], key: str) -> tuple[str, ...]:
+        """Leave out every pass without which the object code is the same, the last first."""
+        deadline = self.clock() + _SHORTEN_SECONDS
+        for index in reversed(range(len(sequence))):
+            shorter = sequence[:index] + sequence[index + 1 :]
+            if self.clock() > deadline:
+                break
+            try:
+                if self.builder.build(shorter).key == key:
+                    sequence = shorter
+            except PassError:
+                continue  # what follows needs it
+        return sequence
+
+    def _untimed_reward(self, finalist: Finalist) -> float:
+        return self.objective.reward(finalist.built.figures, self.figures)
+
+    def _affordable(self, seconds: float) -> int:
+        """How many finalists can be timed; at least one."""
+        least = ContestPolicy().least_seconds
+        runs = max(self.judge.run_seconds, 1e-4)
+        return max((k for k in range(1, MOST_FINALISTS + 1) if least(k, runs) <= seconds), default=1)
+
+    def _time(self, finalists: list[Finalist], seconds: float, rejected: dict[str, str]) -> Proof:
+        least = ContestPolicy().least_seconds(len(finalists), self.judge.run_seconds)
+        policy = ContestPolicy(seconds=max(seconds, least))
+        arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
+        control = self.judge.link(self.baseline.objects, "control")
+        held = contest(arms, self.judge.baseline, self.judge.time, policy, control=control, seed=self.seed)
+        judged = [(self._scored(held, claim, finalists[int(claim.name)]), finalists[int(claim.name)])
+                  for claim in held.claims]  # fmt: skip
+        notes = ()
+        if held.control.verdict is Verdict.IMPROVED:
+            notes = ("the baseline beat itself: this host is too noisy now for any claim",)
+            judged = [(replace(claim, verdict=Verdict.TOO_NOISY), finalist) for claim, finalist in judged]
+        improved = [item for item in judged if item[0].verdict is Verdict.IMPROVED]
+        claim, finalist = max(improved or judged, key=lambda item: item[0].interval.low)
+        winner = finalist if improved else None
+        return Proof(claim.verdict, winner, claim.interval.ratio, claim.interval, held, rejected, notes)
+
+    def _scored(self, held: Contest, claim: Claim, finalist: Finalist) -> Claim:
+        """The claim in terms of the objective: for ``balanced``, size counts beside the measured time."""
+        if self.objective.name == "runtime":
+            return claim
+
+        def score(ratio: float) -> float:
+            if ratio <= 0 or math.isinf(ratio):
+                return ratio
+            figures = {**finalist.built.figures, "runtime": self.figures["runtime"] / ratio}
+            return math.exp(self.objective.reward(figures, self.figures))
+
+        interval = claim.interval
+        scored = replace(interval, ratio=score(interval.ratio), low=score(interval.low), high=score(interval.high))
+        enough = claim.verdict is not Verdict.TOO_NOISY or interval.low > 0
+        return replace(claim, interval=scored, verdict=judge(scored, held.noise) if enough else claim.verdict)
+
+
+def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Trials better than the baseline, the best first; among equals the shorter sequence, then the earlier."""
+    better = [trial for trial in trials if trial.outcome.reward is not None and trial.outcome.reward > 0]
+    return sorted(better, key=lambda t: (-(t.outcome.reward or 0.0), len(t.sequence), t.request.id))
+
+
+def evidence_of(proof: Proof) -> dict[str, Any]:
+    """Intervals and raw samples, for recipes and results."""
+    if proof.interval is None or proof.contest is None:
+        return {}
+    held = proof.contest
+    return {
+        "interval": {"low": proof.interval.low, "high": proof.interval.high, "confidence": proof.interval.confidence,
+                     "rounds": proof.interval.rounds},
+        "host_noise": held.noise.ratio,
+        "baseline_seconds": list(held.baseline_seconds),
+        "control_seconds": list(held.control.seconds),
+        "finalists": {claim.name: {"seconds": list(claim.seconds), "ratio": claim.interval.ratio,
+                                   "low": claim.interval.low, "high": claim.interval.high,
+                                   "verdict": claim.verdict.value} for claim in held.claims},
+    }  # fmt: skip
