@@ -1,0 +1,85 @@
+"""One small program, and an environment over it with the actions that misbehave."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if importlib.util.find_spec("compiler_gym") is None:
+    pytest.skip("compiler-gym is not installed", allow_module_level=True)
+
+from colt_llvm.env import ColtEnv, ServiceOptions
+from colt_llvm.errors import ToolchainError
+from colt_llvm.toolchain import Toolchain, find_toolchain
+
+ACTIONS = (
+    ("sroa", "function(sroa)"),
+    ("instcombine", "function(instcombine<no-verify-fixpoint>)"),
+    ("simplifycfg", "function(simplifycfg)"),
+    ("early-cse", "function(early-cse)"),
+    ("gvn", "function(gvn)"),
+    ("licm", "function(loop-mssa(licm))"),
+    ("inline", "cgscc(inline)"),
+    ("dce", "function(dce)"),
+    ("default<O3>", "default<O3>"),
+    ("default<Oz>", "default<Oz>"),
+)
+
+SOURCE = """
+#include <stdio.h>
+static int square(int x) { return x * x; }
+int sum(const int *values, int count) {
+    int total = 0;
+    for (int i = 0; i < count; i++) total += square(values[i]) + 0;
+    return total;
+}
+int main(void) {
+    int values[10];
+    for (int i = 0; i < 10; i++) values[i] = i + 1;
+    printf("%d\\n", sum(values, 10));
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def toolchain() -> Toolchain:
+    try:
+        return find_toolchain()
+    except ToolchainError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("source") / "sum.c"
+    path.write_text(SOURCE)
+    return path
+
+
+@pytest.fixture
+def make_env(toolchain: Toolchain, source: Path) -> Iterator[Callable[..., ColtEnv]]:
+    made: list[ColtEnv] = []
+
+    def make(**arguments: Any) -> ColtEnv:
+        options = {"test_actions": True, "action_seconds": 5.0, "memory_bytes": 1 << 30}
+        options |= arguments.pop("options", {})
+        env = ColtEnv(toolchain=toolchain, actions=ACTIONS, options=ServiceOptions(**options), **arguments)
+        made.append(env)
+        env.benchmark = env.make_benchmark(source)
+        return env
+
+    yield make
+    for env in made:
+        env.close()
+
+
+@pytest.fixture
+def env(make_env: Callable[..., ColtEnv]) -> ColtEnv:
+    env = make_env(observation_space="IrInstructionCount", reward_space="IrInstructionCount")
+    env.reset()
+    return env

@@ -1,0 +1,138 @@
+"""Nothing is left: no process, no folder, no open port to the outside, no hanging exit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from env_processes import children_of, folders_of, is_service, services_of
+
+from colt_llvm.env import ColtEnv
+
+MakeEnv = Callable[..., ColtEnv]
+ROOT = Path(__file__).resolve().parents[2]
+
+CLIENT = """
+import sys, time
+from colt_llvm.env import ColtEnv, ServiceOptions
+env = ColtEnv(actions=[("sroa", "function(sroa)")], options=ServiceOptions(test_actions=True, action_seconds=60))
+env.reset(benchmark=env.make_benchmark(sys.argv[1]))
+env.step(0)
+fork = env.fork()
+print("ready", flush=True)
+"""
+
+
+def start_client(source: Path, more: str) -> subprocess.Popen[str]:
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT + more, str(source)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert client.stdout is not None
+    assert client.stdout.readline() == "ready\n"
+    return client
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+def test_closing_removes_process_and_folder(make_env: MakeEnv) -> None:
+    env = make_env()
+    env.reset()
+    fork = env.fork()
+    assert len(services_of()) == 1
+    env.close()
+    assert len(services_of()) == 1, "the fork still needs it"
+    fork.close()
+    fork.close()
+    assert services_of() == []
+    assert folders_of(os.getpid()) == []
+
+
+def test_crashes_leave_nothing(make_env: MakeEnv) -> None:
+    env = make_env()
+    env.reset()
+    for _ in range(3):
+        assert env.step(env.action_space["test-abort"])[2]
+    env.close()
+    assert services_of() == []
+    assert folders_of(os.getpid()) == []
+    states = [Path(f"/proc/{child}/stat").read_text().split(") ")[1][0] for child in children_of(os.getpid())]
+    assert "Z" not in states
+
+
+def test_listens_on_loopback_only(env: ColtEnv) -> None:
+    assert env.service is not None
+    assert env.service.connection is not None
+    pid = env.service.connection.process.pid
+    inodes = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        target = os.readlink(descriptor)
+        if target.startswith("socket:["):
+            inodes.add(target[8:-1])
+    listening = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                listening.append(fields[1].split(":")[0])
+    assert listening
+    assert set(listening) <= {"0100007F", "0000000000000000FFFF00000100007F"}, listening
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_killed_client_takes_its_service_along(source: Path, busy: bool) -> None:
+    client = start_client(source, "env.step(env.action_space['test-spin'])" if busy else "time.sleep(60)")
+    (service,) = services_of(client.pid)
+    assert folders_of(client.pid)
+    time.sleep(0.3)
+    client.send_signal(signal.SIGKILL)
+    client.wait()
+    assert wait_until(lambda: not is_service(service), 2.0)
+    assert wait_until(lambda: not folders_of(client.pid), 1.0)
+    assert client.stdout is not None
+    assert client.stdout.read() == "", "and it does not keep the client's standard output open"
+
+
+@pytest.mark.parametrize("ending", ["", "raise SystemExit(3)", "1 / 0", "env = None"])
+def test_a_client_that_forgets_to_close_ends_at_once(source: Path, ending: str) -> None:
+    client = start_client(source, ending)
+    children = services_of(client.pid)
+    started = time.monotonic()
+    assert client.wait(timeout=20) == {"": 0, "env = None": 0, "1 / 0": 1}.get(ending, 3)
+    assert time.monotonic() - started < 10
+    assert not any(map(is_service, children))
+    assert folders_of(client.pid) == []
+
+
+def test_leftovers_of_dead_clients_are_swept(make_env: MakeEnv) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    leftover = Path(f"/dev/shm/colt-env-{gone.pid}-test")
+    leftover.mkdir()
+    make_env().reset()
+    assert not leftover.exists()
+
+
+def test_a_service_that_cannot_start_says_why(make_env: MakeEnv) -> None:
+    from dataclasses import replace
+
+    from compiler_gym.errors import ServiceError
+
+    from colt_llvm.env.connection import LocalConnection
+
+    spec = make_env().spec_of_service
+    broken = replace(spec, toolchain=replace(spec.toolchain, library=Path("/nonexistent/libLLVM.so")))
+    with pytest.raises(ServiceError, match="cannot be loaded"):
+        LocalConnection(broken)
