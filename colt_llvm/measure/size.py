@@ -79,7 +79,7 @@ def _parts(header: Header, sections: list[Section]) -> Iterator[object]:
             yield section.data()
         elif section.type == "SHT_GROUP":
             words = struct.unpack(f"{header.order}{section.size // 4}I", section.data())
-            yield "group", symbols.identity(section.info), words[0], [loaded[i] for i in words[1:] if i in loaded]
+            yield "group", symbols.name(section.info), words[0], [loaded[i] for i in words[1:] if i in loaded]
     yield from symbols.visible()
 
 
@@ -97,6 +97,10 @@ class _Symbols:
             reserved = index == 0 or index >= _FIRST_RESERVED_INDEX
             place = index if reserved else ("loaded", loaded[index]) if index in loaded else sections[index].name
             self._items.append((name, info & 0xF, info >> 4, other, place, value, size))
+
+    def name(self, index: int) -> bytes:
+        """What linkers know a comdat group by, local or not."""
+        return self._items[index][0]
 
     def identity(self, index: int) -> object:
         """What a relocation refers to: a name where the linker goes by names, else a place."""

@@ -110,6 +110,28 @@ def test_where_a_relocation_points_matters_when_all_bytes_are_equal(compile_c: C
     assert loaded_digest(first) != loaded_digest(second)
 
 
+def test_which_symbol_a_relocation_names_matters(compile_c: Compile) -> None:
+    source = "extern int a, b; int *p = &a, *q = &b;"
+    swapped = source.replace("&a", "&c").replace("&b", "&a").replace("&c", "&b")
+    assert loaded_digest(build(compile_c, source)) != loaded_digest(build(compile_c, swapped))
+
+
+def test_the_name_of_a_local_symbol_in_a_relocation_does_not_matter(compile_c: Compile) -> None:
+    # Thread-local variables are named in relocations, where other locals are section and offset.
+    source = "static __thread int counter; int *where(void) { return &counter; }"
+    first, second = (build(compile_c, text, "-fPIC") for text in (source, source.replace("counter", "tally")))
+    assert first != second
+    assert loaded_digest(first) == loaded_digest(second)
+
+
+@pytest.mark.parametrize("change", [(",one,", ",two,"), (",comdat", "")])
+def test_which_comdat_group_a_section_is_in_matters(compile_c: Compile, change: tuple[str, str]) -> None:
+    source = """__asm__(".section .text.f,\\"axG\\",@progbits,one,comdat\\n.byte 1\\n");"""
+    changed = source.replace(*change)
+    assert changed != source
+    assert loaded_digest(build(compile_c, source)) != loaded_digest(build(compile_c, changed))
+
+
 def test_being_in_a_comdat_group_matters(compile_c: Compile) -> None:
     plain = "template <class T> T twice(T x) { return x * 2; } template int twice<int>(int);"
     grouped, alone = (
