@@ -155,7 +155,8 @@ setup_llvm() {
         update_lists
         if [ "$missing" = " any" ]; then
             missing=$(newest_offered_major) || {
-                is_root && die "the system's packages offer no clang from $oldest_major to $newest_major"
+                is_root && die "the system's packages offer no clang from $oldest_major to $newest_major." \
+                    "Add a source of packages that does, or name the folder of an LLVM with COLT_LLVM_PREFIX."
                 die "no clang and opt from $oldest_major to $newest_major found, and none in apt's lists." \
                     "Type 'sudo apt-get update', then run setup again."
             }
@@ -259,7 +260,8 @@ install_packages() {
     install --require-hashes -r "$scratch/build.txt" \
         && install --require-hashes -r "$scratch/rest.txt" \
         && install_compiler_gym \
-        && install -e .
+        && install -e . \
+        && warm_up
 }
 
 # compiler_gym is published for x86_64 alone, but what is used of it is plain Python.
@@ -269,6 +271,12 @@ install_compiler_gym() {
     *) install --require-hashes -r "$scratch/gym.txt" --upgrade --only-binary :all: \
         --platform manylinux2014_x86_64 --target "$(site_packages)" ;;
     esac
+}
+
+# The first start of a service has a time limit: let it find the slow imports compiled.
+warm_up() {
+    "$venv/bin/python" -m compileall -q "$(site_packages)/compiler_gym" "$(site_packages)/gym" \
+        && "$venv/bin/python" -c 'import google.protobuf, grpc, llvmlite.binding, numpy, openai, pydantic, requests, rich'
 }
 
 site_packages() { "$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
