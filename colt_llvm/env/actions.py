@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,9 +12,10 @@ from tempfile import TemporaryDirectory
 from colt_llvm import process
 from colt_llvm.catalogue import catalogue_directory, load_catalogue, read_passes
 from colt_llvm.env.engine import Actions
-from colt_llvm.errors import PassError, UsageError
-from colt_llvm.llvm.replay import replay
+from colt_llvm.errors import UsageError
 from colt_llvm.toolchain import Toolchain
+
+_PROBE = Path(__file__).with_name("probe.py")
 
 
 @cache
@@ -43,15 +46,25 @@ def _accepted(toolchain: Toolchain, directory: Path) -> set[str]:
     for entry in read_passes(newest):
         for action, older in zip(entry.actions, entry.older, strict=True):
             texts.update(dict.fromkeys((action.pipeline, *older)))
-    return {text for text in texts if _runs(toolchain, empty, text)}
+    accepted: set[str] = set()
+    left = list(texts)
+    while left:
+        done, works = _probe(toolchain, empty, left)
+        accepted.update(works)
+        left = left[done:]
+    return accepted
 
 
-def _runs(toolchain: Toolchain, bitcode: bytes, pipeline: str) -> bool:
-    try:
-        replay(toolchain.library, [bitcode], pipeline, 2, process.Limits(wall_seconds=20))
-    except PassError:
-        return False
-    return True
+def _probe(toolchain: Toolchain, bitcode: bytes, texts: list[str]) -> tuple[int, list[str]]:
+    """How many were tried before the child ended (the last of them may have crashed it), and which work."""
+    with TemporaryDirectory(prefix="colt-") as folder:
+        module, file = Path(folder) / "empty.bc", Path(folder) / "texts.json"
+        module.write_bytes(bitcode)
+        file.write_text(json.dumps(texts))
+        command: list[str | Path] = [sys.executable, _PROBE, toolchain.library, module, file]
+        lines = process.run(command, limits=process.Limits(wall_seconds=120)).stdout.decode().splitlines()
+    tried = [int(line[3:]) for line in lines if line.startswith("at ")]
+    return (tried[-1] + 1 if tried else len(texts)), [texts[int(line)] for line in lines if line.isdecimal()]
 
 
 def _empty_module(toolchain: Toolchain) -> bytes:
