@@ -191,6 +191,7 @@ def adapted_catalogue(toolchain: Toolchain, scratch: Path) -> Catalogue:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("major", MAJORS)
 def test_every_action_runs_on_every_program(major: int, tmp_path: Path) -> None:
     toolchain = toolchain_or_skip(major)

@@ -5,7 +5,7 @@
 
 Each action runs in an `opt` process of its own: on the code as the front end leaves it, on the same followed by
 default<O3>, and on the code after default<O3>. What it changes is run twice and compared, then linked and run on the
-program's small workloads. Nothing of colt_llvm but the catalogue is used, so this is a second opinion on the rest.
+program's small workloads. libLLVM is never called in-process, so this is a second opinion on what is.
 
 The table has one line an action: on how many programs it changes anything, raw and after default<O3>. Problems follow,
 with the command that shows them. The exit status is 1 when a problem has no flag in the catalogue.
@@ -17,7 +17,6 @@ import argparse
 import hashlib
 import importlib
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -33,12 +32,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from colt_llvm.catalogue import Action, load_catalogue  # noqa: E402
+from colt_llvm.errors import OutputLimitExceeded, ProcessTimeout  # noqa: E402
+from colt_llvm.process import Limits, run  # noqa: E402
 
 _toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 O3 = "default<O3>"
-PASS_SECONDS = 20.0
-SLOW_SECONDS = 5.0
+PASS_SECONDS = 60.0  # wall clock; generous, since other work may share the processor
+SLOW_SECONDS = 5.0  # CPU
 RUN_SECONDS = 20.0
 
 
@@ -54,23 +55,21 @@ class Failed(Exception):
 class Tools:
     major: int
 
-    def run(self, argv: Sequence[str], seconds: float) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(argv, capture_output=True, timeout=seconds, stdin=subprocess.DEVNULL, check=False)
-
     def opt(self, pipeline: str, source: Path, result: Path) -> float:
-        """Run a pipeline and verify. Returns the seconds it took. Raises Failed."""
-        started = time.monotonic()
+        """Run a pipeline and verify. Returns the CPU seconds it took. Raises Failed."""
+        # Names of local values are stored in an order that changes each time a module is written, so they go.
+        # opt verifies the result by itself before it writes it.
+        argv = [f"opt-{self.major}", "-discard-value-names", f"-passes={pipeline}", str(source), "-o", str(result)]
         try:
-            # opt verifies the result by itself before it writes it
-            done = self.run([f"opt-{self.major}", f"-passes={pipeline}", str(source), "-o", str(result)], PASS_SECONDS)
-        except subprocess.TimeoutExpired:
+            done = run(argv, limits=Limits(wall_seconds=PASS_SECONDS))
+        except ProcessTimeout:
             raise Failed("slow", f"no end in {PASS_SECONDS:g} s") from None
-        if done.returncode:
+        if done.status:
             lines = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
             text = next((line for line in lines if "PLEASE" not in line), "no message")[:150]
             rejected = "unknown" in text or "invalid" in text
-            raise Failed("rejected" if rejected else "crash", f"opt ends with {done.returncode}: {text}")
-        return time.monotonic() - started
+            raise Failed("rejected" if rejected else "crash", f"opt: {done.describe_status()}: {text}")
+        return done.user_seconds + done.system_seconds
 
 
 @dataclass
@@ -116,8 +115,8 @@ def prepare(tools: Tools, directory: Path, scratch: Path) -> Program:
     for number, source in enumerate(table["sources"]):
         front, path, after, done = (scratch / f"{number}.{kind}.bc" for kind in ("front", "raw", "after", "best"))
         argv = [compiler, *flags, "-O3", "-Xclang", "-disable-llvm-passes", "-emit-llvm", "-c"]
-        compiled = tools.run([*argv, str(directory / source), "-o", str(front)], 60)
-        if compiled.returncode:
+        compiled = run([*argv, str(directory / source), "-o", str(front)])
+        if compiled.status:
             raise Failed("crash", compiled.stderr.decode("utf-8", "replace").strip()[:300])
         # Read and written once more, so that a pass that changes nothing gives the same bytes.
         tools.opt("verify", front, path)
@@ -151,10 +150,10 @@ def execute(tools: Tools, program: Program, modules: Sequence[Path], work: Path)
     argv = [compiler, "-O3", "-Xclang", "-disable-llvm-passes", "-w", *map(str, modules), *program.link_flags]
     verdict = ""
     try:
-        linked = tools.run([*argv, "-o", str(binary)], 120)
-        if linked.returncode:
+        linked = run([*argv, "-o", str(binary)])
+        if linked.status:
             verdict = "does not link: " + linked.stderr.decode("utf-8", "replace").strip()[:150].replace("\n", " ")
-    except subprocess.TimeoutExpired:
+    except ProcessTimeout:
         verdict = "code generation does not end"
     for args, stdin, expected in program.workloads if not verdict else []:
         verdict = run_workload(binary, args, stdin, expected, program.directory)
@@ -167,14 +166,13 @@ def execute(tools: Tools, program: Program, modules: Sequence[Path], work: Path)
 
 def run_workload(binary: Path, args: list[str], stdin: bytes | None, expected: bytes, directory: Path) -> str:
     try:
-        done = subprocess.run(
-            [str(binary), *args], input=stdin if stdin is not None else b"", capture_output=True,
-            timeout=RUN_SECONDS, cwd=directory, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+        done = run([binary, *args], limits=Limits(wall_seconds=RUN_SECONDS), stdin=stdin, cwd=directory)
+    except ProcessTimeout:
         return f"{' '.join(args)}: never ends"
-    if done.returncode:
-        return f"{' '.join(args)}: ends with {done.returncode}"
+    except OutputLimitExceeded:
+        return f"{' '.join(args)}: writes without end"
+    if done.status:
+        return f"{' '.join(args)}: {done.describe_status()}"
     return "" if done.stdout == expected else f"{' '.join(args)}: wrong output"
 
 
@@ -241,7 +239,7 @@ def judge(
 
 def report(results: list[Result], programs: list[Program], stream: Any) -> int:
     """Print the table and the problems. Returns how many problems have no flag."""
-    print(f"action\traw/{len(programs)}\tafter O3/{len(programs)}\tslowest s\tflags\tproblems", file=stream)
+    print(f"action\traw/{len(programs)}\tafter O3/{len(programs)}\tslowest CPU s\tflags\tproblems", file=stream)
     for result in results:
         kinds: dict[str, int] = defaultdict(int)
         for kind, _, _ in result.problems:
@@ -264,12 +262,11 @@ def report(results: list[Result], programs: list[Program], stream: Any) -> int:
 
 def accepts(tools: Tools, empty: Path) -> Any:
     """What opt accepts, tried on a module without code. It has a triple: some passes ask for the target."""
-    triple = tools.run([f"clang-{tools.major}", "-print-target-triple"], 20).stdout.decode().strip()
+    triple = run([f"clang-{tools.major}", "-print-target-triple"]).stdout.decode().strip()
     empty.write_text(f'target triple = "{triple}"\n')
 
     def accepted(pipeline: str) -> bool:
-        done = tools.run([f"opt-{tools.major}", f"-passes={pipeline}", "-disable-output", str(empty)], PASS_SECONDS)
-        return done.returncode == 0
+        return run([f"opt-{tools.major}", f"-passes={pipeline}", "-disable-output", str(empty)]).status == 0
 
     return accepted
 
