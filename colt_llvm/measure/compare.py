@@ -113,7 +113,7 @@ def block_length(logs: Floats) -> int:
     """Rounds a block: 1, or about the cube root of the rounds where neighbours are alike beyond chance.
 
     They are alike when something disturbs one arm more than the other for a while (a full cache, say). With
-    few rounds blocks do more harm than good: 2.5% false claims instead of 0.5%, at 30 rounds of three.
+    few rounds blocks do harm: simulated, 8 rounds in blocks of two give 3.8% false claims instead of 0.5%.
     """
     rounds = len(logs)
     if rounds < _BLOCKS_FROM_ROUNDS:
