@@ -67,8 +67,13 @@ def prepare_baseline(toolchain: Toolchain, program: Program, objective: str, str
     return Baseline(f"clang -{level}", level, bitcodes, objects, completion)
 
 
-def build(toolchain: Toolchain, program: Program, level: Level, bitcodes: Sequence[bytes], pipeline: str) -> list[bytes]:
-    """Objects from the front end's bitcode and one pipeline text: what a recipe means. Raises PassError, CompileError."""
+def build(
+    toolchain: Toolchain, program: Program, level: Level, bitcodes: Sequence[bytes], pipeline: str
+) -> list[bytes]:
+    """Objects from the front end's bitcode and one pipeline text: what a recipe means.
+
+    Raises PassError, CompileError.
+    """
     optimised = replay(toolchain.library, bitcodes, pipeline, CODEGEN_LEVEL[level])
     return generate_objects(toolchain, program, optimised, level)
 
@@ -103,6 +108,15 @@ def _clang_pipeline(toolchain: Toolchain, level: Level) -> str:
         source = Path(folder) / "empty.c"
         source.write_text("int colt_empty(void) { return 0; }\n", encoding="utf-8")
         completed = process.run(
-            [toolchain.clang, f"-{level}", "-mllvm", "-print-pipeline-passes", "-c", source, "-o", source.with_suffix(".o")]
+            [
+                toolchain.clang,
+                f"-{level}",
+                "-mllvm",
+                "-print-pipeline-passes",
+                "-c",
+                source,
+                "-o",
+                source.with_suffix(".o"),
+            ]
         )
         return completed.stdout.decode("utf-8", "replace").strip() if completed.status == 0 else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, get_args
@@ -57,9 +58,7 @@ def baseline_objects(toolchain: Toolchain, program: Program, level: Level) -> li
     return [_produce(baseline_command(toolchain, program, source, level)) for source in program.sources]
 
 
-def generate_objects(
-    toolchain: Toolchain, program: Program, bitcodes: Sequence[bytes], level: Level
-) -> list[bytes]:
+def generate_objects(toolchain: Toolchain, program: Program, bitcodes: Sequence[bytes], level: Level) -> list[bytes]:
     """One object for each optimised bitcode, by clang. Raises CompileError."""
     objects = []
     with TemporaryDirectory(prefix="colt-") as folder:
@@ -70,8 +69,11 @@ def generate_objects(
     return objects
 
 
-def link(toolchain: Toolchain, program: Program, objects: Sequence[bytes], executable: Path) -> Path:
-    """Link objects to ``executable``. Raises CompileError with the linker's own message."""
+def link(
+    toolchain: Toolchain, program: Program, objects: Sequence[bytes], executable: Path, level: Level = "O3"
+) -> Path:
+    """Link objects, and the harness as plain clang makes it at ``level``, to ``executable``. Raises CompileError."""
+    objects = [*objects, *_harness_objects(toolchain, program, level)]
     with TemporaryDirectory(prefix="colt-") as folder:
         paths = []
         for index, data in enumerate(objects):
@@ -81,6 +83,11 @@ def link(toolchain: Toolchain, program: Program, objects: Sequence[bytes], execu
         command = [str(toolchain.compiler(program.is_cxx)), *paths, "-o", str(executable), *program.ldflags]
         _check(command, _run(command), linking=True)
     return executable
+
+
+@lru_cache(maxsize=8)
+def _harness_objects(toolchain: Toolchain, program: Program, level: Level) -> tuple[bytes, ...]:
+    return tuple(_produce(baseline_command(toolchain, program, source, level)) for source in program.harness)
 
 
 def _base(toolchain: Toolchain, program: Program, level: Level) -> list[str]:
@@ -112,7 +119,8 @@ def _check(command: Sequence[str], completed: process.Completed, linking: bool =
         raise CompileError("the disk is full; free some space, or set TMPDIR to a folder that has it", diagnostics)
     if linking and "undefined reference to `main'" in diagnostics:
         raise CompileError(
-            "the sources have no main; add a file that has one, or use --objective size with -c", diagnostics
+            "the sources have no main, so nothing can be run and checked; add a file that has one with --harness",
+            diagnostics,
         )
     what = "does not link" if linking else "does not compile"
     raise CompileError(f"{what} ({completed.describe_status()}): {shlex.join(command)}", diagnostics)

@@ -43,14 +43,16 @@ class Journal:
         with _explained(directory):
             directory.mkdir(parents=True, exist_ok=True)
             if (directory / "run.json").exists():
-                raise RunDirectoryError(f"{directory}: holds a run already; go on with --resume, or choose another folder")
+                raise RunDirectoryError(
+                    f"{directory}: holds a run already; go on with --resume, or choose another folder"
+                )
         header = {"version": VERSION, **header}
         write_json(directory / "run.json", header)
         return Journal(directory, header)
 
     @staticmethod
     def open(directory: Path) -> tuple[Journal, list[dict[str, Any]]]:
-        """Go on with a run: the journal and its trials so far. A torn last line is cut off. Raises RunDirectoryError."""
+        """Go on with a run: the journal and its trials. A torn last line is cut off. Raises RunDirectoryError."""
         header = read_header(directory)
         journal = Journal(directory, header)
         with _explained(directory):
@@ -131,7 +133,9 @@ def _read_trials(path: Path) -> tuple[list[dict[str, Any]], int]:
             trial = json.loads(line)
         except ValueError:
             if position + len(line) < len(data):
-                raise RunDirectoryError(f"{path} line {number}: is not a trial; restore the file, or start a new run") from None
+                raise RunDirectoryError(
+                    f"{path} line {number}: is not a trial; restore the file, or start a new run"
+                ) from None
             break
         if not line.endswith(b"\n"):
             break

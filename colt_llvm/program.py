@@ -63,7 +63,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Program:
-    """Sources (absolute paths), the flags of both baseline and candidate, and the workloads."""
+    """Sources (absolute paths), the flags of both baseline and candidate, and the workloads.
+
+    harness: sources that are linked in as plain clang makes them, and not tuned; such as one with ``main``.
+    """
 
     name: str
     sources: tuple[Path, ...]
@@ -71,6 +74,7 @@ class Program:
     ldflags: tuple[str, ...] = ()
     workloads: tuple[Workload, ...] = (Workload("default"),)
     check: Check = Check()
+    harness: tuple[Path, ...] = ()
     family: str = ""
     split: str = ""
     description: str = ""
@@ -86,7 +90,7 @@ class Program:
     @property
     def is_cxx(self) -> bool:
         """Whether it is linked as C++. Of LLVM IR inputs the flag -lstdc++ tells."""
-        return any(source.suffix in CXX_SUFFIXES for source in self.sources)
+        return any(source.suffix in CXX_SUFFIXES for source in self.sources + self.harness)
 
     @property
     def timed_workload(self) -> Workload:
@@ -100,7 +104,9 @@ def load_program(path: Path | str) -> Program:
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{file}: cannot be read ({error.strerror}); name a C file or a folder with a program.toml") from None
+        raise UsageError(
+            f"{file}: cannot be read ({error.strerror}); name a C file or a folder with a program.toml"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: is not valid TOML ({error}); mend it") from None
     try:
@@ -134,7 +140,8 @@ def _program_from(data: Mapping[str, Any], folder: Path) -> Program:
 def _workload_from(data: Mapping[str, Any], folder: Path, index: int) -> Workload:
     known = {"name", "args", "stdin", "stdout", "outputs"}
     if unknown := sorted(set(data) - known):
-        raise UsageError(f"{folder.name}/program.toml: unknown workload key {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        names = ", ".join(sorted(known))
+        raise UsageError(f"{folder.name}/program.toml: unknown workload key {unknown[0]!r}; known: {names}")
     arguments = (str(argument).replace("{dir}", str(folder)) for argument in data.get("args", ()))
     return Workload(
         name=str(data.get("name", f"workload-{index + 1}")),
@@ -151,12 +158,13 @@ def program_from_files(
     *,
     cflags: Sequence[str] = (),
     ldflags: Sequence[str] = (),
+    harness: Sequence[Path | str] = (),
     workloads: Sequence[Workload] = (),
     float_tolerance: float = 0.0,
 ) -> Program:
     """A program from source files: C, C++, or LLVM IR (``.ll``, ``.bc``). Raises UsageError."""
     paths = [Path(source) for source in sources]
-    for path in paths:
+    for path in [*paths, *map(Path, harness)]:
         if path.suffix not in C_SUFFIXES + CXX_SUFFIXES + IR_SUFFIXES:
             raise UsageError(f"{path}: is not C, C++ or LLVM IR; name a .c, .cpp, .ll or .bc file")
         if not path.is_file():
@@ -168,6 +176,7 @@ def program_from_files(
         ldflags=tuple(ldflags),
         workloads=tuple(workloads) or (Workload("default"),),
         check=Check(float_tolerance),
+        harness=tuple(Path(source).resolve() for source in harness),
     )
 
 
@@ -207,6 +216,7 @@ def _override(program: Program, **options: Any) -> Program:
     changes: dict[str, Any] = {
         "cflags": program.cflags + tuple(options.get("cflags", ())),
         "ldflags": program.ldflags + tuple(options.get("ldflags", ())),
+        "harness": program.harness + tuple(Path(source).resolve() for source in options.get("harness", ())),
     }
     if options.get("workloads"):
         changes["workloads"] = tuple(options["workloads"])
@@ -218,7 +228,8 @@ def _override(program: Program, **options: Any) -> Program:
 def program_to_dict(program: Program) -> dict[str, Any]:
     """JSON-able; ``program_from_dict`` gives an equal program."""
     data = asdict(program)
-    data["sources"] = [str(path) for path in program.sources]
+    for key in ("sources", "harness"):
+        data[key] = [str(path) for path in data[key]]
     for workload in data["workloads"]:
         for key in ("stdin", "cwd", "expected_stdout"):
             workload[key] = str(workload[key]) if workload[key] is not None else None
@@ -236,6 +247,7 @@ def program_from_dict(data: Mapping[str, Any]) -> Program:
         **{
             **data,
             "sources": tuple(map(Path, data["sources"])),
+            "harness": tuple(map(Path, data["harness"])),
             "cflags": tuple(data["cflags"]),
             "ldflags": tuple(data["ldflags"]),
             "workloads": tuple(workloads),

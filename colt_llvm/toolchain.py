@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from colt_llvm import process
@@ -108,7 +108,7 @@ def _from_prefix(prefix: Path) -> Toolchain:
     raise ToolchainError(f"{prefix}: holds no bin/clang; --llvm-prefix takes a folder such as /usr/lib/llvm-22")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _from_clang(clang: Path) -> Toolchain:
     version, triple = _ask_version(clang)
     major = int(version.split(".")[0])

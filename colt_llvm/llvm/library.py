@@ -15,7 +15,7 @@ import platform
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, POINTER, c_bool, c_char_p, c_int, c_size_t, c_uint, c_void_p
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ class _Functions:
     """A plain namespace: attribute access costs one dictionary look-up."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _load(path: str) -> Library:
     try:
         handle = ctypes.CDLL(path)

@@ -53,7 +53,7 @@ def replay(
             source, result = Path(folder) / f"{index}.bc", Path(folder) / f"{index}.opt.bc"
             source.write_bytes(bitcode)
             files += [source, result]
-        command = [sys.executable, "-m", __name__, library, str(codegen_level), text, *files]
+        command: list[str | Path] = [sys.executable, "-m", __name__, library, str(codegen_level), text, *files]
         try:
             completed = process.run(command, limits=limits)
         except ProcessTimeout:
@@ -88,10 +88,10 @@ def _main(arguments: Sequence[str]) -> int:
                 module.run(pipeline, TargetMachine(library, module.triple, int(arguments[1])))
                 result.write_bytes(module.bitcode())
     except PipelineSyntaxError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return _EXIT_SYNTAX
     except ColtError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return _EXIT_FAILED
     return 0
 

@@ -142,7 +142,7 @@ class Prover:
         held = contest(arms, self.judge.baseline, self.judge.time, policy, control=control, seed=self.seed)
         judged = [(self._scored(held, claim, finalists[int(claim.name)]), finalists[int(claim.name)])
                   for claim in held.claims]  # fmt: skip
-        notes = ()
+        notes: tuple[str, ...] = ()
         if held.control.verdict is Verdict.IMPROVED:
             notes = ("the baseline beat itself: this host is too noisy now for any claim",)
             judged = [(replace(claim, verdict=Verdict.TOO_NOISY), finalist) for claim, finalist in judged]

@@ -132,9 +132,10 @@ class Driver:
                         begun += 1
                         flights[build_pool.submit(self._build, request)] = _Flight(request)
                     if not flights:
-                        return
+                        return None
                     if over:
-                        return self._abandon(flights)
+                        self._abandon(flights)
+                        return
                     done, _ = wait(flights, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                     # In the order of asking, so that equal timing gives equal order.
                     for future in sorted(done, key=lambda future: flights[future].request.id):
@@ -164,20 +165,21 @@ class Driver:
     def _advance(self, future: Future[Any], flights: dict[Future[Any], _Flight], pool: ThreadPoolExecutor) -> None:
         """A stage has ended: go to the next one, or tell."""
         flight = flights.pop(future)
-        if flight.built is None:
-            flight.proposal, built, verdict = future.result()
-            if verdict is not None:
-                return self._tell(flight, verdict, known=False, key=None)
-            flight.built = built
-            known = self.verdicts.get(built.key)
-            if known is not None and not self._needs_check(known):
-                return self._tell(flight, known, known=True, key=built.key)
-            flights[pool.submit(self._evaluate, built, flight.request.id)] = flight
+        if flight.built is not None:
+            known_before = flight.built.key in self.verdicts
+            verdict = self.verdicts[flight.built.key] = future.result()
+            self._tell(flight, verdict, known_before, flight.built.key)
             return
-        known_before = flight.built.key in self.verdicts
-        verdict = future.result()
-        self.verdicts[flight.built.key] = verdict
-        self._tell(flight, verdict, known_before, flight.built.key)
+        flight.proposal, built, failed = future.result()
+        if failed is not None:
+            self._tell(flight, failed, known=False, key=None)
+            return
+        flight.built = built
+        known = self.verdicts.get(built.key)
+        if known is not None and not self._needs_check(known):
+            self._tell(flight, known, known=True, key=built.key)
+        else:
+            flights[pool.submit(self._evaluate, built, flight.request.id)] = flight
 
     def _elapsed(self) -> float:
         return self._clock() - self._started

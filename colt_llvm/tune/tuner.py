@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +16,12 @@ from colt_llvm import __version__
 from colt_llvm.baseline import Baseline, prepare_baseline
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.env import ServiceOptions
-
 from colt_llvm.errors import RunDirectoryError, UsageError
 from colt_llvm.journal import Journal, write_json
-from colt_llvm.llvm.acceptance import toolchain_catalogue
+from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.measure import Verdict as Finding
 from colt_llvm.measure import compile_cores, fingerprint, loaded_digest, measuring_core
+from colt_llvm.output import check_output, write_output
 from colt_llvm.program import Program, program_from_dict, program_to_dict
 from colt_llvm.recipe import Recipe, opt_lines, save_recipe, source_digest
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Objective, RandomProposer, pareto_front
@@ -432,36 +431,12 @@ def _front(trials: Sequence[TrialRecord]) -> Iterator[dict[str, Any]]:
     """The trials that no other beats in both figures: run time where it was measured, and size."""
     names = [name for name in ("runtime", "size", "instructions")
              if any(name in trial.outcome.figures for trial in trials)][:2]  # fmt: skip
-    judged = [trial for trial in trials if trial.outcome.reward is not None and set(names) <= set(trial.outcome.figures)]
+    judged = [
+        trial for trial in trials if trial.outcome.reward is not None and set(names) <= set(trial.outcome.figures)
+    ]
     for index in pareto_front([tuple(trial.outcome.figures[name] for name in names) for trial in judged]):
         trial = judged[index]
         yield {"trial": trial.request.id, **{name: trial.outcome.figures[name] for name in names}}
-
-
-def write_output(toolchain: Toolchain, program: Program, objects: Sequence[bytes], output: Path) -> None:
-    """An executable, or for a name that ends in .o the one object. Raises RunDirectoryError, CompileError."""
-    from colt_llvm.compilation import link
-
-    try:
-        if output.suffix == ".o":
-            output.write_bytes(objects[0])
-        else:
-            link(toolchain, program, objects, output.absolute())
-            output.chmod(output.stat().st_mode | stat.S_IXUSR)
-    except OSError as error:
-        raise RunDirectoryError(f"{output}: cannot be written ({error.strerror}); choose another place with -o") from None
-
-
-def check_output(output: Path | None, program: Program) -> None:
-    """Refuse before the search what could not be written after it. Raises UsageError, RunDirectoryError."""
-    if output is None:
-        return
-    if output.suffix == ".o" and len(program.sources) > 1:
-        raise UsageError(f"-o {output}: several sources give several objects; name an executable")
-    if output.is_dir():
-        raise UsageError(f"-o {output}: is a folder; name a file")
-    if not os.access(output.absolute().parent, os.W_OK):
-        raise RunDirectoryError(f"-o {output}: its folder cannot be written; choose another place")
 
 
 def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:

@@ -1,6 +1,6 @@
 """Which pipeline texts a libLLVM accepts, found by asking it: each is run over an empty module, in a child process.
 
-Run as ``python -m colt_llvm.llvm.acceptance LIBRARY BITCODE_FILE TEXTS_FILE``; prints one verdict a line.
+Run as ``python -m colt_llvm.acceptance LIBRARY BITCODE_FILE TEXTS_FILE``; prints one verdict a line.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from colt_llvm import process
-from colt_llvm.catalogue import Catalogue, load_catalogue
+from colt_llvm.catalogue import Catalogue, catalogue_directory, load_catalogue
 from colt_llvm.errors import PassError, ProcessTimeout, ToolchainError
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module, TargetMachine
@@ -22,9 +22,11 @@ from colt_llvm.toolchain import Toolchain
 _LIMITS = process.Limits(wall_seconds=60.0)
 
 
-@lru_cache(maxsize=None)
+@cache
 def toolchain_catalogue(toolchain: Toolchain) -> Catalogue:
-    """The catalogue less what this library does not accept. Raises ToolchainError."""
+    """The catalogue; for a version without a file of its own, what its library accepts. Raises ToolchainError."""
+    if (catalogue_directory() / f"{toolchain.major}.toml").is_file():
+        return load_catalogue(toolchain.major)
     texts: list[str] = []
 
     def note(text: str) -> bool:
@@ -53,7 +55,8 @@ def _ask(library: Path, bitcode: Path, texts: Sequence[str], folder: Path) -> li
     file = folder / "texts.json"
     file.write_text(json.dumps(list(texts)), encoding="utf-8")
     try:
-        completed = process.run([sys.executable, "-m", __name__, library, bitcode, file], limits=_LIMITS)
+        command: list[str | Path] = [sys.executable, "-m", __name__, library, bitcode, file]
+        completed = process.run(command, limits=_LIMITS)
     except ProcessTimeout:
         return []
     return completed.stdout.decode().split()
@@ -61,7 +64,7 @@ def _ask(library: Path, bitcode: Path, texts: Sequence[str], folder: Path) -> li
 
 def _empty_module(toolchain: Toolchain, folder: Path) -> Path:
     output = folder / "empty.bc"
-    command = [toolchain.clang, "-x", "c", "-emit-llvm", "-c", "/dev/null", "-o", output]
+    command: list[str | Path] = [toolchain.clang, "-x", "c", "-emit-llvm", "-c", "/dev/null", "-o", output]
     completed = process.run(command, limits=_LIMITS)
     if completed.status:
         raise ToolchainError(f"{toolchain.clang}: does not compile an empty file; use another --llvm-prefix")
@@ -76,9 +79,11 @@ def _main(arguments: Sequence[str]) -> None:
             target = target or TargetMachine(library, module.triple, 2)
             try:
                 module.run(text, target)
-                print("yes", flush=True)
+                verdict = "yes"
             except PassError:
-                print("no", flush=True)
+                verdict = "no"
+        sys.stdout.write(f"{verdict}\n")
+        sys.stdout.flush()  # before the next text can end this process
 
 
 if __name__ == "__main__":

@@ -1,0 +1,111 @@
+"""``colt-llvm``: finds the command, and turns every error into one line and an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from colt_llvm import __version__
+from colt_llvm.errors import ColtError, CompileError
+
+#: name -> (module, what --help says). Commands are imported when they are run, so that help is quick.
+_COMMANDS = {
+    "tune": ("tune", "Find the pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
+    "apply": ("apply", "Build a program with the recipe that tune wrote."),
+    "passes": ("passes", "List the passes that a sequence may be made of."),
+    "programs": ("programs", "List the included programs."),
+    "doctor": ("doctor", "Check the toolchain and this host, and say what to mend."),
+}
+
+EXIT_STATUSES = """\b
+Exit status:
+  0  done, whether or not an improvement was found
+  1  an error of our own; please report it
+  2  the command line cannot be used
+  3  no usable clang with its libLLVM
+  4  the program does not compile or link
+  5  the baseline program cannot be judged (crashes, never ends, differs from run to run)
+  6  a run directory or output file cannot be read or written
+  7  the recipe cannot be read, or does not fit
+"""
+
+
+class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module, summary = _COMMANDS[name]
+        if context.params.get("_listing"):
+            return click.Command(name, help=summary)
+        command: click.Command = importlib.import_module(f"colt_llvm.cli.{module}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="colt-llvm")
+def cli() -> None:
+    """Find, prove and replay LLVM pass sequences that beat clang -O3 or -Oz for one program on one machine."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The entry point of the console script."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line and return the exit status."""
+    try:
+        result: Any = cli.main(arguments, prog_name="colt-llvm", standalone_mode=False)
+        return int(result or 0)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.Abort:
+        _say("interrupted")
+        return 130
+    except click.UsageError as error:
+        hint = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+        _say(f"{error.format_message().rstrip('.')}{hint}")
+        return 2
+    except click.ClickException as error:
+        _say(error.format_message())
+        return 2
+    except CompileError as error:
+        if error.diagnostics:
+            click.echo(error.diagnostics, err=True)
+        _say(str(error))
+        return error.exit_status
+    except ColtError as error:
+        _say(" ".join(str(error).split()))
+        return error.exit_status
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output is gone, as with `| head`. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _say(
+            f"{place}{error.strerror or error}; free some space, or use folders that can be written (TMPDIR, --run-dir)"
+        )
+        return 6
+
+
+def _say(message: str) -> None:
+    click.echo(f"colt-llvm: {message}", err=True)
+
+
+if __name__ == "__main__":
+    main()

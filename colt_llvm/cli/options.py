@@ -1,0 +1,120 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from colt_llvm.errors import UsageError
+from colt_llvm.program import Program, Workload, resolve_program
+
+
+def llvm_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--llvm-prefix", type=click.Path(path_type=Path), metavar="DIR",
+        help="Folder of the LLVM to use, such as /usr/lib/llvm-22. Default: $COLT_LLVM_PREFIX, then PATH.",
+    )(function)  # fmt: skip
+
+
+def program_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Sources, flags and workloads."""
+    for option in reversed(
+        [
+            click.argument("sources", nargs=-1, metavar="PROGRAM..."),
+            click.option(
+                "--cflags", multiple=True, metavar="FLAGS", help="For baseline and candidates alike. Repeats."
+            ),
+            click.option("--ldflags", multiple=True, metavar="FLAGS", help="For linking, such as -lm. Repeats."),
+            click.option(
+                "--harness",
+                multiple=True,
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Source that is linked in and not tuned, such as one with main. Repeats.",
+            ),
+            click.option("--args", "arguments", metavar="ARGS", help="Arguments of the program, for one workload."),
+            click.option("--stdin", type=click.Path(path_type=Path), metavar="FILE", help="What the program reads."),
+            click.option(
+                "--run",
+                "runs",
+                multiple=True,
+                metavar="COMMAND",
+                help="A workload such as '{exe} input.txt', run in this folder. The first one is timed. Repeats.",
+            ),
+            click.option(
+                "--output-file",
+                "output_files",
+                multiple=True,
+                metavar="FILE",
+                help="File that the program writes in its working folder, compared too. Repeats.",
+            ),
+            click.option(
+                "--float-tolerance",
+                type=float,
+                default=0.0,
+                metavar="X",
+                help="Relative difference that numbers in the output may have. Default: none.",
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def program_from_options(
+    sources: tuple[str, ...],
+    cflags: tuple[str, ...],
+    ldflags: tuple[str, ...],
+    harness: tuple[Path, ...],
+    arguments: str | None,
+    stdin: Path | None,
+    runs: tuple[str, ...],
+    output_files: tuple[str, ...],
+    float_tolerance: float,
+) -> Program:
+    """Raises UsageError."""
+    if not sources:
+        raise UsageError(
+            "name a program: a C or C++ file, LLVM IR, a folder with a program.toml, or an included program"
+        )
+    if runs and (arguments is not None or stdin is not None):
+        raise UsageError("--run says the whole command; leave out --args and --stdin, or write them there")
+    if stdin is not None and not stdin.is_file():
+        raise UsageError(f"--stdin {stdin}: no such file")
+    if not 0 <= float_tolerance < 1:
+        raise UsageError(f"--float-tolerance {float_tolerance:g}: use a number from 0 to 1, such as 1e-9")
+    here = Path.cwd()
+    workloads = [
+        Workload(f"run-{index + 1}", _split("--run", run), outputs=output_files, cwd=here, timed=index == 0)
+        for index, run in enumerate(runs)
+    ]
+    for workload in workloads:
+        if not any("{exe}" in part for part in workload.command):
+            raise UsageError(f"--run {' '.join(workload.command)!r}: write {{exe}} where the program belongs")
+    if not workloads and (arguments is not None or stdin is not None or output_files):
+        command = ("{exe}", *_split("--args", arguments or ""))
+        workloads = [Workload("default", command, stdin.resolve() if stdin else None, output_files, here)]
+    return resolve_program(
+        sources,
+        cflags=_flags("--cflags", cflags),
+        ldflags=_flags("--ldflags", ldflags),
+        harness=harness,
+        workloads=workloads,
+        float_tolerance=float_tolerance,
+    )
+
+
+def _flags(option: str, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(flag for value in values for flag in _split(option, value))
+
+
+def _split(option: str, text: str) -> tuple[str, ...]:
+    """Words as a shell would split them; no shell is involved."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r}: {error}; check the quotes") from None

@@ -1,0 +1,155 @@
+"""``colt-llvm tune``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from colt_llvm.cli.options import llvm_option, program_from_options, program_options
+from colt_llvm.errors import UsageError
+
+_OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
+
+
+@click.command("tune", context_settings={"help_option_names": ["-h", "--help"]})
+@program_options
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="OUT",
+    help="Where the tuned executable goes, or with a name in .o the object.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(_OBJECTIVES),
+    default="runtime",
+    show_default=True,
+    help="runtime and balanced are held against clang -O3, size against clang -Oz, "
+    "instructions (IR count) against opt -Oz as in the literature.",
+)
+@click.option("--weight", "weights", multiple=True, metavar="NAME=X", help="For balanced: runtime=2, size=1. Repeats.")
+@click.option("--strict", is_flag=True, help="Hold instructions against clang's own -Oz instead.")
+@click.option("--trials", type=int, metavar="N", help="Stop after N trials.")
+@click.option(
+    "--time",
+    "seconds",
+    type=float,
+    metavar="SECONDS",
+    help="Stop after this time, the proof included. Default: 120, if --trials is not given.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Repeats a run, with --workers 1.")
+@click.option(
+    "--workers", type=int, default=0, metavar="N", help="Candidates under way at once. Default: by this machine."
+)
+@click.option(
+    "--timeout",
+    type=float,
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one run of the program may take.",
+)
+@click.option("--memory", type=int, metavar="MIB", help="Memory that the program may use.")
+@click.option(
+    "--allow-nonzero", is_flag=True, help="Accept a program whose exit status is not 0, if it is always the same."
+)
+@click.option(
+    "--risky", is_flag=True, help="Also try passes that are known to break programs; outputs are checked as ever."
+)
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where everything is written. Default: colt-runs/PROGRAM-N.",
+)
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+@llvm_option
+def command(**given: Any) -> None:  # fmt: skip
+    """Find the pass sequence that beats clang -O3 or -Oz for PROGRAM, and prove it.
+
+    PROGRAM is one or more C or C++ files, LLVM IR (.ll, .bc), a folder with a program.toml, or the name of an
+    included program. Ctrl-C ends the search with the best so far.
+    """
+    # Imported here: a wrong option is told without waiting for them.
+    from colt_llvm.cli.view import live_view, print_result
+    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.tune.progress import TuneResult
+    from colt_llvm.tune.tuner import result_to_dict, resume, tune
+
+    toolchain = find_toolchain(given["llvm_prefix"])
+    output = given["output"]
+    result: TuneResult
+    with _ended_by_signal() as stop:
+        if given["resume"] is not None:
+            if given["sources"] or given["run_dir"]:
+                raise UsageError("--resume goes on with the program of that run; leave out sources and --run-dir")
+            with live_view(f"resuming {given['resume']}", quiet=given["as_json"]) as view:
+                result = resume(given["resume"], toolchain, output=output, trials=given["trials"],
+                                seconds=given["seconds"], on_progress=view, stop=stop)  # fmt: skip
+        else:
+            options = _options(given)
+            program = program_from_options(
+                given["sources"], given["cflags"], given["ldflags"], given["harness"], given["arguments"],
+                given["stdin"], given["runs"], given["output_files"], given["float_tolerance"],
+            )  # fmt: skip
+            directory = given["run_dir"] or _free_directory(program.name)
+            with live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view:
+                result = tune(program, toolchain, options, run_directory=directory, output=output,
+                              on_progress=view, stop=stop)  # fmt: skip
+    if given["as_json"]:
+        click.echo(json.dumps(result_to_dict(result), indent=1))
+    else:
+        print_result(result)
+
+
+def _options(given: dict[str, Any]) -> Any:
+    from colt_llvm.tune.options import TuneOptions
+
+    weights = {}
+    for text in given["weights"]:
+        name, _, value = text.partition("=")
+        try:
+            weights[name] = float(value)
+        except ValueError:
+            raise UsageError(f"--weight {text!r}: write a figure and a number, such as runtime=2") from None
+    return TuneOptions(
+        objective=given["objective"], weights=weights or None, trials=given["trials"], seconds=given["seconds"],
+        seed=given["seed"], workers=given["workers"], strict=given["strict"], risky=given["risky"],
+        allow_nonzero=given["allow_nonzero"], timeout_seconds=given["timeout"],
+        memory_bytes=given["memory"] * (1 << 20) if given["memory"] else None,
+    )  # fmt: skip
+
+
+def _free_directory(name: str) -> Path:
+    root = Path("colt-runs")
+    number = 1
+    while (root / f"{name}-{number}").exists():
+        number += 1
+    return root / f"{name}-{number}"
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[threading.Event]:
+    """The first Ctrl-C or SIGTERM ends the search with the best so far; the second ends everything."""
+    stop = threading.Event()
+
+    def handle(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,114 @@
+"""What a person sees: the live view while a run lasts, and the table at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from colt_llvm.tune.progress import Progress, TuneResult
+
+_PLAIN_SECONDS = 10.0  # between lines, where no terminal redraws
+
+
+@contextmanager
+def live_view(title: str, quiet: bool = False) -> Iterator[Callable[[Progress], None] | None]:
+    """Redraws on a terminal, prints a line now and then elsewhere, says nothing when quiet. On standard error."""
+    console = Console(stderr=True)
+    if quiet:
+        yield None
+    elif console.is_terminal:
+        with Live(Text(title), console=console, refresh_per_second=4, transient=True) as live:
+            yield lambda progress: live.update(_panel(title, progress))
+    else:
+        yield _plain(title, console)
+
+
+def _plain(title: str, console: Console) -> Callable[[Progress], None]:
+    phase, at = "", 0.0
+
+    def show(progress: Progress) -> None:
+        nonlocal phase, at
+        now = time.monotonic()
+        if progress.phase == phase and now - at < _PLAIN_SECONDS:
+            return
+        phase, at = progress.phase, now
+        console.print(f"{title}: {summary(progress)}", markup=False, highlight=False, soft_wrap=True)
+
+    return show
+
+
+def summary(progress: Progress) -> str:
+    """One line."""
+    if progress.phase == "prepare":
+        return progress.message or "preparing"
+    wrong = ", ".join(f"{count} {kind}" for kind, count in sorted(progress.failures.items())) or "no failures"
+    line = f"{progress.trials} trials, best {progress.best_ratio:.4f}x, {progress.known} known before, {wrong}"
+    return f"{progress.message}: {line}" if progress.message else line
+
+
+def _panel(title: str, progress: Progress) -> Table:
+    table = Table(title=escape(title), show_header=False, box=None, title_justify="left", title_style="bold")
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("phase", f"{progress.phase} {progress.message}")
+    trials = f"{progress.trials}" + (f" of {progress.trials_wanted}" if progress.trials_wanted else "")
+    table.add_row("trials", f"{trials}, {progress.known} gave object code known before")
+    table.add_row("tree", f"{progress.nodes} nodes, longest sequence {progress.depth}")
+    where = f" at trial {progress.best_trial}" if progress.best_trial is not None else ""
+    table.add_row("best", f"{progress.best_ratio:.4f}x{where}")
+    table.add_row("", escape(", ".join(progress.best_sequence)))
+    failures = ", ".join(f"{kind} {count}" for kind, count in sorted(progress.failures.items()))
+    table.add_row("failures", failures or "none")
+    if progress.seconds_wanted is not None:
+        left = max(0.0, progress.seconds_wanted - progress.elapsed_seconds)
+        table.add_row("time left", f"{left:.0f} s, then the proof")
+    return table
+
+
+def print_result(result: TuneResult) -> None:
+    """On standard output."""
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(title=f"{result.program}: {result.verdict}", title_justify="left")
+    table.add_column("")
+    table.add_column(result.baseline, justify="right")
+    table.add_column("tuned" if result.improved else "kept", justify="right")
+    table.add_column("ratio", justify="right")
+    for name, (baseline, tuned) in result.figures.items():
+        table.add_row(
+            _LABELS[name], _shown(name, baseline), _shown(name, tuned), f"{baseline / tuned:.4f}x" if tuned else ""
+        )
+    console.print(table)
+    if result.interval is not None:
+        low, high, share = result.interval.low, result.interval.high, result.interval.confidence
+        console.print(f"ratio {result.interval.ratio:.4f}, {share:.1%} interval {low:.4f} to {high:.4f}, "
+                      f"from {result.interval.rounds} rounds apart from the search")  # fmt: skip
+    wrong = ", ".join(f"{kind} {count}" for kind, count in sorted(result.failures.items())) or "none"
+    console.print(f"{result.trials} trials, {result.distinct} different object codes, "
+                  f"{result.elapsed_seconds:.0f} s; failures: {wrong}")  # fmt: skip
+    if result.found_at_trial is not None:
+        console.print(f"found at trial {result.found_at_trial}, after {result.found_at_seconds:.1f} s")
+        console.print("sequence: " + ", ".join(result.sequence), markup=False)
+    for note in result.notes:
+        console.print(f"note: {note}", markup=False)
+    if result.interrupted:
+        console.print(f"interrupted; go on with: colt-llvm tune --resume {result.run_directory}", markup=False)
+    if result.output:
+        console.print(f"written: {result.output}", markup=False)
+    if result.recipe:
+        console.print(f"recipe: {result.recipe}", markup=False)
+
+
+_LABELS = {
+    "runtime": "run time (CPU s)", "size": "loaded bytes", "text": "code bytes", "instructions": "IR instructions",
+}  # fmt: skip
+
+
+def _shown(name: str, value: float) -> str:
+    return f"{value:.4g}" if name == "runtime" else f"{value:.0f}"

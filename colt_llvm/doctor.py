@@ -1,0 +1,145 @@
+"""What ``colt-llvm doctor`` looks at: toolchain, harness, environment, host. Each finding names its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from colt_llvm.baseline import prepare_baseline
+from colt_llvm.compilation import link
+from colt_llvm.errors import ColtError
+from colt_llvm.acceptance import toolchain_catalogue
+from colt_llvm.measure import estimate_noise, fingerprint, measuring_core, run_workload
+from colt_llvm.program import included_programs, load_program, programs_directory
+from colt_llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
+
+_NOISE_PAIRS = 12
+_NOISY = 0.02
+_PROBE = "lz77"
+_LEAST_FREE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """mark: ``ok``, ``note`` or ``FAIL``."""
+
+    mark: str
+    text: str
+    remedy: str = ""
+
+    @property
+    def fatal(self) -> bool:
+        return self.mark == "FAIL"
+
+
+def examine(prefix: Path | None = None, *, with_noise: bool = True) -> Iterator[Finding]:
+    """Findings, as they are made. After a fatal one about the toolchain nothing more can be looked at."""
+    try:
+        toolchain = find_toolchain(prefix)
+        library = toolchain.load()
+    except ColtError as error:
+        yield Finding("FAIL", "toolchain", str(error))
+        return
+    yield Finding("ok", f"clang {toolchain.version} at {toolchain.clang}")
+    yield Finding("ok", f"libLLVM {'.'.join(map(str, library.version))} at {toolchain.library}, all symbols found")
+    yield from _look_at_tools(toolchain)
+    others = [other for other in installed_toolchains() if other.prefix != toolchain.prefix]
+    if others:
+        yield Finding("ok", "also installed: " + ", ".join(f"{other.version} ({other.prefix})" for other in others))
+    catalogue = toolchain_catalogue(toolchain)
+    yield Finding("ok", f"{len(catalogue.actions)} actions of the catalogue are accepted by this libLLVM")
+    yield from _look_at_harness(toolchain)
+    yield from _look_at_environment(toolchain)
+    yield from _look_at_host(toolchain, with_noise)
+
+
+def _look_at_tools(toolchain: Toolchain) -> Iterator[Finding]:
+    if toolchain.opt is None:
+        yield Finding(
+            "note", "opt is not installed; recipes cannot be replayed by hand",
+            f"install llvm-{toolchain.major} (Debian, Ubuntu: apt-get install llvm-{toolchain.major})",
+        )  # fmt: skip
+    if not toolchain.load().keeps_use_list_order:
+        yield Finding(
+            "note", "this libLLVM cannot keep the order of uses in stored bitcode; the search sees slightly other code",
+            "nothing is wrong: results are built again in one go and measured as they are",
+        )  # fmt: skip
+
+
+def _look_at_harness(toolchain: Toolchain) -> Iterator[Finding]:
+    """Does the baseline's pipeline through the harness give plain clang's object?"""
+    programs = included_programs()
+    for objective, level in (("runtime", "-O3"), ("size", "-Oz")):
+        try:
+            exact = [
+                prepare_baseline(toolchain, p, objective).completion.exact for p in programs[:: len(programs) // 6]
+            ]
+        except ColtError as error:
+            yield Finding("FAIL", f"clang {level} does not build the included programs", str(error))
+            continue
+        count = f"{sum(exact)} of {len(exact)} programs"
+        text = f"the {level} pipeline through the harness gives plain clang's object: {count}"
+        if all(exact):
+            yield Finding("ok", text)
+        else:
+            yield Finding("note", text, "results stay right: the baseline measured is always clang's own object")
+
+
+def _look_at_environment(toolchain: Toolchain) -> Iterator[Finding]:
+    try:
+        from colt_llvm.env import ColtEnv
+
+        env = ColtEnv(benchmark=f"benchmark://colt-v0/{_PROBE}", toolchain=toolchain)
+        try:
+            env.reset()
+            count = env.try_multistep([0], ["IrInstructionCount"])[0]
+        finally:
+            env.close()
+        yield Finding("ok", f"the CompilerGym environment answers ({_PROBE}: {int(count)} instructions)")
+    except (ColtError, ImportError) as error:
+        yield Finding("FAIL", "the CompilerGym environment does not start", str(error))
+
+
+def _look_at_host(toolchain: Toolchain, with_noise: bool) -> Iterator[Finding]:
+    host = fingerprint()
+    machine = "a virtual machine" if host.virtualised else "no virtual machine"
+    yield Finding("ok", f"{host.cpu}, {host.cores} cores, {host.memory_bytes >> 30} GiB, {machine}")
+    if host.cores < 2:
+        yield Finding("note", "only one core: compiling disturbs measuring", "use a machine with two cores or more")
+    if host.governor not in ("", "performance"):
+        yield Finding(
+            "note",
+            f"the frequency governor is {host.governor}",
+            "set it to performance: cpupower frequency-set -g performance",
+        )
+    load = os.getloadavg()[0]
+    if load > host.cores / 2:
+        yield Finding(
+            "note", f"the load is {load:.1f}: other work disturbs measuring", "end it, or expect wide intervals"
+        )
+    for folder in {Path(tempfile.gettempdir()), Path.cwd()}:
+        if shutil.disk_usage(folder).free < _LEAST_FREE_BYTES:
+            yield Finding("note", f"{folder}: less than 1 GiB is free", "free some space, or set TMPDIR")
+    if with_noise:
+        yield _noise(toolchain)
+
+
+def _noise(toolchain: Toolchain) -> Finding:
+    """Time one program against itself."""
+    program = load_program(programs_directory() / _PROBE)
+    core = measuring_core()
+    with tempfile.TemporaryDirectory(prefix="colt-") as folder:
+        baseline = prepare_baseline(toolchain, program, "runtime")
+        executable = link(toolchain, program, baseline.objects, Path(folder) / "probe")
+        noise = estimate_noise(
+            lambda: run_workload(executable, program.timed_workload, core=core).cpu_seconds, _NOISE_PAIRS
+        )
+    how = f"{noise.confidence:.0%}, {noise.rounds} pairs"
+    text = f"timing noise on core {core}: a program against itself within {noise.ratio:.1%} ({how})"
+    if noise.ratio > _NOISY:
+        return Finding("note", text, "gains below that will not be claimed; end other work, or give more --time")
+    return Finding("ok", text)
