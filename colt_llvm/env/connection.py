@@ -18,7 +18,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +30,39 @@ from compiler_gym.service.connection import GRPC_CHANNEL_OPTIONS, Connection
 from colt_llvm.env import failures, guard
 from colt_llvm.env.engine import Actions
 from colt_llvm.env.options import ServiceOptions
+from colt_llvm.errors import PassError
 from colt_llvm.toolchain import Toolchain
 
 SERVICE_FILE = Path(__file__).with_name("service.py")
 
 _START_SECONDS = 60.0
 _END_SECONDS = 2.0
+_KEPT_DEATHS = 16
 _FOLDER = re.compile(r"colt-env-(\d+)-")
 
 
 @dataclass(frozen=True)
 class ServiceSpec:
-    """All that a service is started with. Forks and restarts use the same one."""
+    """All that a service is started with. Forks and restarts use the same one.
+
+    defined: actions that were added while it ran (``ColtEnv.define_action``); a new service has them from the start.
+    """
 
     toolchain: Toolchain
     actions: Actions
     options: ServiceOptions
+    defined: list[tuple[str, str]] = field(default_factory=list, compare=False)
+
+
+@dataclass(frozen=True)
+class Death:
+    """What is known of a service that ended: its status, its last words, and what it was doing for whom."""
+
+    status: int | None
+    log: str
+    kind: int
+    index: int
+    session: int
 
 
 class LocalConnection(Connection):
@@ -55,7 +72,7 @@ class LocalConnection(Connection):
         self.spec = spec
         self.folder = _make_folder()
         (self.folder / "logs").mkdir()
-        (self.folder / "actions.json").write_text(json.dumps(list(spec.actions)))
+        (self.folder / "actions.json").write_text(json.dumps([*spec.actions, *spec.defined]))
         self.process = self._start()
         try:
             port = self._wait_for_port()
@@ -95,21 +112,28 @@ class LocalConnection(Connection):
     def service_is_down(self) -> bool:
         return self.process.poll() is not None
 
-    def why_it_ended(self, actions: list[int]) -> tuple[Any, int | None]:
-        """The typed error for a service that stopped answering, and the number of the action that it was at."""
+    def post_mortem(self) -> Death:
+        """How the process ended, or that it does not answer."""
         try:
             status = self.process.wait(timeout=_END_SECONDS)
         except subprocess.TimeoutExpired:
             status = None
-        kind, index = guard.read_progress(self.folder)
+        return Death(status, failures.read_log(self.folder), *guard.read_progress(self.folder))
+
+    def why_it_ended(self, death: Death, session: int | None, actions: list[int]) -> tuple[PassError, int | None]:
+        """The typed error for these actions of a session, and which of them is to blame.
+
+        Work for another session that brought the service down is no fault of theirs: ServiceLost.
+        """
+        if death.kind != guard.IDLE and death.session != session:
+            return failures.ServiceLost("the service was ended by another environment; try again"), None
         what, culprit = "the service", None
-        if kind == guard.ACTION and index < len(actions):
-            culprit = index
-            what = f"action {self.spec_name(actions[index])}"
-        elif kind == guard.OBSERVATION and index < len(self.spaces.observation_space_list):
-            what = f"observation {self.spaces.observation_space_list[index].name}"
-        error = failures.classify(status, failures.read_log(self.folder), self.spec.options.action_seconds, what)
-        return error, culprit
+        if death.kind == guard.ACTION and death.index < len(actions):
+            culprit = death.index
+            what = f"action {self.spec_name(actions[culprit])}"
+        elif death.kind == guard.OBSERVATION and death.index < len(self.spaces.observation_space_list):
+            what = f"observation {self.spaces.observation_space_list[death.index].name}"
+        return failures.classify(death.status, death.log, self.spec.options.action_seconds, what), culprit
 
     def spec_name(self, action: int) -> str:
         names = self.spaces.action_space_list[0].space.named_discrete.name
@@ -147,6 +171,7 @@ class ServiceConnection(CompilerGymServiceConnection):
     def __init__(self, spec: ServiceSpec, opts: ConnectionOpts | None = None) -> None:
         self.spec = spec
         self.generation = 0
+        self.deaths: dict[int, tuple[LocalConnection, Death]] = {}  # by generation
         self.users: weakref.WeakSet[Any] = weakref.WeakSet()
         self.lock = threading.RLock()
         super().__init__(SERVICE_FILE, opts)
@@ -163,12 +188,23 @@ class ServiceConnection(CompilerGymServiceConnection):
         """Start a new service if this one is dead. Others that share it find it already revived."""
         with self.lock:
             if not self.is_alive():
+                self.bury(self.generation)
                 self.discard()
                 self._establish_connection()
 
     def discard(self) -> None:
         with self.lock:
             self.close()
+
+    def bury(self, generation: int) -> tuple[LocalConnection, Death] | None:
+        """Put a dead service away. Whoever else had a session in it is told the same as the first who asks."""
+        with self.lock:
+            if generation == self.generation and self.connection is not None and generation not in self.deaths:
+                self.deaths[generation] = self.connection, self.connection.post_mortem()
+                for old in sorted(self.deaths)[:-_KEPT_DEATHS]:
+                    del self.deaths[old]
+                self.discard()
+            return self.deaths.get(generation)
 
 
 _open: weakref.WeakSet[LocalConnection] = weakref.WeakSet()

@@ -24,17 +24,17 @@ EXIT_ORPHANED = 96
 PROGRESS_FILE = "progress"
 IDLE, ACTION, OBSERVATION = 0, 1, 2
 
-_PROGRESS = struct.Struct("<qq")
+_PROGRESS = struct.Struct("<qqq")
 _PERIOD_SECONDS = 0.1
 
 
-def read_progress(folder: Path) -> tuple[int, int]:
-    """(IDLE, ACTION or OBSERVATION; number of it in the request) of a service that has ended."""
+def read_progress(folder: Path) -> tuple[int, int, int]:
+    """(IDLE, ACTION or OBSERVATION; which one; the session it was for) of a service that has ended."""
     try:
-        kind, index = _PROGRESS.unpack((folder / PROGRESS_FILE).read_bytes()[: _PROGRESS.size])
+        kind, index, session = _PROGRESS.unpack((folder / PROGRESS_FILE).read_bytes()[: _PROGRESS.size])
     except (OSError, struct.error):
-        return IDLE, 0
-    return int(kind), int(index)
+        return IDLE, 0, 0
+    return int(kind), int(index), int(session)
 
 
 class Guard:
@@ -57,14 +57,14 @@ class Guard:
     def start(self) -> None:
         threading.Thread(target=self._watch, name="guard", daemon=True).start()
 
-    def begin(self, kind: int, index: int, limited: bool = True) -> None:
+    def begin(self, kind: int, index: int, session: int, limited: bool = True) -> None:
         """``limited`` is False for work that keeps limits of its own, such as running the program."""
-        _PROGRESS.pack_into(self._page, 0, kind, index)
+        _PROGRESS.pack_into(self._page, 0, kind, index, session)
         self._deadline = time.monotonic() + self._limit_seconds if limited else float("inf")
 
     def end(self) -> None:
         self._deadline = float("inf")
-        _PROGRESS.pack_into(self._page, 0, IDLE, 0)
+        _PROGRESS.pack_into(self._page, 0, IDLE, 0, 0)
 
     def _watch(self) -> None:
         while True:

@@ -58,6 +58,7 @@ class ColtSession(CompilationSession):
 
     def handle_session_parameter(self, key: str, value: str) -> str | None:
         """``colt.counters``: what was computed and what was known, as JSON. ``colt.cache_bytes``: the store's limit.
+        ``colt.define_action``: one more action, as JSON: its number, name and pipeline.
 
         The two ``llvm.`` names are those of CompilerGym's LLVM environment.
         """
@@ -66,6 +67,11 @@ class ColtSession(CompilationSession):
             store = self.engine.store
             extra = {"states": len(store), "stored_bytes": store.heavy_bytes, "evictions": store.evictions}
             return json.dumps({**self.engine.counters, **extra})
+        if key == "colt.define_action":
+            number, name, pipeline = json.loads(value)
+            if number == len(self.engine.actions):  # else a service that was started with it
+                self.engine.actions.append((name, pipeline))
+            return str(number)
         if key == "colt.cache_bytes":
             self.engine.store.set_max_bytes(int(value))
             return value
@@ -103,7 +109,7 @@ class ColtService(CompilerGymService):
 
     def StartSession(self, request: Any, context: Any) -> Any:  # noqa: N802
         with self.engine.lock:
-            self.engine.guard.begin(watch.OBSERVATION, 0)
+            self.engine.guard.begin(watch.OBSERVATION, 0, -1)
             try:
                 return super().StartSession(request, context)
             except MemoryError:
@@ -148,7 +154,7 @@ class ColtService(CompilerGymService):
         no_effect = True
         for index, action in enumerate(request.action):
             at[1] = index
-            guard.begin(watch.ACTION, index)
+            guard.begin(watch.ACTION, index, request.session_id)
             previous, node = node, engine.apply(node, action.int64_value)
             no_effect &= node.key == previous.key
         reply = proto.StepReply(action_had_no_effect=no_effect)
@@ -157,7 +163,7 @@ class ColtService(CompilerGymService):
         for number in request.observation_space:
             space = _SPACES[number]
             at[1] = number
-            guard.begin(watch.OBSERVATION, number, space.limited)
+            guard.begin(watch.OBSERVATION, number, request.session_id, space.limited)
             value = observations.value_of(space, engine, node, session.build)
             reply.observation.append(messages.event(space.kind, value))
         return reply

@@ -132,16 +132,14 @@ class Stepping:
     def _autopsy(self, service: ServiceConnection, numbers: list[int], lost: _Lost) -> tuple[PassError, int | None]:
         """Why there was no answer, and which of the actions is to blame. The dead service is put away."""
         connection = service.connection
-        with service.lock:
-            if connection is None or service.generation != self._session_generation:
-                return ServiceLost("the service was ended by another environment; try again"), None
-            if lost.timed_out:
-                connection.process.kill()
-                error: PassError = PassTimedOut(f"no answer in time ({lost}); leave it out or raise the limit")
-                culprit = connection.why_it_ended(numbers)[1]
-            else:
-                error, culprit = connection.why_it_ended(numbers)
-            service.discard()
+        if lost.timed_out and connection is not None and service.generation == self._session_generation:
+            connection.process.kill()
+        buried = service.bury(self._session_generation)
+        if buried is None:
+            return ServiceLost("the service was closed; try again"), None
+        error, culprit = buried[0].why_it_ended(buried[1], self._session_id, numbers)
+        if lost.timed_out and culprit is not None:
+            error = PassTimedOut(f"no answer in time ({lost}); leave it out or raise the limit")
         return error, culprit
 
     # --- coming back

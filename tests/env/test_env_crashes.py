@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 
@@ -113,6 +114,28 @@ def test_forks_survive_each_others_crashes(env: ColtEnv) -> None:
     first.close()
     second.close()
     assert not env.step(number(env, "dce"))[2]
+
+
+def test_a_fork_that_waited_in_another_thread_is_not_blamed(make_env: MakeEnv) -> None:
+    env = make_env(options={"action_seconds": 1.5})
+    env.reset()
+    env.step(number(env, "sroa"))
+    fork = env.fork()
+    results: list[tuple[bool, str]] = []
+
+    def hang() -> None:
+        _, _, done, info = env.step(number(env, "test-spin"))
+        results.append((done, str(info.get("error_type"))))
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    time.sleep(0.5)
+    assert not fork.step(number(fork, "gvn"))[2]
+    thread.join()
+    assert results == [(True, "PassTimedOut")]
+    assert fork.commandline() == "sroa gvn"
+    assert env.commandline() == "sroa"
+    fork.close()
 
 
 @pytest.mark.parametrize("when", ["between steps", "in a step"])
