@@ -10,20 +10,27 @@ the empty sequence is the baseline, and no gain comes from the harness.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from colt_llvm import process
+from colt_llvm.acceptance import accepted_pipelines
 from colt_llvm.compilation import CODEGEN_LEVEL, Level, baseline_objects, front_end, generate_objects
 from colt_llvm.errors import PassError
 from colt_llvm.llvm.replay import replay
+from colt_llvm.pipeline import parse_pipeline, print_pipeline
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
 
 #: Objective -> the level of clang that it is held against.
 OBJECTIVE_LEVEL: dict[str, Level] = {"runtime": "O3", "balanced": "O3", "size": "Oz", "instructions": "O3"}
+
+#: What opt adds at the end of its own accord.
+_PRINTED_BY_THE_TOOL = ("verify", "BitcodeWriterPass")
 
 
 @dataclass(frozen=True)
@@ -31,10 +38,12 @@ class Completion:
     """The baseline pipeline, appended to a sequence that holds none.
 
     exact: through the harness it gives the object code that the baseline has.
+    expanded: every pass of it written out, for edits to leave some out; empty where this LLVM cannot print it.
     """
 
     pipeline: str
     exact: bool
+    expanded: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,8 @@ def _literature_baseline(toolchain: Toolchain, program: Program) -> Baseline:
     level = OBJECTIVE_LEVEL["instructions"]
     bitcodes = tuple(front_end(toolchain, program, level))
     objects = tuple(build(toolchain, program, level, bitcodes, "default<Oz>"))
-    return Baseline("opt -Oz (without minsize)", level, bitcodes, objects, Completion("default<Oz>", True))
+    completion = Completion("default<Oz>", True, written_out(toolchain, "Oz"))
+    return Baseline("opt -Oz (without minsize)", level, bitcodes, objects, completion)
 
 
 def _choose_completion(
@@ -92,31 +102,35 @@ def _choose_completion(
 
     They differ at -Oz: clang runs the SLP vectoriser there, and ``default<Oz>`` does not.
     """
-    short = f"default<{level}>"
-    for pipeline in filter(None, (short, _clang_pipeline(toolchain, level))):
+    short, expanded = f"default<{level}>", written_out(toolchain, level)
+    for pipeline in filter(None, (short, expanded)):
         try:
             if tuple(build(toolchain, program, level, bitcodes, pipeline)) == objects:
-                return Completion(pipeline, True)
+                return Completion(pipeline, True, expanded)
         except PassError:
             continue  # an older clang prints text that its own parser does not read
-    return Completion(short, False)
+    return Completion(short, False, expanded)
 
 
-def _clang_pipeline(toolchain: Toolchain, level: Level) -> str:
-    """The pipeline that clang says it runs; empty where it cannot say (LLVM 16)."""
+@cache
+def written_out(toolchain: Toolchain, level: Level) -> str:
+    """The pipeline with every pass by name, as clang prints it (LLVM 16: opt); empty where neither does."""
     with TemporaryDirectory(prefix="colt-") as folder:
         source = Path(folder) / "empty.c"
         source.write_text("int colt_empty(void) { return 0; }\n", encoding="utf-8")
-        completed = process.run(
-            [
-                toolchain.clang,
-                f"-{level}",
-                "-mllvm",
-                "-print-pipeline-passes",
-                "-c",
-                source,
-                "-o",
-                source.with_suffix(".o"),
-            ]
-        )
-        return completed.stdout.decode("utf-8", "replace").strip() if completed.status == 0 else ""
+        bitcode = source.with_suffix(".bc")
+        printer: list[str | Path] = [toolchain.clang, f"-{level}", "-mllvm", "-print-pipeline-passes"]
+        text = _output([*printer, "-c", source, "-o", source.with_suffix(".o")])
+        if not text and toolchain.opt is not None:
+            _output([toolchain.clang, f"-{level}", "-emit-llvm", "-c", source, "-o", bitcode])
+            text = _output(
+                [toolchain.opt, f"-passes=default<{level}>", "-print-pipeline-passes", bitcode, "-o", os.devnull]
+            )
+    items = [item for item in parse_pipeline(text) if item.name not in _PRINTED_BY_THE_TOOL]
+    text = print_pipeline(items)
+    return text if text and accepted_pipelines(toolchain, [text]) else ""
+
+
+def _output(command: Sequence[str | Path]) -> str:
+    completed = process.run(command)
+    return completed.stdout.decode("utf-8", "replace").strip() if completed.status == 0 else ""

@@ -103,6 +103,17 @@ class ColtEnv(Stepping, ClientServiceCompilerEnv):
         self._user_programs.add(benchmark)
         return benchmark
 
+    def define_action(self, name: str, pipeline: str) -> int:
+        """Add an action while an episode is under way and return its number; its name is not in ``action_space``.
+
+        For pipelines that are made up as a search goes, such as a full pipeline with some passes left out.
+        """
+        spec = self.spec_of_service
+        number = len(spec.actions) + len(spec.defined)
+        self.send_param("colt.define_action", json.dumps([number, name, pipeline]))
+        spec.defined.append((name, pipeline))
+        return number
+
     def commandline(self) -> str:
         """The names of the actions taken, one after another."""
         return str(self.action_space.to_string(self.actions))

@@ -11,10 +11,11 @@ from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.datasets import make_benchmark, make_record
 from colt_llvm.env.payload import unpack
 from colt_llvm.measure.size import loaded_digest, section_sizes
+from colt_llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
 
-#: Name of the action that appends the baseline's pipeline. Not in the catalogue: it belongs to one program.
+#: Name of the actions that complete a sequence. Not in the catalogue: they belong to one program.
 COMPLETION = "baseline-pipeline"
 
 
@@ -49,23 +50,33 @@ def built_from_objects(objects: Sequence[bytes], instructions: int) -> Built:
 
 
 class Sequences:
-    """Names to pipeline texts: where a sequence is completed, and where it already is."""
+    """What a sequence of names means.
+
+    Passes of the catalogue apply in order. A sequence that holds no full pipeline is completed by the baseline's
+    (completion rollout, ours), less what the sequence's edits (``without<licm>``) leave out of it.
+    """
 
     def __init__(self, catalogue: Catalogue, baseline: Baseline) -> None:
         self._catalogue = catalogue
-        self._completion = baseline.completion.pipeline
+        self._baseline = baseline
+        self.edits = edits_of(baseline.completion.expanded) if baseline.completion.expanded else []
 
-    def actions(self, names: Sequence[str]) -> list[Action]:
-        return [self._catalogue[name] for name in names]
+    def passes(self, names: Sequence[str]) -> list[Action]:
+        """Raises UnknownPassError."""
+        return [self._catalogue[name] for name in names if not is_edit(name)]
 
-    def is_complete(self, names: Sequence[str]) -> bool:
-        """Whether it holds a full pipeline; then nothing is appended (completion rollout, ours)."""
-        return any(action.kind == "pipeline" for action in self.actions(names))
+    def completion(self, names: Sequence[str]) -> str:
+        """The pipeline appended to the passes; empty where they hold a full pipeline."""
+        if any(action.kind == "pipeline" for action in self.passes(names)):
+            return ""
+        edits = frozenset(filter(is_edit, names))
+        completion = self._baseline.completion
+        return edit_pipeline(completion.expanded, edits) if edits else completion.pipeline
 
     def pipeline(self, names: Sequence[str]) -> str:
         """The complete text for ``opt -passes=``."""
-        texts = [action.pipeline for action in self.actions(names)]
-        return ",".join(texts if self.is_complete(names) else [*texts, self._completion])
+        texts = [action.pipeline for action in self.passes(names)]
+        return ",".join(filter(None, [*texts, self.completion(names)]))
 
 
 class Builder:
@@ -84,8 +95,7 @@ class Builder:
     ) -> None:
         self._sequences = Sequences(catalogue, baseline)
         actions = [(action.name, action.pipeline) for action in catalogue.actions]
-        actions.append((COMPLETION, baseline.completion.pipeline))
-        self._number = {name: index for index, (name, _) in enumerate(actions)}
+        self._number = {pipeline: index for index, (_, pipeline) in enumerate(actions)}
         self._observations = ["IrInstructionCount", "Object" if with_objects else "IrHash"]
         self._env = ColtEnv(toolchain=toolchain, actions=actions, options=options)
         try:
@@ -98,12 +108,20 @@ class Builder:
 
     def build(self, sequence: Sequence[str]) -> Built:
         """Raises PassCrashed, PassTimedOut, PassOutOfMemory or PassError; the builder can be used afterwards."""
-        names = list(sequence) if self._sequences.is_complete(sequence) else [*sequence, COMPLETION]
         self._env.reset()
-        instructions, content = self._env.try_multistep([self._number[name] for name in names], self._observations)
+        actions = [self._number[action.pipeline] for action in self._sequences.passes(sequence)]
+        if completion := self._sequences.completion(sequence):
+            actions.append(self._completion_number(completion))
+        instructions, content = self._env.try_multistep(actions, self._observations)
         if self._observations[1] == "IrHash":
             return Built(str(content), int(instructions))
         return built_from_objects(unpack(bytes(content)), int(instructions))
+
+    def _completion_number(self, pipeline: str) -> int:
+        number = self._number.get(pipeline)
+        if number is None:
+            number = self._number[pipeline] = self._env.define_action(COMPLETION, pipeline)
+        return number
 
     def close(self) -> None:
         self._env.close()

@@ -132,7 +132,7 @@ class Driver:
                         begun += 1
                         flights[build_pool.submit(self._build, request)] = _Flight(request)
                     if not flights:
-                        return None
+                        return
                     if over:
                         self._abandon(flights)
                         return

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm import __version__
+from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.baseline import Baseline, prepare_baseline
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.env import ServiceOptions
 from colt_llvm.errors import RunDirectoryError, UsageError
 from colt_llvm.journal import Journal, write_json
-from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.measure import Verdict as Finding
 from colt_llvm.measure import compile_cores, fingerprint, loaded_digest, measuring_core
 from colt_llvm.output import check_output, write_output
@@ -43,6 +43,9 @@ from colt_llvm.tune.progress import Progress, TuneResult
 
 #: Flags of the catalogue that keep an action out of the search, unless the user takes the risk.
 RISKS_AVOIDED = ("miscompile", "crash", "nondeterministic", "slow")
+
+#: How much of the blind proposer's choice falls on edits of the baseline's pipeline.
+EDIT_SHARE = 0.5
 
 #: A stand-in until models propose: one blind proposer, which has no parameters to speak of.
 BLIND = Model("random", 1.0)
@@ -280,7 +283,7 @@ def _search(
     strategy = ColtSearch(models, ColtOptions(), options.seed)
     strategy.set_root_key(session.root_key)
     objective = Objective(options.objective, options.weights or {})
-    proposer = RandomProposer(session.catalogue.names(), models, options.seed)
+    proposer = blind_proposer(session.catalogue, session.sequences, models, options.seed)
     trials: list[TrialRecord] = []
     begun = time.monotonic()
 
@@ -308,6 +311,14 @@ def _search(
     left = None if options.trials is None else max(0, options.trials - len(trials))
     driver.run(trials=left, seconds=options.search_seconds, elapsed=elapsed, stop=stop)
     return trials, driver, elapsed + time.monotonic() - begun
+
+
+def blind_proposer(catalogue: Catalogue, sequences: Sequences, models: Sequence[Model], seed: int) -> RandomProposer:
+    """Draws passes and edits. Edits pay more often, so that together they have half of the weight."""
+    passes, edits = catalogue.names(), sequences.edits
+    share = EDIT_SHARE if edits else 0.0
+    weights = [(1 - share) / len(passes)] * len(passes) + [share / len(edits)] * len(edits) if edits else None
+    return RandomProposer([*passes, *edits], models, seed, weights=weights)
 
 
 def _note(progress: Progress, trial: TrialRecord, strategy: ColtSearch, driver: Driver) -> None:
