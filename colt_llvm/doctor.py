@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.baseline import prepare_baseline
 from colt_llvm.compilation import link
 from colt_llvm.errors import ColtError
-from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.measure import estimate_noise, fingerprint, measuring_core, run_workload
 from colt_llvm.program import included_programs, load_program, programs_directory
 from colt_llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
