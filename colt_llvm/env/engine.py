@@ -79,10 +79,6 @@ class Engine:
         self._roots: OrderedDict[bytes, Root] = OrderedDict()
         self._targets: dict[tuple[str, int], TargetMachine] = {}
         self._live: OrderedDict[str, _Live] = OrderedDict()
-        # Names of values decide nothing, and their table is not written in the same order each time.
-        self._discard_names = ctypes.CDLL(str(library.path)).LLVMContextSetDiscardValueNames
-        self._discard_names.argtypes = [ctypes.c_void_p, ctypes.c_int]
-        self._discard_names.restype = None
 
     def open(self, digest: bytes, read: Callable[[], BenchmarkRecord]) -> Node:
         """The first state of a benchmark; ``read`` gives its record when it is not known yet. Raises InvalidIR."""
@@ -142,7 +138,6 @@ class Engine:
 
     def parse(self, bitcode: bytes) -> Module:
         module = Module.parse(self.library, bitcode)
-        self._discard_names(module._context, 1)
         self.counters["parses"] += 1
         return module
 

@@ -54,6 +54,8 @@ _UNARY = frozenset(_OPCODES[name] for name in (
 
 def instruction_count(module: Module) -> int:
     """Instructions in all functions that have a body: CompilerGym's ``IrInstructionCount``."""
+    if module.library.count_instructions is not None:
+        return int(module.library.count_instructions(module.handle))
     next_instruction = module.library.call.LLVMGetNextInstruction
     first_instruction = module.library.call.LLVMGetFirstInstruction
     count = 0

@@ -30,6 +30,7 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMGetVersion": (None, (POINTER(c_uint), POINTER(c_uint), POINTER(c_uint))),
     "LLVMContextCreate": (c_void_p, ()),
     "LLVMContextDispose": (None, (c_void_p,)),
+    "LLVMContextSetDiscardValueNames": (None, (c_void_p, c_int)),
     "LLVMContextSetDiagnosticHandler": (None, (c_void_p, DiagnosticHandler, c_void_p)),
     "LLVMGetDiagInfoDescription": (c_void_p, (c_void_p,)),
     "LLVMGetDiagInfoSeverity": (c_int, (c_void_p,)),
@@ -89,6 +90,8 @@ _ORDERED_WRITER: dict[str, _Signature] = {
         (c_void_p, c_void_p, c_bool, c_void_p, c_bool, c_void_p),
     ),
 }
+#: Counts instructions at once; by the C API it takes a call for each of them.
+_INSTRUCTION_COUNT = "_ZNK4llvm6Module19getInstructionCountEv"
 _STREAM_BYTES = 1024  # more than sizeof(raw_fd_ostream), which is about 150
 
 #: Prefix of the LLVMInitialize<Target>... functions, by machine name.
@@ -103,6 +106,7 @@ class Library:
     version: tuple[int, int, int]
     call: Any
     _ordered_writer: tuple[Any, Any, Any] | None = None
+    count_instructions: Any = None  # of an LLVMModuleRef, debug intrinsics left out; None where the symbol lacks
 
     @property
     def major(self) -> int:
@@ -180,7 +184,7 @@ def _load(path: str) -> Library:
     numbers = [c_uint(), c_uint(), c_uint()]
     functions.LLVMGetVersion(*(ctypes.byref(number) for number in numbers))  # type: ignore[attr-defined]
     version = (numbers[0].value, numbers[1].value, numbers[2].value)
-    return Library(Path(path), version, functions, _ordered_writer(handle))
+    return Library(Path(path), version, functions, _ordered_writer(handle), _instruction_counter(handle))
 
 
 def _ordered_writer(handle: ctypes.CDLL) -> tuple[Any, Any, Any] | None:
@@ -193,6 +197,15 @@ def _ordered_writer(handle: ctypes.CDLL) -> tuple[Any, Any, Any] | None:
         function.restype, function.argtypes = result, list(arguments)
         found.append(function)
     return found[0], found[1], found[2]
+
+
+def _instruction_counter(handle: ctypes.CDLL) -> Any:
+    try:
+        function = getattr(handle, _INSTRUCTION_COUNT)
+    except AttributeError:
+        return None
+    function.restype, function.argtypes = c_uint, [c_void_p]
+    return function
 
 
 def _initialise_native_target(handle: ctypes.CDLL, path: str) -> None:

@@ -69,6 +69,8 @@ class Module:
                 messages.append(library.take_message(call.LLVMGetDiagInfoDescription(info)))
 
         call.LLVMContextSetDiagnosticHandler(context, handler, None)
+        # Names of values decide nothing, and are not written in the same order each time.
+        call.LLVMContextSetDiscardValueNames(context, 1)
         buffer = call.LLVMCreateMemoryBufferWithMemoryRangeCopy(bitcode, len(bitcode), b"")
         handle = c_void_p()
         failed = call.LLVMParseBitcodeInContext2(context, buffer, byref(handle))
