@@ -1,6 +1,6 @@
 """What compiler_gym 0.2.5 needs before it can be imported on current Python, numpy and protobuf.
 
-Nothing here changes an environment variable or a file. Calling ``prepare`` twice is harmless.
+Nothing here changes a file, or an environment variable for longer than an import. Calling ``prepare`` twice is harmless.
 """
 
 from __future__ import annotations
@@ -8,13 +8,18 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import os
+import shutil
 import sys
 import threading
 import types
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from colt_llvm.errors import ToolchainError
+from colt_llvm.toolchain import find_toolchain
 
 _PB2 = "compiler_gym.service.proto.compiler_gym_service_pb2"
 _lock = threading.RLock()
@@ -34,10 +39,23 @@ def prepare() -> None:
 
 def import_compiler_gym() -> types.ModuleType:
     """Import compiler_gym without its deprecation warnings. Raises CompilerGymMissing."""
-    with _lock, warnings.catch_warnings():
+    with _lock, warnings.catch_warnings(), _a_host_compiler():
         warnings.simplefilter("ignore")
         prepare()
         return importlib.import_module("compiler_gym")
+
+
+@contextmanager
+def _a_host_compiler() -> Iterator[None]:
+    """compiler_gym runs ``c++`` while it is imported, and dies where there is none: let it be the clang++ we have."""
+    if "CXX" in os.environ or shutil.which("c++") or "compiler_gym" in sys.modules:
+        yield
+        return
+    os.environ["CXX"] = str(find_toolchain().clangxx)
+    try:
+        yield
+    finally:
+        del os.environ["CXX"]
 
 
 def prepare_bare() -> None:
