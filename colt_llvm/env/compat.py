@@ -1,6 +1,6 @@
 """What compiler_gym 0.2.5 needs before it can be imported on current Python, numpy and protobuf.
 
-Nothing here changes a file, or an environment variable for longer than an import. Calling ``prepare`` twice is harmless.
+Nothing here changes a file, or an environment variable for longer than an import. ``prepare`` may be called twice.
 """
 
 from __future__ import annotations
