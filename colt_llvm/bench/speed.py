@@ -47,7 +47,9 @@ def steps_per_second(toolchain: Toolchain) -> dict[str, float]:
     rng = random.Random(0)
     program = load_program(programs_directory() / SMALLEST)
     env = ColtEnv(toolchain=toolchain, reward_space="IrInstructionCount", observation_space="IrInstructionCount")
-    names = {action.name for action in toolchain_catalogue(toolchain).without(RISKS_AVOIDED) if action.kind != "pipeline"}
+    names = {
+        action.name for action in toolchain_catalogue(toolchain).without(RISKS_AVOIDED) if action.kind != "pipeline"
+    }
     actions = [number for number, name in enumerate(env.action_space.names) if name in names]
     try:
         fresh = _rate(lambda number: _episode(env, program, f"-Dfresh{number}", rng, actions))
@@ -116,7 +118,9 @@ def _against_opt(toolchain: Toolchain, name: str) -> dict[str, float]:
                 started = time.perf_counter()
                 env.reset()
                 try:
-                    env.try_multistep([number[a.name] for a in sequence] + [number["default<Oz>"]], ["IrInstructionCount"])
+                    env.try_multistep(
+                        [number[a.name] for a in sequence] + [number["default<Oz>"]], ["IrInstructionCount"]
+                    )
                 except PassError:
                     continue
                 ours += time.perf_counter() - started

@@ -26,11 +26,10 @@ def run_suite(
         file = folder / f"{name}.json"
         if file.exists():
             return dict(json.loads(file.read_text()))
-        command = [
-            sys.executable, "-m", "colt_llvm.cli.main", "tune", name, "--objective", objective, "--time", f"{seconds:g}",
-            "--json", "--run-dir", str(folder / f"run-{name}"), "--seed", "1", *(["--workers", "1"] if jobs > 1 else []),
-            *extra,
-        ]  # fmt: skip
+        command = [sys.executable, "-m", "colt_llvm.cli.main", "tune", name, "--objective", objective, "--seed", "1"]
+        command += ["--time", f"{seconds:g}", "--json", "--run-dir", str(folder / f"run-{name}"), *extra]
+        if jobs > 1:
+            command += ["--workers", "1"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         result = json.loads(done.stdout) if done.returncode == 0 else {"program": name, "error": done.stderr.strip()}
         write_json(file, result)

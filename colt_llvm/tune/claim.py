@@ -44,10 +44,14 @@ class Finalist:
 
 @dataclass(frozen=True)
 class Proof:
-    """verdict: improved, no improvement, too noisy. winner: None where nothing is better than the baseline."""
+    """verdict: improved, no improvement, too noisy. winner: None where nothing is better than the baseline.
+
+    winner_name: of its arm in the contest.
+    """
 
     verdict: Verdict
     winner: Finalist | None = None
+    winner_name: str = ""
     ratio: float = 1.0
     interval: Interval | None = None
     contest: Contest | None = None
@@ -94,7 +98,7 @@ class Prover:
             return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected)
         if not timed:
             best = finalists[0]
-            return Proof(Verdict.IMPROVED, best, math.exp(self._untimed_reward(best)), rejected=rejected)
+            return Proof(Verdict.IMPROVED, best, "0", math.exp(self._untimed_reward(best)), rejected=rejected)
         return self._time(finalists, seconds, rejected)
 
     def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
@@ -149,7 +153,7 @@ class Prover:
         improved = [item for item in judged if item[0].verdict is Verdict.IMPROVED]
         claim, finalist = max(improved or judged, key=lambda item: item[0].interval.low)
         winner = finalist if improved else None
-        return Proof(claim.verdict, winner, claim.interval.ratio, claim.interval, held, rejected, notes)
+        return Proof(claim.verdict, winner, claim.name, claim.interval.ratio, claim.interval, held, rejected, notes)
 
     def _scored(self, held: Contest, claim: Claim, finalist: Finalist) -> Claim:
         """The claim in terms of the objective: for ``balanced``, size counts beside the measured time."""

@@ -1,0 +1,1 @@
+"""Who proposes: joins the search and what answers its requests."""
