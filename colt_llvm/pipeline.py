@@ -58,6 +58,8 @@ def _parse(text: str, position: int) -> tuple[tuple[Item, ...], int]:
             depth += {"<": 1, ">": -1}.get(text[position], 0)
             position += 1
         name = text[start:position].strip()
+        if depth:
+            raise UsageError(f"pipeline: '<' and '>' do not match in {name}; check the brackets")
         if position < len(text) and text[position] == "(":
             inner, position = _parse(text, position + 1)
             if position >= len(text):

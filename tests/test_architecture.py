@@ -1,0 +1,161 @@
+"""Who may import whom, read from the sources themselves; and what stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "colt_llvm"
+
+#: A part may import what has a lower rank, and its own modules. Of one rank: side by side, not of each other.
+RANKS = {
+    "errors": 0,
+    "process": 1,
+    "llvm": 2,
+    "toolchain": 3,
+    "catalogue": 4, "program": 4, "pipeline": 4,
+    "compilation": 5, "acceptance": 5, "journal": 5, "search": 5, "models": 5, "measure": 5,
+    "baseline": 6, "output": 6,
+    "recipe": 7,
+    "env": 8, "proposal": 8,
+    "tune": 9, "doctor": 9,
+    "bench": 10, "report": 10, "build": 10,
+    "cli": 11,
+}  # fmt: skip
+
+#: What any module may take from the package itself.
+ROOT_NAMES = {"__version__"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def modules() -> dict[str, Path]:
+    return {module_name(path): path for path in sorted(PACKAGE.rglob("*.py")) if "_data" not in path.parts}
+
+
+def part_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+@cache
+def imports_of(module: str) -> frozenset[str]:
+    """Every module that this one names in an import, wherever in it that stands."""
+    path = modules()[module]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *filter(None, [base])])
+            names = {alias.name for alias in node.names}
+            inner = {f"{base}.{name}" for name in names if f"{base}.{name}" in modules()}
+            found |= inner
+            if base != "colt_llvm" or names - ROOT_NAMES - {name.rpartition(".")[2] for name in inner}:
+                found.add(base)
+    return frozenset(found)
+
+
+def ours(module: str) -> Iterator[str]:
+    return (name for name in imports_of(module) if name.split(".")[0] == "colt_llvm")
+
+
+def reached_from(module: str) -> set[str]:
+    """All modules of ours that importing this one brings along: by way of others, and packages around them."""
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in modules():
+            continue
+        seen.add(name)
+        waiting += ours(name)
+        waiting.append(name.rpartition(".")[0])
+    return seen
+
+
+def test_every_part_has_a_rank() -> None:
+    assert {part_of(module) for module in modules()} - {""} <= set(RANKS)
+
+
+def test_imports_go_downward_only() -> None:
+    wrong = []
+    for module in modules():
+        part = part_of(module)
+        if not part:
+            continue  # the package itself offers what it likes, as long as that is light
+        for target in ours(module):
+            other = part_of(target)
+            if other != part and (not other or RANKS[other] >= RANKS[part]):
+                wrong.append(f"{module} imports {target}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_search_imports_nothing_of_ours_but_errors() -> None:
+    targets = {target for module in modules() if part_of(module) == "search" for target in ours(module)}
+    assert {part_of(target) for target in targets} == {"search", "errors"}
+
+
+def test_the_search_imports_no_clock_and_no_network() -> None:
+    named = {name.split(".")[0] for module in modules() if part_of(module) == "search" for name in imports_of(module)}
+    assert not named & {"time", "datetime", "socket", "requests", "openai", "subprocess", "llvmlite", "compiler_gym"}
+
+
+@pytest.mark.parametrize("module", ["session", "engine", "service"])
+def test_what_runs_in_the_service_process_reaches_no_upper_part(module: str) -> None:
+    reached = reached_from(f"colt_llvm.env.{module}")
+    assert f"colt_llvm.env.{module}" in reached
+    assert not {part_of(name) for name in reached} & {"search", "models", "cli", "tune", "proposal"}
+
+
+def test_llvm_knows_nothing_of_search_and_compiler_gym() -> None:
+    for module in modules():
+        if part_of(module) == "llvm":
+            assert not {name.split(".")[0] for name in imports_of(module)} & {"compiler_gym", "gym", "grpc"}, module
+
+
+def test_what_is_started_for_every_file_of_a_build_stays_light() -> None:
+    heavy = {"compiler_gym", "openai", "matplotlib", "grpc"}
+    for module in modules():
+        if part_of(module) == "build":
+            assert not {name.split(".")[0] for name in imports_of(module)} & heavy, module
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"{code}\nimport sys\nprint('LOADED', *sys.modules)"
+    child = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert child.returncode == 0, child.stderr
+    return set(child.stdout.rpartition("LOADED ")[2].split())
+
+
+HEAVY = {"compiler_gym", "gym", "grpc", "numpy", "openai", "matplotlib", "llvmlite"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import colt_llvm",
+        "from colt_llvm.cli.main import run; assert run(['--help']) == 0",
+        "from colt_llvm.cli.main import run; assert run(['--version']) == 0",
+        "from colt_llvm.cli.main import run; assert run(['tune', '--help']) == 0",
+        "from colt_llvm.cli.main import run; assert run(['tune', '--objective', 'beauty']) == 2",
+    ],
+)
+def test_the_package_and_the_help_are_light(code: str) -> None:
+    loaded = loaded_by(code)
+    assert "colt_llvm" in loaded
+    assert not loaded & HEAVY
