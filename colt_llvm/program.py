@@ -119,11 +119,13 @@ def load_program(path: Path | str) -> Program:
 
 
 def _program_from(data: Mapping[str, Any], folder: Path) -> Program:
+    if not isinstance(data["sources"], list) or not data["sources"]:
+        raise ValueError("sources is a list of one file or more")
     sources = tuple(folder / source for source in data["sources"])
-    for source in sources:
-        if not source.is_file():
-            raise UsageError(f"{source}: is named in program.toml and does not exist")
     workloads = tuple(_workload_from(item, folder, index) for index, item in enumerate(data["workload"]))
+    for file in (*sources, *(workload.stdin for workload in workloads if workload.stdin)):
+        if not file.is_file():
+            raise UsageError(f"{file}: is named in program.toml and does not exist; mend the name")
     return Program(
         name=str(data["name"]),
         sources=sources,
