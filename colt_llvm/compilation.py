@@ -101,6 +101,8 @@ def _produce(command: Sequence[str]) -> bytes:
         output = Path(folder) / "out"
         command = [*command, "-o", str(output)]
         _check(command, _run(command))
+        if not output.is_file():
+            raise CompileError(f"clang makes no object with these flags; check --cflags: {shlex.join(command)}")
         return output.read_bytes()
 
 

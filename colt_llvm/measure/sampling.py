@@ -23,6 +23,8 @@ class TrialPolicy:
     hopeless_ratio: slower than this times the baseline in the very first pair: cut.
     target_half_width: relative; the ratio is known well enough (0.01: to about 1%).
     confidence: of the interval that decides both.
+    screens: (pairs, margin): after so many pairs, go on only with a ratio above (1 + margin) times the best known
+        (or 1). Most candidates are no better than the best, and need not be known well.
     min_pairs, max_pairs: pairs of one candidate and one baseline run.
     max_seconds: wall-clock, checked between runs.
     """
@@ -31,6 +33,7 @@ class TrialPolicy:
     hopeless_ratio: float = 1.5
     target_half_width: float = 0.01
     confidence: float = 0.95
+    screens: tuple[tuple[int, float], ...] = ()
     min_pairs: int = 5
     max_pairs: int = 15
     max_seconds: float = 30.0
@@ -87,7 +90,13 @@ def measure_trial(
         # The luckiest run so far, warm-up included: one disturbed run does not condemn a candidate.
         hopeless = len(candidate) == 1 and min(*warmup, *candidate, candidate[0]) > policy.hopeless_ratio * baseline[0]
         beaten = best_ratio is not None and len(candidate) >= policy.min_pairs and interval.high < best_ratio
+        mark = max(1.0, best_ratio or 1.0)
+        screened = any(
+            len(candidate) == pairs and interval.ratio < mark * (1 + margin) for pairs, margin in policy.screens
+        )
         out_of_budget = len(candidate) >= policy.max_pairs or clock() - started >= policy.max_seconds
         known = len(candidate) >= policy.min_pairs and interval.half_width <= policy.target_half_width
-        if hopeless or beaten or known or out_of_budget:
-            return TrialMeasurement(tuple(candidate), tuple(baseline), warmup, interval, cut=hopeless or beaten)
+        if hopeless or beaten or screened or known or out_of_budget:
+            return TrialMeasurement(
+                tuple(candidate), tuple(baseline), warmup, interval, cut=hopeless or beaten or screened
+            )
