@@ -1,0 +1,78 @@
+"""``python -m colt_llvm.bench``: measure, keep what was measured, and write docs/BENCHMARKS.md from it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+import click
+
+from colt_llvm.bench.report import write_report
+from colt_llvm.bench.speed import measure_speed, program_names
+from colt_llvm.bench.suite import run_suite
+from colt_llvm.journal import write_json
+from colt_llvm.measure import fingerprint
+
+#: Programs of different kinds, train and held-out, for what takes a quiet machine and minutes each.
+RUNTIME_PROGRAMS = (
+    "sha256", "sorting", "matmul", "bytecode_vm", "heat2d", "chacha20", "queens", "int8_dot", "lu", "edit_distance",
+    "life", "attention",
+)  # fmt: skip
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.group()
+@click.option("--results", type=_FOLDER, default=Path("bench-results"), show_default=True)
+@click.pass_context
+def cli(context: click.Context, results: Path) -> None:
+    """Parts can be run one by one; what is there already is not run again."""
+    results.mkdir(parents=True, exist_ok=True)
+    context.obj = results
+
+
+@cli.command()
+@click.pass_obj
+def speed(results: Path) -> None:
+    """Steps and evaluations a second."""
+    host = asdict(fingerprint())
+    write_json(results / "speed.json", {"date": date.today().isoformat(), "host": host, **measure_speed()})
+
+
+@cli.command()
+@click.option("--seconds", default=60.0, show_default=True)
+@click.option("--jobs", default=2, show_default=True)
+@click.pass_obj
+def size(results: Path, seconds: float, jobs: int) -> None:
+    """Objective size on every included program."""
+    run_suite(program_names(), "size", seconds, results / "size", jobs=jobs)
+
+
+@cli.command()
+@click.option("--seconds", default=120.0, show_default=True)
+@click.pass_obj
+def runtime(results: Path, seconds: float) -> None:
+    """Objective runtime, one program at a time."""
+    run_suite(RUNTIME_PROGRAMS, "runtime", seconds, results / "runtime")
+
+
+@cli.command()
+@click.option("--rounds", default=1.0, help="Scales the time of each contest.")
+@click.pass_obj
+def control(results: Path, rounds: float) -> None:
+    """The baseline of each program of ``runtime`` against itself."""
+    from colt_llvm.bench.control import run_control
+
+    write_json(results / "control.json", {"contests": run_control(RUNTIME_PROGRAMS, 30.0 * rounds)})
+
+
+@cli.command()
+@click.option("-o", "--output", type=_FOLDER, default=Path("docs/BENCHMARKS.md"), show_default=True)
+@click.pass_obj
+def report(results: Path, output: Path) -> None:
+    """Write the tables from what was measured."""
+    write_report(results, output)
+
+
+if __name__ == "__main__":
+    cli()

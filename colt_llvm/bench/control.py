@@ -1,0 +1,34 @@
+"""A/A: the final claim's own procedure, with the baseline's code as the finalist. Nothing may be called improved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from colt_llvm.baseline import prepare_baseline
+from colt_llvm.measure import ContestPolicy, contest, measuring_core
+from colt_llvm.program import load_program, programs_directory
+from colt_llvm.toolchain import find_toolchain
+from colt_llvm.tune.judge import Judge
+from colt_llvm.tune.options import TuneOptions
+
+
+def run_control(programs: Sequence[str], seconds: float) -> list[dict[str, Any]]:
+    """One contest a program; ``seconds`` each, or what its fewest rounds take."""
+    toolchain, results = find_toolchain(), []
+    for name in programs:
+        program = load_program(programs_directory() / name)
+        objects = prepare_baseline(toolchain, program, "runtime").objects
+        judge = Judge.of(toolchain, program, TuneOptions(), objects, measuring_core())
+        try:
+            copy, control = judge.link(objects, "finalist-1"), judge.link(objects, "control")
+            policy = ContestPolicy(seconds=max(seconds, ContestPolicy().least_seconds(1, judge.run_seconds)))
+            held = contest({"copy": copy}, judge.baseline, judge.time, policy, control=control)
+        finally:
+            judge.close()
+        claim = held.claims[0]
+        results.append(
+            {"program": name, "verdict": claim.verdict.value, "ratio": claim.interval.ratio, "low": claim.interval.low,
+             "high": claim.interval.high, "rounds": claim.interval.rounds, "noise": held.noise.ratio}
+        )  # fmt: skip
+    return results

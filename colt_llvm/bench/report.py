@@ -1,0 +1,131 @@
+"""docs/BENCHMARKS.md from the results folder: as measured, favourable or not."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.program import included_programs
+
+Result = dict[str, Any]
+
+
+def write_report(results: Path, output: Path) -> None:
+    """Sections whose results are missing say so."""
+    parts = ["# Benchmarks\n", _INTRODUCTION]
+    parts.append(_speed(_load(results / "speed.json")))
+    parts.append(_suite("Code size", _SIZE_TEXT, _all(results / "size"), "size"))
+    parts.append(_suite("Run time", _RUNTIME_TEXT, _all(results / "runtime"), "runtime"))
+    parts.append(_control(_load(results / "control.json")))
+    output.write_text("\n".join(parts), encoding="utf-8")
+
+
+_INTRODUCTION = (
+    "Written by `make bench`. Ratios are baseline over tuned, so above 1 is better. The machine was a shared one with "
+    "virtual cores; figures in seconds hold for it alone.\n"
+)
+_SIZE_TEXT = (
+    "`colt-llvm tune PROGRAM --objective size --time 60 --workers 1`, two programs at a time on two cores. Bytes are "
+    "those of the object's loaded sections; the baseline is plain `clang -Oz`. Every tuned program was built again "
+    "from its recipe's one pipeline, and checked on all its workloads.\n"
+)
+_RUNTIME_TEXT = (
+    "`colt-llvm tune PROGRAM --time 120`, one program at a time. The baseline is plain `clang -O3`. The interval is of "
+    "the final claim, measured apart from the search; a program counts as improved only where it is past 1 and past "
+    "the host's noise in that contest. `busy` is the share of the search in which the measuring core ran the user's "
+    "program.\n"
+)
+
+
+def _load(path: Path) -> Result | None:
+    return dict(json.loads(path.read_text())) if path.exists() else None
+
+
+def _all(folder: Path) -> list[Result]:
+    return [dict(json.loads(path.read_text())) for path in sorted(folder.glob("*.json"))]
+
+
+def _speed(result: Result | None) -> str:
+    if result is None:
+        return "## Speed\n\nNot measured.\n"
+    host, steps = result["host"], result["steps"]
+    lines = [
+        "## Speed\n",
+        f"{result['date']}, {host['cpu']}, {host['cores']} cores, Linux {host['kernel']}, LLVM {result['llvm']}.\n",
+        "| what | figure |",
+        "|---|---|",
+        f"| environment steps a second, smallest program, random episodes | {steps['walk']:.0f} |",
+        f"| the same, every state new to the service | {steps['fresh']:.0f} |",
+        f"| passes a second in one `multistep` of ten, every state new | {steps['multistep_passes']:.0f} |",
+        f"| `colt-llvm --help`, best of 5 | {result['help_seconds']:.2f} s |",
+        "",
+        "Evaluations a second for `instructions` (five random passes, then `default<Oz>`), against one `opt` process "
+        "for each sequence, in turn:\n",
+        "| program | environment | opt | ratio |",
+        "|---|---|---|---|",
+    ]
+    for name, row in result["evaluations"].items():
+        lines.append(f"| {name} | {row['environment']:.1f} | {row['opt']:.1f} | {row['ratio']:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _suite(title: str, text: str, results: Sequence[Result], figure: str) -> str:
+    lines = [f"## {title}\n", text]
+    if not results:
+        return "\n".join([*lines, "Not measured.\n"])
+    splits = {program.name: program.split for program in included_programs()}
+    judged = [result for result in results if "error" not in result]
+    for label, chosen in (("all", judged), *((s, [r for r in judged if splits.get(r["program"]) == s])
+                                             for s in ("train", "held-out"))):  # fmt: skip
+        if chosen:
+            mean = math.exp(sum(math.log(_gain(result)) for result in chosen) / len(chosen))
+            improved = sum(result["verdict"] == "improved" for result in chosen)
+            smaller = f" ({1 - 1 / mean:.1%} smaller)" if figure == "size" else ""
+            lines.append(f"- {label}: geometric mean {mean:.4f}{smaller}, {improved} of {len(chosen)} improved")
+    lines += ["", "| program | split | baseline | tuned | ratio | interval | trials | wrong or failed | busy |",
+              "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    for result in results:
+        lines.append(_row(result, splits.get(result["program"], ""), figure))
+    return "\n".join(lines) + "\n"
+
+
+def _gain(result: Result) -> float:
+    """What the user gets: 1 where the baseline is kept."""
+    return float(result["ratio"]) if result["verdict"] == "improved" else 1.0
+
+
+def _row(result: Result, split: str, figure: str) -> str:
+    if "error" in result:
+        return f"| {result['program']} | {split} | {result['error']} | | | | | | |"
+    baseline, tuned = result["figures"][figure]
+    shown = "{:.0f}" if figure == "size" else "{:.3f} s"
+    interval = result["interval"]
+    span = f"{interval['low']:.3f} to {interval['high']:.3f}" if interval else ""
+    failures = ", ".join(f"{kind} {count}" for kind, count in sorted(result["failures"].items()))
+    busy = f"{result['busy_fraction']:.0%}" if result["busy_fraction"] is not None else ""
+    improved = result["verdict"] == "improved"
+    return (
+        f"| {result['program']} | {split} | {shown.format(baseline)} | {shown.format(tuned) if improved else 'kept'} | "
+        f"{_gain(result):.4f} | {span} | {result['trials']} | {failures} | {busy} |"
+    )
+
+
+def _control(result: Result | None) -> str:
+    lines = [
+        "## The baseline against itself\n",
+        "The final claim's own procedure, with a copy of the baseline as finalist.\n",
+    ]
+    if result is None:
+        return "\n".join([*lines, "Not measured.\n"])
+    false = sum(row["verdict"] == "improved" for row in result["contests"])
+    lines += [f"{false} of {len(result['contests'])} were called improved.\n",
+              "| program | verdict | ratio | interval | rounds | noise |", "|---|---|---|---|---|---|"]  # fmt: skip
+    for row in result["contests"]:
+        lines.append(
+            f"| {row['program']} | {row['verdict']} | {row['ratio']:.4f} | {row['low']:.4f} to {row['high']:.4f} | "
+            f"{row['rounds']} | {row['noise']:.2%} |"
+        )
+    return "\n".join(lines) + "\n"
