@@ -10,7 +10,6 @@ the empty sequence is the baseline, and no gain comes from the harness.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -124,7 +123,7 @@ def written_out(toolchain: Toolchain, level: Level) -> str:
         if not text and toolchain.opt is not None:
             _output([toolchain.clang, f"-{level}", "-emit-llvm", "-c", source, "-o", bitcode])
             text = _output(
-                [toolchain.opt, f"-passes=default<{level}>", "-print-pipeline-passes", bitcode, "-o", os.devnull]
+                [toolchain.opt, f"-passes=default<{level}>", "-print-pipeline-passes", "-disable-output", bitcode]
             )
     items = [item for item in parse_pipeline(text) if item.name not in _PRINTED_BY_THE_TOOL]
     text = print_pipeline(items)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from colt_llvm.acceptance import toolchain_catalogue
+from colt_llvm.acceptance import accepted_pipelines, toolchain_catalogue
 from colt_llvm.baseline import prepare_baseline
 from colt_llvm.compilation import link
 from colt_llvm.errors import ColtError
@@ -50,8 +50,10 @@ def examine(prefix: Path | None = None, *, with_noise: bool = True) -> Iterator[
     others = [other for other in installed_toolchains() if other.prefix != toolchain.prefix]
     if others:
         yield Finding("ok", "also installed: " + ", ".join(f"{other.version} ({other.prefix})" for other in others))
-    catalogue = toolchain_catalogue(toolchain)
-    yield Finding("ok", f"{len(catalogue.actions)} actions of the catalogue are accepted by this libLLVM")
+    pipelines = [action.pipeline for action in toolchain_catalogue(toolchain)]
+    accepted = accepted_pipelines(toolchain, pipelines)
+    mark = "ok" if len(accepted) == len(pipelines) else "note"
+    yield Finding(mark, f"{len(accepted)} of {len(pipelines)} actions of the catalogue run in this libLLVM")
     yield from _look_at_harness(toolchain)
     yield from _look_at_environment(toolchain)
     yield from _look_at_host(toolchain, with_noise)

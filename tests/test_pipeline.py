@@ -115,9 +115,6 @@ def test_the_library_accepts_its_own_pipeline_with_anything_left_out(major: int,
     if toolchain is None:
         pytest.skip(f"LLVM {major} is not installed")
     text = written_out(toolchain, level)  # type: ignore[arg-type]
-    if not text:
-        assert major < 19, "this LLVM prints what its own parser reads"
-        return
     edits = edits_of(text)
     assert len(edits) > 60
     names = [edit for edit in edits if "#" not in edit]

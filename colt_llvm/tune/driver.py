@@ -107,7 +107,7 @@ class Driver:
         self._lock = threading.Lock()
         self.best_reward = 0.0
         self.best_ratio = 1.0
-        self.busy_seconds = 0.0
+        self.busy_fraction = 0.0  # of the search in which programs ran, where one thread runs them
 
     def run(
         self, *, trials: int | None, seconds: float | None, elapsed: float = 0.0, stop: threading.Event | None = None
@@ -204,14 +204,12 @@ class Driver:
 
     def _evaluate(self, built: Built, request_id: int) -> Verdict:
         """Runs in a thread: the only one, where run time decides."""
-        started = self._clock()
         figures = dict(built.figures)
         name = f"candidate-{request_id}"
         try:
             if not built.objects:
                 return Verdict(figures)  # IR alone: checked when it is about to be claimed
             executable = self._judge.link(built.objects, name)
-            linked = self._clock()
             if "runtime" in self._objective.figures:
                 return self._time(executable, figures, request_id)
             thorough = self._reward(figures) > self.best_reward
@@ -219,7 +217,6 @@ class Driver:
         except Miscompiled as error:
             return Verdict(figures, "miscompile", str(error))
         finally:
-            self.busy_seconds += self._clock() - (linked if built.objects and "linked" in locals() else started)
             (self._judge.folder / name).unlink(missing_ok=True)
 
     def _time(self, executable: Any, figures: dict[str, float], request_id: int) -> Verdict:

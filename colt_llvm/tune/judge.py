@@ -53,6 +53,7 @@ class Judge:
     core: int | None
     baseline: Path
     expected: list[Observation] = field(default_factory=list)
+    program_seconds: float = 0.0  # wall-clock time that programs ran under this judge
 
     @staticmethod
     def of(
@@ -128,6 +129,7 @@ class Judge:
             ) from None
         except OutputLimitExceeded:
             raise Miscompiled(f"workload {workload.name}: writes without end") from None
+        self.program_seconds += observation.wall_seconds
         if found := difference(expected, observation, self.program.check):
             raise Miscompiled(f"workload {workload.name}: {found}")
         return observation

@@ -314,7 +314,10 @@ def _search(
         elapsed = max(elapsed, trial.seconds)
         _note(progress, trial, strategy, driver)
     left = None if options.trials is None else max(0, options.trials - len(trials))
+    ran_before, searching = session.judge.program_seconds, time.monotonic()
     driver.run(trials=left, seconds=options.search_seconds, elapsed=elapsed, stop=stop)
+    ran = session.judge.program_seconds - ran_before
+    driver.busy_fraction = ran / max(time.monotonic() - searching, 1e-9)
     return trials, driver, elapsed + time.monotonic() - begun
 
 
@@ -407,7 +410,7 @@ def _hand_over(
         recipe=recipe_path,
         output=output,
         interrupted=stop.is_set(),
-        busy_fraction=driver.busy_seconds / elapsed if session.options.times_the_program and elapsed else None,
+        busy_fraction=driver.busy_fraction if session.options.times_the_program else None,
         front=tuple(_front(trials)),
         notes=tuple(notes),
     )
