@@ -55,9 +55,13 @@ class Journal:
         """Go on with a run: the journal and its trials. A torn last line is cut off. Raises RunDirectoryError."""
         header = read_header(directory)
         journal = Journal(directory, header)
-        with _explained(directory):
-            trials, sound_bytes = _read_trials(directory / "trials.jsonl")
-            os.truncate(directory / "trials.jsonl", sound_bytes)
+        try:
+            with _explained(directory):
+                trials, sound_bytes = _read_trials(directory / "trials.jsonl")
+                os.truncate(directory / "trials.jsonl", sound_bytes)
+        except BaseException:
+            journal.close()
+            raise
         return journal, trials
 
     def append(self, trial: Mapping[str, Any]) -> None:
@@ -84,7 +88,8 @@ class Journal:
         if self._lock < 0:
             return
         try:
-            self._file.close()
+            with _explained(self.directory):
+                self._file.close()
         finally:
             os.close(self._lock)
             self._lock = -1
