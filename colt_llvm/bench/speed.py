@@ -18,7 +18,7 @@ from colt_llvm.env import ColtEnv
 from colt_llvm.errors import PassError
 from colt_llvm.program import Program, included_programs, load_program, programs_directory
 from colt_llvm.toolchain import Toolchain, find_toolchain
-from colt_llvm.tune.tuner import RISKS_AVOIDED
+from colt_llvm.tune.session import RISKS_AVOIDED
 
 SMALLEST = "collatz"
 _SECONDS = 8.0

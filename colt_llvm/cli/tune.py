@@ -83,7 +83,8 @@ def command(**given: Any) -> None:  # fmt: skip
     from colt_llvm.cli.view import live_view, print_result
     from colt_llvm.toolchain import find_toolchain
     from colt_llvm.tune.progress import TuneResult
-    from colt_llvm.tune.tuner import result_to_dict, resume, tune
+    from colt_llvm.tune.records import result_to_dict
+    from colt_llvm.tune.tuner import resume, tune
 
     toolchain = find_toolchain(given["llvm_prefix"])
     output = given["output"]

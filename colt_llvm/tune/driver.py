@@ -107,7 +107,6 @@ class Driver:
         self._lock = threading.Lock()
         self.best_reward = 0.0
         self.best_ratio = 1.0
-        self.busy_fraction = 0.0  # of the search in which programs ran, where one thread runs them
 
     def run(
         self, *, trials: int | None, seconds: float | None, elapsed: float = 0.0, stop: threading.Event | None = None

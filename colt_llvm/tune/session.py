@@ -1,0 +1,156 @@
+"""Everything of one run, put together: baseline, judge, journal, compiler services."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from colt_llvm.acceptance import toolchain_catalogue
+from colt_llvm.baseline import Baseline, prepare_baseline
+from colt_llvm.catalogue import Catalogue
+from colt_llvm.env import ServiceOptions
+from colt_llvm.journal import Journal
+from colt_llvm.measure import compile_cores, measuring_core
+from colt_llvm.program import Program
+from colt_llvm.search import Objective
+from colt_llvm.toolchain import Toolchain
+from colt_llvm.tune.builder import Builder, Built, Sequences, built_from_objects
+from colt_llvm.tune.judge import Judge
+from colt_llvm.tune.options import TuneOptions
+from colt_llvm.tune.records import run_header
+
+#: Flags of the catalogue that keep an action out of the search, unless the user takes the risk.
+RISKS_AVOIDED = ("miscompile", "crash", "nondeterministic", "slow")
+
+
+@dataclass
+class Session:
+    """Everything of one run, put together; closed as a whole."""
+
+    program: Program
+    options: TuneOptions
+    toolchain: Toolchain
+    journal: Journal
+    baseline: Baseline
+    catalogue: Catalogue
+    sequences: Sequences
+    judge: Judge
+    builders: list[Builder]
+    figures: dict[str, float]
+    root_key: str
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def objective(self) -> Objective:
+        return Objective(self.options.objective, self.options.weights or {})
+
+
+def prepare(
+    stack: contextlib.ExitStack,
+    program: Program,
+    toolchain: Toolchain,
+    options: TuneOptions,
+    directory: Path,
+    resumed: bool,
+    output: Path | None,
+    report: Callable[..., None],
+) -> Session:
+    baseline = prepare_baseline(toolchain, program, options.objective, options.strict)
+    core = measuring_core() if options.times_the_program else None
+    judge = Judge.of(toolchain, program, options, baseline.objects, core)
+    stack.callback(judge.close)
+    header = run_header(program, toolchain, options, baseline, output)
+    journal = Journal.open(directory)[0] if resumed else Journal.create(directory, header)
+    stack.callback(journal.close)
+    if core is not None:
+        stack.enter_context(_confined_to(compile_cores()))
+    report(message="starting the compiler services")
+    catalogue = toolchain_catalogue(toolchain)
+    if not options.risky:
+        catalogue = catalogue.without(RISKS_AVOIDED)
+    mark = built_from_objects(baseline.objects, 0)
+    builders, empty = _start_builders(stack, program, toolchain, options, baseline, catalogue, mark)
+    ir_only = options.objective == "instructions"
+    figures = {
+        "runtime": judge.cpu_seconds,
+        "size": float(mark.size),
+        "text": float(mark.text),
+        "instructions": float(empty.instructions),
+    }
+    session = Session(
+        program, options, toolchain, journal, baseline, catalogue, Sequences(catalogue, baseline), judge, builders,
+        figures, empty.key if ir_only else mark.key,
+    )  # fmt: skip
+    if not ir_only and empty.key != mark.key:
+        session.notes.append(
+            f"this LLVM's pipeline by itself does not give the object of {baseline.name}; "
+            "the baseline measured is clang's own object"
+        )
+    return session
+
+
+def _start_builders(
+    stack: contextlib.ExitStack,
+    program: Program,
+    toolchain: Toolchain,
+    options: TuneOptions,
+    baseline: Baseline,
+    catalogue: Catalogue,
+    mark: Built,
+) -> tuple[list[Builder], Built]:
+    """The builders, and what the empty sequence gives.
+
+    Code generation in libLLVM is much the faster; where it does not give the very object that clang gives
+    (clang knows options that the C API has not), clang does it.
+    """
+    service = ServiceOptions(
+        llvm_prefix=toolchain.prefix, action_seconds=options.pass_seconds, memory_bytes=options.pass_memory_bytes
+    )
+    with_objects = options.objective != "instructions"
+
+    def start(codegen: str) -> Builder:
+        return Builder(
+            toolchain, program, baseline, catalogue, with_objects=with_objects, codegen=codegen, options=service
+        )
+
+    codegen = "library"
+    first = start(codegen)
+    try:
+        empty = first.build(())
+        if with_objects and baseline.completion.exact and empty.key != mark.key:
+            first.close()
+            codegen = "clang"
+            first = start(codegen)
+            empty = first.build(())
+    finally:
+        stack.callback(lambda: first.close())
+    builders = [first]
+    for _ in range(builder_count(options) - 1):
+        builders.append(start(codegen))
+        stack.callback(builders[-1].close)
+    return builders, empty
+
+
+def builder_count(options: TuneOptions) -> int:
+    """Services that build at once: one for each core that is not kept for measuring."""
+    cores = len(compile_cores()) if options.times_the_program else len(os.sched_getaffinity(0))
+    return max(1, min(cores, options.workers or cores))
+
+
+def requests_in_flight(options: TuneOptions) -> int:
+    """Enough that the measuring core always has a candidate waiting."""
+    return options.workers or builder_count(options) + (2 if options.times_the_program else 0)
+
+
+@contextlib.contextmanager
+def _confined_to(cores: Sequence[int]) -> Iterator[None]:
+    """Everything of ours, but for what is measured, stays off the measuring core."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
