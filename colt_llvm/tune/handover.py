@@ -11,7 +11,7 @@ from typing import Any
 
 from colt_llvm import __version__
 from colt_llvm.measure import Verdict as Finding
-from colt_llvm.measure import fingerprint, loaded_digest
+from colt_llvm.measure import fingerprint, loaded_digest, section_sizes
 from colt_llvm.output import write_output
 from colt_llvm.recipe import Recipe, opt_lines, save_recipe, source_digest
 from colt_llvm.search import pareto_front
@@ -97,6 +97,15 @@ def _front(trials: Sequence[TrialRecord]) -> Iterator[dict[str, Any]]:
         yield {"trial": trial.request.id, **{name: trial.outcome.figures[name] for name in names}}
 
 
+def _sections(baseline: Sequence[bytes], tuned: Sequence[bytes]) -> dict[str, list[int]]:
+    """Section name -> bytes before and after, over all objects; of those that are loaded."""
+    totals: list[Counter[str]] = [Counter(), Counter()]
+    for total, objects in zip(totals, (baseline, tuned), strict=True):
+        for data in objects:
+            total.update(section_sizes(data).sizes)
+    return {name: [total[name] for total in totals] for name in sorted(totals[0] | totals[1])}
+
+
 def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
     level = session.baseline.level
     evidence = {
@@ -105,6 +114,7 @@ def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
         "baseline": session.baseline.name,
         "ratio": proof.ratio,
         "size": {"baseline": session.figures["size"], "tuned": winner.built.size},
+        "sections": _sections(session.baseline.objects, winner.built.objects),
         "seed": session.options.seed,
         "host": asdict(fingerprint()),
         **evidence_of(proof),
