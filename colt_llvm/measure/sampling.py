@@ -59,6 +59,9 @@ class TrialMeasurement:
 
     @property
     def ratio(self) -> float:
+        """Of a few pairs the best times: noise only ever adds, and one disturbed run would move a mean far."""
+        if len(self.candidate) < MIN_ROUNDS:
+            return min(self.baseline) / min(self.candidate)
         return self.interval.ratio
 
 
@@ -90,10 +93,8 @@ def measure_trial(
         # The luckiest run so far, warm-up included: one disturbed run does not condemn a candidate.
         hopeless = len(candidate) == 1 and min(*warmup, *candidate, candidate[0]) > policy.hopeless_ratio * baseline[0]
         beaten = best_ratio is not None and len(candidate) >= policy.min_pairs and interval.high < best_ratio
-        mark = max(1.0, best_ratio or 1.0)
-        screened = any(
-            len(candidate) == pairs and interval.ratio < mark * (1 + margin) for pairs, margin in policy.screens
-        )
+        mark, quick = max(1.0, best_ratio or 1.0), min(baseline) / min(candidate)
+        screened = any(len(candidate) == pairs and quick < mark * (1 + margin) for pairs, margin in policy.screens)
         out_of_budget = len(candidate) >= policy.max_pairs or clock() - started >= policy.max_seconds
         known = len(candidate) >= policy.min_pairs and interval.half_width <= policy.target_half_width
         if hopeless or beaten or screened or known or out_of_budget:

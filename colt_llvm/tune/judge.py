@@ -30,7 +30,7 @@ _LEAST_LIMIT_SECONDS = 2.0
 #: Of the time of a trial most goes to candidates that turn out no better; they are let go after one to three pairs.
 SEARCH_POLICY = TrialPolicy(
     warmup_runs=0,
-    hopeless_ratio=1.1,
+    hopeless_ratio=1.25,
     screens=((2, -0.02), (3, 0.005)),
     min_pairs=4,
     max_pairs=8,

@@ -102,3 +102,22 @@ def test_what_the_candidate_raises_passes_through() -> None:
 def test_refuses_a_policy_that_cannot_work(policy: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="need"):
         TrialPolicy(**policy)  # type: ignore[arg-type]
+
+
+def test_a_screen_lets_go_what_is_no_better_than_the_best_known() -> None:
+    policy = TrialPolicy(warmup_runs=0, screens=((2, -0.02), (3, 0.005)))
+    slower = measure_trial(lambda: 1.05, lambda: 1.0, policy)
+    assert (len(slower.candidate), slower.cut) == (2, True)
+    equal = measure_trial(lambda: 1.0, lambda: 1.0, policy)
+    assert (len(equal.candidate), equal.cut) == (3, True)
+    better = measure_trial(lambda: 0.9, lambda: 1.0, policy)
+    assert (len(better.candidate), better.cut) == (policy.min_pairs, False)
+    beaten = measure_trial(lambda: 0.9, lambda: 1.0, policy, best_ratio=1.2)
+    assert (len(beaten.candidate), beaten.cut) == (2, True)
+
+
+def test_one_disturbed_run_does_not_decide_a_screen() -> None:
+    runs = iter([1.4, *[0.9] * 50])
+    policy = TrialPolicy(warmup_runs=0, hopeless_ratio=2.0, screens=((2, -0.02),))
+    measured = measure_trial(lambda: next(runs), lambda: 1.0, policy)
+    assert not measured.cut
