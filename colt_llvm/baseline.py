@@ -21,6 +21,7 @@ from colt_llvm.acceptance import accepted_pipelines
 from colt_llvm.compilation import CODEGEN_LEVEL, Level, baseline_objects, front_end, generate_objects
 from colt_llvm.errors import PassError
 from colt_llvm.llvm.replay import replay
+from colt_llvm.measure.size import loaded_digest
 from colt_llvm.pipeline import parse_pipeline, print_pipeline
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
@@ -101,24 +102,33 @@ def _choose_completion(
 
     They differ at -Oz: clang runs the SLP vectoriser there, and ``default<Oz>`` does not.
     """
-    short, expanded = f"default<{level}>", written_out(toolchain, level)
+    short, expanded = f"default<{level}>", written_out(toolchain, level, program.cflags, program.is_cxx)
     for pipeline in filter(None, (short, expanded)):
         try:
-            if tuple(build(toolchain, program, level, bitcodes, pipeline)) == objects:
+            if _same_code(build(toolchain, program, level, bitcodes, pipeline), objects):
                 return Completion(pipeline, True, expanded)
         except PassError:
             continue  # an older clang prints text that its own parser does not read
     return Completion(short, False, expanded)
 
 
+def _same_code(objects: Sequence[bytes], others: Sequence[bytes]) -> bool:
+    """Debug information does not count."""
+    return all(a == b or loaded_digest(a) == loaded_digest(b) for a, b in zip(objects, others, strict=True))
+
+
 @cache
-def written_out(toolchain: Toolchain, level: Level) -> str:
-    """The pipeline with every pass by name, as clang prints it (LLVM 16: opt); empty where neither does."""
+def written_out(toolchain: Toolchain, level: Level, cflags: tuple[str, ...] = (), cxx: bool = False) -> str:
+    """The pipeline with every pass by name, as clang prints it (LLVM 16: opt); empty where neither does.
+
+    cflags: some change it, such as -fno-vectorize.
+    """
     with TemporaryDirectory(prefix="colt-") as folder:
-        source = Path(folder) / "empty.c"
+        source = Path(folder) / ("empty.cpp" if cxx else "empty.c")
         source.write_text("int colt_empty(void) { return 0; }\n", encoding="utf-8")
         bitcode = source.with_suffix(".bc")
-        printer: list[str | Path] = [toolchain.clang, f"-{level}", "-mllvm", "-print-pipeline-passes"]
+        compiler = toolchain.compiler(cxx)
+        printer: list[str | Path] = [compiler, f"-{level}", *cflags, "-mllvm", "-print-pipeline-passes"]
         text = _output([*printer, "-c", source, "-o", source.with_suffix(".o")])
         if not text and toolchain.opt is not None:
             _output([toolchain.clang, f"-{level}", "-emit-llvm", "-c", source, "-o", bitcode])

@@ -144,10 +144,16 @@ def opt_lines(toolchain: Toolchain, program: Program, level: Level, pipeline: st
     """The commands that make each object by hand: clang's front end, ``opt``, clang's code generation."""
     opt = str(toolchain.opt or toolchain.prefix / "bin" / "opt")
     lines = []
-    for source in program.sources:
-        raw, tuned, result = f"{source.stem}.raw.bc", f"{source.stem}.opt.bc", f"{source.stem}.o"
+    for source, stem in zip(program.sources, _distinct([source.stem for source in program.sources]), strict=True):
+        raw, tuned, result = f"{stem}.raw.bc", f"{stem}.opt.bc", f"{stem}.o"
         lines.append(shlex.join([*front_end_command(toolchain, program, source, level), "-o", raw]))
-        # Without the order of uses, code generation could choose differently.
-        lines.append(shlex.join([opt, "-preserve-bc-uselistorder", f"-passes={pipeline}", raw, "-o", tuned]))
+        # As the harness does it: costs depend on the relocation model, code generation on the order of uses.
+        options = ["-relocation-model=pic", "-preserve-bc-uselistorder", f"-passes={pipeline}"]
+        lines.append(shlex.join([opt, *options, raw, "-o", tuned]))
         lines.append(shlex.join([*codegen_command(toolchain, program, Path(tuned), level), "-o", result]))
     return tuple(lines)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The same names; one that is there twice gets its place in the list."""
+    return [name if names.count(name) == 1 else f"{name}-{index + 1}" for index, name in enumerate(names)]

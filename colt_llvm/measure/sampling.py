@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from colt_llvm.measure.compare import Interval, bootstrap_ratio
+from colt_llvm.measure.compare import MIN_ROUNDS, Interval, bootstrap_ratio
 
 _RESAMPLES = 500
 
