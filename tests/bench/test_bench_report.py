@@ -1,0 +1,49 @@
+"""docs/BENCHMARKS.md says what the results say, the bad ones too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.bench.report import write_report
+from colt_llvm.journal import write_json
+
+
+def result(program: str, ratio: float, **changes: Any) -> dict[str, Any]:
+    return {
+        "program": program, "verdict": "improved" if ratio > 1 else "no improvement found", "ratio": ratio,
+        "interval": None, "figures": {"size": [1000.0, 1000.0 / ratio]}, "trials": 7, "failures": {"miscompile": 2},
+        "busy_fraction": None, **changes,
+    }  # fmt: skip
+
+
+def report(tmp_path: Path, *results: dict[str, Any]) -> str:
+    (tmp_path / "size").mkdir()
+    for item in results:
+        write_json(tmp_path / "size" / f"{item['program']}.json", item)
+    write_report(tmp_path, tmp_path / "out.md")
+    return (tmp_path / "out.md").read_text()
+
+
+def test_the_mean_is_geometric_and_split_by_kind(tmp_path: Path) -> None:
+    text = report(tmp_path, result("lz77", 1.1), result("aes_ctr", 1.0))
+    assert "- all: geometric mean 1.0488 (4.7% smaller), 1 of 2 improved" in text
+    assert "- train: geometric mean 1.1000" in text
+    assert "- held-out: geometric mean 1.0000" in text
+    assert "| lz77 | train | 1000 | 909 | 1.1000 |" in text
+    assert "miscompile 2" in text
+
+
+def test_a_measured_loss_counts_as_the_baseline_kept(tmp_path: Path) -> None:
+    text = report(tmp_path, result("lz77", 0.9))
+    assert "geometric mean 1.0000" in text
+    assert "| kept |" in text
+
+
+def test_a_program_that_could_not_be_tuned_is_shown(tmp_path: Path) -> None:
+    text = report(tmp_path, result("lz77", 1.1), {"program": "json", "error": "colt-llvm: does not compile"})
+    assert "does not compile" in text
+
+
+def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
+    assert report(tmp_path).count("Not measured.") == 4
