@@ -109,7 +109,9 @@ def _choose_completion(
                 return Completion(pipeline, True, expanded)
         except PassError:
             continue  # an older clang prints text that its own parser does not read
-    return Completion(short, False, expanded)
+    # The user's own flags go to both: where they change clang's pipeline, the candidate has the changed one too.
+    changed = expanded and expanded != written_out(toolchain, level, (), program.is_cxx)
+    return Completion(expanded if changed else short, False, expanded)
 
 
 def _same_code(objects: Sequence[bytes], others: Sequence[bytes]) -> bool:

@@ -73,7 +73,7 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path}: recipe version {data.get('version')!r} is not {VERSION}; tune again")
     try:
         return _from_data(data)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(f"{path}: is damaged ({type(error).__name__}: {error}); tune again") from None
 
 
@@ -121,12 +121,12 @@ def apply_recipe(recipe: Recipe, toolchain: Toolchain, program: Program) -> list
 def differences(recipe: Recipe, program: Program, toolchain: Toolchain, objects: Sequence[bytes]) -> list[str]:
     """What is not as it was when the recipe was made, one line each; the objects are what counts."""
     found = []
-    for source in program.sources:
-        known = recipe.sources.get(source.name)
+    for name, digest in source_digests(program).items():
+        known = recipe.sources.get(name)
         if known is None:
-            found.append(f"{source.name}: the recipe does not know this file")
-        elif known != source_digest(source):
-            found.append(f"{source.name}: has changed since it was tuned")
+            found.append(f"{name}: the recipe does not know this file")
+        elif known != digest:
+            found.append(f"{name}: has changed since it was tuned")
     if tuple(program.cflags) != recipe.cflags:
         found.append(f"compiler flags: {shlex.join(program.cflags)!r} instead of {shlex.join(recipe.cflags)!r}")
     if toolchain.version != recipe.llvm:
@@ -134,6 +134,12 @@ def differences(recipe: Recipe, program: Program, toolchain: Toolchain, objects:
     if tuple(map(loaded_digest, objects)) != recipe.objects:
         found.append("the object code is not the one that was measured")
     return found
+
+
+def source_digests(program: Program) -> dict[str, str]:
+    """File name -> digest of the content, as a recipe holds them."""
+    names = _distinct([source.name for source in program.sources])
+    return {name: source_digest(source) for name, source in zip(names, program.sources, strict=True)}
 
 
 def source_digest(source: Path) -> str:

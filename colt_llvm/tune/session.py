@@ -12,6 +12,7 @@ from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.baseline import Baseline, prepare_baseline
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.env import ServiceOptions
+from colt_llvm.errors import ProgramError
 from colt_llvm.journal import Journal
 from colt_llvm.measure import compile_cores, measuring_core
 from colt_llvm.program import Program
@@ -24,6 +25,9 @@ from colt_llvm.tune.records import run_header
 
 #: Flags of the catalogue that keep an action out of the search, unless the user takes the risk.
 RISKS_AVOIDED = ("miscompile", "crash", "nondeterministic", "slow")
+
+_LEAST_SECONDS = 0.002
+_SHORT_SECONDS = 0.03
 
 
 @dataclass
@@ -62,6 +66,7 @@ def prepare(
     core = measuring_core() if options.times_the_program else None
     judge = Judge.of(toolchain, program, options, baseline.objects, core)
     stack.callback(judge.close)
+    notes = _check_length(judge, program) if options.times_the_program else []
     header = run_header(program, toolchain, options, baseline, output)
     journal = Journal.open(directory)[0] if resumed else Journal.create(directory, header)
     stack.callback(journal.close)
@@ -83,7 +88,7 @@ def prepare(
         figures["runtime"] = judge.cpu_seconds
     session = Session(
         program, options, toolchain, journal, baseline, catalogue, Sequences(catalogue, baseline), judge, builders,
-        figures, empty.key if ir_only else mark.key,
+        figures, empty.key if ir_only else mark.key, notes,
     )  # fmt: skip
     if not ir_only and empty.key != mark.key:
         session.notes.append(
@@ -91,6 +96,19 @@ def prepare(
             "the baseline measured is clang's own object"
         )
     return session
+
+
+def _check_length(judge: Judge, program: Program) -> list[str]:
+    """Refuse to time what is over too soon. Raises ProgramError."""
+    name, milliseconds = program.timed_workload.name, judge.cpu_seconds * 1000
+    if judge.cpu_seconds < _LEAST_SECONDS:
+        raise ProgramError(
+            f"workload {name}: takes {milliseconds:.2g} ms, which cannot be timed; "
+            "give it more work with --args or --run, or use --objective size"
+        )
+    if judge.cpu_seconds < _SHORT_SECONDS:
+        return [f"workload {name} takes only {milliseconds:.0f} ms; 100 ms or more give narrower intervals"]
+    return []
 
 
 def _start_builders(
