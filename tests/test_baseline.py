@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from colt_llvm.compilation import baseline_objects, front_end
 from colt_llvm.errors import CompileError, PassError
 from colt_llvm.llvm import Module
 from colt_llvm.llvm.features import instruction_count
+from colt_llvm.llvm.replay import replay
 from colt_llvm.measure import section_sizes
 from colt_llvm.pipeline import edits_of
 from colt_llvm.program import Program, included_programs, load_program, program_from_files, programs_directory
@@ -175,3 +177,22 @@ def test_an_empty_pipeline_generates_code_from_the_front_end_as_it_is(newest: To
     (tuned,) = baseline_objects(newest, vectors, "O3")
     assert section_sizes(raw).text_bytes > 0
     assert raw != tuned
+
+
+# ------------------------------------------------------------------------------------------------- the user's own flags
+
+
+@pytest.mark.parametrize("flag", ["-g", "-fno-slp-vectorize", "-fno-unroll-loops", "-march=native", "-ffast-math"])
+def test_the_users_flags_go_to_both(newest: Toolchain, flag: str) -> None:
+    crc = load_program(programs_directory() / "crc_adler")
+    assert prepare_baseline(newest, replace(crc, cflags=(*crc.cflags, flag)), "runtime").completion.exact
+
+
+def test_a_candidate_is_not_vectorised_where_the_user_forbade_it(newest: Toolchain, tmp_path: Path) -> None:
+    (tmp_path / "a.c").write_text("void f(float *a, const float *b) { for (int i = 0; i < 1024; i++) a[i] += b[i]; }\n")
+    plain = program_from_files([tmp_path / "a.c"])
+    for program, vectors in ((plain, True), (replace(plain, cflags=("-fno-vectorize",)), False)):
+        made = prepare_baseline(newest, program, "runtime")
+        for bitcode in replay(newest.library, made.bitcodes, made.completion.pipeline, made.codegen_level):
+            with Module.parse(newest.load(), bitcode) as module:
+                assert (" x float>" in module.text()) == vectors

@@ -13,7 +13,7 @@ from colt_llvm import __version__
 from colt_llvm.measure import Verdict as Finding
 from colt_llvm.measure import fingerprint, loaded_digest, section_sizes
 from colt_llvm.output import write_output
-from colt_llvm.recipe import Recipe, opt_lines, save_recipe, source_digest
+from colt_llvm.recipe import Recipe, opt_lines, save_recipe, source_digests
 from colt_llvm.search import pareto_front
 from colt_llvm.tune.claim import Finalist, Proof, evidence_of
 from colt_llvm.tune.driver import TrialRecord
@@ -129,7 +129,7 @@ def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
         ldflags=session.program.ldflags,
         llvm=session.toolchain.version,
         triple=session.toolchain.triple,
-        sources={source.name: source_digest(source) for source in session.program.sources},
+        sources=source_digests(session.program),
         objects=tuple(loaded_digest(data) for data in winner.built.objects),
         opt=opt_lines(session.toolchain, session.program, level, winner.pipeline),
         evidence=evidence,
