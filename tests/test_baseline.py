@@ -57,7 +57,7 @@ def vectors() -> Program:
     return load_program(programs_directory() / "dct8")
 
 
-# ----------------------------------------------------------------------------------------------------- clang's very object
+# --- clang's very object
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def test_a_front_end_without_minsize_would_flatter_the_search(newest: Toolchain)
     assert size("O3") > size("Oz") * 1.02, "as a mark it is easy to beat"
 
 
-# ------------------------------------------------------------------------------------------------------ which mark it is
+# --- which mark it is
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_clang_that_prints_no_pipeline_is_no_obstacle(
     assert made.completion.expanded == ""
 
 
-# -------------------------------------------------------------------------------------------------------------- failures
+# --- failures
 
 
 def test_a_program_that_does_not_compile_is_told_before_anything_else(newest: Toolchain, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_an_empty_pipeline_generates_code_from_the_front_end_as_it_is(newest: To
     assert raw != tuned
 
 
-# ------------------------------------------------------------------------------------------------- the user's own flags
+# --- the user's own flags
 
 
 @pytest.mark.parametrize("flag", ["-g", "-fno-slp-vectorize", "-fno-unroll-loops", "-march=native", "-ffast-math"])

@@ -51,7 +51,7 @@ def toolchain_or_skip(major: int) -> Toolchain:
     return found
 
 
-# ----------------------------------------------------------------------------------------------------- what is asked for
+# --- what is asked for
 
 
 def test_the_front_end_runs_at_the_baselines_level_with_its_passes_off(newest: Toolchain, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_code_generation_runs_no_passes(newest: Toolchain, tmp_path: Path) -> No
     assert generate_objects(newest, one, bitcodes, "O3") != baseline_objects(newest, one, "O3")
 
 
-# ------------------------------------------------------------------------------------------------------------- refusals
+# --- refusals
 
 
 def refusal(error: pytest.ExceptionInfo[CompileError]) -> str:

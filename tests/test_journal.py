@@ -39,7 +39,7 @@ def refusal(caught: pytest.ExceptionInfo[RunDirectoryError]) -> str:
     return str(caught.value)
 
 
-# ---------------------------------------------------------------------------------------------------- write and go on
+# --- write and go on
 
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
@@ -89,9 +89,8 @@ def test_results_and_folders_are_inside(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.tmp"))
 
 
-values = st.dictionaries(
-    st.text(max_size=5), st.one_of(st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False)), max_size=3
-)
+numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+values = st.dictionaries(st.text(max_size=5), st.text() | numbers, max_size=3)
 
 
 @given(st.lists(values, min_size=1, max_size=4), st.data())
@@ -142,7 +141,7 @@ for number in range(10**9):
     assert len(trials) > told
 
 
-# ------------------------------------------------------------------------------------------------------------- refusals
+# --- refusals
 
 
 def test_refuses_to_begin_where_a_run_is(tmp_path: Path) -> None:
@@ -187,7 +186,7 @@ def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match="another process is at work on this run; let it end first") as caught:
         Journal.open(tmp_path)
     refusal(caught)
-    code = "import sys; from pathlib import Path; from colt_llvm.journal import Journal; Journal.open(Path(sys.argv[1]))"
+    code = "import pathlib, sys; from colt_llvm.journal import Journal; Journal.open(pathlib.Path(sys.argv[1]))"
     other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
     assert "another process is at work" in other.stderr
     journal.append({"id": 0})
@@ -204,7 +203,7 @@ def test_a_value_that_json_does_not_know_is_refused_at_once(tmp_path: Path) -> N
     assert read_trials(tmp_path) == [{"value": 1}]
 
 
-# ------------------------------------------------------------------------------------------------- no room, no permission
+# --- no room, no permission
 
 FULL = "No space left on device; free some space"
 

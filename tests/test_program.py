@@ -58,7 +58,7 @@ def refusal(folder: Path, text: str) -> str:
     return str(caught.value)
 
 
-# --------------------------------------------------------------------------------------------------------- program.toml
+# --- program.toml
 
 
 def test_reads_a_folder(folder: Path) -> None:
@@ -69,7 +69,8 @@ def test_reads_a_folder(folder: Path) -> None:
     assert program.ldflags == ("-lm",)
     assert program.check == Check(1e-9)
     long, second = program.workloads
-    assert long == Workload("long", ("{exe}", f"{folder}/in.txt", "7"), None, ("out.bin",), None, True, folder / "long.txt")
+    command = ("{exe}", f"{folder}/in.txt", "7")
+    assert long == Workload("long", command, None, ("out.bin",), None, True, folder / "long.txt")
     assert second == Workload("workload-2", ("{exe}",), folder / "in.txt", (), None, False, None)
     assert program.timed_workload is long
     assert not program.is_cxx
@@ -108,7 +109,7 @@ def test_refuses_a_folder_without_program_toml(tmp_path: Path) -> None:
         load_program(tmp_path)
 
 
-# ---------------------------------------------------------------------------------------------------- files and options
+# --- files and options
 
 
 def test_makes_a_program_of_files(tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_takes_the_users_own_flags(tmp_path: Path, flag: str) -> None:
     assert program_from_files([tmp_path / "a.c"], cflags=[flag]).cflags == (flag,)
 
 
-# --------------------------------------------------------------------------------------------------- what the user named
+# --- what the user named
 
 
 def test_a_name_is_an_included_program_unless_a_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +200,7 @@ def test_an_unknown_name_is_refused_in_one_line(tmp_path: Path, monkeypatch: pyt
         resolve_program(["no-such-program"])
 
 
-# ------------------------------------------------------------------------------------------------------ into a journal
+# --- into a journal
 
 
 def test_comes_back_from_json_as_it_was(folder: Path) -> None:

@@ -56,7 +56,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
-# ----------------------------------------------------------------------------------------------------------- as a file
+# --- as a file
 
 
 def test_comes_back_as_it_was_saved(newest: Toolchain, program: Program, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_refuses_a_recipe_with_a_damaged_field(
         assert "is damaged" in refusal(path)
 
 
-# ------------------------------------------------------------------------------------------------------------- applying
+# --- applying
 
 
 def test_applying_gives_the_objects_that_were_measured(newest: Toolchain, program: Program) -> None:
@@ -172,7 +172,7 @@ def test_a_changed_source_that_does_not_compile_and_a_pipeline_that_is_none(
         apply_recipe(recipe, newest, program)
 
 
-# --------------------------------------------------------------------------------------------------------------- by hand
+# --- by hand
 
 
 def by_hand(lines: tuple[str, ...], folder: Path) -> None:

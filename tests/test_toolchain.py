@@ -56,7 +56,7 @@ def refusal(prefix: Path | None = None) -> str:
     return str(caught.value)
 
 
-# ------------------------------------------------------------------------------------------------- what is installed
+# --- what is installed
 
 
 @pytest.mark.parametrize("major", MAJORS)
@@ -81,7 +81,7 @@ def test_each_major_version_is_listed_once_and_the_newest_first() -> None:
     assert majors == sorted(set(majors), reverse=True)
 
 
-# ------------------------------------------------------------------------------------------------------- the order
+# --- the order
 
 
 def test_the_prefix_is_used_as_it_is(newest: Toolchain, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_an_unusable_clang_on_path_is_passed_over(
     assert find_toolchain().prefix.name == f"usual-{newest.major}"
 
 
-# ---------------------------------------------------------------------------------------------------------- refusals
+# --- refusals
 
 
 def test_says_what_to_install_where_there_is_nothing(nothing_installed: Path) -> None:
