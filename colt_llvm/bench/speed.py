@@ -6,18 +6,24 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from colt_llvm import process
 from colt_llvm.acceptance import toolchain_catalogue
-from colt_llvm.compilation import front_end
+from colt_llvm.baseline import Baseline, prepare_baseline
+from colt_llvm.catalogue import Catalogue
 from colt_llvm.env import ColtEnv
 from colt_llvm.errors import PassError
 from colt_llvm.program import Program, included_programs, load_program, programs_directory
+from colt_llvm.proposal.blind import BlindProposer
+from colt_llvm.search import ColtSearch, Objective, Outcome
 from colt_llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.tune.builder import Builder, Sequences
+from colt_llvm.tune.searching import BLIND, BREADTH
 from colt_llvm.tune.session import RISKS_AVOIDED
 
 SMALLEST = "collatz"
@@ -25,6 +31,9 @@ _SECONDS = 8.0
 _EPISODE_STEPS = 45
 _SEQUENCE_PASSES = 5
 _SEQUENCES = 60
+_TRIALS = 300
+_OPT_SAMPLE = 5  # one in so many of a search's sequences is also given to opt
+_PROGRAMS = (SMALLEST, "crc_adler", "lz77", "sorting")
 
 
 def measure_speed() -> dict[str, Any]:
@@ -32,7 +41,8 @@ def measure_speed() -> dict[str, Any]:
     toolchain = find_toolchain()
     return {
         "steps": steps_per_second(toolchain),
-        "evaluations": evaluations_against_opt(toolchain),
+        "random_sequences": {name: random_sequences(toolchain, name) for name in _PROGRAMS},
+        "search": {name: a_search(toolchain, name) for name in _PROGRAMS},
         "help_seconds": min(_help_seconds() for _ in range(5)),
         "llvm": toolchain.version,
     }
@@ -70,8 +80,6 @@ def _rate(episode: Callable[[int], tuple[int, float]]) -> float:
 
 
 def _start(env: ColtEnv, program: Program, flag: str) -> None:
-    from dataclasses import replace
-
     env.reset(benchmark=env.make_benchmark(replace(program, cflags=(*program.cflags, flag))))
 
 
@@ -92,45 +100,98 @@ def _leaps(env: ColtEnv, program: Program, flag: str, rng: random.Random, action
     return 40, time.perf_counter() - started
 
 
-def evaluations_against_opt(toolchain: Toolchain) -> dict[str, dict[str, float]]:
-    """IR count of sequences of five passes and the -Oz pipeline: through the environment, and by spawning opt.
+def random_sequences(toolchain: Toolchain, name: str) -> dict[str, float]:
+    """Evaluations a second of random sequences of five passes, completed by the -Oz pipeline, for ``instructions``.
 
-    The same sequences, in turn, for the smallest program and three of usual size. opt: one process a sequence.
+    Through the environment, and by one opt process for each sequence, in turn. Hardly a state is met twice.
     """
-    return {name: _against_opt(toolchain, name) for name in (SMALLEST, "crc_adler", "lz77", "sorting")}
-
-
-def _against_opt(toolchain: Toolchain, name: str) -> dict[str, float]:
-    rng = random.Random(1)
     program = load_program(programs_directory() / name)
-    catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
-    passes = [action for action in catalogue if action.kind != "pipeline"]
-    sequences = [rng.choices(passes, k=_SEQUENCE_PASSES) for _ in range(_SEQUENCES)]
-    env = ColtEnv(toolchain=toolchain)
-    number = {name: index for index, name in enumerate(env.action_space.names)}
+    rng = random.Random(1)
+    passes = [action.name for action in _catalogue(toolchain) if action.kind != "pipeline"]
+    baseline = prepare_baseline(toolchain, program, "instructions")
+    sequences = Sequences(_catalogue(toolchain), baseline)
     ours = theirs = 0.0
-    try:
-        env.reset(benchmark=env.make_benchmark(program))
-        with TemporaryDirectory(prefix="colt-") as folder:
-            source = Path(folder) / "in.bc"
-            source.write_bytes(front_end(toolchain, program, "O3")[0])
-            for sequence in sequences:
-                started = time.perf_counter()
-                env.reset()
-                try:
-                    env.try_multistep(
-                        [number[a.name] for a in sequence] + [number["default<Oz>"]], ["IrInstructionCount"]
-                    )
-                except PassError:
-                    continue
-                ours += time.perf_counter() - started
-                text = ",".join([*(action.pipeline for action in sequence), "default<Oz>"])
-                started = time.perf_counter()
-                process.run([toolchain.opt or "opt", f"-passes={text}", source, "-o", Path(folder) / "out.bc"])
-                theirs += time.perf_counter() - started
-    finally:
-        env.close()
+    with _builder(toolchain, program, baseline) as builder, _Opt(toolchain, baseline.bitcodes[0]) as opt:
+        builder.build(())
+        for _ in range(_SEQUENCES):
+            sequence = rng.choices(passes, k=_SEQUENCE_PASSES)
+            seconds = _build_seconds(builder, sequence)
+            if seconds is not None:
+                ours += seconds
+                theirs += opt.seconds(sequences.pipeline(sequence))
     return {"environment": _SEQUENCES / ours, "opt": _SEQUENCES / theirs, "ratio": theirs / ours}
+
+
+def a_search(toolchain: Toolchain, name: str) -> dict[str, float]:
+    """The same for what a search of ``tune --objective instructions`` evaluates, prefixes and repeats included."""
+    program = load_program(programs_directory() / name)
+    baseline = prepare_baseline(toolchain, program, "instructions")
+    sequences = Sequences(_catalogue(toolchain), baseline)
+    proposer = BlindProposer(_catalogue(toolchain).names(), sequences.edits, 0, BLIND.name)
+    strategy = ColtSearch([BLIND], replace(BREADTH, seeds=len(proposer.first)), 0)
+    objective = Objective("instructions")
+    times: list[float] = []
+    sampled: list[tuple[str, ...]] = []
+    with _builder(toolchain, program, baseline) as builder, _Opt(toolchain, baseline.bitcodes[0]) as opt:
+        root = builder.build(())
+        strategy.set_root_key(root.key)
+        while len(times) < _TRIALS and (request := strategy.ask()) is not None:
+            proposal = proposer.propose(request)
+            sequence = request.sequence + proposal.passes
+            started = time.perf_counter()
+            try:
+                built = builder.build(sequence)
+                outcome = Outcome(objective.reward(built.figures, root.figures), built.key, None, built.figures)
+            except PassError:
+                outcome = Outcome(None, None, "invalid")
+            times.append(time.perf_counter() - started)
+            if len(times) % _OPT_SAMPLE == 0:
+                sampled.append(sequence)
+            strategy.tell(request, proposal, outcome)
+            proposer.observe(request, proposal, outcome)
+        theirs = [opt.seconds(sequences.pipeline(sequence)) for sequence in sampled]
+    ours = sum(times) / len(times)
+    spawned = sum(theirs) / len(theirs)
+    return {"environment": 1 / ours, "opt": 1 / spawned, "ratio": spawned / ours}
+
+
+def _catalogue(toolchain: Toolchain) -> Catalogue:
+    return toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
+
+
+def _builder(toolchain: Toolchain, program: Program, baseline: Baseline) -> Builder:
+    return Builder(toolchain, program, baseline, _catalogue(toolchain), with_objects=False)
+
+
+def _build_seconds(builder: Builder, sequence: Sequence[str]) -> float | None:
+    started = time.perf_counter()
+    try:
+        builder.build(sequence)
+    except PassError:
+        return None
+    return time.perf_counter() - started
+
+
+class _Opt:
+    """Spawns opt on one file."""
+
+    def __init__(self, toolchain: Toolchain, bitcode: bytes) -> None:
+        self._opt = toolchain.opt or Path("opt")
+        self._bitcode = bitcode
+
+    def __enter__(self) -> _Opt:
+        self._folder = TemporaryDirectory(prefix="colt-")
+        self._source = Path(self._folder.name) / "in.bc"
+        self._source.write_bytes(self._bitcode)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def seconds(self, pipeline: str) -> float:
+        started = time.perf_counter()
+        process.run([self._opt, f"-passes={pipeline}", self._source, "-o", self._source.with_suffix(".opt.bc")])
+        return time.perf_counter() - started
 
 
 def _help_seconds() -> float:
