@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal, get_args
 
 from colt_llvm import process
-from colt_llvm.errors import CompileError, OutputLimitExceeded, ProcessTimeout, UsageError
+from colt_llvm.errors import CompileError, OutputLimitExceeded, ProcessTimeout, RunDirectoryError, UsageError
 from colt_llvm.program import IR_SUFFIXES, Program
 from colt_llvm.toolchain import Toolchain
 
@@ -118,7 +118,7 @@ def _check(command: Sequence[str], completed: process.Completed, linking: bool =
         return
     diagnostics = completed.stderr.decode("utf-8", "replace").rstrip()
     if "No space left on device" in diagnostics:
-        raise CompileError("the disk is full; free some space, or set TMPDIR to a folder that has it", diagnostics)
+        raise RunDirectoryError("the disk is full; free some space, or set TMPDIR to a folder that has it")
     if linking and "undefined reference to `main'" in diagnostics:
         raise CompileError(
             "the sources have no main, so nothing can be run and checked; add a file that has one with --harness",
