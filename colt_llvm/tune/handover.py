@@ -63,7 +63,7 @@ def hand_over(
         trials=len(trials),
         distinct=len({trial.outcome.key for trial in trials if trial.outcome.key}),
         elapsed_seconds=searched.elapsed_seconds,
-        failures=Counter(trial.outcome.failure for trial in trials if trial.outcome.failure),
+        failures=dict(Counter(trial.outcome.failure for trial in trials if trial.outcome.failure)),
         run_directory=session.journal.directory,
         recipe=recipe_path,
         output=output,
