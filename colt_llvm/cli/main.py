@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -91,8 +92,11 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("interrupted")
         return 130
-    except BrokenPipeError:
-        # The reader of our output is gone, as with `| head`. Python would complain again at exit.
+    except SystemExit as stop:
+        # How click and rich end when the reader of our output is gone, as with `| head`.
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        # Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -104,7 +108,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _say(message: str) -> None:
-    click.echo(f"colt-llvm: {message}", err=True)
+    with contextlib.suppress(BrokenPipeError):
+        click.echo(f"colt-llvm: {message}", err=True)
 
 
 if __name__ == "__main__":

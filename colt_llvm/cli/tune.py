@@ -14,6 +14,7 @@ import click
 
 from colt_llvm.cli.options import llvm_option, program_from_options, program_options
 from colt_llvm.errors import UsageError
+from colt_llvm.program import Program
 
 _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
 
@@ -79,6 +80,8 @@ def command(**given: Any) -> None:  # fmt: skip
     PROGRAM is one or more C or C++ files, LLVM IR (.ll, .bc), a folder with a program.toml, or the name of an
     included program. Ctrl-C ends the search with the best so far.
     """
+    options = _options(given)
+    program = _program(given)
     # Imported here: a wrong option is told without waiting for them.
     from colt_llvm.cli.view import live_view, print_result
     from colt_llvm.toolchain import find_toolchain
@@ -90,18 +93,11 @@ def command(**given: Any) -> None:  # fmt: skip
     output = given["output"]
     result: TuneResult
     with _ended_by_signal() as stop:
-        if given["resume"] is not None:
-            if given["sources"] or given["run_dir"]:
-                raise UsageError("--resume goes on with the program of that run; leave out sources and --run-dir")
+        if program is None:
             with live_view(f"resuming {given['resume']}", quiet=given["as_json"]) as view:
                 result = resume(given["resume"], toolchain, output=output, trials=given["trials"],
                                 seconds=given["seconds"], on_progress=view, stop=stop)  # fmt: skip
         else:
-            options = _options(given)
-            program = program_from_options(
-                given["sources"], given["cflags"], given["ldflags"], given["harness"], given["arguments"],
-                given["stdin"], given["runs"], given["output_files"], given["float_tolerance"],
-            )  # fmt: skip
             directory = given["run_dir"] or _free_directory(program.name)
             with live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view:
                 result = tune(program, toolchain, options, run_directory=directory, output=output,
@@ -110,6 +106,18 @@ def command(**given: Any) -> None:  # fmt: skip
         click.echo(json.dumps(result_to_dict(result), indent=1))
     else:
         print_result(result)
+
+
+def _program(given: dict[str, Any]) -> Program | None:
+    """None to go on with a run."""
+    if given["resume"] is not None:
+        if given["sources"] or given["run_dir"]:
+            raise UsageError("--resume goes on with the program of that run; leave out sources and --run-dir")
+        return None
+    return program_from_options(
+        given["sources"], given["cflags"], given["ldflags"], given["harness"], given["arguments"],
+        given["stdin"], given["runs"], given["output_files"], given["float_tolerance"],
+    )  # fmt: skip
 
 
 def _options(given: dict[str, Any]) -> Any:
@@ -126,7 +134,7 @@ def _options(given: dict[str, Any]) -> Any:
         objective=given["objective"], weights=weights or None, trials=given["trials"], seconds=given["seconds"],
         seed=given["seed"], workers=given["workers"], strict=given["strict"], risky=given["risky"],
         allow_nonzero=given["allow_nonzero"], timeout_seconds=given["timeout"],
-        memory_bytes=given["memory"] * (1 << 20) if given["memory"] else None,
+        memory_bytes=None if given["memory"] is None else given["memory"] << 20,
     )  # fmt: skip
 
 

@@ -17,10 +17,17 @@ from colt_llvm.tune.progress import Progress, TuneResult
 _PLAIN_SECONDS = 10.0  # between lines, where no terminal redraws
 
 
+class _Console(Console):
+    """The run goes on when nobody reads its progress any more, as with `2>&1 | head`."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+
+
 @contextmanager
 def live_view(title: str, quiet: bool = False) -> Iterator[Callable[[Progress], None] | None]:
     """Redraws on a terminal, prints a line now and then elsewhere, says nothing when quiet. On standard error."""
-    console = Console(stderr=True)
+    console = _Console(stderr=True)
     if quiet:
         yield None
     elif console.is_terminal:
