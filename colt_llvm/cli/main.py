@@ -92,11 +92,9 @@ def run(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         _say("interrupted")
         return 130
-    except SystemExit as stop:
-        # How click and rich end when the reader of our output is gone, as with `| head`.
-        if not isinstance(stop.__context__, BrokenPipeError):
-            raise
-        # Python would complain again at exit.
+    except SystemExit:
+        # How click and rich end when the reader of our output is gone, as with `| head`. Nothing else of ours ends
+        # like this. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
