@@ -33,5 +33,7 @@ def check_output(output: Path | None, program: Program) -> None:
         raise UsageError(f"-o {output}: several sources give several objects; name an executable")
     if output.is_dir():
         raise UsageError(f"-o {output}: is a folder; name a file")
+    if not output.absolute().parent.is_dir():
+        raise RunDirectoryError(f"-o {output}: there is no folder {output.parent}; make it, or choose another place")
     if not os.access(output.absolute().parent, os.W_OK):
         raise RunDirectoryError(f"-o {output}: its folder cannot be written; choose another place")

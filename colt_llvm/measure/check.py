@@ -124,11 +124,16 @@ def _refuse_failure(workload: Workload, observation: Observation, allow_nonzero:
         )
     raise ProgramError(
         f"workload {workload.name}: the baseline ends with {_status(observation.status)}{said}; check its arguments, "
-        f"or allow a nonzero status if that is what it should do{_input_hint(workload)}"
+        f"or allow a nonzero status (--allow-nonzero) if that is what it should do{_input_hint(workload)}"
     )
 
 
 def _refuse_wrong_output(workload: Workload, observation: Observation, check: Check | None) -> None:
+    for name, content in observation.outputs.items():
+        if content is None:
+            raise ProgramError(
+                f"workload {workload.name}: the baseline writes no file {name}; correct the name, or leave it out"
+            )
     if workload.expected_stdout is None:
         return
     try:

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from colt_llvm.errors import UsageError
-from colt_llvm.search import OBJECTIVES
+from colt_llvm.search import OBJECTIVES, Objective
 
 DEFAULT_SECONDS = 120.0
+FIGURES = ("runtime", "size", "text", "instructions")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class TuneOptions:
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise UsageError(f"--objective {self.objective!r}: use one of {', '.join(OBJECTIVES)}")
+        if unknown := sorted(set(self.weights or ()) - set(FIGURES)):
+            raise UsageError(f"--weight {unknown[0]!r}: is no figure; use one of {', '.join(FIGURES)}")
+        Objective(self.objective, self.weights or {})  # refuses weights that mean nothing
+        if self.memory_bytes is not None and self.memory_bytes < 1:
+            raise UsageError("--memory: use 1 MiB or more")
         if self.trials is not None and self.trials < 1:
             raise UsageError(f"--trials {self.trials}: use 1 or more")
         for option, value in (("--time", self.seconds), ("--timeout", self.timeout_seconds)):
