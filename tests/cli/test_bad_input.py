@@ -303,7 +303,8 @@ def test_applying_to_what_is_not_there(told: Told, here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status"), [(["tune", "gone.c"], 2), (["tune", "--resume", "."], 6), (["apply", "x", "y", "-o", "z"], 7)]
+    ("arguments", "status"),
+    [(["tune", "gone.c"], 2), (["tune", "--resume", "."], 6), (["apply", "x", "y", "-o", "z"], 7)],
 )
 def test_the_process_ends_with_that_status(here: Path, arguments: list[str], status: int) -> None:
     child = subprocess.run(
