@@ -10,6 +10,7 @@ A process that is killed at any moment leaves at worst a torn last line; it is c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -119,12 +120,17 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a file that is either whole or not there. Raises RunDirectoryError."""
     temporary = path.with_name(path.name + ".tmp")
     with _explained(path):
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1, allow_nan=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            with open(temporary, "w", encoding="utf-8") as file:
+                json.dump(value, file, indent=1, allow_nan=False)
+                file.write("\n")
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
 
 
 def _read_trials(path: Path) -> tuple[list[dict[str, Any]], int]:
