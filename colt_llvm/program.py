@@ -166,11 +166,7 @@ def program_from_files(
 ) -> Program:
     """A program from source files: C, C++, or LLVM IR (``.ll``, ``.bc``). Raises UsageError."""
     paths = [Path(source) for source in sources]
-    for path in [*paths, *map(Path, harness)]:
-        if path.suffix not in C_SUFFIXES + CXX_SUFFIXES + IR_SUFFIXES:
-            raise UsageError(f"{path}: is not C, C++ or LLVM IR; name a .c, .cpp, .ll or .bc file")
-        if not path.is_file():
-            raise UsageError(f"{path}: no such file")
+    _refuse_other_files([*paths, *map(Path, harness)])
     return Program(
         name=paths[0].stem,
         sources=tuple(path.resolve() for path in paths),
@@ -180,6 +176,16 @@ def program_from_files(
         check=Check(float_tolerance),
         harness=tuple(Path(source).resolve() for source in harness),
     )
+
+
+def _refuse_other_files(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if _is_plain_name(path):
+            raise UsageError(f"{path}: no such file, and no included program; colt-llvm programs lists those")
+        if path.suffix not in C_SUFFIXES + CXX_SUFFIXES + IR_SUFFIXES:
+            raise UsageError(f"{path}: is not C, C++ or LLVM IR; name a .c, .cpp, .ll or .bc file")
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file")
 
 
 def programs_directory() -> Path:
@@ -215,6 +221,7 @@ def _is_plain_name(path: Path) -> bool:
 
 
 def _override(program: Program, **options: Any) -> Program:
+    _refuse_other_files([Path(source) for source in options.get("harness", ())])
     changes: dict[str, Any] = {
         "cflags": program.cflags + tuple(options.get("cflags", ())),
         "ldflags": program.ldflags + tuple(options.get("ldflags", ())),
