@@ -65,7 +65,7 @@ def load_recipe(path: Path) -> Recipe:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}); name a recipe.json that tune wrote") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise RecipeError(f"{path}: is not JSON ({error}); name a recipe.json that tune wrote") from None
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise RecipeError(f"{path}: is not a colt-llvm recipe; name a recipe.json that tune wrote")
@@ -101,6 +101,8 @@ def _from_data(data: Mapping[str, Any]) -> Recipe:
 def _texts(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise TypeError(f"a list of texts is needed, not {values!r}")
+    if any("\0" in value for value in values):
+        raise ValueError("a text holds a zero byte")
     return tuple(values)
 
 

@@ -37,7 +37,7 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path, cflags: tuple[
     """Build PROGRAM with the recipe that tune wrote."""
     from dataclasses import replace
 
-    from colt_llvm.errors import RecipeError
+    from colt_llvm.errors import PassError, RecipeError
     from colt_llvm.output import check_output, write_output
     from colt_llvm.recipe import apply_recipe, differences, load_recipe
     from colt_llvm.toolchain import find_toolchain
@@ -52,7 +52,10 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path, cflags: tuple[
     program = replace(program, **changes)
     check_output(output, program)
     toolchain = find_toolchain(llvm_prefix)
-    objects = apply_recipe(loaded, toolchain, program)
+    try:
+        objects = apply_recipe(loaded, toolchain, program)
+    except PassError as error:
+        raise RecipeError(f"{recipe}: its pipeline does not run on this program ({error}); tune again") from error
     found = differences(loaded, program, toolchain, objects)
     if found and strict:
         raise RecipeError(f"{recipe}: does not fit: {'; '.join(found)}; tune again, or leave out --strict")
