@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from colt_llvm.compilation import link
-from colt_llvm.errors import ColtError, CompileError, OutputLimitExceeded, ProcessTimeout
+from colt_llvm.errors import ColtError, CommandNotFound, CompileError, OutputLimitExceeded, ProcessTimeout, UsageError
 from colt_llvm.measure import Observation, TrialMeasurement, TrialPolicy, difference, judge_baseline, measure_trial
 from colt_llvm.measure.runner import run_workload
 from colt_llvm.process import Limits
@@ -65,10 +65,13 @@ class Judge:
         try:
             link(toolchain, program, objects, judge.baseline)
             limits = Limits(options.timeout_seconds, options.memory_bytes)
-            judge.expected = judge_baseline(
-                judge.baseline, program.workloads, check=program.check, limits=limits, core=core,
-                allow_nonzero=options.allow_nonzero,
-            )  # fmt: skip
+            try:
+                judge.expected = judge_baseline(
+                    judge.baseline, program.workloads, check=program.check, limits=limits, core=core,
+                    allow_nonzero=options.allow_nonzero,
+                )  # fmt: skip
+            except CommandNotFound as error:
+                raise UsageError(f"--run: {error}") from error
         except BaseException:
             judge.close()
             raise
