@@ -68,7 +68,7 @@ def trial_from_dict(record: Mapping[str, Any]) -> TrialRecord:
             outcome_from_dict(record["outcome"]), float(record["seconds"]), bool(record["known"]),
             str(record["detail"]), bool(record["checked"]), dict(record["samples"]),
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(f"trials.jsonl: holds something that is no trial ({error}); start a new run") from None
 
 

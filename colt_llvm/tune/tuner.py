@@ -65,20 +65,23 @@ def resume(
         if trials is not None or seconds is not None:
             given |= {"trials": trials, "seconds": seconds}
         options = TuneOptions.from_dict(given)
-    except (KeyError, TypeError, ValueError) as error:
+        digests = dict(header["sources"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(f"{run_directory}/run.json: is damaged ({error}); start a new run") from None
-    _refuse_changes(header, program, toolchain, run_directory)
+    _refuse_changes(header, digests, program, toolchain, run_directory)
     output = output or (Path(header["output"]) if header.get("output") else None)
     return _run(program, toolchain, options, run_directory, records, output, on_progress, stop)
 
 
-def _refuse_changes(header: Mapping[str, Any], program: Program, toolchain: Toolchain, directory: Path) -> None:
+def _refuse_changes(
+    header: Mapping[str, Any], digests: Mapping[str, Any], program: Program, toolchain: Toolchain, directory: Path
+) -> None:
     if header.get("llvm") != toolchain.version:
         raise UsageError(
             f"{directory}: was made with LLVM {header.get('llvm')}, and this is {toolchain.version}; use --llvm-prefix"
         )
     for source in program.sources:
-        if not source.is_file() or header["sources"].get(str(source)) != source_digest(source):
+        if not source.is_file() or digests.get(str(source)) != source_digest(source):
             raise UsageError(f"{source}: has changed since the run began; start a new run")
 
 
