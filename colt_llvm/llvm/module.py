@@ -25,12 +25,13 @@ class TargetMachine:
 
     def __init__(self, library: Library, triple: str, codegen_level: int, cpu: str = "", features: str = "") -> None:
         self._library = library
+        self.handle: int | None = None
         call = library.call
         target, message = c_void_p(), c_void_p()
         if call.LLVMGetTargetFromTriple(triple.encode(), byref(target), byref(message)):
             text = library.take_message(message.value)
             raise ToolchainError(f"{triple}: {text}; this libLLVM cannot generate code for it")
-        self.handle: int | None = call.LLVMCreateTargetMachine(
+        self.handle = call.LLVMCreateTargetMachine(
             target, triple.encode(), cpu.encode(), features.encode(), codegen_level, _RELOC_PIC, _CODE_MODEL_DEFAULT
         )
         if not self.handle:
