@@ -82,7 +82,7 @@ def _panel(title: str, progress: Progress) -> Table:
 def print_result(result: TuneResult) -> None:
     """On standard output."""
     console = Console(highlight=False, soft_wrap=True)
-    table = Table(title=f"{result.program}: {result.verdict}", title_justify="left")
+    table = Table(title=escape(f"{result.program}: {result.verdict}"), title_justify="left")
     table.add_column("")
     table.add_column(result.baseline, justify="right")
     table.add_column("tuned" if result.improved else "kept", justify="right")
