@@ -50,7 +50,7 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path, cflags: tuple[
     if not ldflags:
         changes["ldflags"] = loaded.ldflags
     program = replace(program, **changes)
-    check_output(output, program)
+    check_output(output, program, [recipe])
     toolchain = find_toolchain(llvm_prefix)
     try:
         objects = apply_recipe(loaded, toolchain, program)

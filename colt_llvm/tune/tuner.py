@@ -70,6 +70,7 @@ def resume(
         raise RunDirectoryError(f"{run_directory}/run.json: is damaged ({error}); start a new run") from None
     _refuse_changes(header, digests, program, toolchain, run_directory)
     output = output or (Path(header["output"]) if header.get("output") else None)
+    check_output(output, program)
     return _run(program, toolchain, options, run_directory, records, output, on_progress, stop)
 
 
