@@ -10,6 +10,8 @@ from colt_llvm.errors import UsageError
 from colt_llvm.search import OBJECTIVES, Objective
 
 DEFAULT_SECONDS = 120.0
+_MOST_SECONDS = 1e6  # the kernel takes no longer waits than 24 days
+_MOST_BYTES = 1 << 60
 FIGURES = ("runtime", "size", "text", "instructions")
 
 
@@ -46,13 +48,13 @@ class TuneOptions:
         if unknown := sorted(set(self.weights or ()) - set(FIGURES)):
             raise UsageError(f"--weight {unknown[0]!r}: is no figure; use one of {', '.join(FIGURES)}")
         Objective(self.objective, self.weights or {})  # refuses weights that mean nothing
-        if self.memory_bytes is not None and self.memory_bytes < 1:
-            raise UsageError("--memory: use 1 MiB or more")
+        if self.memory_bytes is not None and not 1 <= self.memory_bytes <= _MOST_BYTES:
+            raise UsageError("--memory: use 1 MiB or more, up to what the machine has")
         if self.trials is not None and self.trials < 1:
             raise UsageError(f"--trials {self.trials}: use 1 or more")
         for option, value in (("--time", self.seconds), ("--timeout", self.timeout_seconds)):
-            if value is not None and not 0 < value < float("inf"):
-                raise UsageError(f"{option} {value:g}: use a number of seconds above 0")
+            if value is not None and not 0 < value <= _MOST_SECONDS:
+                raise UsageError(f"{option} {value:g}: use a number of seconds above 0, up to {_MOST_SECONDS:.0f}")
         if self.workers < 0:
             raise UsageError(f"--workers {self.workers}: use 1 or more, or 0 to choose for this machine")
 
