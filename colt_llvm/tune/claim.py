@@ -27,7 +27,9 @@ from colt_llvm.tune.builder import Built, Sequences, built_from_objects
 from colt_llvm.tune.driver import SequenceBuilder, TrialRecord
 from colt_llvm.tune.judge import Judge, Miscompiled
 
-MOST_FINALISTS = 4
+MOST_FINALISTS = 3
+#: Each finalist more widens every interval and takes time from all; so it has to leave this many rounds.
+_WANTED_ROUNDS = 24
 _SHORTEN_SECONDS = 5.0
 
 
@@ -134,7 +136,7 @@ class Prover:
 
     def _affordable(self, seconds: float) -> int:
         """How many finalists can be timed; at least one."""
-        least = ContestPolicy().least_seconds
+        least = ContestPolicy(min_rounds=_WANTED_ROUNDS).least_seconds
         runs = max(self.judge.run_seconds, 1e-4)
         return max((k for k in range(1, MOST_FINALISTS + 1) if least(k, runs) <= seconds), default=1)
 

@@ -10,6 +10,8 @@ from colt_llvm.errors import UsageError
 from colt_llvm.search import OBJECTIVES, Objective
 
 DEFAULT_SECONDS = 120.0
+#: Of the time, where a run time has to be proved: a gain that cannot be told from noise is no result.
+_PROOF_SHARE = 0.35
 _MOST_SECONDS = 1e6  # the kernel takes no longer waits than 24 days
 _MOST_BYTES = 1 << 60
 FIGURES = ("runtime", "size", "text", "instructions")
@@ -64,12 +66,12 @@ class TuneOptions:
         seconds = self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
         if seconds is None or not self.times_the_program:
             return seconds
-        return seconds * 0.75
+        return seconds * (1 - _PROOF_SHARE)
 
     @property
     def proof_seconds(self) -> float:
         total = self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
-        return 60.0 if total is None else total * 0.25
+        return 60.0 if total is None else total * _PROOF_SHARE
 
     @property
     def times_the_program(self) -> bool:
