@@ -13,7 +13,7 @@ import pytest
 from colt_llvm import doctor
 from colt_llvm.cli.main import EXIT_STATUSES, run
 from colt_llvm.errors import ColtError
-from colt_llvm.program import included_programs, load_program, programs_directory
+from colt_llvm.program import included_programs, program_from_files
 from colt_llvm.toolchain import installed_toolchains
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,9 +65,10 @@ def test_nothing_found_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_doctor_finds_nothing_fatal_here(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    few = [load_program(programs_directory() / name) for name in ("crc_adler", "lz77", "regex_vm")] * 2
+    (tmp_path / "small.c").write_text("int main(void) { return 0; }\n")
+    few = [program_from_files([tmp_path / "small.c"])] * 6
     monkeypatch.setattr(doctor, "included_programs", lambda: few)
     assert run(["doctor", "--quick"]) == 0
     out = capsys.readouterr().out

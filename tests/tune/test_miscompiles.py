@@ -26,8 +26,13 @@ WRONG = {
 }
 
 
+def is_chosen(sequence: Sequence[str]) -> bool:
+    """About every third sequence, and always the same."""
+    return sum(map(ord, "".join(sequence))) % 3 == 1
+
+
 def wrong_builder(folder: Path, text: str) -> type[Builder]:
-    """Builds the wrong program, which is far smaller, for every sequence of three names and more."""
+    """Builds the wrong program, which is far smaller, for some of the sequences."""
     (folder / "wrong.c").write_text(text)
 
     @cache
@@ -38,7 +43,7 @@ def wrong_builder(folder: Path, text: str) -> type[Builder]:
 
     class WrongBuilder(Builder):
         def build(self, sequence: Sequence[str]) -> Built:
-            return wrong() if len(sequence) >= 3 else super().build(sequence)
+            return wrong() if is_chosen(sequence) else super().build(sequence)
 
     return WrongBuilder
 
@@ -51,16 +56,16 @@ def test_a_wrong_program_is_pruned_counted_and_never_wins(
     source = tmp_path / "parts.c"
     source.write_text(SOURCE)
     run = tmp_path / "run"
-    result = tune_here(capfd, source, *EXACT, "--risky", "--trials", "110", "--run-dir", run, "-o", tmp_path / "tuned")
+    result = tune_here(capfd, source, *EXACT, "--risky", "--trials", "25", "--run-dir", run, "-o", tmp_path / "tuned")
     trials = trials_of(run)
     wrong = [trial for trial in trials if trial["outcome"]["failure"] == "miscompile"]
     assert wrong, "the double was asked for the wrong program"
-    assert all(len(t["request"]["sequence"] + t["proposal"]["passes"]) >= 3 for t in wrong)
+    assert all(is_chosen(t["request"]["sequence"] + t["proposal"]["passes"]) for t in wrong)
     assert all(trial["outcome"]["reward"] is None for trial in wrong)
     assert result["failures"] == {"miscompile": len(wrong)}
     assert len({trial["outcome"]["key"] for trial in wrong}) == 1
     assert all(trial["detail"] for trial in wrong)
-    assert len(result["sequence"]) < 3
+    assert not is_chosen(result["sequence"])
 
     # Nothing is built on a sequence that is wrong.
     nodes = {tuple(trial["request"]["sequence"] + trial["proposal"]["passes"]) for trial in wrong}

@@ -153,7 +153,7 @@ def test_tunes_several_files_of_cxx_with_exceptions(tmp_path: Path, capfd: pytes
     for file, text in zip(files, (CXX, HALF), strict=True):
         file.write_text(text)
     result = tune_here(
-        capfd, *files, *EXACT, "--trials", "15", "--cflags", "-std=c++17", "--run-dir", tmp_path / "run",
+        capfd, *files, *EXACT, "--trials", "6", "--cflags", "-std=c++17", "--run-dir", tmp_path / "run",
         "-o", tmp_path / "tuned",
     )  # fmt: skip
     assert_honest(result, tmp_path / "run")
@@ -202,10 +202,10 @@ def test_several_workers_share_the_work_and_leave_nothing_out(
     source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     result = tune_here(
-        capfd, source, "--objective", "size", "--trials", "40", "--workers", "4", "--run-dir", tmp_path / "run"
+        capfd, source, "--objective", "size", "--trials", "16", "--workers", "4", "--run-dir", tmp_path / "run"
     )
     assert_honest(result, tmp_path / "run")
-    assert sorted(trial["request"]["id"] for trial in trials_of(tmp_path / "run")) == list(range(40))
+    assert sorted(trial["request"]["id"] for trial in trials_of(tmp_path / "run")) == list(range(16))
 
 
 @pytest.mark.parametrize("objective", ["size", "instructions"])
@@ -222,15 +222,13 @@ def test_where_nothing_can_be_gained_nothing_is_claimed(
     assert subprocess.run([tmp_path / "out"]).returncode == 0, "the baseline is handed over"
 
 
-@pytest.mark.parametrize("major", [22, 19, 16])
-def test_tunes_with_each_version_of_llvm(
-    source: Path, tmp_path: Path, major: int, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize("major", [19, 16])
+def test_tunes_with_an_older_llvm(source: Path, tmp_path: Path, major: int, capfd: pytest.CaptureFixture[str]) -> None:
     toolchain = next((found for found in installed_toolchains() if found.major == major), None)
     if toolchain is None:
         pytest.skip(f"LLVM {major} is not installed")
     result = tune_here(
-        capfd, source, *EXACT, "--trials", "15", "--llvm-prefix", toolchain.prefix, "--run-dir", tmp_path / "run",
+        capfd, source, *EXACT, "--trials", "8", "--llvm-prefix", toolchain.prefix, "--run-dir", tmp_path / "run",
         "-o", tmp_path / "tuned",
     )  # fmt: skip
     assert_honest(result, tmp_path / "run")
