@@ -99,9 +99,8 @@ def run(arguments: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        _say(
-            f"{place}{error.strerror or error}; free some space, or use folders that can be written (TMPDIR, --run-dir)"
-        )
+        what = error.strerror or str(error).partition("\n")[0]
+        _say(f"{place}{what}; free some space, or use folders that can be written (TMPDIR, --run-dir)")
         return 6
 
 

@@ -82,14 +82,15 @@ def command(**given: Any) -> None:  # fmt: skip
     """
     options = _options(given)
     program = _program(given)
-    # Imported here: a wrong option is told without waiting for them.
-    from colt_llvm.cli.view import live_view, print_result
     from colt_llvm.toolchain import find_toolchain
+
+    toolchain = find_toolchain(given["llvm_prefix"])
+    # Imported here: what is wrong above is told without waiting for them.
+    from colt_llvm.cli.view import live_view, print_result
     from colt_llvm.tune.progress import TuneResult
     from colt_llvm.tune.records import result_to_dict
     from colt_llvm.tune.tuner import resume, tune
 
-    toolchain = find_toolchain(given["llvm_prefix"])
     output = given["output"]
     result: TuneResult
     with _ended_by_signal() as stop:
