@@ -44,7 +44,7 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
     "seconds",
     type=float,
     metavar="SECONDS",
-    help="Stop after this time, the proof included. Default: 120, if --trials is not given.",
+    help="Time for the search and, where it is run time, its proof. Default: 120, if --trials is not given.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Repeats a run, with --workers 1.")
 @click.option(
