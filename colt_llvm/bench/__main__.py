@@ -48,7 +48,7 @@ def size(results: Path, seconds: float, jobs: int) -> None:
 
 
 @cli.command()
-@click.option("--seconds", default=100.0, show_default=True)
+@click.option("--seconds", default=70.0, show_default=True)
 @click.pass_obj
 def runtime(results: Path, seconds: float) -> None:
     """Objective runtime, one program at a time."""

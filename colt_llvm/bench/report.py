@@ -33,7 +33,7 @@ _SIZE_TEXT = (
     "from its recipe's one pipeline, and checked on all its workloads.\n"
 )
 _RUNTIME_TEXT = (
-    "`colt-llvm tune PROGRAM --time 100`, one program at a time. The baseline is plain `clang -O3`. The interval is of "
+    "`colt-llvm tune PROGRAM --time 70`, one program at a time. The baseline is plain `clang -O3`. The interval is of "
     "the final claim, measured apart from the search; a program counts as improved only where it is past 1 and past "
     "the host's noise in that contest. `busy` is the share of the search in which the measuring core ran the user's "
     "program.\n"
