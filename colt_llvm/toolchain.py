@@ -101,10 +101,16 @@ def _candidates() -> Iterator[Path]:
 
 
 def _from_prefix(prefix: Path) -> Toolchain:
+    rejected: ColtError | None = None
     for name in ("clang", *(f"clang-{major}" for major in SUPPORTED_MAJORS)):
         for folder in (prefix / "bin", prefix):
             if (folder / name).is_file():
-                return _from_clang((folder / name).resolve())
+                try:
+                    return _from_clang((folder / name).resolve())
+                except ColtError as error:  # another one may lie beside it
+                    rejected = rejected or error
+    if rejected is not None:
+        raise rejected
     raise ToolchainError(f"{prefix}: holds no bin/clang; --llvm-prefix takes a folder such as /usr/lib/llvm-22")
 
 

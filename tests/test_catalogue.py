@@ -259,8 +259,10 @@ def test_a_sequence_survives_its_texts_and_its_names(actions: list[Action]) -> N
 
 NESTED = st.recursive(
     st.text("abc-=;", min_size=1),
-    lambda inner: st.builds(lambda name, parts: f"{name}({','.join(parts)})", st.text("ab"), st.lists(inner))
-    | st.builds(lambda name, parts: f"{name}<{','.join(parts)}>", st.text("ab"), st.lists(inner)),
+    lambda inner: (
+        st.builds(lambda name, parts: f"{name}({','.join(parts)})", st.text("ab"), st.lists(inner))
+        | st.builds(lambda name, parts: f"{name}<{','.join(parts)}>", st.text("ab"), st.lists(inner))
+    ),
 )
 
 

@@ -109,11 +109,25 @@ def command(**given: Any) -> None:  # fmt: skip
         print_result(result)
 
 
+#: What may be said anew when a run goes on; everything else is the run's own.
+_WITH_RESUME = {"resume", "trials", "seconds", "output", "as_json", "llvm_prefix"}
+
+
+def _refuse_other_options() -> None:
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if typed and name not in _WITH_RESUME and context.params.get(name) not in ((), None):
+            raise UsageError(f"--resume keeps the run's own options; leave out {parameter.opts[0]}")
+
+
 def _program(given: dict[str, Any]) -> Program | None:
     """None to go on with a run."""
     if given["resume"] is not None:
         if given["sources"] or given["run_dir"]:
             raise UsageError("--resume goes on with the program of that run; leave out sources and --run-dir")
+        _refuse_other_options()
         return None
     return program_from_options(
         given["sources"], given["cflags"], given["ldflags"], given["harness"], given["arguments"],

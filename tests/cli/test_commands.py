@@ -107,3 +107,9 @@ def test_a_name_in_brackets_is_a_name(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert "odd [red]name: no improvement found" in out
     assert "odd [red]name: size: " in err
     assert f"written: {tmp_path}/[b]out" in out
+
+
+def test_resume_refuses_what_belongs_to_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tune", "--resume", str(tmp_path), "--objective", "size"]) == 2
+    assert "leave out --objective" in capsys.readouterr().err
+    assert run(["tune", "--resume", str(tmp_path), "--trials", "5"]) == 6  # allowed; there is just no run
