@@ -61,7 +61,18 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point of the console script."""
-    sys.exit(run(arguments))
+    status = run(arguments)
+    _settle_streams()
+    sys.exit(status)
+
+
+def _settle_streams() -> None:
+    """What cannot be written any more is dropped: else Python tries again at exit, and ends with a status of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -94,8 +105,7 @@ def run(arguments: list[str] | None = None) -> int:
         return 130
     except SystemExit:
         # How click and rich end when the reader of our output is gone, as with `| head`. Nothing else of ours ends
-        # like this. Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # like this.
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
