@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _settle_streams() -> None:
-    """What cannot be written any more is dropped: else Python tries again at exit, and ends with a status of its own."""
+    """Drop what cannot be written any more: else Python tries again at exit, and ends with a status of its own."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

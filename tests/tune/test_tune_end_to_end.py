@@ -17,13 +17,13 @@ from colt_llvm.llvm import Module
 from colt_llvm.measure import loaded_digest
 from colt_llvm.program import program_from_files
 from colt_llvm.recipe import load_recipe
-from colt_llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.tune.judge import Judge
 
 
 @pytest.fixture(scope="module")
 def newest() -> Toolchain:
-    return installed_toolchains()[0]
+    return find_toolchain()
 
 
 @pytest.fixture
