@@ -24,8 +24,8 @@ def write_report(results: Path, output: Path) -> None:
 
 
 _INTRODUCTION = (
-    "Written by `make bench`. Ratios are baseline over tuned, so above 1 is better. The machine was a shared one with "
-    "virtual cores; figures in seconds hold for it alone.\n"
+    "Written by `make bench`, whose parts can be run at different times. Ratios are baseline over tuned, so above 1 is "
+    "better. The machine was a shared one with virtual cores and was not idle; figures in seconds hold for it alone.\n"
 )
 _SIZE_TEXT = (
     "`colt-llvm tune PROGRAM --objective size --time 60 --workers 1`, two programs at a time on two cores. Bytes are "
