@@ -36,7 +36,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """verdict: ``improved`` or ``no improvement found``; in the latter the baseline is kept. ``notes``: why, where noise did it.
+    """verdict: ``improved`` or ``no improvement found``; in the latter the baseline is kept, and ``notes`` may say why.
 
     ratio: baseline / tuned of the objective's figure, with ``interval`` for a measured time; 1 where nothing was found.
     figures: name -> (baseline, tuned). front: the trials that no other beats in both run time and size.
