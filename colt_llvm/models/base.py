@@ -1,0 +1,145 @@
+"""What a model is, whatever answers behind it: a specification, one method, and typed failures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.models.question import Question
+
+ModelKind = Literal["openai", "embedded", "replay", "scripted", "random"]
+MODEL_KINDS: tuple[ModelKind, ...] = ("openai", "embedded", "replay", "scripted", "random")
+
+
+@dataclass(frozen=True)
+class Price:
+    """Money per million tokens, in one currency throughout a run. cached: of input that the provider had cached."""
+
+    input: float = 0.0
+    cached: float = 0.0
+    output: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(value) and value >= 0 for value in (self.input, self.cached, self.output)):
+            raise UsageError("prices are per million tokens and must be 0 or more: give input, cached and output")
+
+    def of(self, usage: Usage) -> float:
+        """What this usage costs. ``cached_tokens`` are part of ``prompt_tokens``."""
+        fresh = usage.prompt_tokens - usage.cached_tokens
+        millionths = fresh * self.input + usage.cached_tokens * self.cached + usage.completion_tokens * self.output
+        return millionths / 1e6
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one call. cached_tokens: the part of prompt_tokens that came from the provider's cache."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model as configured. Holds the *name* of the variable with the key, never a key.
+
+    parameters: count, above 0; decides who is small. model: the name that the endpoint knows; ``name`` when left out.
+    structured: "auto" finds out once whether the endpoint takes a JSON schema, JSON mode or plain text only.
+    context_tokens: prompt and answer together; the prompt is cut to fit. max_output_tokens: of one answer.
+    concurrency: calls to this model at once. options: sent with each request as they are (temperature, ...).
+    """
+
+    name: str
+    kind: ModelKind
+    parameters: float
+    price: Price = field(default_factory=Price)
+    base_url: str | None = None
+    model: str = ""
+    key_variable: str | None = None
+    structured: Literal["auto", "schema", "json", "text"] = "auto"
+    context_tokens: int = 16_384
+    max_output_tokens: int = 1_024
+    timeout_seconds: float = 120.0
+    max_retries: int = 4
+    concurrency: int = 8
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_language_model(self) -> bool:
+        """Whether it reads the prompt's text (and pays for it), and not the question's values."""
+        return self.kind in ("openai", "scripted")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a chat. role: "system" or "user"."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question, and how it reads as text. The text is made only when somebody reads it."""
+
+    question: Question
+    render: Callable[[], tuple[Message, ...]]
+
+    @cached_property
+    def messages(self) -> tuple[Message, ...]:
+        """The stable part first (system), then what changes (user)."""
+        return self.render()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: text in the protocol of :mod:`colt_llvm.proposal.answer`, and what it took."""
+
+    text: str
+    usage: Usage = field(default_factory=Usage)
+
+
+class CallError(ColtError, ConnectionError):
+    """A call to a model failed. The message is safe to show: it holds no key.
+
+    kind: "timeout", "connection", "rate limit", "server error", "authentication", "bad request", "too long",
+    "truncated", "empty", "refusal", "cancelled", ...: counted by kind in the ledger.
+    retryable: whether asking the same again can help. retry_after_seconds: how long the endpoint asked to wait.
+    usage: what the failed call took all the same.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after_seconds: float | None = None,
+        usage: Usage | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds
+        self.usage = usage or Usage()
+
+
+class LanguageModel(Protocol):
+    """Anything that answers. Called from several threads at once."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+
+    def ask(self, prompt: Prompt, timeout_seconds: float) -> Answer:
+        """One call, no retry. Raises CallError."""
+
+    def close(self) -> None:
+        """Let go of connections. Closing twice is harmless."""

@@ -1,0 +1,114 @@
+"""What a model is asked, as plain values: the prompt's text is made of them, and embedded models read them as they are.
+
+Everything here follows from the tree, the request and the state's own code; no clock, so that a run repeats.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class State:
+    """A program state of the tree.
+
+    sequence: passes and edits from the root. reward: natural log of the ratio to the baseline, higher is better.
+    figures: costs, lower is better (seconds, bytes, counts). made_by: the model that proposed it; "" for the root.
+    """
+
+    sequence: tuple[str, ...]
+    reward: float
+    figures: Mapping[str, float] = field(default_factory=dict)
+    made_by: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Baseline over this state: above 1 is better than the baseline."""
+        return math.exp(self.reward)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Something that was proposed at a state before. gain: its reward less the state's; None when it failed.
+
+    failure: "transposition" (object code that was known), "miscompile", "crash", ...; None for a live child.
+    """
+
+    passes: tuple[str, ...]
+    model: str
+    gain: float | None
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a state's code.
+
+    features: InstCount of the completed IR by name (``TotalInsts``, ``LoadCount``, ...).
+    changed_functions: those whose code differs from the baseline's. remarks: LLVM's own, one line each, the most
+    telling first. excerpt: IR of the hottest code, already cut to a size. excerpt_of: its function.
+    """
+
+    features: Mapping[str, float] = field(default_factory=dict)
+    changed_functions: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    excerpt: str = ""
+    excerpt_of: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model that may be named as the next one, with what it has done so far.
+
+    parameters: count. hit_rate: children better than their parents, in 0..1; None before the first call.
+    price: money per million output tokens; None where nothing is charged.
+    """
+
+    name: str
+    parameters: float
+    calls: int = 0
+    hit_rate: float | None = None
+    errors: int = 0
+    price: float | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request of the search, with all that the acting model is told.
+
+    kind: "seed" or "expand": propose; "correct": ``rejected`` regressed, say what to do instead.
+    asked_before: models that made this state, its parent and its grandparent, nearest first.
+    tried: what was proposed at this state before, oldest first.
+    paid: action -> mean gain of the proposals that held it, over the whole tree; only those that were tried.
+    program: features of the root state, as in ``Evidence.features``: the same throughout a run.
+    passes, edits: names that may be used; ``edits`` leave passes out of the pipeline that completes the sequence.
+    trials_done, trials_wanted: budget; trials_wanted is None where time alone ends the search.
+    calls, tokens, cost: spent so far in this run; cost in the currency of the prices.
+    """
+
+    request_id: int
+    seed: int
+    kind: str
+    acting: str
+    objective: str
+    baseline: str
+    cpu: str
+    state: State
+    parent: State | None = None
+    grandparent: State | None = None
+    tried: tuple[Attempt, ...] = ()
+    paid: Mapping[str, float] = field(default_factory=dict)
+    rejected: Attempt | None = None
+    best: State | None = None
+    offers: tuple[Offer, ...] = ()
+    program: Mapping[str, float] = field(default_factory=dict)
+    passes: tuple[str, ...] = ()
+    edits: tuple[str, ...] = ()
+    evidence: Evidence = field(default_factory=Evidence)
+    trials_done: int = 0
+    trials_wanted: int | None = None
+    calls: int = 0
+    tokens: int = 0
+    cost: float = 0.0
