@@ -132,6 +132,10 @@ class CallError(ColtError, ConnectionError):
         self.usage = usage or Usage()
 
 
+class NoMoreCalls(ColtError):
+    """Nothing will be answered any more in this run: the search ends cleanly with the best so far."""
+
+
 class LanguageModel(Protocol):
     """Anything that answers. Called from several threads at once."""
 

@@ -8,7 +8,7 @@ run that was resumed from its journal goes on as if it had not been interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from colt_llvm.errors import UsageError
 from colt_llvm.pipeline import is_edit
@@ -45,6 +45,10 @@ class BlindProposer:
         self.first = tuple(edit for edit in FIRST_EDITS if edit in known)
         self._rewards: dict[tuple[str, ...], float] = {(): 0.0}
         self._credit: dict[str, float] = {}
+
+    def prepare(self, request: Request) -> Callable[[], Proposal]:
+        """The answer, not drawn yet."""
+        return lambda: self.propose(request)
 
     def propose(self, request: Request) -> Proposal:
         """Single actions first, for as many requests as there are in ``first``; then draws."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from colt_llvm.search.colt import ColtSearch
 from colt_llvm.search.objective import OBJECTIVES, BadFigureError, MissingFigureError, Objective
-from colt_llvm.search.options import ColtOptions
+from colt_llvm.search.options import PRESETS, ColtOptions, preset
 from colt_llvm.search.pareto import ParetoFront, pareto_front
 from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Strategy, Trial
 from colt_llvm.search.random_proposer import RandomProposer
@@ -18,6 +18,7 @@ from colt_llvm.search.tree import Node, Tree
 
 __all__ = [
     "OBJECTIVES",
+    "PRESETS",
     "BadFigureError",
     "ColtOptions",
     "ColtSearch",
@@ -38,4 +39,5 @@ __all__ = [
     "Tree",
     "Trial",
     "pareto_front",
+    "preset",
 ]

@@ -170,8 +170,8 @@ class ColtSearch:
         """Whether the child is to be corrected first; it is then held, and not backed up until that is settled."""
         if request.kind == "seed":
             return False
-        # A stand-in's regression after a bad answer is the acting model's: it gave nothing better.
-        answerable = proposal.model if proposal.model in self.models else request.model
+        # A stand-in's regression after a bad answer is that of the model asked: it gave nothing better.
+        answerable = proposal.model if proposal.model in self.models else proposal.asked or request.model
         leaf = self.tree.nodes[request.node]
         regression = is_regression(_reward(child), _reward(leaf))
         if not self.run.observe(regression, self.models.is_small(answerable)):

@@ -39,7 +39,8 @@ class Proposal:
     passes: tuple[str, ...]
     next_model: str
     model: str  # who made it; a name outside the model set (e.g. "random") marks a stand-in
-    error: str | None = None  # kind of bad answer, counted on the acting model
+    error: str | None = None  # kind of bad answer, counted on the model that was asked
+    asked: str = ""  # who was asked, where that was not the acting model (one that keeps failing is set aside)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ def proposal_to_dict(proposal: Proposal) -> Record:
         "next_model": proposal.next_model,
         "model": proposal.model,
         "error": proposal.error,
+        "asked": proposal.asked,
     }
 
 
@@ -32,6 +33,7 @@ def proposal_from_dict(record: Mapping[str, Any]) -> Proposal:
         next_model=_text(record, "next_model"),
         model=_text(record, "model"),
         error=_text_or_none(record, "error"),
+        asked=_text_or_none(record, "asked") or "",
     )
 
 

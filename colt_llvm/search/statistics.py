@@ -34,12 +34,13 @@ class Statistics:
     def answered(self, request: Request, proposal: Proposal) -> None:
         """Count the answer. A model is charged when it answered or erred, not when another stood in unasked.
 
-        So a random expansion after a bad answer is one call and one error of the acting model, and an answer of
-        another known model is a call of that one.
+        So a random expansion after a bad answer is one call and one error of the model that was asked, and an answer
+        of another known model is a call of that one.
         """
-        if proposal.error is not None:
-            self.by_model[request.model].errors += 1
-        charged = {proposal.model} if proposal.error is None else {proposal.model, request.model}
+        asked = proposal.asked or request.model
+        if proposal.error is not None and asked in self.by_model:
+            self.by_model[asked].errors += 1
+        charged = {proposal.model} if proposal.error is None else {proposal.model, asked}
         for name in charged & self.by_model.keys():
             if request.kind == "correct":
                 self.by_model[name].corrections += 1

@@ -1,7 +1,8 @@
 """The loop: ask the strategy, propose, build, check, measure, tell. Every trial is in the journal before the next.
 
-Requests in flight are built side by side; where run time decides, one thread alone runs programs, on a core that
-nothing else of ours uses. With one request in flight everything happens in turn, and a run repeats from its seed.
+Each stage has threads of its own: models think side by side while others are built, and where run time decides, one
+thread alone runs programs, on a core that nothing else of ours uses. With one request in flight everything happens
+in turn, and a run repeats from its seed.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from pathlib import Path
 from typing import Any, Protocol
 
 from colt_llvm.errors import ColtError, PassCrashed, PassError, PassOutOfMemory, PassTimedOut
+from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.search import Objective, Outcome, Proposal, Request, Strategy
 from colt_llvm.tune.builder import Built
 from colt_llvm.tune.judge import Judge, Miscompiled
+from colt_llvm.tune.lending import Lending
 
 _POLL_SECONDS = 0.1
 
@@ -27,7 +30,11 @@ class SequenceBuilder(Protocol):
 
 
 class Proposer(Protocol):
-    def propose(self, request: Request) -> Proposal: ...
+    def prepare(self, request: Request) -> Callable[[], Proposal]:
+        """Note how the search stands now, in its own thread. The answer is then called in another one.
+
+        It may raise NoMoreCalls: then the search ends when what is under way has ended.
+        """
 
 
 @dataclass
@@ -61,15 +68,24 @@ class TrialRecord:
 
 @dataclass
 class _Flight:
-    """A request on its way; ``built`` once it has been built."""
+    """A request on its way; ``proposal`` once it was answered, ``built`` once that has been built."""
 
     request: Request
     proposal: Proposal | None = None
     built: Built | None = None
 
 
+@dataclass
+class _Stages:
+    """Threads for each stage of a flight."""
+
+    propose: ThreadPoolExecutor
+    build: ThreadPoolExecutor
+    judge: ThreadPoolExecutor
+
+
 class Driver:
-    """builders: idle ones, taken and given back by the threads that build; as many as may build at once.
+    """builders: lent to the threads that build; as many as may build at once.
 
     verdicts: object key -> what is known of it; filled beforehand on resume.
     on_trial: called with each trial, in the order in which the strategy is told.
@@ -79,8 +95,8 @@ class Driver:
         self,
         strategy: Strategy,
         proposer: Proposer,
-        builders: list[SequenceBuilder],
-        judge: Judge,
+        builders: Lending[SequenceBuilder],
+        judge: Judge | None,
         objective: Objective,
         baseline: Mapping[str, float],
         on_trial: Callable[[TrialRecord], None],
@@ -92,10 +108,7 @@ class Driver:
     ) -> None:
         self._strategy = strategy
         self._proposer = proposer
-        self._idle: SimpleQueue[SequenceBuilder] = SimpleQueue()
-        for builder in builders:
-            self._idle.put(builder)
-        self._builder_count = len(builders)
+        self._builders = builders
         self._judge = judge
         self._objective = objective
         self._baseline = baseline
@@ -107,29 +120,34 @@ class Driver:
         self._lock = threading.Lock()
         self.best_reward = 0.0
         self.best_ratio = 1.0
+        self.ended_because = ""
 
     def run(
         self, *, trials: int | None, seconds: float | None, elapsed: float = 0.0, stop: threading.Event | None = None
     ) -> None:
-        """Until ``trials`` more are done, ``seconds`` since the start (``elapsed`` of them gone) or ``stop``."""
+        """Until ``trials`` more are done, ``seconds`` since the start (``elapsed`` of them gone) or ``stop``.
+
+        ``ended_because`` says why where it was neither of these.
+        """
         self._started = self._clock() - elapsed
         stop = stop or threading.Event()
         begun = 0
         flights: dict[Future[Any], _Flight] = {}
         timing = self._objective.name in ("runtime", "balanced")
         with (
-            ThreadPoolExecutor(self._builder_count, "build") as build_pool,
-            ThreadPoolExecutor(1 if timing else self._builder_count, "judge") as judge_pool,
+            ThreadPoolExecutor(self._in_flight, "propose") as propose,
+            ThreadPoolExecutor(self._builders.count, "build") as build,
+            ThreadPoolExecutor(1 if timing else self._builders.count, "judge") as judge,
         ):
+            stages = _Stages(propose, build, judge)
             try:
                 while True:
                     over = stop.is_set() or (seconds is not None and self._elapsed() >= seconds)
                     while not over and len(flights) < self._in_flight and (trials is None or begun < trials):
-                        request = self._strategy.ask()
-                        if request is None:
+                        if self.ended_because or (request := self._strategy.ask()) is None:
                             break
                         begun += 1
-                        flights[build_pool.submit(self._build, request)] = _Flight(request)
+                        flights[propose.submit(self._proposer.prepare(request))] = _Flight(request)
                     if not flights:
                         return
                     if over:
@@ -138,7 +156,7 @@ class Driver:
                     done, _ = wait(flights, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                     # In the order of asking, so that equal timing gives equal order.
                     for future in sorted(done, key=lambda future: flights[future].request.id):
-                        self._advance(future, flights, judge_pool)
+                        self._advance(future, flights, stages)
             finally:
                 for future in flights:
                     future.cancel()
@@ -161,38 +179,44 @@ class Driver:
             future.cancel()
             self._strategy.abandon(flight.request)
 
-    def _advance(self, future: Future[Any], flights: dict[Future[Any], _Flight], pool: ThreadPoolExecutor) -> None:
+    def _advance(self, future: Future[Any], flights: dict[Future[Any], _Flight], stages: _Stages) -> None:
         """A stage has ended: go to the next one, or tell."""
         flight = flights.pop(future)
-        if flight.built is not None:
+        if flight.proposal is None:
+            try:
+                flight.proposal = future.result()
+            except NoMoreCalls as reason:
+                self.ended_because = str(reason)
+                self._strategy.abandon(flight.request)
+                return
+            sequence = flight.request.sequence + flight.proposal.passes
+            flights[stages.build.submit(self._build, sequence)] = flight
+        elif flight.built is None:
+            built = future.result()
+            if isinstance(built, Verdict):
+                self._tell(flight, built, known=False, key=None)
+                return
+            flight.built = built
+            known = self.verdicts.get(built.key)
+            if known is not None and not self._needs_check(known):
+                self._tell(flight, known, known=True, key=built.key)
+            else:
+                flights[stages.judge.submit(self._evaluate, built, flight.request.id)] = flight
+        else:
             known_before = flight.built.key in self.verdicts
             verdict = self.verdicts[flight.built.key] = future.result()
             self._tell(flight, verdict, known_before, flight.built.key)
-            return
-        flight.proposal, built, failed = future.result()
-        if failed is not None:
-            self._tell(flight, failed, known=False, key=None)
-            return
-        flight.built = built
-        known = self.verdicts.get(built.key)
-        if known is not None and not self._needs_check(known):
-            self._tell(flight, known, known=True, key=built.key)
-        else:
-            flights[pool.submit(self._evaluate, built, flight.request.id)] = flight
 
     def _elapsed(self) -> float:
         return self._clock() - self._started
 
-    def _build(self, request: Request) -> tuple[Proposal, Built | None, Verdict | None]:
+    def _build(self, sequence: tuple[str, ...]) -> Built | Verdict:
         """Runs in a thread. A pass that fails costs this trial only."""
-        proposal = self._proposer.propose(request)
-        builder = self._idle.get()
-        try:
-            return proposal, builder.build(request.sequence + proposal.passes), None
-        except PassError as error:
-            return proposal, None, Verdict({}, _failure_kind(error), str(error))
-        finally:
-            self._idle.put(builder)
+        with self._builders.lend() as builder:
+            try:
+                return builder.build(sequence)
+            except PassError as error:
+                return Verdict({}, _failure_kind(error), str(error))
 
     def _needs_check(self, verdict: Verdict) -> bool:
         """Whether it would be the best so far without all its workloads having been checked."""
@@ -204,13 +228,13 @@ class Driver:
     def _evaluate(self, built: Built, request_id: int) -> Verdict:
         """Runs in a thread: the only one, where run time decides."""
         figures = dict(built.figures)
+        if self._judge is None or not built.objects:
+            return Verdict(figures)  # IR alone: checked when it is about to be claimed
         name = f"candidate-{request_id}"
         try:
-            if not built.objects:
-                return Verdict(figures)  # IR alone: checked when it is about to be claimed
             executable = self._judge.link(built.objects, name)
             if "runtime" in self._objective.figures:
-                return self._time(executable, figures, request_id)
+                return self._time(self._judge, executable, figures, request_id)
             thorough = self._reward(figures) > self.best_reward
             return Verdict(figures, checked=self._judge.check(executable, thorough=thorough))
         except Miscompiled as error:
@@ -218,10 +242,10 @@ class Driver:
         finally:
             (self._judge.folder / name).unlink(missing_ok=True)
 
-    def _time(self, executable: Any, figures: dict[str, float], request_id: int) -> Verdict:
-        self._judge.check(executable, thorough=False, core=self._judge.core)
+    def _time(self, judge: Judge, executable: Path, figures: dict[str, float], request_id: int) -> Verdict:
+        judge.check(executable, thorough=False, core=judge.core)
         best = self.best_ratio if self._objective.name == "runtime" else None
-        measured = self._judge.measure(executable, best, self._seed + request_id)
+        measured = judge.measure(executable, best, self._seed + request_id)
         figures["runtime"] = self._baseline["runtime"] / measured.ratio
         samples = {"candidate": measured.candidate, "baseline": measured.baseline, "cut": measured.cut}
         return Verdict(figures, checked=True, samples=samples)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from colt_llvm.errors import UsageError
-from colt_llvm.search import OBJECTIVES, Objective
+from colt_llvm.search import OBJECTIVES, ColtOptions, Objective, preset
 
 DEFAULT_SECONDS = 120.0
 #: Of the time, where a run time has to be proved: a gain that cannot be told from noise is no result.
@@ -28,6 +29,9 @@ class TuneOptions:
     risky: also draw passes that the catalogue flags as able to break programs.
     timeout_seconds: wall-clock time that one run of the program may take.
     memory_bytes: address space of the program. pass_seconds, pass_memory_bytes: of one pass.
+    preset, search: values of the search, and what is changed of them (see ``colt_llvm.search.preset``); an empty
+    preset is "paper" for language models and "broad" for what costs next to nothing to ask.
+    max_calls, max_tokens, max_cost: of all models together; the search ends before it would go over one of them.
     """
 
     objective: str = "runtime"
@@ -43,6 +47,11 @@ class TuneOptions:
     memory_bytes: int | None = None
     pass_seconds: float = 20.0
     pass_memory_bytes: int = 4 << 30
+    preset: str = ""
+    search: Mapping[str, Any] = field(default_factory=dict)
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -57,6 +66,12 @@ class TuneOptions:
         for option, value in (("--time", self.seconds), ("--timeout", self.timeout_seconds)):
             if value is not None and not 0 < value <= _MOST_SECONDS:
                 raise UsageError(f"{option} {value:g}: use a number of seconds above 0, up to {_MOST_SECONDS:.0f}")
+        for option, limit in (
+            ("--max-calls", self.max_calls), ("--max-tokens", self.max_tokens), ("--max-cost", self.max_cost)
+        ):  # fmt: skip
+            if limit is not None and not (math.isfinite(limit) and limit >= 0):
+                raise UsageError(f"{option} {limit}: use 0 or more")
+        preset(self.preset or "paper", self.search)  # refuses what the search would refuse
         if self.workers < 0:
             raise UsageError(f"--workers {self.workers}: use 1 or more, or 0 to choose for this machine")
 
@@ -77,6 +92,10 @@ class TuneOptions:
     def times_the_program(self) -> bool:
         """Whether run time decides, so that one core is kept for measuring."""
         return self.objective in ("runtime", "balanced")
+
+    def colt_options(self, language_models: bool) -> ColtOptions:
+        """Of the search. language_models: whether asking costs time or money."""
+        return preset(self.preset or ("paper" if language_models else "broad"), self.search)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

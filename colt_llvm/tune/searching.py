@@ -14,6 +14,7 @@ from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.recipe import opt_lines
 from colt_llvm.search import ColtOptions, ColtSearch, Model
 from colt_llvm.tune.driver import Driver, TrialRecord, Verdict
+from colt_llvm.tune.lending import Lending
 from colt_llvm.tune.progress import Progress
 from colt_llvm.tune.records import trial_from_dict, trial_to_dict
 from colt_llvm.tune.session import Session, requests_in_flight
@@ -63,7 +64,7 @@ def search(
 
     verdicts = {session.root_key: Verdict(session.figures, checked=True)}
     driver = Driver(
-        strategy, proposer, list(session.builders), session.judge, session.objective, session.figures, on_trial,
+        strategy, proposer, Lending(session.builders), session.judge, session.objective, session.figures, on_trial,
         in_flight=requests_in_flight(options), seed=options.seed, verdicts=verdicts,
     )  # fmt: skip
     elapsed = 0.0

@@ -17,6 +17,7 @@ from colt_llvm.search import Objective, Outcome, Proposal, Request
 from colt_llvm.tune.builder import Built
 from colt_llvm.tune.driver import Driver, TrialRecord, Verdict
 from colt_llvm.tune.judge import Miscompiled
+from colt_llvm.tune.lending import Lending
 
 BASELINE = {"size": 100.0, "text": 90.0, "instructions": 50.0, "runtime": 1.0}
 
@@ -61,8 +62,8 @@ class Strategy:
 class Proposer:
     """The passes say which request they are for."""
 
-    def propose(self, request: Request) -> Proposal:
-        return Proposal((str(request.id),), "m", "m")
+    def prepare(self, request: Request) -> Callable[[], Proposal]:
+        return lambda: Proposal((str(request.id),), "m", "m")
 
 
 class Builder:
@@ -129,7 +130,7 @@ class Run:
         self.builders = [Builder(make) for _ in range(builders)]
         self.judge = judge or Judge(folder)
         self.driver = Driver(
-            self.strategy, Proposer(), list(self.builders), self.judge, Objective(objective), BASELINE,  # type: ignore[arg-type]
+            self.strategy, Proposer(), Lending(self.builders), self.judge, Objective(objective), BASELINE,  # type: ignore[arg-type]
             self.trials.append, in_flight=in_flight, **more,
         )  # fmt: skip
 
