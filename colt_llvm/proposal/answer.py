@@ -1,0 +1,103 @@
+"""A model's text -> a joint action: passes to append, and the model to be queried next (arXiv 2602.01935).
+
+The protocol is one JSON object: ``{"passes": ["NAME", ...], "next_model": "NAME", "reason": "..."}``. The text is
+data from outside: it is read leniently, checked against the names on offer, and never reaches a shell.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from colt_llvm.catalogue import Catalogue
+from colt_llvm.proposal.lenient_json import Value, holds_an_object, objects_with_passes
+from colt_llvm.proposal.names import Matched, NameReader, match_model
+
+#: Longer answers are cut: the effect of a step could not be told from its parts.
+MOST_PASSES = 16
+
+NOT_JSON = "not JSON"
+NO_KNOWN_PASS = "no known pass"
+UNKNOWN_MODEL = "unknown model"
+NO_NEXT_MODEL = "no next model"
+
+_REASON_LETTERS = 240
+_MODEL_LETTERS = 200
+_TEXTS = 64
+_DEPTH = 12
+
+
+@dataclass(frozen=True)
+class JointAction:
+    """What an answer comes to.
+
+    passes: known names, at most MOST_PASSES, in the order given, repeated ones kept; empty when there is no proposal.
+    next_model: one of the models on offer; "" where the search has to choose. reason: the model's own words, one line.
+    dropped: what is no name. matched: (given, taken) where another spelling was understood, of passes and models.
+    error: what counts against the model: NOT_JSON, NO_KNOWN_PASS, UNKNOWN_MODEL, NO_NEXT_MODEL, or None.
+    """
+
+    passes: tuple[str, ...] = ()
+    next_model: str = ""
+    reason: str = ""
+    dropped: tuple[str, ...] = ()
+    matched: tuple[tuple[str, str], ...] = ()
+    error: str | None = None
+
+
+def parse_answer(text: str, catalogue: Catalogue, edits: Collection[str], models: Collection[str]) -> JointAction:
+    """Never raises, whatever the text. The last object with a known pass in it counts."""
+    names = NameReader(catalogue, edits)
+    first: Matched | None = None
+    for found in objects_with_passes(text):
+        fields = {_key(key): value for key, value in found.items()}
+        read = names.read(list(_texts(fields["passes"], 0))[:_TEXTS])
+        if read.passes:
+            return _action(fields, read, models)
+        first = first or read
+    if first is not None:
+        return JointAction(dropped=tuple(first.dropped), error=NO_KNOWN_PASS)
+    return JointAction(error=NO_KNOWN_PASS if holds_an_object(text) else NOT_JSON)
+
+
+def _action(fields: dict[str, Value], read: Matched, models: Collection[str]) -> JointAction:
+    given = one_line(fields.get("nextmodel", fields.get("model")), _MODEL_LETTERS)
+    next_model = match_model(given, models) if given else None
+    matched = list(read.matched)
+    if next_model is not None and next_model != given:
+        matched.append((given, next_model))
+    error = None if next_model is not None else UNKNOWN_MODEL if given else NO_NEXT_MODEL
+    return JointAction(
+        passes=tuple(read.passes[:MOST_PASSES]),
+        next_model=next_model or "",
+        reason=one_line(fields.get("reason"), _REASON_LETTERS),
+        dropped=tuple(read.dropped),
+        matched=tuple(matched),
+        error=error,
+    )
+
+
+def one_line(value: Value, most_letters: int) -> str:
+    """A text without control characters; "" for anything else."""
+    if not isinstance(value, str):
+        return ""
+    printable = ("" if unicodedata.category(letter)[0] == "C" else letter for letter in " ".join(value[:4096].split()))
+    return "".join(printable)[:most_letters].strip()
+
+
+def _key(key: str) -> str:
+    return "".join(filter(str.isalnum, key.lower()))
+
+
+def _texts(value: Value, depth: int) -> Iterator[str]:
+    """The names in a list, in a list of lists or of objects, or in one text."""
+    if isinstance(value, str):
+        yield value
+    elif depth < _DEPTH and isinstance(value, list):
+        for item in value:
+            yield from _texts(item, depth + 1)
+    elif depth < _DEPTH and isinstance(value, dict):
+        named = [value[key] for key in value if _key(key) in ("name", "pass", "passes")]
+        for item in named or value.values():
+            yield from _texts(item, depth + 1)
