@@ -7,12 +7,13 @@ below is fixed, so that no text takes more than a fraction of a second.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
-from typing import Union
+from typing import TypeAlias
 
 #: A value as read: null is None, every other bare word (true, 1e999, licm) is its text.
-Value = Union[None, str, list["Value"], dict[str, "Value"]]
+Value: TypeAlias = "str | list[Value] | dict[str, Value] | None"
 
 _TEXT_LIMIT = 1 << 18  # characters; of more, the head and the tail are read
 _WINDOW = 1 << 15  # characters of one object
@@ -66,10 +67,8 @@ def read_object(text: str, start: int = 0) -> dict[str, Value]:
     """The object that begins at ``start``, as far as it can be read. Never raises."""
     root: dict[str, Value] = {}
     reader = _Reader(text[start : start + _WINDOW])
-    try:
+    with contextlib.suppress(_Stop):  # cut off, too deep or too long: what was read until there stands
         reader.into_object(root, 0)
-    except _Stop:
-        pass  # cut off, too deep or too long: what was read until there stands
     return root
 
 

@@ -35,7 +35,7 @@ _ALIASES = {
 
 @dataclass
 class Matched:
-    """passes: known names in the order given. dropped: what is no known name. matched: (given, taken) where they differ."""
+    """passes: known names in the order given. dropped: what is no name. matched: (given, taken) where they differ."""
 
     passes: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
