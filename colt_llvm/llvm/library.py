@@ -9,10 +9,11 @@ A fault inside libLLVM ends the process. Whoever needs to survive it runs this i
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ctypes import CFUNCTYPE, POINTER, c_bool, c_char_p, c_int, c_size_t, c_uint, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,8 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMParseBitcodeInContext2": (c_int, (c_void_p, c_void_p, POINTER(c_void_p))),
     "LLVMWriteBitcodeToMemoryBuffer": (c_void_p, (c_void_p,)),
     "LLVMPrintModuleToString": (c_void_p, (c_void_p,)),
+    "LLVMPrintValueToString": (c_void_p, (c_void_p,)),
+    "LLVMBasicBlockAsValue": (c_void_p, (c_void_p,)),
     "LLVMDisposeModule": (None, (c_void_p,)),
     "LLVMVerifyModule": (c_int, (c_void_p, c_int, POINTER(c_void_p))),
     "LLVMGetTarget": (c_char_p, (c_void_p,)),
@@ -92,6 +95,7 @@ _ORDERED_WRITER: dict[str, _Signature] = {
 }
 #: Counts instructions at once; by the C API it takes a call for each of them.
 _INSTRUCTION_COUNT = "_ZNK4llvm6Module19getInstructionCountEv"
+_BLOCK_COUNT = "_ZNK4llvm10BasicBlock16sizeWithoutDebugEv"
 _STREAM_BYTES = 1024  # more than sizeof(raw_fd_ostream), which is about 150
 
 #: Prefix of the LLVMInitialize<Target>... functions, by machine name.
@@ -107,6 +111,7 @@ class Library:
     call: Any
     _ordered_writer: tuple[Any, Any, Any] | None = None
     count_instructions: Any = None  # of an LLVMModuleRef, debug intrinsics left out; None where the symbol lacks
+    count_block: Any = None  # the same of an LLVMBasicBlockRef
 
     @property
     def major(self) -> int:
@@ -138,16 +143,27 @@ class Library:
         """The bitcode of an LLVMModuleRef, with the order of use-lists where this library can."""
         if self._ordered_writer is None:
             return self.take_buffer(self.call.LLVMWriteBitcodeToMemoryBuffer(module))
-        construct, destroy, write = self._ordered_writer
-        stream = ctypes.create_string_buffer(_STREAM_BYTES)
+        write = self._ordered_writer[2]
         descriptor = os.memfd_create("colt-bitcode")
         try:
-            construct(stream, descriptor, False, False, 0)
-            write(module, stream, True, None, False, None)
-            destroy(stream)  # flushes
+            with self.stream_to(descriptor) as stream:
+                write(module, stream, True, None, False, None)
             return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
         finally:
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def stream_to(self, descriptor: int) -> Iterator[Any]:
+        """A raw_fd_ostream over an open file, flushed at the end. Only where ``keeps_use_list_order``."""
+        if self._ordered_writer is None:
+            raise ToolchainError(f"{self.path}: lacks raw_fd_ostream; use a libLLVM of the distribution")
+        construct, destroy, _ = self._ordered_writer
+        stream = ctypes.create_string_buffer(_STREAM_BYTES)
+        construct(stream, descriptor, False, False, 0)
+        try:
+            yield stream
+        finally:
+            destroy(stream)
 
     def take_buffer(self, buffer: int) -> bytes:
         """The bytes of a memory buffer, which is then freed."""
@@ -184,7 +200,8 @@ def _load(path: str) -> Library:
     numbers = [c_uint(), c_uint(), c_uint()]
     functions.LLVMGetVersion(*(ctypes.byref(number) for number in numbers))  # type: ignore[attr-defined]
     version = (numbers[0].value, numbers[1].value, numbers[2].value)
-    return Library(Path(path), version, functions, _ordered_writer(handle), _instruction_counter(handle))
+    counters = (_counter(handle, _INSTRUCTION_COUNT, c_uint), _counter(handle, _BLOCK_COUNT, c_size_t))
+    return Library(Path(path), version, functions, _ordered_writer(handle), *counters)
 
 
 def _ordered_writer(handle: ctypes.CDLL) -> tuple[Any, Any, Any] | None:
@@ -199,12 +216,12 @@ def _ordered_writer(handle: ctypes.CDLL) -> tuple[Any, Any, Any] | None:
     return found[0], found[1], found[2]
 
 
-def _instruction_counter(handle: ctypes.CDLL) -> Any:
+def _counter(handle: ctypes.CDLL, name: str, result: Any) -> Any:
     try:
-        function = getattr(handle, _INSTRUCTION_COUNT)
+        function = getattr(handle, name)
     except AttributeError:
         return None
-    function.restype, function.argtypes = c_uint, [c_void_p]
+    function.restype, function.argtypes = result, [c_void_p]
     return function
 
 

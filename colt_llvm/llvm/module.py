@@ -90,6 +90,11 @@ class Module:
         return self._handle
 
     @property
+    def context(self) -> int:
+        """The LLVMContextRef, which is the module's alone. Raises InvalidIR after close()."""
+        return self._context if self.handle else 0
+
+    @property
     def triple(self) -> str:
         return str(self.library.call.LLVMGetTarget(self.handle).decode())
 
