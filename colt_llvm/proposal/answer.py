@@ -9,10 +9,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.proposal.lenient_json import Value, holds_an_object, objects_with_passes
-from colt_llvm.proposal.names import Matched, NameReader, match_model
+from colt_llvm.proposal.names import Matched, NameReader, catalogue_of, match_model
 
 #: Longer answers are cut: the effect of a step could not be told from its parts.
 MOST_PASSES = 16
@@ -46,9 +47,14 @@ class JointAction:
     error: str | None = None
 
 
-def parse_answer(text: str, catalogue: Catalogue, edits: Collection[str], models: Collection[str]) -> JointAction:
-    """Never raises, whatever the text. The last object with a known pass in it counts."""
-    names = NameReader(catalogue, edits)
+def parse_answer(
+    text: str, passes: Catalogue | Collection[str], edits: Collection[str], models: Collection[str]
+) -> JointAction:
+    """Never raises, whatever the text. The last object with a known pass in it counts.
+
+    passes: names that may be used; a catalogue also knows its pipeline texts.
+    """
+    names = _reader(passes if isinstance(passes, Catalogue) else tuple(passes), tuple(edits))
     first: Matched | None = None
     for found in objects_with_passes(text):
         fields = {_key(key): value for key, value in found.items()}
@@ -59,6 +65,11 @@ def parse_answer(text: str, catalogue: Catalogue, edits: Collection[str], models
     if first is not None:
         return JointAction(dropped=tuple(first.dropped), error=NO_KNOWN_PASS)
     return JointAction(error=NO_KNOWN_PASS if holds_an_object(text) else NOT_JSON)
+
+
+@lru_cache(maxsize=16)
+def _reader(passes: Catalogue | tuple[str, ...], edits: tuple[str, ...]) -> NameReader:
+    return NameReader(passes if isinstance(passes, Catalogue) else catalogue_of(passes), edits)
 
 
 def _action(fields: dict[str, Value], read: Matched, models: Collection[str]) -> JointAction:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from colt_llvm.catalogue import Catalogue, split_pipeline
+from colt_llvm.catalogue import Action, Catalogue, split_pipeline
 from colt_llvm.errors import UsageError
 
 _MOST_NAMES = 64  # read of one answer
@@ -129,6 +129,12 @@ class NameReader:
             if same_pass or difflib.SequenceMatcher(None, name, near).ratio() >= _CLOSE:
                 return near
         return None
+
+
+def catalogue_of(names: Collection[str]) -> Catalogue:
+    """A catalogue that knows no more than names."""
+    actions = (Action(name, name, "module", "", pass_name=name.partition("<")[0]) for name in names)
+    return Catalogue(0, tuple(actions))
 
 
 def match_model(given: str, models: Collection[str]) -> str | None:

@@ -1,0 +1,197 @@
+"""A question -> the sections of the user message, in the order in which they are read.
+
+What stays the same throughout a run comes first, so that a provider's cache of prompts reaches into this message too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from colt_llvm.models.question import Offer, Question, State
+from colt_llvm.proposal import figures
+from colt_llvm.proposal.blind import FIRST_EDITS
+from colt_llvm.proposal.fitting import Section
+from colt_llvm.proposal.tokens import estimate
+from colt_llvm.proposal.untrusted import clean_block, clean_line
+from colt_llvm.proposal.wording import has, say
+
+_MOST_PAID = 20
+_MOST_LINES = 400  # of remarks, attempts and functions that are looked at
+_BYTES_PER_TOKEN = 8  # more than any text has, so that cutting by it first loses nothing
+
+#: From the most to the least worth. The excerpt is shortened first.
+WORTH = (
+    "objective", "task", "state", "models", "best", "edits", "tried", "parent", "paid", "lost", "features",
+    "grandparent", "budget", "program", "changed", "remarks", "excerpt",
+)  # fmt: skip
+
+
+def sections_of(question: Question, room: int) -> tuple[list[Section], list[int]]:
+    """The sections, and their indices by worth. room: tokens for all of them."""
+    made = {name: section for name, section in _all(question, room).items() if section is not None}
+    names = list(made)
+    return [made[name] for name in names], [names.index(name) for name in WORTH if name in made]
+
+
+def _all(question: Question, room: int) -> dict[str, Section | None]:
+    evidence = question.evidence
+    letters = room * _BYTES_PER_TOKEN
+    paid = sorted(((gain, name) for name, gain in question.paid.items()), key=lambda pair: (-pair[0], pair[1]))
+    return {
+        "objective": Section(_objective(question), needed=True),
+        "program": _counts(question.program),
+        "edits": _edits(question.edits),
+        "budget": Section(_budget(question)),
+        "models": _models(question, room),
+        "paid": _changes("paid", [pair for pair in paid if pair[0] > 0][:_MOST_PAID]),
+        "lost": _changes("lost", [pair for pair in paid[::-1] if pair[0] < 0][: _MOST_PAID // 2]),
+        "best": _state("best", question.best, room // 8, question) if _is_other_best(question) else None,
+        "grandparent": _state("grandparent", question.grandparent, room // 12, question),
+        "parent": _state("parent", question.parent, room // 10, question),
+        "state": _state("state", question.state, room // 6, question, needed=True),
+        "features": _features(question),
+        "changed": _data("changed", [clean_line(name, 80) for name in evidence.changed_functions[:_MOST_LINES]], 0.06),
+        "remarks": _data("remarks", [clean_line(line) for line in evidence.remarks[:_MOST_LINES]], 0.25),
+        "excerpt": _excerpt(evidence.excerpt, evidence.excerpt_of, letters),
+        "tried": _tried(question, room),
+        "task": Section(_task(question, room), needed=True),
+    }
+
+
+def _objective(question: Question) -> str:
+    block = f"goal {question.objective}"
+    goal = say(block) if has(block) else say("goal other", objective=clean_line(question.objective, 40))
+    return say("objective", goal=goal, baseline=clean_line(question.baseline, 60), cpu=clean_line(question.cpu, 60))
+
+
+def _budget(question: Question) -> str:
+    trials = str(question.trials_done)
+    if question.trials_wanted is not None:
+        trials = say("budget of", done=trials, wanted=question.trials_wanted)
+    return say("budget", trials=trials, calls=question.calls, tokens=question.tokens, cost=f"{question.cost:.4g}")
+
+
+def _counts(features: Mapping[str, float]) -> Section | None:
+    items = [f"{_feature(key)} {figures.amount(value)}" for key, value in features.items() if value]
+    return Section(say("program"), items, share=0.15, inline=True) if items else None
+
+
+def _feature(name: str) -> str:
+    return clean_line(name, 40).removesuffix("Count")
+
+
+def _features(question: Question) -> Section | None:
+    program, features = question.program, question.evidence.features
+    if not features or not question.state.sequence:
+        return None  # the root's code is the baseline's
+    items = []
+    for name in dict.fromkeys([*features, *program]):
+        now, before = features.get(name, 0.0), program.get(name, 0.0)
+        if now != before:
+            difference = now - before
+            items.append(
+                f"{_feature(name)} {figures.amount(now)} ({'+' if difference > 0 else ''}{figures.amount(difference)})"
+            )
+    return Section(say("features"), items, share=0.15, inline=True) if items else Section(say("features same"))
+
+
+def _edits(edits: Sequence[str]) -> Section | None:
+    """``licm 4`` for without<licm> and its four places; those that paid on the train programs first."""
+    places: Counter[str] = Counter()
+    for edit in edits:
+        name, numbered, number = edit[len("without<") : -1].partition("#")
+        places[name] = max(places[name], int(number) if numbered and number.isdigit() else 0)
+    known = [edit[len("without<") : -1] for edit in FIRST_EDITS]
+    order = dict.fromkeys([*(name for name in known if name in places), *places])
+    items = [f"{figures.name(name)} {places[name]}" if places[name] else figures.name(name) for name in order]
+    return Section(say("edits"), items, share=0.3, inline=True) if items else None
+
+
+def _models(question: Question, room: int) -> Section | None:
+    """The table; where that takes too much, names with sizes; of these the small ones, and always the largest."""
+    offers = question.offers
+    if not offers:
+        return None
+    head, allowed = say("models"), max(room // 4, 1)
+    table = Section(f"{head}\n{say('models columns')}", [_row(offer) for offer in offers], needed=True)
+    if estimate(table.text(len(offers))) <= allowed:
+        return table
+    left = allowed - estimate(head) - 8
+    by_size = sorted(offers, key=lambda offer: offer.parameters)
+    brief = []
+    for index, offer in enumerate([by_size[-1], *by_size[:-1]]):
+        text = say("model brief", name=figures.name(offer.name), parameters=figures.parameters(offer.parameters))
+        left -= estimate(text) + 2
+        if left < 0 and index:
+            break
+        brief.append(text)
+    if len(brief) < len(offers):
+        head = f"{head} {say('more', count=len(offers) - len(brief))}"
+    return Section(head, [*brief[1:], brief[0]], needed=True, inline=True)
+
+
+def _row(offer: Offer) -> str:
+    return say(
+        "model row",
+        name=figures.name(offer.name),
+        parameters=figures.parameters(offer.parameters),
+        calls=offer.calls,
+        hits="-" if offer.hit_rate is None else f"{100 * offer.hit_rate:.0f}%",
+        errors=offer.errors,
+        price="0" if offer.price is None else figures.amount(offer.price),
+    )
+
+
+def _changes(block: str, pairs: Sequence[tuple[float, str]]) -> Section | None:
+    items = [f"{figures.name(name)} {figures.change(gain)}" for gain, name in pairs]
+    return Section(say(block), items, share=0.12, inline=True) if items else None
+
+
+def _is_other_best(question: Question) -> bool:
+    """Whether the best state is worth a word: not this one, nor one that is shown as an ancestor."""
+    shown = [question.state, question.parent, question.grandparent]
+    return all(state is None or question.best is None or question.best.sequence != state.sequence for state in shown)
+
+
+def _state(
+    block: str, state: State | None, most_tokens: int, question: Question, needed: bool = False
+) -> Section | None:
+    if state is None:
+        return None
+    here, there = question.state.sequence, state.sequence
+    if block != "state" and there and len(there) < len(here) and here[: len(there)] == there:
+        line = say("state shorter", count=len(here) - len(there))
+    else:
+        line = say("state sequence", sequence=figures.sequence(there, most_tokens))
+    return Section("\n".join([say(block), line, figures.figures(state)]), needed=needed)
+
+
+def _data(block: str, lines: Sequence[str], share: float) -> Section | None:
+    return Section(say(block), lines, share=share, data=True) if lines else None
+
+
+def _excerpt(excerpt: str, function: str, letters: int) -> Section | None:
+    lines = list(clean_block(excerpt, letters))
+    if not lines:
+        return None
+    if function:
+        lines.insert(0, say("excerpt of", function=clean_line(function, 80)))
+    return Section(say("excerpt"), lines, least=min(6, len(lines)), data=True)
+
+
+def _tried(question: Question, room: int) -> Section | None:
+    latest = question.tried[::-1][:_MOST_LINES]
+    each = max(16, room // 20)
+    items = list(dict.fromkeys(figures.attempt(tried, each) for tried in latest if tried != question.rejected))
+    return Section(say("tried"), items, share=0.25) if items else None
+
+
+def _task(question: Question, room: int) -> str:
+    rejected = question.rejected
+    if question.kind == "correct" and rejected is not None:
+        passes = figures.sequence(rejected.passes, room // 8)
+        return say("task correct", model=figures.name(rejected.model), passes=passes, result=figures.result(rejected))
+    if question.kind == "seed":
+        return say("task seed", number=question.request_id + 1)
+    return say("task expand")
