@@ -1,0 +1,246 @@
+"""Asking a model: retries, limits and the record of every call, around the one method that models have."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.models.base import Answer, CallError, LanguageModel, ModelSpec, Prompt, Usage
+from colt_llvm.models.budget import Budget, BudgetSpent, Spending, worst_cost, worst_usage
+from colt_llvm.models.failures import ChatError
+from colt_llvm.models.form import Form
+from colt_llvm.models.ledger import Ledger
+from colt_llvm.models.record import CallRecord, digest_of
+from colt_llvm.models.transcript import Transcript
+
+_POLL_SECONDS = 0.05
+#: A call that its own timeout did not end is left behind after this.
+_GRACE_SECONDS = 1.0
+#: More than an endpoint can refuse one after the other.
+_MOST_PROBES = 16
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Seconds to wait before a repeated call: doubling, spread by up to a half, at least what the endpoint asks for."""
+
+    first_seconds: float = 1.0
+    longest_seconds: float = 30.0
+    longest_retry_after_seconds: float = 60.0
+
+    def seconds(self, failed: int, error: CallError, salt: str) -> float:
+        """failed: failures so far, from 1 on. salt: decides the spread, so that it repeats."""
+        if error.kind == "unsupported":
+            return 0.0
+        wait = min(self.longest_seconds, self.first_seconds * 2.0 ** min(failed - 1, 30))
+        wait *= 0.5 + random.Random(f"{salt}/{failed}").random() / 2
+        return max(wait, min(error.retry_after_seconds or 0.0, self.longest_retry_after_seconds))
+
+
+class Caller:
+    """Thread-safe. deadline: on ``clock``; no call goes on after it. stop: ends all waiting at once."""
+
+    def __init__(
+        self,
+        models: Iterable[LanguageModel],
+        budget: Budget,
+        ledger: Ledger,
+        transcript: Transcript | None = None,
+        *,
+        stop: threading.Event | None = None,
+        deadline: float | None = None,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        self._models = {model.spec.name: model for model in models}
+        self._budget = budget
+        self._ledger = ledger
+        self._transcript = transcript
+        self._stop = stop or threading.Event()
+        self.deadline = deadline
+        self._backoff = backoff or Backoff()
+        self._clock = clock
+        self._sleep = sleep or self._stop.wait
+        self._slots = {name: threading.Semaphore(model.spec.concurrency) for name, model in self._models.items()}
+        self._writing = threading.Lock()
+        _restore_forms(self._models, transcript)
+
+    def ask(self, name: str, prompt: Prompt, request_id: int) -> Answer:
+        """The model's answer. Raises CallError (the last one), or BudgetSpent when a limit is reached."""
+        if name not in self._models:
+            raise UsageError(f"unknown model {name!r}: the models are {', '.join(self._models)}")
+        spec = self._models[name].spec
+        attempt = failed = 0
+        while True:
+            attempt += 1
+            try:
+                return self._attempt(spec, prompt, request_id, attempt)
+            except CallError as error:
+                served = getattr(error, "served", False)
+                failed += error.kind != "unsupported"
+                if not error.retryable or failed > spec.max_retries or attempt - failed > _MOST_PROBES:
+                    raise
+                if not served and spec.kind != "replay":
+                    self._wait(self._backoff.seconds(failed, error, f"{name}/{request_id}"), error)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        for model in self._models.values():
+            model.close()
+
+    def _attempt(self, spec: ModelSpec, prompt: Prompt, request_id: int, attempt: int) -> Answer:
+        """One call, or one that was recorded and is served again."""
+        digest = digest_of(prompt.question)
+        if self._transcript is not None:
+            recorded = self._transcript.take(request_id, digest, spec.name)
+            if recorded is not None:
+                try:
+                    return recorded.outcome()
+                except CallError as error:
+                    error.served = True  # type: ignore[attr-defined]
+                    raise
+        messages = prompt.messages if spec.is_language_model else ()
+        record = CallRecord(request_id, digest, prompt.question.kind, spec.name, attempt, messages=messages)
+        slot = self._slots[spec.name]
+        while not slot.acquire(timeout=_POLL_SECONDS):
+            self._go_on(spec)
+        try:
+            return self._call(spec, prompt, record)
+        finally:
+            slot.release()
+
+    def _call(self, spec: ModelSpec, prompt: Prompt, record: CallRecord) -> Answer:
+        """One call that goes out: reserved beforehand, written down afterwards, whatever comes of it."""
+        model = self._models[spec.name]
+        form = getattr(model, "form", None)
+        worst = worst_usage(spec, record.messages, limits_output=form is None or bool(form.length))
+        reserved = Spending(1, worst.total, worst_cost(spec, worst))
+        ticket = self._budget.reserve(reserved, give_up=self._over)
+        if ticket is None:
+            self._go_on(spec)
+            raise CallError("cancelled", f"model {spec.name}: stopped while waiting for room in the budget")
+        took: Spending | None = None
+        started = self._clock()
+        try:
+            self._go_on(spec)
+            outcome: Answer | CallError
+            try:
+                outcome = self._answer(model, prompt, self._seconds_left(spec))
+            except CallError as error:
+                outcome = error
+            record = _finished(record, outcome, spec, worst, reserved.cost, self._clock() - started)
+            took = Spending(1, record.usage.total, record.cost)
+            with self._writing:
+                if self._transcript is not None:
+                    self._transcript.append(record)
+                self._ledger.add(record)
+            if isinstance(outcome, CallError):
+                raise outcome
+            return Answer(outcome.text, record.usage)
+        finally:
+            self._budget.settle(ticket, took or Spending())
+
+    def _answer(self, model: LanguageModel, prompt: Prompt, seconds: float) -> Answer:
+        """Ask directly what answers in this process; an endpoint from a thread, which can be left behind."""
+        if model.spec.kind != "openai":
+            return _guarded(model, prompt, seconds)
+        results: SimpleQueue[Answer | ColtError] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                results.put(_guarded(model, prompt, seconds))
+            except ColtError as error:
+                results.put(error)
+
+        threading.Thread(target=work, name=f"ask {model.spec.name}", daemon=True).start()
+        given_up = time.monotonic() + seconds + _GRACE_SECONDS
+        while True:
+            try:
+                result = results.get(timeout=_POLL_SECONDS)
+            except Empty:
+                if self._stop.is_set():
+                    said = f"model {model.spec.name}: stopped before it answered"
+                    raise ChatError("cancelled", said, charged_unknown=True) from None
+                if time.monotonic() > given_up:
+                    said = f"model {model.spec.name}: no whole answer in {seconds:.0f} s; raise timeout_seconds"
+                    raise ChatError("timeout", said, retryable=True, charged_unknown=True) from None
+                continue
+            if isinstance(result, ColtError):
+                raise result
+            return result
+
+    def _wait(self, seconds: float, error: CallError) -> None:
+        """Before the next attempt. Raises the error itself where there is no time for another one."""
+        if self.deadline is not None and self._clock() + seconds >= self.deadline:
+            raise error
+        if seconds > 0:
+            self._sleep(seconds)
+        if self._stop.is_set():
+            raise error
+
+    def _over(self) -> bool:
+        return self._stop.is_set() or (self.deadline is not None and self._clock() >= self.deadline)
+
+    def _go_on(self, spec: ModelSpec) -> None:
+        """Raises CallError after a stop, BudgetSpent after the deadline."""
+        if self._stop.is_set():
+            raise CallError("cancelled", f"model {spec.name}: stopped before it was asked")
+        if self._over():
+            raise BudgetSpent("seconds", "no time is left for another call; raise --time to go on")
+
+    def _seconds_left(self, spec: ModelSpec) -> float:
+        if self.deadline is None:
+            return spec.timeout_seconds
+        return max(0.001, min(spec.timeout_seconds, self.deadline - self._clock()))
+
+
+def _guarded(model: LanguageModel, prompt: Prompt, seconds: float) -> Answer:
+    """A model that breaks costs its request, not the run."""
+    try:
+        return model.ask(prompt, seconds)
+    except ColtError:
+        raise
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise CallError("internal", f"model {model.spec.name}: broke ({said}); leave it out of --models") from error
+
+
+def _finished(
+    record: CallRecord, outcome: Answer | CallError, spec: ModelSpec, worst: Usage, worst_price: float, seconds: float
+) -> CallRecord:
+    """The record with what came of the call."""
+    unknown = getattr(outcome, "charged_unknown", False)
+    form: Any = getattr(outcome, "form", None)
+    record = replace(record, seconds=seconds, form=form.to_dict() if form is not None else None)
+    if isinstance(outcome, Answer):
+        usage = outcome.usage
+        if unknown:
+            length = -(-len(outcome.text.encode("utf-8", "replace")) // 2)
+            usage = Usage(worst.prompt_tokens, 0, min(length, worst.completion_tokens))
+        return replace(record, answer=outcome.text, usage=usage, cost=spec.price.of(usage), estimated=unknown)
+    return replace(
+        record,
+        answer=getattr(outcome, "text", "") or None,
+        error=outcome.kind,
+        error_text=str(outcome),
+        retryable=outcome.retryable,
+        retry_after_seconds=outcome.retry_after_seconds,
+        usage=worst if unknown else outcome.usage,
+        cost=worst_price if unknown else spec.price.of(outcome.usage),
+        estimated=unknown,
+    )
+
+
+def _restore_forms(models: dict[str, LanguageModel], transcript: Transcript | None) -> None:
+    """Let endpoints be asked as earlier parts of the run found out."""
+    for name, form in (transcript.forms() if transcript is not None else {}).items():
+        adopt = getattr(models.get(name), "adopt", None)
+        if adopt is not None:
+            adopt(Form.from_dict(form))

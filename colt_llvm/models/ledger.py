@@ -1,0 +1,136 @@
+"""What the models did and took, counted call by call. A resumed run has it again from its transcript."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.budget import Spending
+from colt_llvm.models.record import CallRecord
+
+
+@dataclass
+class Account:
+    """One model, or all of them.
+
+    calls: requests that went out, repeated and refused ones included. answers: those that came back sound.
+    corrections: answers to corrections, which are in ``answers`` too. retries: calls after the first of a request.
+    cost: in the currency of the prices; estimated_cost: the part of it that the endpoint never confirmed.
+    seconds: sum over all calls; longest_seconds: of one.
+    """
+
+    calls: int = 0
+    answers: int = 0
+    corrections: int = 0
+    retries: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    estimated_cost: float = 0.0
+    seconds: float = 0.0
+    longest_seconds: float = 0.0
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def add(self, record: CallRecord) -> None:
+        self.calls += 1
+        self.retries += record.attempt > 1
+        if record.error is None:
+            self.answers += 1
+            self.corrections += record.kind == "correct"
+        else:
+            self.errors[record.error] += 1
+        self.prompt_tokens += record.usage.prompt_tokens
+        self.cached_tokens += record.usage.cached_tokens
+        self.completion_tokens += record.usage.completion_tokens
+        self.cost += record.cost
+        self.estimated_cost += record.cost if record.estimated else 0.0
+        self.seconds += record.seconds
+        self.longest_seconds = max(self.longest_seconds, record.seconds)
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def to_dict(self) -> dict[str, Any]:
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        mean = self.seconds / self.calls if self.calls else None
+        return {**values, "errors": dict(sorted(self.errors.items())), "tokens": self.tokens, "mean_seconds": mean}
+
+
+class Ledger:
+    """Thread-safe. Every call is added once, as its record."""
+
+    def __init__(self, specs: Sequence[ModelSpec]) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+        self._largest = max(specs, key=lambda spec: spec.parameters).name if specs else ""
+        self._accounts = {spec.name: Account() for spec in specs}
+        self._total = Account()
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def from_records(specs: Sequence[ModelSpec], records: Iterable[CallRecord]) -> Ledger:
+        """The ledger of a run that wrote these records."""
+        ledger = Ledger(specs)
+        for record in records:
+            ledger.add(record)
+        return ledger
+
+    def add(self, record: CallRecord) -> None:
+        """Count a call that went out; an answer served again is none."""
+        if record.served_from is not None:
+            return
+        with self._lock:
+            self._accounts.setdefault(record.model, Account()).add(record)
+            self._total.add(record)
+
+    @property
+    def spent(self) -> Spending:
+        """What a budget has to know of earlier parts of a run."""
+        with self._lock:
+            return Spending(self._total.calls, self._total.tokens, self._total.cost)
+
+    def errors_of(self, model: str) -> int:
+        """Failed calls of one model."""
+        with self._lock:
+            return sum(self._accounts.get(model, Account()).errors.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the result. Shares of the largest model are from 0 to 1, None before any answer or call."""
+        with self._lock:
+            largest = self._accounts.get(self._largest, Account())
+            total = self._total
+            return {
+                "models": {name: account.to_dict() for name, account in self._accounts.items()},
+                "total": total.to_dict(),
+                "largest": self._largest,
+                "largest_share": {
+                    "of_ordinary_answers": _share(
+                        largest.answers - largest.corrections, total.answers - total.corrections
+                    ),
+                    "of_answers": _share(largest.answers, total.answers),
+                    "of_calls": _share(largest.calls, total.calls),
+                },
+            }
+
+    def summary(self, hit_rates: Mapping[str, float | None] | None = None) -> list[dict[str, Any]]:
+        """One row a model for a table, with its hit rate (0 to 1) as the search counts it."""
+        rates = hit_rates or {}
+        accounts: dict[str, Any] = self.to_dict()["models"]
+        return [
+            {
+                "name": name,
+                "parameters": self._specs[name].parameters if name in self._specs else None,
+                "hit_rate": rates.get(name),
+                **account,
+            }
+            for name, account in accounts.items()
+        ]
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,177 @@
+"""From what the user named (a list of names, or a TOML file) to specifications, and to something that answers."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.errors import UsageError
+from colt_llvm.models.base import LanguageModel, ModelSpec
+from colt_llvm.models.specs import SPEC_KEYS, check_url, check_variable, refuse_unknown, spec_from_dict
+
+_toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+EMBEDDED = "embedded/"
+REPLAY = "replay:"
+#: Draws passes and the next model at random; the measure of what asking is worth.
+RANDOM_SPEC = ModelSpec("random", "random", 1.0)
+
+
+def load_models(text: str, environment: Mapping[str, str] = os.environ) -> list[ModelSpec]:
+    """What ``--models`` says: a comma-separated list of names, or a .toml file. Raises UsageError."""
+    if text.strip().endswith(".toml"):
+        specs = read_models(Path(text.strip()))
+    else:
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        specs = [spec for name in names for spec in _named(name, environment)]
+    if not specs:
+        raise UsageError("no models: name some, such as embedded/nano,embedded/base, or a .toml file")
+    for spec in specs:
+        if [other.name for other in specs].count(spec.name) > 1:
+            raise UsageError(f"model {spec.name} is named twice; give each model a name of its own")
+    return specs
+
+
+def connect(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> LanguageModel:
+    """Something that answers for this specification. Nothing is asked yet. Raises UsageError."""
+    if spec.kind == "openai":
+        from colt_llvm.models.openai_compatible import OpenAICompatible
+
+        return OpenAICompatible(spec, key_of(spec, environment))
+    if spec.kind == "embedded":
+        from colt_llvm.models.embedded import load
+
+        return load(spec.model or spec.name)
+    if spec.kind == "replay":
+        from colt_llvm.models.replay import ReplayModel
+
+        return ReplayModel.of(spec)
+    if spec.kind == "scripted":
+        from colt_llvm.models.scripted import ScriptedModel
+
+        return ScriptedModel(spec)
+    from colt_llvm.models.random_model import RandomModel
+
+    return RandomModel(spec)
+
+
+def key_of(spec: ModelSpec, environment: Mapping[str, str]) -> str | None:
+    """The key of an endpoint; None where none is needed. Raises UsageError, which names the variable."""
+    if spec.key_variable is None:
+        return None
+    key = environment.get(spec.key_variable, "").strip()
+    if not key:
+        raise UsageError(
+            f"model {spec.name}: ${spec.key_variable} is not set; export its key there, or leave the model out"
+        )
+    return key
+
+
+def read_models(file: Path) -> list[ModelSpec]:
+    """The models of a TOML file, in its order. Raises UsageError, which names the file."""
+    try:
+        data = _toml.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{file}: no such file; colt-llvm models --example prints one to begin with") from None
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read ({error.strerror}); name a file that can") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{file}: is not UTF-8 text; write it again as such") from None
+    except (_toml.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{file}: {str(error).splitlines()[0]}; mend the TOML") from None
+    try:
+        return models_of(data)
+    except UsageError as error:
+        raise UsageError(f"{file}: {error}") from None
+
+
+def models_of(data: Mapping[str, Any]) -> list[ModelSpec]:
+    """Specifications from parsed TOML: ``[[model]]`` and ``[endpoint.NAME]`` tables. Raises UsageError."""
+    refuse_unknown(data, ("model", "endpoint"), "the file")
+    endpoints = data.get("endpoint", {})
+    if not isinstance(endpoints, Mapping) or not all(isinstance(item, Mapping) for item in endpoints.values()):
+        raise UsageError("endpoints are tables: [endpoint.NAME] with base_url and key_variable")
+    for name, endpoint in endpoints.items():
+        _check_endpoint(endpoint, f"endpoint {name}")
+    tables = data.get("model", [])
+    if not isinstance(tables, list) or not all(isinstance(table, Mapping) for table in tables) or not tables:
+        raise UsageError("write each model as a table headed [[model]]; colt-llvm models --example shows some")
+    return [_model(dict(table), number, endpoints) for number, table in enumerate(tables, start=1)]
+
+
+def configuration_file(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the user's own models are looked up by name."""
+    home = environment.get("XDG_CONFIG_HOME") or os.path.join(
+        environment.get("HOME", os.path.expanduser("~")), ".config"
+    )
+    return Path(home) / "colt-llvm" / "models.toml"
+
+
+def example() -> str:
+    """A TOML file to begin with."""
+    return Path(__file__).with_name("example.toml").read_text(encoding="utf-8")
+
+
+def _check_endpoint(endpoint: Mapping[str, Any], where: str) -> None:
+    refuse_unknown(endpoint, ("base_url", "key_variable"), where)
+    for key, value in endpoint.items():
+        if not isinstance(value, str) or not value:
+            raise UsageError(f"{where}: {key} must be text in quotes")
+    if "base_url" not in endpoint:
+        raise UsageError(f"{where}: give base_url, such as http://127.0.0.1:8000/v1")
+    check_url(endpoint["base_url"], where)
+    if "key_variable" in endpoint:
+        check_variable(endpoint["key_variable"], where)
+
+
+def _model(table: dict[str, Any], number: int, endpoints: Mapping[str, Mapping[str, str]]) -> ModelSpec:
+    where = f"model {table['name']}" if isinstance(table.get("name"), str) else f"model number {number}"
+    refuse_unknown(table, (*SPEC_KEYS, "endpoint"), where)
+    endpoint = table.pop("endpoint", None)
+    if endpoint is not None:
+        if endpoint not in endpoints:
+            raise UsageError(f"{where}: no table [endpoint.{endpoint}]; there are {', '.join(endpoints) or 'none'}")
+        table = {"kind": "openai", **endpoints[endpoint], **table}
+    if table.get("kind") == "replay":
+        raise UsageError(f"{where}: a replay is named on the command line: --models {REPLAY}RUN")
+    if table.get("kind") == "embedded":
+        return _embedded_with(table, where)
+    return spec_from_dict(table, where)
+
+
+def _embedded_with(table: dict[str, Any], where: str) -> ModelSpec:
+    """An embedded policy in a file: its parameter count is its own."""
+    refuse_unknown(table, ("name", "kind", "model"), where)
+    wanted = table.get("model") or table.get("name")
+    return replace(_embedded(str(wanted)), name=str(table.get("name")), model=str(wanted))
+
+
+def _embedded(name: str) -> ModelSpec:
+    from colt_llvm.models.embedded import SPECS
+
+    if name not in SPECS:
+        raise UsageError(f"unknown model {name!r}: the embedded ones are {', '.join(SPECS)}")
+    return SPECS[name]
+
+
+def _named(name: str, environment: Mapping[str, str]) -> list[ModelSpec]:
+    if name.startswith(EMBEDDED):
+        return [_embedded(name)]
+    if name.startswith(REPLAY):
+        from colt_llvm.models.replay import specs_of_run
+
+        return specs_of_run(Path(name[len(REPLAY) :]))
+    if name == RANDOM_SPEC.name:
+        return [RANDOM_SPEC]
+    file = configuration_file(environment)
+    configured = read_models(file) if file.exists() else []
+    for spec in configured:
+        if spec.name == name:
+            return [spec]
+    known = ["embedded/nano", "embedded/small", "embedded/base", RANDOM_SPEC.name, *(spec.name for spec in configured)]
+    raise UsageError(f"unknown model {name!r}: known are {', '.join(known)}, replay:RUN and what {file} defines")

@@ -1,0 +1,85 @@
+"""A run's models answered from its transcript: the same search again, without a call, a key or a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.errors import ColtError, RunDirectoryError, UsageError
+from colt_llvm.models.base import Answer, ModelSpec, Prompt
+from colt_llvm.models.budget import BudgetSpent
+from colt_llvm.models.record import digest_of
+from colt_llvm.models.specs import spec_from_dict
+from colt_llvm.models.transcript import Recorded, read_calls
+
+_RUN = "run"
+
+
+class TranscriptEnded(BudgetSpent):
+    """Nothing more was recorded; the search ends with the best so far."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__("transcript", f"{run}: the transcript ends here; tune with the models themselves to go on")
+
+
+class ReplayDiverged(ColtError, RuntimeError):
+    """The search asks something else than the recorded one did."""
+
+
+class ReplayModel:
+    """One model of a recorded run. Every attempt comes back as it was, failures included."""
+
+    def __init__(self, spec: ModelSpec, recorded: Recorded) -> None:
+        self.spec = spec
+        self._recorded = recorded
+
+    @staticmethod
+    def of(spec: ModelSpec) -> ReplayModel:
+        """Raises UsageError and RunDirectoryError."""
+        run = spec.options.get(_RUN)
+        if not isinstance(run, str):
+            raise UsageError(f"model {spec.name}: of which run? Name it on the command line: --models replay:RUN")
+        return ReplayModel(spec, Recorded(read_calls(Path(run))))
+
+    def ask(self, prompt: Prompt, timeout_seconds: float) -> Answer:
+        """Raises CallError as recorded, TranscriptEnded or ReplayDiverged."""
+        question = prompt.question
+        record = self._recorded.take(question.request_id, digest_of(question), self.spec.name)
+        if record is not None:
+            return record.outcome()
+        run = str(self.spec.options.get(_RUN))
+        all_served = self._recorded.knew(question.request_id, digest_of(question), self.spec.name)
+        if all_served or question.request_id > self._recorded.last_request:
+            raise TranscriptEnded(run)
+        raise ReplayDiverged(
+            f"{run}: request {question.request_id} asks {self.spec.name} something that was not asked there; replay "
+            "with the program, objective, seed, options and version of that run, and --workers 1"
+        )
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def specs_of_run(run: Path) -> list[ModelSpec]:
+    """The models of a recorded run, to be answered from its transcript. Raises RunDirectoryError."""
+    file = run / "run.json"
+    try:
+        header: Any = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunDirectoryError(f"{run}: holds no run (no run.json); name the folder that tune made") from None
+    except (OSError, ValueError) as error:
+        raise RunDirectoryError(f"{file}: cannot be read ({str(error).splitlines()[0]}); name another run") from None
+    models = header.get("models") if isinstance(header, Mapping) else None
+    if not isinstance(models, list) or not models or not all(isinstance(model, Mapping) for model in models):
+        raise RunDirectoryError(f"{run}: was tuned without models; name a run that has calls to replay")
+    if not read_calls(run):
+        raise RunDirectoryError(f"{run}: recorded no call (no calls.jsonl); name a run that has calls to replay")
+    return [_replayed(spec_from_dict(model, str(file)), run) for model in models]
+
+
+def _replayed(spec: ModelSpec, run: Path) -> ModelSpec:
+    options = {_RUN: str(run.resolve())}
+    return replace(spec, kind="replay", base_url=None, key_variable=None, model="", options=options)
