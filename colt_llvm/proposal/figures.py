@@ -52,6 +52,8 @@ def change(gain: float) -> str:
 
 
 def ratio(state: State) -> str:
+    if not math.isfinite(state.reward):
+        return say("failed not measured")
     return f"{math.exp(max(-50.0, min(50.0, state.reward))):.5g}"
 
 
@@ -70,16 +72,19 @@ def attempt(tried: Attempt, most_tokens: int) -> str:
 
 
 def result(tried: Attempt) -> str:
-    if tried.failure is None and tried.gain is not None:
+    if tried.failure is None and tried.gain is not None and math.isfinite(tried.gain):
         return change(tried.gain)
     block = f"failed {tried.failure}"
-    return say(block) if has(block) else say("failed", failure=clean_line(tried.failure or "?", 40))
+    return say(block) if has(block) else say("failed", failure=clean_line(tried.failure or "no result", 40))
 
 
 def amount(value: float) -> str:
-    if value == int(value) if math.isfinite(value) else False:
-        return str(int(value)) if abs(value) < 1e15 else f"{value:.4g}"
-    return f"{value:.4g}"
+    """A whole number as it is, another one with four digits."""
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else f"{value:.4g}"
+
+
+def signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{amount(value)}"
 
 
 def parameters(count: float) -> str:

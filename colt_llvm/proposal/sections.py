@@ -73,8 +73,13 @@ def _budget(question: Question) -> str:
 
 
 def _counts(features: Mapping[str, float]) -> Section | None:
-    items = [f"{_feature(key)} {figures.amount(value)}" for key, value in features.items() if value]
+    items = [f"{_feature(key)} {figures.amount(features[key])}" for key in _by_weight(features) if features[key]]
     return Section(say("program"), items, share=0.15, inline=True) if items else None
+
+
+def _by_weight(counts: Mapping[str, float]) -> list[str]:
+    """Totals first, then the greatest; the mapping's own order says nothing, and may differ from run to run."""
+    return sorted(counts, key=lambda name: (not name.startswith("Total"), -abs(counts[name]), name))
 
 
 def _feature(name: str) -> str:
@@ -85,14 +90,12 @@ def _features(question: Question) -> Section | None:
     program, features = question.program, question.evidence.features
     if not features or not question.state.sequence:
         return None  # the root's code is the baseline's
-    items = []
-    for name in dict.fromkeys([*features, *program]):
-        now, before = features.get(name, 0.0), program.get(name, 0.0)
-        if now != before:
-            difference = now - before
-            items.append(
-                f"{_feature(name)} {figures.amount(now)} ({'+' if difference > 0 else ''}{figures.amount(difference)})"
-            )
+    changes = {name: features.get(name, 0.0) - program.get(name, 0.0) for name in {*features, *program}}
+    items = [
+        f"{_feature(name)} {figures.amount(features.get(name, 0.0))} ({figures.signed(changes[name])})"
+        for name in _by_weight(changes)
+        if changes[name]
+    ]
     return Section(say("features"), items, share=0.15, inline=True) if items else Section(say("features same"))
 
 
@@ -175,7 +178,7 @@ def _excerpt(excerpt: str, function: str, letters: int) -> Section | None:
     lines = list(clean_block(excerpt, letters))
     if not lines:
         return None
-    if function:
+    if function and not any(function in line for line in lines):
         lines.insert(0, say("excerpt of", function=clean_line(function, 80)))
     return Section(say("excerpt"), lines, least=min(6, len(lines)), data=True)
 
