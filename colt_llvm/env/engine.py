@@ -119,6 +119,14 @@ class Engine:
             known = node.root.baselines[pipeline] = Node(node.root, node, -1, self._run(node, live, pipeline))
         return known
 
+    def pipeline_of(self, node: Node) -> str:
+        """What was run on the state before to come here; empty at the first state."""
+        if node.parent is None:
+            return ""
+        if node.action >= 0:
+            return self.actions[node.action][1]
+        return next(pipeline for pipeline, known in node.root.baselines.items() if known is node)
+
     def modules(self, node: Node) -> list[Module]:
         """The modules of this state, to be looked at and not changed. Valid until the next call."""
         live = self._materialise(node)
@@ -210,15 +218,11 @@ class Engine:
             if at.key == at.parent.key:
                 continue
             live = self._materialise(at.parent)
-            pipeline = self.actions[at.action][1] if at.action >= 0 else self._baseline_pipeline(at)
-            key = self._run(at.parent, live, pipeline)
+            key = self._run(at.parent, live, self.pipeline_of(at))
             if key != at.key:
                 self.counters["different_results"] += 1
                 self.store.get(at.parent.key).results[at.action] = key
                 at.key = key
-
-    def _baseline_pipeline(self, node: Node) -> str:
-        return next(pipeline for pipeline, known in node.root.baselines.items() if known is node)
 
     def _keep(self, key: str, live: _Live) -> None:
         previous = self._live.pop(key, None)

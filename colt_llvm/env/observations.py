@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from colt_llvm import process
+from colt_llvm.env import evidence
 from colt_llvm.env.engine import Engine, Node
 from colt_llvm.env.payload import pack
 from colt_llvm.errors import ColtError, PassError, UsageError
@@ -284,6 +285,12 @@ def _spaces() -> Mapping[str, Space]:
         Space("IsRunnable", INT, _is_runnable),
         Space("Runtime", SECONDS, _run_time, deterministic=False, limited=False),
         Space("Buildtime", SECONDS, _build_time, deterministic=False),
+        # Two of these depend on the way to the state too, and are kept by evidence.py itself.
+        Space("OptRemarks", TEXT, evidence.opt_remarks, deterministic=False),
+        Space("IrExcerpt", TEXT, evidence.ir_excerpt),
+        Space("IrExcerptLargest", TEXT, evidence.ir_excerpt_largest),
+        Space("FunctionHashes", TEXT, evidence.function_hashes, deterministic=False),
+        Space("ChangedFunctions", TEXT, evidence.changed_functions, deterministic=False),
     ]
     for base, stem in (("IrInstructionCount", "IrInstructionCount"), ("ObjectTextSizeBytes", "ObjectTextSize")):
         for level, pipeline in (("O0", ""), ("O3", "default<O3>"), ("Oz", "default<Oz>")):

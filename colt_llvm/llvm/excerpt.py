@@ -25,6 +25,7 @@ _BLOCK_INSTRUCTIONS = 20_000  # a single block that is longer is not printed
 
 _HEAD = re.compile(r"^; block (?P<position>\d+): loop depth (?P<depth>\d+), (?P<instructions>\d+) instructions$", re.M)
 
+_FIRST_LINE = re.compile(r"; (.*): \d+ blocks, ")
 _LEFT_OUT = re.compile(r"^; (\d+) more blocks$", re.M)
 
 
@@ -52,11 +53,20 @@ def excerpt_of(
     else:
         chosen = max(candidates, key=lambda function: (function.weight, function.instructions))
     name = plain(chosen.name) or "unnamed"
-    return Excerpt(shorten(_text(module, chosen, name), max_characters), name)
+    return Excerpt(shorten(_text(module, chosen, name, for_size), max_characters, for_size=for_size), name)
 
 
-def shorten(text: str, max_characters: int) -> str:
-    """An excerpt cut to ``max_characters``: the hottest blocks that fit, in their order, and how many are left out."""
+def function_in(text: str) -> str:
+    """Whose code an excerpt shows, "" for an empty one."""
+    found = _FIRST_LINE.match(text)
+    return found[1] if found else ""
+
+
+def shorten(text: str, max_characters: int, *, for_size: bool = False) -> str:
+    """An excerpt cut to ``max_characters``: the hottest blocks that fit, in their order, and how many are left out.
+
+    for_size: the largest blocks instead.
+    """
     if len(text) <= max_characters:
         return text
     heads = list(_HEAD.finditer(text))
@@ -69,13 +79,14 @@ def shorten(text: str, max_characters: int) -> str:
     already_out = int(before[1]) if before else 0
     room = max_characters - len(intro) - len("; 1000000 more blocks\n")
     chosen: dict[int, str] = {}
-    order = sorted(range(len(pieces)), key=lambda index: _coldness(pieces[index][0]))
+    order = sorted(range(len(pieces)), key=lambda index: _coldness(pieces[index][0], for_size))
     for index in order:
         piece = pieces[index][1]
         if len(piece) > room:
             if not chosen:  # the hottest one is shown in part rather than not at all
                 chosen[index] = _clip(piece, max(room, 0))
-            break
+                break
+            continue
         chosen[index] = piece
         room -= len(piece)
     blocks = "".join(chosen[index].rstrip("\n") + "\n" for index in sorted(chosen))
@@ -83,8 +94,9 @@ def shorten(text: str, max_characters: int) -> str:
     return _clip(f"{intro}{blocks}; {missing} more blocks\n", max_characters)
 
 
-def _coldness(head: re.Match[str]) -> tuple[int, int]:
-    return -int(head["depth"]), -int(head["instructions"])
+def _coldness(head: re.Match[str], for_size: bool) -> tuple[int, int]:
+    depth, instructions = int(head["depth"]), int(head["instructions"])
+    return (0 if for_size else -depth), -instructions
 
 
 def _end_of_blocks(text: str) -> int:
@@ -100,17 +112,19 @@ def _clip(text: str, max_characters: int) -> str:
     return text[: whole if whole > 0 else max_characters]
 
 
-def _text(module: Module, function: Function, name: str) -> str:
+def _text(module: Module, function: Function, name: str, for_size: bool) -> str:
     if function.instructions <= _WHOLE_FUNCTION:
         signature, bodies = _printed_whole(module, function)
         blocks = list(zip(function.blocks, bodies, strict=False))
     else:
         signature = f"define @{name} {{"
         fitting = [block for block in function.blocks if block.instructions <= _BLOCK_INSTRUCTIONS]
-        hottest = sorted(fitting, key=lambda block: (-block.depth, -block.weight))[:_BLOCKS_APART]
+        order = sorted(fitting, key=lambda block: (0 if for_size else -block.depth, -block.instructions))
+        hottest = order[:_BLOCKS_APART]
         blocks = [(block, _printed_block(module, block)) for block in sorted(hottest, key=lambda block: block.position)]
     lines = [
-        f"; {len(function.blocks)} blocks, {function.instructions} instructions, loops up to {function.depth} deep"
+        f"; {name}: {len(function.blocks)} blocks, {function.instructions} instructions, "
+        f"loops up to {function.depth} deep"
     ]
     lines.append(signature)
     for block, body in blocks:
@@ -147,7 +161,8 @@ _DEBUG = re.compile(r"^\s+(?:#dbg_|(?:tail )?call void @llvm\.(?:dbg|lifetime|ex
 _ATTRIBUTES = re.compile(
     r" (?:noundef|nonnull|signext|zeroext|nofree|nocapture|captures\([^()]*\)|readonly|writeonly|writable|returned"
     r"|immarg|dso_local|local_unnamed_addr|unnamed_addr|mustprogress|nounwind|willreturn|dead_on_unwind"
-    r"|dereferenceable(?:_or_null)?\(\d+\)|range\([^()]*\)|initializes\((?:\([^()]*\)(?:, )?)*\)|tail(?= call))(?![\w.])"
+    r"|dereferenceable(?:_or_null)?\(\d+\)|range\([^()]*\)|initializes\((?:\([^()]*\)(?:, )?)*\)|tail(?= call))"
+    r"(?![\w.])"
 )
 _ALIGNMENT = re.compile(r",? align \d+")
 

@@ -17,7 +17,8 @@ _PASS_WEIGHT = {
 _KIND_WEIGHT = {"missed": 1.0, "failure": 1.0, "analysis": 0.8, "passed": 0.4}
 #: Said of nearly every program, or with the reason in another remark of the same pass.
 _NAME_WEIGHT = {
-    "NoDefinition": 0.1, "MissedDetails": 0.6, "NeverInline": 0.5, "AlwaysInline": 0.3, "Hoisted": 0.5, "NotPossible": 0.6,
+    "NoDefinition": 0.1, "MissedDetails": 0.6, "NeverInline": 0.5, "AlwaysInline": 0.3, "Hoisted": 0.5,
+    "NotPossible": 0.6,
 }  # fmt: skip
 _REASON = "loop-vectorize"  # its analyses say why a loop was not vectorised
 _REPETITION = 0.85  # each further remark of a kind, pass and function is worth this much of the one before

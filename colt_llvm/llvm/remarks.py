@@ -11,11 +11,12 @@ library that lacks one gives no remarks.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import re
 from collections import Counter
 from ctypes import Structure, c_bool, c_char_p, c_size_t, c_uint64, c_void_p
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -57,6 +58,14 @@ class Remark:
         where = f" at {self.location}" if self.location else ""
         times = f" (x{self.count})" if self.count > 1 else ""
         return f"{self.kind} {self.pass_name} in {self.function}{where}: {self.message}{times}"
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @staticmethod
+    def from_json(line: str) -> Remark:
+        return Remark(**json.loads(line))
 
 
 class _StringRef(Structure):
@@ -172,8 +181,8 @@ def _remark(document: str) -> Remark | None:
     message = plain("".join(pieces))
     if len(message) > _MAX_MESSAGE:
         message = message[: _MAX_MESSAGE - 3] + "..."
-    named = [plain(_scalar(fields.get(name, ""))) for name in ("Pass", "Name", "Function")]
-    return Remark(kind, *named, message, _location(fields.get("DebugLoc", "")))
+    pass_name, name, function = (plain(_scalar(fields.get(field, ""))) for field in ("Pass", "Name", "Function"))
+    return Remark(kind, pass_name, name, function, message, _location(fields.get("DebugLoc", "")))
 
 
 def _location(text: str) -> str:

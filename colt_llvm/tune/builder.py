@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from colt_llvm.baseline import Baseline
 from colt_llvm.catalogue import Action, Catalogue
@@ -11,9 +12,11 @@ from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.datasets import make_benchmark, make_record
 from colt_llvm.env.payload import unpack
 from colt_llvm.measure.size import loaded_digest, section_sizes
+from colt_llvm.models.question import Evidence
 from colt_llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
+from colt_llvm.tune.evidence import gather
 
 #: Name of the actions that complete a sequence. Not in the catalogue: they belong to one program.
 COMPLETION = "baseline-pipeline"
@@ -108,14 +111,22 @@ class Builder:
 
     def build(self, sequence: Sequence[str]) -> Built:
         """Raises PassCrashed, PassTimedOut, PassOutOfMemory or PassError; the builder can be used afterwards."""
+        instructions, content = self.observe(sequence, self._observations)
+        if self._observations[1] == "IrHash":
+            return Built(str(content), int(instructions))
+        return built_from_objects(unpack(bytes(content)), int(instructions))
+
+    def observe(self, sequence: Sequence[str], observations: Sequence[str]) -> list[Any]:
+        """Observations of the environment at the completed sequence. Raises as ``build``."""
         self._env.reset()
         actions = [self._number[action.pipeline] for action in self._sequences.passes(sequence)]
         if completion := self._sequences.completion(sequence):
             actions.append(self._completion_number(completion))
-        instructions, content = self._env.try_multistep(actions, self._observations)
-        if self._observations[1] == "IrHash":
-            return Built(str(content), int(instructions))
-        return built_from_objects(unpack(bytes(content)), int(instructions))
+        return self._env.try_multistep(actions, observations)
+
+    def evidence(self, sequence: Sequence[str], max_characters: int, for_size: bool) -> Evidence:
+        """What is known of the completed sequence's code; see :func:`colt_llvm.tune.evidence.gather`."""
+        return gather(self, sequence, max_characters=max_characters, for_size=for_size)
 
     def _completion_number(self, pipeline: str) -> int:
         number = self._number.get(pipeline)
