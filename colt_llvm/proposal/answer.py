@@ -6,14 +6,13 @@ data from outside: it is read leniently, checked against the names on offer, and
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.proposal.lenient_json import Value, holds_an_object, objects_with_passes
-from colt_llvm.proposal.names import Matched, NameReader, catalogue_of, match_model
+from colt_llvm.proposal.names import Matched, NameReader, catalogue_of, match_model, one_line
 
 #: Longer answers are cut: the effect of a step could not be told from its parts.
 MOST_PASSES = 16
@@ -73,7 +72,7 @@ def _reader(passes: Catalogue | tuple[str, ...], edits: tuple[str, ...]) -> Name
 
 
 def _action(fields: dict[str, Value], read: Matched, models: Collection[str]) -> JointAction:
-    given = one_line(fields.get("nextmodel", fields.get("model")), _MODEL_LETTERS)
+    given = _text(fields.get("nextmodel", fields.get("model")), _MODEL_LETTERS)
     next_model = match_model(given, models) if given else None
     matched = list(read.matched)
     if next_model is not None and next_model != given:
@@ -82,19 +81,15 @@ def _action(fields: dict[str, Value], read: Matched, models: Collection[str]) ->
     return JointAction(
         passes=tuple(read.passes[:MOST_PASSES]),
         next_model=next_model or "",
-        reason=one_line(fields.get("reason"), _REASON_LETTERS),
+        reason=_text(fields.get("reason"), _REASON_LETTERS),
         dropped=tuple(read.dropped),
         matched=tuple(matched),
         error=error,
     )
 
 
-def one_line(value: Value, most_letters: int) -> str:
-    """A text without control characters; "" for anything else."""
-    if not isinstance(value, str):
-        return ""
-    printable = ("" if unicodedata.category(letter)[0] == "C" else letter for letter in " ".join(value[:4096].split()))
-    return "".join(printable)[:most_letters].strip()
+def _text(value: Value, most_letters: int) -> str:
+    return one_line(value, most_letters) if isinstance(value, str) else ""
 
 
 def _key(key: str) -> str:

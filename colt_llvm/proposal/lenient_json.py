@@ -19,7 +19,7 @@ _TEXT_LIMIT = 1 << 18  # characters; of more, the head and the tail are read
 _WINDOW = 1 << 15  # characters of one object
 _STEPS = 4_000  # tokens of one object
 _DEPTH = 16
-_CANDIDATES = 24
+_CANDIDATES = 8
 
 _MARK = re.compile(r"[{}]|\bpasses\b", re.IGNORECASE)
 _AFTER_KEY = re.compile(r"[\"'`]?\s{0,20}[:=]")
@@ -28,7 +28,7 @@ _STRINGS = {
     '"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL),
     "'": re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL),
 }
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(u[dD][89abAB]..\\u[dD][c-fC-F]..|u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _BARE = re.compile(r"[^\s,:{}\[\]\"']+")
 _NULL = frozenset({"null", "none", "undefined", "nil"})
@@ -180,6 +180,10 @@ class _Reader:
 
 def _unescaped(match: re.Match[str]) -> str:
     code = match[1]
-    if len(code) == 5:
-        return chr(int(code[1:], 16))
-    return _ESCAPED.get(code, code)
+    if len(code) == 1:
+        return _ESCAPED.get(code, code)
+    try:
+        units = [int(unit, 16) for unit in code[1:].split("\\u")]
+        return b"".join(unit.to_bytes(2, "big") for unit in units).decode("utf-16-be", "replace")
+    except ValueError:
+        return "\ufffd"

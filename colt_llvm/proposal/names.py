@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from colt_llvm.catalogue import Action, Catalogue, split_pipeline
 from colt_llvm.errors import UsageError
 
-_MOST_NAMES = 64  # read of one answer
+_MOST_NAMES = 32  # read of one answer
 _MOST_LETTERS = 4_000  # of one text
 _NAME_LETTERS = 160  # of one name; the longest of the catalogue has about 60
 _CLOSE = 0.78
@@ -60,7 +61,7 @@ class NameReader:
         for given, name in (pair for text in texts for pair in self._resolve(text[:_MOST_LETTERS], 0)):
             if len(found.passes) + len(found.dropped) >= _MOST_NAMES:
                 break
-            shown = " ".join(given.split())[:_NAME_LETTERS]
+            shown = one_line(given, _NAME_LETTERS)
             if name is None:
                 found.dropped.append(shown)
                 continue
@@ -146,8 +147,15 @@ def match_model(given: str, models: Collection[str]) -> str | None:
         same = [name for name in models if spelling(name) == spelling(given)]
         if len(same) == 1:
             return same[0]
-    near = difflib.get_close_matches(given[:_NAME_LETTERS], list(models), n=2, cutoff=_CLOSE_MODEL)
-    return near[0] if len(near) == 1 else None
+    lowered = {name.lower(): name for name in models}
+    near = difflib.get_close_matches(given[:_NAME_LETTERS].lower(), lowered, n=2, cutoff=_CLOSE_MODEL)
+    return lowered[near[0]] if len(near) == 1 else None
+
+
+def one_line(text: str, most_letters: int) -> str:
+    """Without control characters and lone surrogates, so that it can be shown and written anywhere."""
+    line = " ".join(text[: 8 * most_letters].split())
+    return "".join(letter for letter in line if unicodedata.category(letter)[0] != "C")[:most_letters].strip()
 
 
 def _parts(text: str) -> list[str]:

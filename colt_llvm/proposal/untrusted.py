@@ -12,6 +12,8 @@ def clean_line(text: str, most_letters: int = 300) -> str:
     """One line: control, format and line-breaking characters become spaces, backticks become quotes."""
     cut = text[: 2 * most_letters]
     line = " ".join("".join(_harmless(letter) for letter in cut).split())
+    if line.startswith("#"):  # as a heading of the prompt does
+        line = f" {line}"
     return line if len(line) <= most_letters and len(text) == len(cut) else f"{line[: most_letters - 3]}..."
 
 
@@ -22,8 +24,7 @@ def clean_block(text: str, most_letters: int, line_letters: int = 200) -> tuple[
         line = clean_line(raw, line_letters)
         if line:
             indent = min(8, len(raw) - len(raw.lstrip(" \t")))
-            # A space before it keeps "# ..." from reading as a heading of the prompt.
-            lines.append(" " * max(indent, line.startswith("#")) + line)
+            lines.append(" " * indent + line)
     return tuple(lines)
 
 
