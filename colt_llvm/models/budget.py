@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from colt_llvm.errors import ColtError, UsageError
-from colt_llvm.models.base import Message, ModelSpec, Usage
+from colt_llvm.errors import UsageError
+from colt_llvm.models.base import Message, ModelSpec, NoMoreCalls, Usage
 
 _POLL_SECONDS = 0.05
 
 
-class BudgetSpent(ColtError):
+class BudgetSpent(NoMoreCalls):
     """The next call might overrun a limit; the search ends with the best so far. limit: "calls", "tokens", ..."""
 
     def __init__(self, limit: str, message: str) -> None:

@@ -177,13 +177,16 @@ class Caller:
             return result
 
     def _wait(self, seconds: float, error: CallError) -> None:
-        """Before the next attempt. Raises the error itself where there is no time for another one."""
+        """Before the next attempt. Raises the error itself where there is no time for another one.
+
+        A stop raises CallError of the kind "cancelled": what the search would make of the failure is still open.
+        """
         if self.deadline is not None and self._clock() + seconds >= self.deadline:
             raise error
         if seconds > 0:
             self._sleep(seconds)
         if self._stop.is_set():
-            raise error
+            raise CallError("cancelled", f"{error}; stopped before it was asked again")
 
     def _over(self) -> bool:
         return self._stop.is_set() or (self.deadline is not None and self._clock() >= self.deadline)

@@ -17,7 +17,7 @@ _TOO_LONG = re.compile(
     r"exceeds? (the )?(available |model'?s? )?context",
     re.I,
 )
-_BEARER = re.compile(r"(bearer\s+|authorization[\"':=\s]+|\b(?:sk|pk|key)-)[^\s\"',;]{6,}", re.I)
+_BEARER = re.compile(r"(\b(?:bearer|basic)\s+|\b(?:sk|pk|key)-)[^\s\"',;]{6,}", re.I)
 _LONGEST_TEXT = 300
 
 

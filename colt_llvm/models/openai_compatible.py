@@ -81,10 +81,10 @@ class OpenAICompatible:
 
         failure: CallError
         try:
-            client = self._connected().with_options(timeout=timeout_seconds)
-            response = client.chat.completions.with_raw_response.create(
+            response = self._connected().chat.completions.with_raw_response.create(
                 model=body["model"],
                 messages=body["messages"],
+                timeout=timeout_seconds,
                 extra_body={name: value for name, value in body.items() if name not in ("model", "messages")},
             )
             return str(response.http_response.text)

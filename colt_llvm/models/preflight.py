@@ -35,7 +35,7 @@ def _try_key(spec: ModelSpec, key: str | None) -> None:
     status = 0
     try:
         with new_client(spec, key) as client:
-            client.with_options(timeout=_TIMEOUT_SECONDS).models.with_raw_response.list()
+            client.models.with_raw_response.list(timeout=_TIMEOUT_SECONDS)
     except openai.APIStatusError as error:
         status = error.status_code
     except Exception:

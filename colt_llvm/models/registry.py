@@ -6,7 +6,6 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ EMBEDDED = "embedded/"
 REPLAY = "replay:"
 #: Draws passes and the next model at random; the measure of what asking is worth.
 RANDOM_SPEC = ModelSpec("random", "random", 1.0)
+#: No model at all: proposals by what has paid in the run. A set of its own.
+BLIND_SPEC = ModelSpec("blind", "random", 1.0)
 
 
 def load_models(text: str, environment: Mapping[str, str] = os.environ) -> list[ModelSpec]:
@@ -31,6 +32,8 @@ def load_models(text: str, environment: Mapping[str, str] = os.environ) -> list[
         specs = [spec for name in names for spec in _named(name, environment)]
     if not specs:
         raise UsageError("no models: name some, such as embedded/nano,embedded/base, or a .toml file")
+    if len(specs) > 1 and BLIND_SPEC in specs:
+        raise UsageError("blind proposes without a model; name it alone, or leave it out")
     for spec in specs:
         if [other.name for other in specs].count(spec.name) > 1:
             raise UsageError(f"model {spec.name} is named twice; give each model a name of its own")
@@ -46,7 +49,7 @@ def connect(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> Lan
     if spec.kind == "embedded":
         from colt_llvm.models.embedded import load
 
-        return load(spec.model or spec.name)
+        return load(spec.name)
     if spec.kind == "replay":
         from colt_llvm.models.replay import ReplayModel
 
@@ -140,15 +143,9 @@ def _model(table: dict[str, Any], number: int, endpoints: Mapping[str, Mapping[s
     if table.get("kind") == "replay":
         raise UsageError(f"{where}: a replay is named on the command line: --models {REPLAY}RUN")
     if table.get("kind") == "embedded":
-        return _embedded_with(table, where)
+        refuse_unknown(table, ("name", "kind"), where)
+        return _embedded(str(table.get("name")))
     return spec_from_dict(table, where)
-
-
-def _embedded_with(table: dict[str, Any], where: str) -> ModelSpec:
-    """An embedded policy in a file: its parameter count is its own."""
-    refuse_unknown(table, ("name", "kind", "model"), where)
-    wanted = table.get("model") or table.get("name")
-    return replace(_embedded(str(wanted)), name=str(table.get("name")), model=str(wanted))
 
 
 def _embedded(name: str) -> ModelSpec:
@@ -166,12 +163,14 @@ def _named(name: str, environment: Mapping[str, str]) -> list[ModelSpec]:
         from colt_llvm.models.replay import specs_of_run
 
         return specs_of_run(Path(name[len(REPLAY) :]))
-    if name == RANDOM_SPEC.name:
-        return [RANDOM_SPEC]
+    for spec in (RANDOM_SPEC, BLIND_SPEC):
+        if name == spec.name:
+            return [spec]
     file = configuration_file(environment)
     configured = read_models(file) if file.exists() else []
     for spec in configured:
         if spec.name == name:
             return [spec]
-    known = ["embedded/nano", "embedded/small", "embedded/base", RANDOM_SPEC.name, *(spec.name for spec in configured)]
+    shipped = ("embedded/nano", "embedded/small", "embedded/base", RANDOM_SPEC.name, BLIND_SPEC.name)
+    known = [*shipped, *(spec.name for spec in configured)]
     raise UsageError(f"unknown model {name!r}: known are {', '.join(known)}, replay:RUN and what {file} defines")

@@ -63,6 +63,12 @@ class ReplayModel:
         """Nothing is held."""
 
 
+def recorded_run(spec: ModelSpec) -> str | None:
+    """The run directory whose transcript answers for this model; None where it is asked itself."""
+    run = spec.options.get(_RUN) if spec.kind == "replay" else None
+    return None if run is None else str(run)
+
+
 def specs_of_run(run: Path) -> list[ModelSpec]:
     """The models of a recorded run, to be answered from its transcript. Raises RunDirectoryError."""
     file = run / "run.json"

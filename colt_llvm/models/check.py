@@ -1,0 +1,55 @@
+"""One small question to a model: does it answer, how fast, at which price, and in which form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from colt_llvm.errors import ColtError
+from colt_llvm.models.base import Message, ModelSpec, Prompt
+from colt_llvm.models.budget import Budget
+from colt_llvm.models.caller import Caller
+from colt_llvm.models.ledger import Ledger
+from colt_llvm.models.question import Offer, Question, State
+from colt_llvm.models.registry import connect
+
+_SYSTEM = (
+    "You choose LLVM passes. Answer with one JSON object: "
+    '{"passes": ["..."], "next_model": "...", "reason": "one short sentence"}'
+)
+
+
+def small_question(spec: ModelSpec) -> Prompt:
+    """A question that costs about a hundred tokens."""
+    question = Question(
+        request_id=0, seed=0, kind="expand", acting=spec.name, objective="size", baseline="clang -Oz", cpu="generic",
+        state=State((), 0.0), offers=(Offer(spec.name, spec.parameters),), passes=("licm", "gvn", "sroa"),
+    )  # fmt: skip
+    user = f"Passes: {', '.join(question.passes)}. Models: {spec.name}. Propose one pass to make a small loop smaller."
+    return Prompt(question, lambda: (Message("system", _SYSTEM), Message("user", user)))
+
+
+def check_model(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """What came of it, for JSON. error: one line, None for an answer. Never raises for a model that fails.
+
+    seconds: of all calls. calls: 1, and one more for each thing that the endpoint refuses. structured: "schema", "json"
+    or "text"; None where there is no choice. What fails is not tried again.
+    """
+    ledger = Ledger([spec])
+    structured = error = answer = None
+    try:
+        model = connect(replace(spec, max_retries=0), environment)
+        caller = Caller([model], Budget(), ledger)
+        try:
+            answer = caller.ask(spec.name, small_question(spec), 0).text
+            form = getattr(model, "form", None)
+            structured = form.structured if form is not None else None
+        finally:
+            caller.close()
+    except ColtError as failure:
+        error = " ".join(str(failure).split())
+    account = ledger.to_dict()["total"]
+    figures = {name: account[name] for name in ("calls", "prompt_tokens", "completion_tokens", "cost", "seconds")}
+    return {"error": error, "answer": answer, "structured": structured, **figures}

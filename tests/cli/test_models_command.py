@@ -1,0 +1,123 @@
+"""``colt-llvm models`` lists what may be asked, and tries it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))
+
+from model_helpers import KEY
+from server import Endpoint
+
+from colt_llvm.cli.models import command
+from colt_llvm.errors import UsageError
+from colt_llvm.models.registry import example
+
+
+@pytest.fixture(autouse=True)
+def no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint(KEY) as server:
+        yield server
+
+
+@pytest.fixture
+def file(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GOOD_KEY", KEY)
+    monkeypatch.setenv("WRONG_KEY", "wrong-key-0123456789")
+    monkeypatch.delenv("NO_KEY", raising=False)
+    models = [
+        f'[[model]]\nname = "{name}"\nparameters = 7e9\nbase_url = "{endpoint.url}"\nkey_variable = "{variable}"\n'
+        "price = { input = 1.0, output = 2.0 }\n"
+        for name, variable in (("good", "GOOD_KEY"), ("wrong", "WRONG_KEY"), ("none", "NO_KEY"))
+    ]
+    path = tmp_path / "models.toml"
+    path.write_text("\n".join(models))
+    return path
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert not command.main(list(arguments), standalone_mode=False)
+    out, err = capsys.readouterr()
+    assert KEY not in out + err
+    assert "wrong-key" not in out + err
+    return out
+
+
+def test_lists_the_embedded_policies_as_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys)
+    for name in ("embedded/nano", "embedded/small", "embedded/base"):
+        assert name in out
+    assert out.count("small policy, not a language model") == 3
+
+
+def test_lists_the_models_of_the_configuration_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "config" / "colt-llvm").mkdir(parents=True)
+    (tmp_path / "config" / "colt-llvm" / "models.toml").write_text(example())
+    assert "qwen-32b" in printed(capsys)
+
+
+def test_tells_price_endpoint_and_whether_the_key_is_set(
+    capsys: pytest.CaptureFixture[str], file: Path, endpoint: Endpoint
+) -> None:
+    out = printed(capsys, "--models", str(file))
+    assert "7B" in out
+    assert "1/1/2" in out
+    assert "$GOOD_KEY set" in out
+    assert "$NO_KEY NOT SET" in out
+    assert endpoint.total == 0
+
+
+def test_the_example_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "--example") == example()
+
+
+def test_a_check_shows_what_came_of_one_question_each(
+    capsys: pytest.CaptureFixture[str], file: Path, endpoint: Endpoint
+) -> None:
+    endpoint.behave("good", "refuses:schema")
+    out = printed(capsys, "--models", str(file), "--check")
+    assert "answered after" in out
+    assert "in 2 requests" in out
+    assert "structured output: json" in out
+    assert "200 + 40" not in out
+    assert "100 + 20 tokens" in out
+    assert out.count("failed: ") == 2
+    assert "$NO_KEY is not set" in out
+    assert endpoint.counts == {"good": 2, "wrong": 1}
+
+
+def test_json_has_the_same_for_programs(capsys: pytest.CaptureFixture[str], file: Path) -> None:
+    rows: list[dict[str, Any]] = json.loads(printed(capsys, "--models", str(file), "--check", "--json"))
+    assert [(row["name"], row["key_set"], row["check"]["error"] is None) for row in rows] == [
+        ("good", True, True),
+        ("wrong", True, False),
+        ("none", False, False),
+    ]
+    assert rows[0]["check"]["cost"] == pytest.approx((100 * 1.0 + 20 * 2.0) / 1e6)
+
+
+def test_a_check_asks_a_failing_model_once(capsys: pytest.CaptureFixture[str], file: Path, endpoint: Endpoint) -> None:
+    endpoint.behave("good", "500")
+    assert "failed: model good" in printed(capsys, "--models", str(file), "--check")
+    assert endpoint.counts["good"] == 1
+
+
+def test_a_bad_file_is_refused_as_bad_use(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("[[model]]\n")
+    with pytest.raises(UsageError) as caught:
+        command.main(["--models", str(tmp_path / "bad.toml")], standalone_mode=False)
+    assert caught.value.exit_status == 2
+    with pytest.raises(click.UsageError):
+        command.main(["--nonsense"], standalone_mode=False)
