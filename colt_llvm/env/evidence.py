@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_REMARKS = 60
 MAX_REMARK_INSTRUCTIONS = 200_000
+MAX_REMARK_BYTES = 16 << 20  # of bitcode, which is not even read again past it
 
 
 def opt_remarks(engine: Engine, node: Node, build: Build) -> str:
@@ -89,6 +90,8 @@ def _remarks(engine: Engine, before: Node, pipeline: str) -> str:
     found: list[remarks.Remark] = []
     weights: dict[str, float] = {}
     for bitcode in engine.bitcodes(before):
+        if len(bitcode) > MAX_REMARK_BYTES:
+            continue
         with engine.parse(bitcode) as module:
             if instruction_count(module) > MAX_REMARK_INSTRUCTIONS:
                 continue

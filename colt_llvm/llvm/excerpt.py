@@ -20,7 +20,8 @@ from colt_llvm.llvm.plain_text import plain, plain_lines
 
 DEFAULT_CHARACTERS = 12_000
 _WHOLE_FUNCTION = 5_000  # instructions: printed at once up to here
-_BLOCKS_APART = 8  # of a longer one; each costs a walk over the whole function
+_BLOCKS_APART = 8  # of a longer one, at most; each costs a walk over the whole function
+_WALKED = 2_000_000  # instructions, over all these walks; at least two blocks are printed
 _BLOCK_INSTRUCTIONS = 20_000  # a single block that is longer is not printed
 
 _HEAD = re.compile(r"^; block (?P<position>\d+): loop depth (?P<depth>\d+), (?P<instructions>\d+) instructions$", re.M)
@@ -120,7 +121,7 @@ def _text(module: Module, function: Function, name: str, for_size: bool) -> str:
         signature = f"define @{name} {{"
         fitting = [block for block in function.blocks if block.instructions <= _BLOCK_INSTRUCTIONS]
         order = sorted(fitting, key=lambda block: (0 if for_size else -block.depth, -block.instructions))
-        hottest = order[:_BLOCKS_APART]
+        hottest = order[: max(2, min(_BLOCKS_APART, _WALKED // function.instructions))]
         blocks = [(block, _printed_block(module, block)) for block in sorted(hottest, key=lambda block: block.position)]
     lines = [
         f"; {name}: {len(function.blocks)} blocks, {function.instructions} instructions, "

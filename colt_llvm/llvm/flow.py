@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from colt_llvm.llvm.module import Module
 
 _DEPTH_CAP = 6  # deeper nests count as this deep
-MAX_BLOCKS = 200_000  # of a module; functions past it are counted as if they had no loops
+MAX_BLOCKS = 400_000  # of a module; a function that is past it counts as if it had no loops
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,13 @@ class Function:
 def functions_of(module: Module, max_blocks: int = MAX_BLOCKS) -> list[Function]:
     """All functions with a body, in the module's order."""
     found = []
-    analysed = 0
+    room = max_blocks
     for handle in _bodies(module):
         blocks = list(_blocks(module, handle))
-        analysed += len(blocks)
-        depths = _depths(module, blocks) if analysed <= max_blocks else [0] * len(blocks)
+        depths = [0] * len(blocks)
+        if len(blocks) <= room:
+            room -= len(blocks)
+            depths = _depths(module, blocks)
         sizes = [block_size(module, block) for block in blocks]
         name = module.library.call.LLVMGetValueName2(handle, byref(c_size_t())).decode("utf-8", "replace")
         found.append(Function(handle, name, tuple(map(Block, blocks, range(len(blocks)), sizes, depths))))

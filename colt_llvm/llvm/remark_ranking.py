@@ -21,7 +21,7 @@ _NAME_WEIGHT = {
     "NotPossible": 0.6,
 }  # fmt: skip
 _REASON = "loop-vectorize"  # its analyses say why a loop was not vectorised
-_REPETITION = 0.85  # each further remark of a kind, pass and function is worth this much of the one before
+_REPETITION = 0.8  # each further remark of a kind, pass and function is worth this much of the one before
 
 
 def most_telling(remarks: Sequence[Remark], weights: Mapping[str, float], limit: int = 40) -> list[Remark]:
