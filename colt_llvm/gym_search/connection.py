@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from compiler_gym.errors import ServiceError, ServiceIsClosed
+from compiler_gym.errors import ServiceIsClosed
 from compiler_gym.service import connection as theirs
 from compiler_gym.util.runfiles_path import runfiles_path, site_data_path
+
+from colt_llvm.gym_search.failure import EnvironmentFailed
 
 _HERE = Path(__file__).resolve().parent
 _PREFIX = "colt-gym-"
@@ -32,7 +34,10 @@ _LOG_CHARACTERS = 300
 
 
 class OwnedConnection(theirs.Connection):
-    """A service process that is ours to end. Arguments are those of ManagedConnection. Raises ServiceError."""
+    """A service process that is ours to end. Arguments are those of ManagedConnection.
+
+    Raises EnvironmentFailed where it does not start; compiler_gym would try again, four times.
+    """
 
     def __init__(
         self,
@@ -87,11 +92,11 @@ class OwnedConnection(theirs.Connection):
         path, end = self.folder / "port.txt", time.monotonic() + seconds
         while time.monotonic() < end:
             if self.service_is_down():
-                raise ServiceError(f"the service does not start: {self._last_words()}")
+                raise EnvironmentFailed(f"the service does not start: {self._last_words()}")
             with contextlib.suppress(OSError, ValueError):
                 return int(path.read_text())
             time.sleep(0.01)
-        raise ServiceError(f"the service has no port after {seconds:g} s: {self._last_words()}")
+        raise EnvironmentFailed(f"the service has no port after {seconds:g} s: {self._last_words()}")
 
     def __call__(self, stub_method: Any, request: Any, **options: Any) -> Any:
         if self.service_is_down():

@@ -16,13 +16,10 @@ from typing import Any
 from colt_llvm.env.compat import import_compiler_gym
 from colt_llvm.errors import ColtError, UsageError
 from colt_llvm.gym_search import gcc
+from colt_llvm.gym_search.failure import EnvironmentFailed
 from colt_llvm.gym_search.options import EnvironmentOptions
 
 _OURS = "colt-llvm-v0"
-
-
-class EnvironmentFailed(ColtError, RuntimeError):
-    """An environment cannot be made or reset."""
 
 
 def make_environment(options: EnvironmentOptions) -> Any:
@@ -110,7 +107,7 @@ def _make_compiler_env(made_by: type, given: dict[str, Any], options: Environmen
         raise UsageError("gcc-v0 downloads its own benchmarks; give a C file: --benchmark FILE.c")
     env = made_by(**given)
     try:
-        _set_spaces(env, options)
+        set_spaces(env, options)
     except BaseException:
         close_quietly(env)
         raise
@@ -133,7 +130,8 @@ def _benchmark(options: EnvironmentOptions, given: dict[str, Any]) -> Any:
     return Benchmark.from_file(uri, path)
 
 
-def _set_spaces(env: Any, options: EnvironmentOptions) -> None:
+def set_spaces(env: Any, options: EnvironmentOptions) -> None:
+    """Choose the spaces that are asked for in an environment of compiler_gym. Raises UsageError."""
     if options.benchmark is not None and Path(options.benchmark).is_file() and hasattr(env, "make_benchmark"):
         env.benchmark = env.make_benchmark(Path(options.benchmark))  # it knows best what to make of a file
     if options.action_space is not None:

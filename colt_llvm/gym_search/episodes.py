@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from colt_llvm.gym_search.environment import EnvironmentFailed, action_names, can_fork, close_quietly
+from colt_llvm.gym_search.environment import action_names, can_fork, close_quietly
+from colt_llvm.gym_search.failure import EnvironmentFailed
 from colt_llvm.search import Outcome
 
 _TIMEOUTS = {"TimeoutError", "PassTimedOut"}
@@ -26,11 +27,15 @@ _MEMORY = {"MemoryError", "PassOutOfMemory", "ServiceOSError"}
 
 @dataclass(frozen=True)
 class Valued:
-    """One sequence. taken: the actions that the episode had, fewer where it ended early. detail: why it failed."""
+    """One sequence. taken: the actions that the episode had, fewer where it ended early. detail: why it failed.
+
+    over: the episode has ended, without an error.
+    """
 
     outcome: Outcome
     taken: tuple[str, ...]
     detail: str = ""
+    over: bool = False
 
 
 @dataclass
@@ -73,11 +78,10 @@ class Episodes:
             self._multistep = callable(getattr(self.env, "multistep", None))
             root = self._begin()
             self.root_key = self._key(root)
-            if forks and can_fork(self.env) and self._forks_are_apart(root):
-                self._forks, self._most_kept = True, forks
-                self._root: _State | None = root
-            else:
-                self._root = None
+            self._root: _State | None = None
+            if forks and can_fork(self.env):
+                self._forks, self._most_kept = self._forks_are_apart(root), forks
+                self._recover()  # whatever became of it meanwhile
         except BaseException:
             self.close()
             raise
@@ -168,7 +172,7 @@ class Episodes:
 
     def _valued(self, state: _State) -> Valued:
         outcome = Outcome(state.reward, self._key(state), None, {"actions": float(len(state.taken))})
-        return Valued(outcome, state.taken)
+        return Valued(outcome, state.taken, over=state.done)
 
     def _key(self, state: _State) -> str | None:
         """Equal keys are one state to the search: observation and reward, or the actions once it is over."""
@@ -216,23 +220,25 @@ class Episodes:
 
     def _forks_are_apart(self, root: _State) -> bool:
         """Whether two forks, one after the other, see the same: else steps in one are felt in the other."""
-        actions = list(dict.fromkeys(self.actions[index] for index in (0, len(self.actions) // 2, -1)))
-        seen = []
-        for _ in range(2):
-            fork = None
-            try:
-                fork = self._fork(root)
-                self._walk(fork, actions, self._single_steps)
-                seen.append((fork.reward, _content(fork.observation)))
-            except Exception:
-                self._recover()
+        for action in dict.fromkeys(self.actions[index] for index in (0, 1 % len(self.actions), -1)):
+            if self._after(root, action) != self._after(root, action):
                 return False
-            finally:
-                if fork is not None and fork.env is not self.env:
-                    close_quietly(fork.env)
-        if seen[0] != seen[1]:
-            self._recover()
-        return seen[0] == seen[1]
+        return True
+
+    def _after(self, root: _State, action: str) -> object:
+        """What a fork sees after an action. Not equal to anything where there is no fork."""
+        fork: _State | None = None
+        try:
+            fork = self._fork(root)
+            self._walk(fork, (action,), self._single_steps)
+            return fork.reward, _content(fork.observation)
+        except _Failed as failed:
+            return failed.kind  # says nothing of forks
+        except Exception:
+            return object()
+        finally:
+            if fork is not None and fork.env is not root.env:
+                close_quietly(fork.env)
 
     # --- getting over a failure
 
@@ -245,11 +251,12 @@ class Episodes:
         """Leave nothing of the episodes so far. Raises EnvironmentFailed."""
         self._drop()
         try:
-            self._begin()
+            start = self._begin()
         except EnvironmentFailed:
             close_quietly(self.env)
             self.env = self._made()
-            self._begin()
+            start = self._begin()
+        self._root = start if self._forks else None
 
     def _made(self) -> Any:
         try:

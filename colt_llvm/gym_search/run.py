@@ -10,8 +10,9 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from colt_llvm.errors import UsageError
-from colt_llvm.gym_search.environment import EnvironmentFailed, make_environment, space_name
+from colt_llvm.gym_search.environment import make_environment, space_name
 from colt_llvm.gym_search.episodes import Episodes, Valued
+from colt_llvm.gym_search.failure import EnvironmentFailed
 from colt_llvm.gym_search.options import EnvironmentOptions, SearchOptions
 from colt_llvm.gym_search.result import SearchResult, Stopped
 from colt_llvm.search import ColtSearch, Model, Outcome, Proposal, RandomProposer, Request
@@ -83,6 +84,7 @@ class _Loop:
         self._trials = self._transpositions = 0
         self._failures: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
+        self._over: set[tuple[str, ...]] = set()  # sequences whose episode has ended
         self._best: tuple[str, ...] = ()
         self._history: list[tuple[int, float]] = [(0, 0.0)]
         self._stopped: Stopped = "trials"
@@ -116,15 +118,21 @@ class _Loop:
         return None
 
     def _trial(self, request: Request) -> None:
+        room = self._options.max_length - len(request.sequence)
+        if room <= 0 or request.sequence in self._over:
+            # Nobody is asked, and no trial is counted: after a few of these the tree leaves the node alone.
+            self._search.tell(request, Proposal((), request.model, "nobody"), Outcome(None, None, "no room"))
+            return
         proposal = self._proposer.propose(request)
         self._check(proposal)
-        room = self._options.max_length - len(request.sequence)
-        proposal = replace(proposal, passes=proposal.passes[: max(room, 0)])
+        proposal = replace(proposal, passes=proposal.passes[:room])
+        sequence = request.sequence + proposal.passes
         if proposal.passes:
-            valued = self._episodes.value(request.sequence + proposal.passes)
+            valued = self._episodes.value(sequence)
         else:
-            valued = Valued(Outcome(None, None, "too long" if room <= 0 else "no actions"), request.sequence)
-        # The node's failure is the tree's word on it: a state known before is a transposition.
+            valued = Valued(Outcome(None, None, "no actions"), sequence)
+        if valued.over:
+            self._over.add(sequence)
         self._search.tell(request, proposal, valued.outcome)
         observe = getattr(self._proposer, "observe", None)
         if observe is not None:
@@ -144,9 +152,12 @@ class _Loop:
         if outcome.failure is not None:
             self._failures[outcome.failure] += 1
             self._examples.setdefault(outcome.failure, valued.detail)
-        elif self._search.tree.nodes[-1].failure == "transposition":
+        elif self._search.tree.nodes[-1].failure == "transposition":  # the tree's word on it
             self._transpositions += 1
         improved = outcome.reward is not None and outcome.reward > self._history[-1][1]
+        best = self._history[-1][1]
+        if outcome.reward == best > 0 and len(valued.taken) < len(self._best):
+            self._best = valued.taken  # as good, and shorter
         if outcome.reward is not None and improved:
             self._best = valued.taken
             self._history.append((self._trials, outcome.reward))
