@@ -1,0 +1,45 @@
+"""Embedded models: three small policies that ship with the package. They are not language models.
+
+They answer in the same protocol as language models, from the question's values alone, in well under 5 ms, with numpy
+and without a network. ``docs/embedded-models.md`` says what they were trained on and how good they are.
+
+nano: a table of expected gains. small: linear in the program's features. base: a perceptron with one hidden layer.
+Importing this loads neither numpy nor weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from colt_llvm.errors import UsageError
+from colt_llvm.models.base import LanguageModel, ModelSpec
+from colt_llvm.models.embedded.sizes import PARAMETERS
+
+if TYPE_CHECKING:
+    from colt_llvm.models.embedded.policy import EmbeddedModel
+
+#: By name; ``parameters`` is the count of learned numbers.
+SPECS: Mapping[str, ModelSpec] = MappingProxyType(
+    {
+        name: ModelSpec(name=name, kind="embedded", parameters=float(count), max_retries=0, timeout_seconds=10.0)
+        for name, count in PARAMETERS.items()
+    }
+)
+
+
+def load(name: str) -> LanguageModel:
+    """A model that answers. Its weights are read at the first question, once in a process, for all of its users.
+
+    Raises UsageError for a name that is not in SPECS.
+    """
+    return _load(name)
+
+
+def _load(name: str) -> EmbeddedModel:
+    if name not in SPECS:
+        raise UsageError(f"no embedded model {name!r}: use one of {', '.join(SPECS)}")
+    from colt_llvm.models.embedded.policy import EmbeddedModel
+
+    return EmbeddedModel(SPECS[name])

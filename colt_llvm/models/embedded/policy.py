@@ -1,0 +1,85 @@
+"""An embedded model as the search sees it: a question in, a joint action as JSON out. Not a language model."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from colt_llvm.models.base import Answer, CallError, ModelSpec, Prompt
+from colt_llvm.models.embedded.choice import (
+    DEFAULTS,
+    ChoiceOptions,
+    barred,
+    choose,
+    combined,
+    first_action,
+    generator,
+    is_pipeline,
+    trust_in_run,
+)
+from colt_llvm.models.embedded.scoring import SCORERS
+from colt_llvm.models.embedded.succession import next_model
+from colt_llvm.models.embedded.weights import OBJECTIVES, Weights, candidates, weights
+from colt_llvm.models.question import Question
+
+#: Actions that go into the draw beside those that paid in this run: the best by the learned gain.
+_SHORT_LIST = 96
+
+
+class EmbeddedModel:
+    """One of the small policies. Holds no state of a run, so any number of threads and runs may share it."""
+
+    def __init__(self, spec: ModelSpec, options: ChoiceOptions = DEFAULTS) -> None:
+        self._spec = spec
+        self._options = options
+        self._score = SCORERS[spec.name]
+
+    @property
+    def spec(self) -> ModelSpec:
+        return self._spec
+
+    def ask(self, prompt: Prompt, timeout_seconds: float) -> Answer:
+        """Reads ``prompt.question`` only. Raises CallError when nothing may be proposed, WeightsError."""
+        question = prompt.question
+        passes = self.propose(question)
+        if not passes:
+            raise CallError("bad request", "no action is left to propose at this state: offer more passes")
+        return Answer(json.dumps({"passes": passes, "next_model": next_model(question)}))
+
+    def propose(self, question: Question) -> list[str]:
+        """One to three names; empty where none is allowed."""
+        learned = self._short_list(weights(), question)
+        out = barred(question)
+        if not any(map(is_pipeline, question.state.sequence)):
+            cut = self._options.pipeline
+            learned = {name: gain * cut if is_pipeline(name) else gain for name, gain in learned.items()}
+        allowed = {name: gain for name, gain in learned.items() if name not in out}
+        if question.kind == "seed":
+            first = first_action(question, learned, allowed, self._spec.name)
+            if first is not None:
+                return [first]
+        scores = combined(allowed, question.paid, trust_in_run(question, OBJECTIVES, self._options))
+        return choose(question, scores, generator(question, self._spec.name), self._options)
+
+    def expected_gains(self, question: Question) -> dict[str, float]:
+        """The learned part for all actions of the question: a log ratio each, 0 or more."""
+        actions = candidates(question.passes, question.edits)
+        gains = self._gains(weights(), question)[actions.known]
+        return dict(zip(actions.names, map(float, gains), strict=True))
+
+    def _gains(self, known: Weights, question: Question) -> np.ndarray:
+        """Shape [vocabulary + 1]; the last is for actions that the weights do not know: the mean."""
+        gains = np.maximum(self._score(known, question), 0.0)
+        return np.append(gains, gains.mean())
+
+    def _short_list(self, known: Weights, question: Question) -> dict[str, float]:
+        """The best by the learned gain, and all that was tried in this run."""
+        actions = candidates(question.passes, question.edits)
+        gains = self._gains(known, question)[actions.known].round(9)
+        places = np.argsort(-gains, kind="stable")[:_SHORT_LIST].tolist()
+        places += [actions.place[name] for name in question.paid if name in actions.place]
+        return {actions.names[place]: float(gains[place]) for place in places}
+
+    def close(self) -> None:
+        """Nothing to let go of."""

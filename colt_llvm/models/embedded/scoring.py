@@ -1,0 +1,92 @@
+"""The learned part: the expected gain of each action of the vocabulary in a state. A gain is a log ratio, 0 or more.
+
+What is predicted is the mean of max(gain, 0): a search keeps what is better and leaves the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from colt_llvm.models.embedded.features import program_vector
+from colt_llvm.models.embedded.weights import OBJECTIVES, Array, Weights
+from colt_llvm.models.question import Question
+from colt_llvm.pipeline import is_edit
+
+_DEPTH = 8.0  # a sequence of this length has depth 1
+
+Scorer = Callable[[Weights, Question], Array]
+
+
+def nano(weights: Weights, question: Question) -> Array:
+    """A table for each objective, and one of pairs: what an action in the sequence changes for another."""
+    gains = table(weights.arrays["nano_gain"], question.objective).copy()
+    for name in dict.fromkeys(question.state.sequence):
+        changed = weights.pairs.get(weights.number.get(name, -1))
+        if changed is not None:
+            gains[changed[0]] += changed[1]
+    return gains
+
+
+def small(weights: Weights, question: Question) -> Array:
+    """Linear for each action: in a few directions of the program's features, and in how far the state has come."""
+    gains = table(weights.arrays["small_gain"], question.objective)
+    return gains + weights.arrays["small_weights"] @ small_inputs(weights.arrays, question)
+
+
+def base(weights: Weights, question: Question) -> Array:
+    """One hidden layer over the program's features, the bag of actions in the sequence, depth and objective."""
+    arrays = weights.arrays
+    inputs = np.concatenate([_scaled(weights.arrays, question), _state(question), objective_vector(question.objective)])
+    bag = [weights.number[name] for name in set(question.state.sequence) if name in weights.number]
+    into = arrays["base_in"]  # [features + state + objective + vocabulary, hidden]
+    hidden = inputs @ into[: len(inputs)] + arrays["base_in_bias"]
+    if bag:
+        hidden = hidden + into[len(inputs) :][sorted(bag)].sum(axis=0)
+    change: Array = np.maximum(hidden, 0.0) @ arrays["base_out"] + arrays["base_out_bias"]
+    return table(arrays["base_gain"], question.objective) + change / SCALE
+
+
+#: The perceptron learns gains in hundredths.
+SCALE = 100.0
+
+SCORERS: Mapping[str, Scorer] = {"embedded/nano": nano, "embedded/small": small, "embedded/base": base}
+
+
+def table(gains: Array, objective: str) -> Array:
+    """The row of the objective; the mean of all rows where there was no data for it."""
+    if objective in OBJECTIVES:
+        row: Array = gains[OBJECTIVES.index(objective)]
+        return row
+    mean: Array = gains.mean(axis=0)
+    return mean
+
+
+def objective_vector(objective: str) -> Array:
+    """One place an objective; zeros for one without data."""
+    return np.array([float(objective == known) for known in OBJECTIVES])
+
+
+def small_inputs(arrays: Mapping[str, Array], question: Question) -> Array:
+    directions = np.clip(arrays["small_project"] @ _scaled(arrays, question), -3.0, 3.0)
+    return np.concatenate([directions, _state(question), objective_vector(question.objective)])
+
+
+def _state(question: Question) -> Array:
+    return np.array(state_values(question.state.sequence))
+
+
+@lru_cache(maxsize=1024)
+def state_values(sequence: tuple[str, ...]) -> tuple[float, ...]:
+    """Depth; whether the pipeline is edited (its written-out form inlines more); whether inlining is left out of it."""
+    edited = any(is_edit(name) for name in sequence)
+    return min(1.0, len(sequence) / _DEPTH), float(edited), float("without<inline>" in sequence)
+
+
+def _scaled(arrays: Mapping[str, Array], question: Question) -> Array:
+    if not question.program:
+        return np.zeros(len(arrays["feature_mean"]))
+    vector = program_vector(question.program)
+    return np.clip((vector - arrays["feature_mean"]) / arrays["feature_scale"], -3.0, 3.0)

@@ -1,0 +1,7 @@
+"""Learned numbers of each model. Written by tools/train_embedded.py together with the weights."""
+
+PARAMETERS = {
+    "embedded/nano": 1560,
+    "embedded/small": 4494,
+    "embedded/base": 34590,
+}

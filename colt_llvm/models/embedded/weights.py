@@ -1,0 +1,99 @@
+"""The weights as they are stored, read once a process; and actions as numbers of the weights' vocabulary."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from colt_llvm.errors import ColtError
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+FILE = Path(__file__).with_name("weights.npz")
+#: The objectives that the weights know, in the order of their tables.
+OBJECTIVES = ("instructions", "size")
+
+#: What each model is made of. The rest of the file (names, scales) is shared and not learned.
+PARTS = {
+    "embedded/nano": ("nano_gain", "nano_pair_gain"),
+    "embedded/small": ("small_project", "small_weights", "small_gain"),
+    "embedded/base": ("base_gain", "base_in", "base_in_bias", "base_out", "base_out_bias"),
+}
+
+
+class WeightsError(ColtError, OSError):
+    """The weights that ship with the package are missing or damaged."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """actions: the vocabulary. number: action -> its place there. arrays: by the names of PARTS and a few scales.
+
+    pairs: action in the sequence -> (places, gains) of the actions that it changes the worth of, for nano.
+    """
+
+    actions: tuple[str, ...]
+    number: dict[str, int]
+    arrays: dict[str, Array]
+    pairs: dict[int, tuple[Indices, Array]]
+
+    def count(self, model: str) -> int:
+        """Learned numbers of one model."""
+        return sum(int(self.arrays[part].size) for part in PARTS[model])
+
+
+_lock = threading.Lock()
+_read: list[Weights] = []
+
+
+def weights() -> Weights:
+    """Those of the package. Raises WeightsError."""
+    with _lock:
+        if not _read:
+            _read.append(read_weights(FILE))
+        return _read[0]
+
+
+def read_weights(path: Path) -> Weights:
+    """Raises WeightsError."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            raw: dict[str, Any] = {name: stored[name] for name in stored.files}
+        actions = tuple(str(raw.pop("actions")).split("\n"))
+        pairs = raw.pop("nano_pairs").astype(np.intp)
+        arrays = {name: array.astype(np.float64) for name, array in raw.items()}
+        missing = [part for parts in PARTS.values() for part in parts if part not in arrays]
+        if missing:
+            raise KeyError(missing[0])
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path}: the embedded models' weights cannot be read ({error}); install again") from error
+    by_held: dict[int, tuple[Indices, Array]] = {}
+    for held in np.unique(pairs[:, 0]):
+        rows = pairs[:, 0] == held
+        by_held[int(held)] = (pairs[rows, 1], arrays["nano_pair_gain"][rows])
+    return Weights(actions, {name: place for place, name in enumerate(actions)}, arrays, by_held)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The actions of one run. known: places in the vocabulary; for an unknown action, its size (one past the end)."""
+
+    names: tuple[str, ...]
+    known: Indices
+    place: dict[str, int]
+
+
+@lru_cache(maxsize=8)
+def candidates(passes: tuple[str, ...], edits: tuple[str, ...]) -> Candidates:
+    """Edits first, as they pay more often."""
+    names = tuple(dict.fromkeys((*edits, *passes)))
+    number = weights().number
+    known = np.array([number.get(name, len(number)) for name in names], dtype=np.intp)
+    return Candidates(names, known, {name: place for place, name in enumerate(names)})

@@ -1,0 +1,96 @@
+"""What the tools for the embedded models share: rewards of sequences for one program, without running the program.
+
+Size is that of the objects' loaded sections, instructions are those of the IR. No output is checked here, so these
+rewards are good for training and for comparing proposers, and prove nothing about a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from colt_llvm.acceptance import toolchain_catalogue
+from colt_llvm.baseline import Baseline, prepare_baseline
+from colt_llvm.env import ServiceOptions
+from colt_llvm.errors import PassError
+from colt_llvm.llvm.features import INST_COUNT_NAMES, inst_count
+from colt_llvm.llvm.library import Library
+from colt_llvm.llvm.module import Module
+from colt_llvm.llvm.replay import replay
+from colt_llvm.program import Program
+from colt_llvm.search import Objective, Outcome
+from colt_llvm.toolchain import Toolchain
+from colt_llvm.tune.builder import Builder, Sequences, built_from_objects
+from colt_llvm.tune.session import RISKS_AVOIDED
+
+#: The objectives that can be had without a clock.
+OBJECTIVES = ("instructions", "size")
+PASS_SECONDS = 5.0
+
+
+@dataclass
+class Workbench:
+    """One program under one objective.
+
+    features: InstCount of the root's completed IR by name. figures: of the baseline. known: every sequence built.
+    """
+
+    program: Program
+    objective: Objective
+    baseline: str
+    builder: Builder
+    passes: tuple[str, ...]
+    edits: tuple[str, ...]
+    features: dict[str, float]
+    figures: dict[str, float]
+    root_key: str
+    known: dict[tuple[str, ...], Outcome] = field(default_factory=dict)
+
+    def outcome(self, sequence: Sequence[str]) -> Outcome:
+        """As a run's own driver tells it, but for the check of the output. Built once."""
+        sequence = tuple(sequence)
+        if sequence not in self.known:
+            self.known[sequence] = self._build(sequence)
+        return self.known[sequence]
+
+    def _build(self, sequence: tuple[str, ...]) -> Outcome:
+        try:
+            built = self.builder.build(sequence)
+        except PassError as error:
+            return Outcome(None, failure=type(error).__name__)
+        figures = built.figures
+        if not all(value > 0 for value in figures.values()):
+            return Outcome(None, built.key, "empty")
+        return Outcome(self.objective.reward(figures, self.figures), built.key, None, figures)
+
+
+@contextmanager
+def workbench(toolchain: Toolchain, program: Program, objective: str) -> Iterator[Workbench]:
+    """Starts one service process, and ends it. Raises ColtError when the program does not build."""
+    baseline = prepare_baseline(toolchain, program, objective)
+    catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
+    options = ServiceOptions(llvm_prefix=toolchain.prefix, action_seconds=PASS_SECONDS)
+    with Builder(
+        toolchain, program, baseline, catalogue, with_objects=objective == "size", codegen="library", options=options
+    ) as builder:
+        empty = builder.build(())
+        figures = empty.figures
+        if objective == "size":
+            mark = built_from_objects(baseline.objects, empty.instructions)
+            figures = mark.figures
+        yield Workbench(
+            program, Objective(objective), baseline.name, builder, tuple(catalogue.names()),
+            tuple(Sequences(catalogue, baseline).edits), _features(toolchain, baseline), figures, empty.key,
+        )  # fmt: skip
+
+
+def _features(toolchain: Toolchain, baseline: Baseline) -> dict[str, float]:
+    library = Library.load(toolchain.library)
+    done = replay(toolchain.library, baseline.bitcodes, baseline.completion.pipeline, baseline.codegen_level)
+    total = None
+    for bitcode in done:
+        with Module.parse(library, bitcode) as module:
+            counts = inst_count(module)
+            total = counts if total is None else total + counts
+    return dict(zip((f"{name}Count" for name in INST_COUNT_NAMES), map(float, total), strict=True))
