@@ -15,15 +15,16 @@ from typing import Any
 from colt_llvm import process
 from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.baseline import Baseline, prepare_baseline
+from colt_llvm.bench.steps import prefixes
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.env import ColtEnv
 from colt_llvm.errors import PassError
+from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.program import Program, included_programs, load_program, programs_directory
 from colt_llvm.proposal.blind import BlindProposer
-from colt_llvm.search import ColtSearch, Objective, Outcome
+from colt_llvm.search import PRESETS, ColtSearch, Model, Objective, Outcome
 from colt_llvm.toolchain import Toolchain, find_toolchain
 from colt_llvm.tune.builder import Builder, Sequences
-from colt_llvm.tune.searching import BLIND, BREADTH
 from colt_llvm.tune.session import RISKS_AVOIDED
 
 SMALLEST = "collatz"
@@ -41,6 +42,7 @@ def measure_speed() -> dict[str, Any]:
     toolchain = find_toolchain()
     return {
         "steps": steps_per_second(toolchain),
+        "steps_by_prefix": {name: prefixes(toolchain, name) for name in _PROGRAMS},
         "random_sequences": {name: random_sequences(toolchain, name) for name in _PROGRAMS},
         "search": {name: a_search(toolchain, name) for name in _PROGRAMS},
         "help_seconds": min(_help_seconds() for _ in range(5)),
@@ -127,8 +129,8 @@ def a_search(toolchain: Toolchain, name: str) -> dict[str, float]:
     program = load_program(programs_directory() / name)
     baseline = prepare_baseline(toolchain, program, "instructions")
     sequences = Sequences(_catalogue(toolchain), baseline)
-    proposer = BlindProposer(_catalogue(toolchain).names(), sequences.edits, 0, BLIND.name)
-    strategy = ColtSearch([BLIND], replace(BREADTH, seeds=len(proposer.first)), 0)
+    proposer = BlindProposer(_catalogue(toolchain).names(), sequences.edits, 0, BLIND_SPEC.name)
+    strategy = ColtSearch([Model(BLIND_SPEC.name, 1.0)], PRESETS["broad"], 0)
     objective = Objective("instructions")
     times: list[float] = []
     sampled: list[tuple[str, ...]] = []

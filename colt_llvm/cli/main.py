@@ -17,6 +17,9 @@ from colt_llvm.errors import ColtError, CompileError
 _COMMANDS = {
     "tune": ("tune", "Find the pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
     "apply": ("apply", "Build a program with the recipe that tune wrote."),
+    "search": ("search", "Search in any other CompilerGym environment."),
+    "models": ("models", "List the models that may propose, and check them."),
+    "prompt": ("prompt", "Print what a language model would be told about a program."),
     "passes": ("passes", "List the passes that a sequence may be made of."),
     "programs": ("programs", "List the included programs."),
     "doctor": ("doctor", "Check the toolchain and this host, and say what to mend."),

@@ -65,6 +65,56 @@ def program_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Who proposes, what that may cost, and the rules of the search (with the ablations of arXiv 2602.01935)."""
+    for option in reversed(
+        [
+            click.option(
+                "--models",
+                metavar="LIST|FILE",
+                help="Who proposes: names with commas between, a .toml file (see: colt-llvm models --example), "
+                "replay:RUN to repeat a run offline, or blind for no model. Default: the embedded policies.",
+            ),
+            click.option("--max-cost", type=float, metavar="X", help="End before calls cost more than X."),
+            click.option("--max-calls", type=int, metavar="N", help="End before more than N calls to models."),
+            click.option("--max-tokens", type=int, metavar="N", help="End before more than N tokens, both ways."),
+            click.option(
+                "--preset",
+                type=click.Choice(["paper", "broad"]),
+                help="Values of the search. Default: paper for language models, broad for embedded policies.",
+            ),
+            click.option("--branching", type=int, metavar="B", help="Children of a node before the search descends."),
+            click.option("--exploration", type=float, metavar="C", help="Weight of what was visited less."),
+            click.option("--model-bias", type=float, metavar="λ", help="How much small models are favoured, 0 to 1."),
+            click.option(
+                "--correct-every",
+                "correct_every",
+                metavar="K",
+                help="Regressions in a row by small models until the largest is asked to correct; or never.",
+            ),
+            click.option(
+                "--next-model",
+                metavar="WHO",
+                help="Who is asked next: model (the acting one says), random, round_robin, largest, or fixed:NAME.",
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def search_changes(given: dict[str, Any]) -> dict[str, Any]:
+    """What these options change of the search's preset. Raises UsageError."""
+    names = ("branching", "exploration", "model_bias", "next_model")
+    changes = {name: given[name] for name in names if given[name] is not None}
+    every = given["correct_every"]
+    if every is not None:
+        if every != "never" and not every.isdecimal():
+            raise UsageError(f"--correct-every {every!r}: use a whole number of 1 or more, or never")
+        changes["course_alteration_period"] = None if every == "never" else int(every)
+    return changes
+
+
 def program_from_options(
     sources: tuple[str, ...],
     cflags: tuple[str, ...],

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from colt_llvm.cli.options import llvm_option, program_from_options, program_options
+from colt_llvm.cli.options import llvm_option, model_options, program_from_options, program_options, search_changes
 from colt_llvm.errors import UsageError
 from colt_llvm.program import Program
 
@@ -65,6 +65,7 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
 @click.option(
     "--risky", is_flag=True, help="Also try passes that are known to break programs; outputs are checked as ever."
 )
+@model_options
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path),
@@ -82,6 +83,9 @@ def command(**given: Any) -> None:  # fmt: skip
     """
     options = _options(given)
     program = _program(given)
+    from colt_llvm.models.registry import load_models
+
+    models = None if given["models"] is None else load_models(given["models"])
     from colt_llvm.toolchain import find_toolchain
 
     toolchain = find_toolchain(given["llvm_prefix"])
@@ -101,7 +105,7 @@ def command(**given: Any) -> None:  # fmt: skip
         else:
             directory = given["run_dir"] or _free_directory(program.name)
             with live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view:
-                result = tune(program, toolchain, options, run_directory=directory, output=output,
+                result = tune(program, toolchain, options, models=models, run_directory=directory, output=output,
                               on_progress=view, stop=stop)  # fmt: skip
     if given["as_json"]:
         click.echo(json.dumps(result_to_dict(result), indent=1))
@@ -150,6 +154,8 @@ def _options(given: dict[str, Any]) -> Any:
         seed=given["seed"], workers=given["workers"], strict=given["strict"], risky=given["risky"],
         allow_nonzero=given["allow_nonzero"], timeout_seconds=given["timeout"],
         memory_bytes=None if given["memory"] is None else given["memory"] << 20,
+        preset=given["preset"] or "", search=search_changes(given),
+        max_calls=given["max_calls"], max_tokens=given["max_tokens"], max_cost=given["max_cost"],
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from colt_llvm.cli.ledger_table import ledger_table
 from colt_llvm.tune.progress import Progress, TuneResult
 
 _PLAIN_SECONDS = 10.0  # between lines, where no terminal redraws
@@ -71,6 +72,8 @@ def _panel(title: str, progress: Progress) -> Table:
     where = f" at trial {progress.best_trial}" if progress.best_trial is not None else ""
     table.add_row("best", f"{progress.best_ratio:.4f}x{where}")
     table.add_row("", escape(", ".join(progress.best_sequence)))
+    if progress.models:
+        table.add_row("models", ledger_table(progress.models))
     failures = ", ".join(f"{kind} {count}" for kind, count in sorted(progress.failures.items()))
     table.add_row("failures", failures or "none")
     if progress.seconds_wanted is not None:
@@ -102,6 +105,11 @@ def print_result(result: TuneResult) -> None:
     if result.found_at_trial is not None:
         console.print(f"found at trial {result.found_at_trial}, after {result.found_at_seconds:.1f} s")
         console.print("sequence: " + ", ".join(result.sequence), markup=False)
+    if result.models:
+        console.print(ledger_table(result.models))
+        share = result.models["largest_share"]["of_answers"]
+        if share is not None and len(result.models["models"]) > 1:
+            console.print(f"{share:.0%} of the answers came from the largest, {result.models['largest']}", markup=False)
     for note in result.notes:
         console.print(f"note: {note}", markup=False)
     if result.interrupted:

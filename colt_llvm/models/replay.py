@@ -15,7 +15,7 @@ from colt_llvm.models.record import digest_of
 from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.models.transcript import Recorded, read_calls
 
-_RUN = "run"
+_RUN, _WAS = "run", "was"  # in a specification's options: the recorded run, and the kind that the model had there
 
 
 class TranscriptEnded(BudgetSpent):
@@ -69,6 +69,11 @@ def recorded_run(spec: ModelSpec) -> str | None:
     return None if run is None else str(run)
 
 
+def asked_as(spec: ModelSpec) -> ModelSpec:
+    """The kind of model that it is, or was in the run that is replayed: defaults of the search depend on that."""
+    return replace(spec, kind=spec.options.get(_WAS, spec.kind)) if spec.kind == "replay" else spec
+
+
 def specs_of_run(run: Path) -> list[ModelSpec]:
     """The models of a recorded run, to be answered from its transcript. Raises RunDirectoryError."""
     file = run / "run.json"
@@ -87,5 +92,5 @@ def specs_of_run(run: Path) -> list[ModelSpec]:
 
 
 def _replayed(spec: ModelSpec, run: Path) -> ModelSpec:
-    options = {_RUN: str(run.resolve())}
+    options = {_RUN: str(run.resolve()), _WAS: spec.kind}
     return replace(spec, kind="replay", base_url=None, key_variable=None, model="", options=options)

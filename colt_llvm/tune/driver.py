@@ -87,7 +87,8 @@ class _Stages:
 class Driver:
     """builders: lent to the threads that build; as many as may build at once.
 
-    verdicts: object key -> what is known of it; filled beforehand on resume.
+    verdicts: object key -> what is known of it; filled beforehand on resume. recorded: what another run measured, to
+    be taken in place of measuring.
     on_trial: called with each trial, in the order in which the strategy is told.
     """
 
@@ -104,6 +105,7 @@ class Driver:
         in_flight: int,
         seed: int = 0,
         verdicts: dict[str, Verdict] | None = None,
+        recorded: Mapping[str, Verdict] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._strategy = strategy
@@ -116,6 +118,7 @@ class Driver:
         self._in_flight = in_flight
         self._seed = seed
         self.verdicts = verdicts if verdicts is not None else {}
+        self._recorded = recorded or {}
         self._clock = clock
         self._lock = threading.Lock()
         self.best_reward = 0.0
@@ -200,6 +203,9 @@ class Driver:
             known = self.verdicts.get(built.key)
             if known is not None and not self._needs_check(known):
                 self._tell(flight, known, known=True, key=built.key)
+            elif known is None and built.key in self._recorded:
+                verdict = self.verdicts[built.key] = self._recorded[built.key]
+                self._tell(flight, verdict, known=False, key=built.key)
             else:
                 flights[stages.judge.submit(self._evaluate, built, flight.request.id)] = flight
         else:

@@ -45,7 +45,7 @@ def hand_over(
         Finding.NO_IMPROVEMENT: "no improvement found",
         Finding.TOO_NOISY: "no improvement found",
     }
-    notes = [*session.notes, *proof.notes]
+    notes = [*session.notes, *searched.notes, *proof.notes]
     if proof.verdict is Finding.TOO_NOISY:
         notes.append("the times scatter too much to tell; the baseline is kept")
     return TuneResult(
@@ -70,6 +70,7 @@ def hand_over(
         interrupted=interrupted,
         busy_fraction=searched.busy_fraction if session.options.times_the_program else None,
         front=tuple(_front(trials)),
+        models=searched.models,
         notes=tuple(notes),
     )
 

@@ -16,7 +16,8 @@ class Progress:
     """A snapshot for a live view; every field is a plain number or text.
 
     phase: ``prepare``, ``search``, ``prove`` or ``done``. best_ratio: baseline / candidate, above 1 is better.
-    failures: kind -> how many. known: trials whose object code had been seen before.
+    failures: kind -> how many. known: trials whose object code had been seen before. models: the ledger as it
+    was at ``models_at`` seconds.
     """
 
     phase: str = "prepare"
@@ -32,6 +33,8 @@ class Progress:
     best_sequence: tuple[str, ...] = ()
     best_trial: int | None = None
     failures: Counter[str] = field(default_factory=Counter)
+    models: Mapping[str, Any] = field(default_factory=dict)
+    models_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class TuneResult:
     """verdict: ``improved`` or ``no improvement found``; in the latter the baseline is kept, and ``notes`` may say why.
 
     ratio: baseline / tuned of the objective's figure, with ``interval`` for a measured time; 1 where nothing was found.
-    figures: name -> (baseline, tuned). front: the trials that no other beats in both run time and size.
+    figures: name -> (baseline, tuned). models: the ledger; empty where no model was asked. front: the trials that no
+    other beats in both run time and size.
     """
 
     verdict: str
@@ -63,6 +67,7 @@ class TuneResult:
     interrupted: bool = False
     busy_fraction: float | None = None
     front: tuple[Mapping[str, Any], ...] = ()
+    models: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property

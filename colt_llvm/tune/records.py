@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +13,8 @@ from colt_llvm import __version__
 from colt_llvm.baseline import Baseline
 from colt_llvm.errors import RunDirectoryError
 from colt_llvm.measure import fingerprint
+from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.specs import spec_to_dict
 from colt_llvm.program import Program, program_to_dict
 from colt_llvm.recipe import source_digest
 from colt_llvm.search.records import (
@@ -30,7 +32,12 @@ from colt_llvm.tune.progress import TuneResult
 
 
 def run_header(
-    program: Program, toolchain: Toolchain, options: TuneOptions, baseline: Baseline, output: Path | None
+    program: Program,
+    toolchain: Toolchain,
+    options: TuneOptions,
+    baseline: Baseline,
+    specs: Sequence[ModelSpec],
+    output: Path | None,
 ) -> dict[str, Any]:
     return {
         "colt_llvm": __version__,
@@ -38,6 +45,7 @@ def run_header(
         "program": program_to_dict(program),
         "sources": {str(source): source_digest(source) for source in program.sources},
         "options": options.to_dict(),
+        "models": [spec_to_dict(spec) for spec in specs],
         "llvm": toolchain.version,
         "triple": toolchain.triple,
         "baseline": baseline.name,

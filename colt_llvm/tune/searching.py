@@ -5,83 +5,146 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from colt_llvm.journal import write_json
-from colt_llvm.proposal.blind import BlindProposer
+from colt_llvm.journal import read_trials, write_json
+from colt_llvm.measure import fingerprint
+from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.budget import Limits
+from colt_llvm.models.question import Evidence
+from colt_llvm.models.replay import asked_as, recorded_run
+from colt_llvm.proposal.questions import Task
 from colt_llvm.recipe import opt_lines
-from colt_llvm.search import ColtOptions, ColtSearch, Model
+from colt_llvm.search import ColtSearch
+from colt_llvm.tune.asking import Asking, ask_models
 from colt_llvm.tune.driver import Driver, TrialRecord, Verdict
+from colt_llvm.tune.evidence import gather, program_features
 from colt_llvm.tune.lending import Lending
 from colt_llvm.tune.progress import Progress
 from colt_llvm.tune.records import trial_from_dict, trial_to_dict
 from colt_llvm.tune.session import Session, requests_in_flight
 
-#: A stand-in until models propose: one blind proposer, which has no parameters to speak of.
-BLIND = Model("blind", 1.0)
-
-#: With a proposer that looks at no code, breadth decides: this found more than the paper's B = 2 and C = 1.41
-#: (train programs, -Oz, 400 builds).
-BREADTH = ColtOptions(branching=4, exploration=0.1, max_expansion_failures=20)
+_LIVE_LEDGER_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Searched:
     """trials: all of the run, those of earlier parts first. elapsed_seconds: of all parts.
 
-    busy_fraction: of this part's time in which the user's program ran.
+    busy_fraction: of this part's time in which the user's program ran. models: the ledger.
     """
 
     trials: list[TrialRecord]
     elapsed_seconds: float
     busy_fraction: float
+    models: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def search(
     session: Session,
+    specs: Sequence[ModelSpec],
     records: list[dict[str, Any]],
     progress: Progress,
     report: Callable[..., None],
     stop: threading.Event,
 ) -> Searched:
     options = session.options
-    models = [BLIND]
-    proposer = BlindProposer(session.catalogue.names(), session.sequences.edits, options.seed, BLIND.name)
-    strategy = ColtSearch(models, replace(BREADTH, seeds=len(proposer.first) or BREADTH.seeds), options.seed)
+    earlier = [trial_from_dict(record) for record in records]
+    elapsed = max((trial.seconds for trial in earlier), default=0.0)
+    seconds = options.search_seconds
+    builders = Lending(session.builders)
+    reading = any(asked_as(spec).is_language_model for spec in specs)
+    asking = ask_models(
+        specs, task_of(session), options.colt_options(reading), session.catalogue,
+        limits=Limits(options.max_cost, options.max_calls, options.max_tokens), folder=session.journal.directory,
+        told=[trial.request.id for trial in earlier], evidence=_evidence(session, builders), stop=stop,
+        deadline=None if seconds is None else time.monotonic() + seconds - elapsed,
+    )  # fmt: skip
+    strategy = asking.search
     strategy.set_root_key(session.root_key)
     trials: list[TrialRecord] = []
 
     def on_trial(trial: TrialRecord) -> None:
         trials.append(trial)
-        proposer.observe(trial.request, trial.proposal, trial.outcome)
+        asking.proposer.observe(trial.request, trial.proposal, trial.outcome)
         session.journal.append(trial_to_dict(trial))
         if trial.outcome.failure == "miscompile":
             _keep_reproducer(session, trial)
         _note(progress, trial, strategy, driver)
+        _note_models(progress, asking)
         report()
 
     verdicts = {session.root_key: Verdict(session.figures, checked=True)}
     driver = Driver(
-        strategy, proposer, Lending(session.builders), session.judge, session.objective, session.figures, on_trial,
-        in_flight=requests_in_flight(options), seed=options.seed, verdicts=verdicts,
+        strategy, asking.proposer, builders, session.judge, session.objective, session.figures, on_trial,
+        in_flight=requests_in_flight(options, specs), seed=options.seed, verdicts=verdicts,
+        recorded=recorded_verdicts(specs) if options.times_the_program else None,
     )  # fmt: skip
-    elapsed = 0.0
-    for record in records:
-        trial = trial_from_dict(record)
-        strategy.restore(trial.request, trial.proposal, trial.outcome)
-        proposer.observe(trial.request, trial.proposal, trial.outcome)
-        driver.remember(trial)
-        trials.append(trial)
-        elapsed = max(elapsed, trial.seconds)
-        _note(progress, trial, strategy, driver)
-    left = None if options.trials is None else max(0, options.trials - len(trials))
-    ran_before, searching = session.judge.program_seconds, time.monotonic()
-    driver.run(trials=left, seconds=options.search_seconds, elapsed=elapsed, stop=stop)
+    try:
+        for trial in earlier:
+            strategy.restore(trial.request, trial.proposal, trial.outcome)
+            asking.proposer.observe(trial.request, trial.proposal, trial.outcome)
+            driver.remember(trial)
+            trials.append(trial)
+            _note(progress, trial, strategy, driver)
+        left = None if options.trials is None else max(0, options.trials - len(trials))
+        ran_before, searching = session.judge.program_seconds, time.monotonic()
+        driver.run(trials=left, seconds=seconds, elapsed=elapsed, stop=stop)
+    finally:
+        asking.close()
     ran = session.judge.program_seconds - ran_before
     took = time.monotonic() - searching
-    return Searched(trials, elapsed + took, ran / max(took, 1e-9))
+    notes = [*asking.notes(), *([f"the search ended early: {driver.ended_because}"] if driver.ended_because else [])]
+    return Searched(trials, elapsed + took, ran / max(took, 1e-9), asking.models(), tuple(notes))
+
+
+def task_of(session: Session) -> Task:
+    """What stays the same in all questions of a run."""
+    return Task(
+        objective=session.options.objective,
+        baseline=session.baseline.name,
+        cpu=fingerprint().cpu,
+        passes=tuple(session.catalogue.names()),
+        edits=tuple(session.sequences.edits),
+        program=program_features(session.builders[0]),
+        trials_wanted=session.options.trials,
+        seed=session.options.seed,
+    )
+
+
+def _evidence(session: Session, builders: Lending[Any]) -> Callable[[tuple[str, ...]], Evidence]:
+    for_size = session.options.objective == "size"
+
+    def evidence(sequence: tuple[str, ...]) -> Evidence:
+        with builders.lend() as builder:
+            return gather(builder, sequence, for_size=for_size)
+
+    return evidence
+
+
+def recorded_verdicts(specs: Sequence[ModelSpec]) -> dict[str, Verdict]:
+    """For a replay: what was measured of each object code in the recorded run.
+
+    A second timing would send the search elsewhere. The final proof is made anew all the same.
+    """
+    known: dict[str, Verdict] = {}
+    for run in {recorded_run(spec) for spec in specs} - {None}:
+        for trial in map(trial_from_dict, read_trials(Path(str(run)))):
+            if trial.outcome.key is not None:
+                outcome, detail = trial.outcome, trial.detail
+                verdict = Verdict(outcome.figures, outcome.failure, detail, trial.checked, trial.samples)
+                known.setdefault(str(outcome.key), verdict)
+    return known
+
+
+def _note_models(progress: Progress, asking: Asking) -> None:
+    """For the live view; not with each of many quick trials."""
+    if progress.elapsed_seconds - progress.models_at >= _LIVE_LEDGER_SECONDS:
+        progress.models_at, progress.models = progress.elapsed_seconds, asking.models()
 
 
 def _note(progress: Progress, trial: TrialRecord, strategy: ColtSearch, driver: Driver) -> None:

@@ -15,6 +15,7 @@ from colt_llvm.env import ServiceOptions
 from colt_llvm.errors import ProgramError
 from colt_llvm.journal import Journal
 from colt_llvm.measure import compile_cores, measuring_core
+from colt_llvm.models.base import ModelSpec
 from colt_llvm.program import Program
 from colt_llvm.search import Objective
 from colt_llvm.toolchain import Toolchain
@@ -26,6 +27,7 @@ from colt_llvm.tune.records import run_header
 #: Flags of the catalogue that keep an action out of the search, unless the user takes the risk.
 RISKS_AVOIDED = ("miscompile", "crash", "nondeterministic", "slow")
 
+_CALLS_IN_FLIGHT = 4
 _LEAST_SECONDS = 0.002
 _SHORT_SECONDS = 0.03
 
@@ -58,6 +60,7 @@ def prepare(
     toolchain: Toolchain,
     options: TuneOptions,
     directory: Path,
+    specs: Sequence[ModelSpec],
     resumed: bool,
     output: Path | None,
     report: Callable[..., None],
@@ -67,7 +70,7 @@ def prepare(
     judge = Judge.of(toolchain, program, options, baseline.objects, core)
     stack.callback(judge.close)
     notes = _check_length(judge, program) if options.times_the_program else []
-    header = run_header(program, toolchain, options, baseline, output)
+    header = run_header(program, toolchain, options, baseline, specs, output)
     journal = Journal.open(directory)[0] if resumed else Journal.create(directory, header)
     stack.callback(journal.close)
     if core is not None:
@@ -159,9 +162,15 @@ def builder_count(options: TuneOptions) -> int:
     return max(1, min(cores, options.workers or cores))
 
 
-def requests_in_flight(options: TuneOptions) -> int:
-    """Enough that the measuring core always has a candidate waiting."""
-    return options.workers or builder_count(options) + (2 if options.times_the_program else 0)
+def requests_in_flight(options: TuneOptions, specs: Sequence[ModelSpec]) -> int:
+    """Enough that the measuring core always has a candidate waiting, also while models think for seconds.
+
+    A replay goes in turn, as the recorded run has to have gone.
+    """
+    if any(spec.kind == "replay" for spec in specs):
+        return 1
+    thinking = _CALLS_IN_FLIGHT if any(spec.is_language_model for spec in specs) else 0
+    return options.workers or builder_count(options) + (2 if options.times_the_program else 0) + thinking
 
 
 @contextlib.contextmanager

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from colt_llvm.errors import RunDirectoryError, UsageError
 from colt_llvm.journal import Journal
+from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.preflight import preflight
+from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.output import check_output
 from colt_llvm.program import Program, program_from_dict
 from colt_llvm.recipe import source_digest
 from colt_llvm.toolchain import Toolchain
+from colt_llvm.tune.asking import default_models
 from colt_llvm.tune.claim import Proof, Prover, evidence_of
 from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.handover import hand_over
@@ -31,6 +35,7 @@ def tune(
     toolchain: Toolchain,
     options: TuneOptions | None = None,
     *,
+    models: Sequence[ModelSpec] | None = None,
     run_directory: Path,
     output: Path | None = None,
     on_progress: OnProgress | None = None,
@@ -38,11 +43,14 @@ def tune(
 ) -> TuneResult:
     """Search and prove; write everything to ``run_directory``, and the tuned executable or object to ``output``.
 
+    models: who proposes; None: the embedded policies.
     Raises ColtError: CompileError and ProgramError for the program, RunDirectoryError for the directories.
     """
     options = options or TuneOptions()
     check_output(output, program)
-    return _run(program, toolchain, options, run_directory, None, output, on_progress, stop)
+    specs = list(models) if models is not None else default_models()
+    preflight(specs)
+    return _run(program, toolchain, options, specs, run_directory, None, output, on_progress, stop)
 
 
 def resume(
@@ -65,13 +73,15 @@ def resume(
         if trials is not None or seconds is not None:
             given |= {"trials": trials, "seconds": seconds}
         options = TuneOptions.from_dict(given)
+        specs = [spec_from_dict(model) for model in header["models"]]
         digests = dict(header["sources"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(f"{run_directory}/run.json: is damaged ({error}); start a new run") from None
     _refuse_changes(header, digests, program, toolchain, run_directory)
     output = output or (Path(header["output"]) if header.get("output") else None)
     check_output(output, program)
-    return _run(program, toolchain, options, run_directory, records, output, on_progress, stop)
+    preflight(specs)
+    return _run(program, toolchain, options, specs, run_directory, records, output, on_progress, stop)
 
 
 def _refuse_changes(
@@ -90,6 +100,7 @@ def _run(
     program: Program,
     toolchain: Toolchain,
     options: TuneOptions,
+    specs: Sequence[ModelSpec],
     directory: Path,
     records: list[dict[str, Any]] | None,
     output: Path | None,
@@ -101,9 +112,9 @@ def _run(
     report = _reporter(progress, on_progress)
     with contextlib.ExitStack() as stack:
         report(message="building the baseline")
-        session = prepare(stack, program, toolchain, options, directory, records is not None, output, report)
+        session = prepare(stack, program, toolchain, options, directory, specs, records is not None, output, report)
         report(phase="search", message="")
-        searched = search(session, records or [], progress, report, stop)
+        searched = search(session, specs, records or [], progress, report, stop)
         report(phase="prove", message="building the best again and measuring it apart from the search")
         proof = _prove(session, searched.trials, stop)
         result = hand_over(session, searched, proof, output, stop.is_set())

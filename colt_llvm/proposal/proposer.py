@@ -1,0 +1,138 @@
+"""Joins the search and the models: one request in, one joint action out, whatever the model does.
+
+A model that fails, or answers with nothing that can be used, costs one error on its record and a random expansion
+in its place (arXiv 2602.01935). One that keeps failing is not asked for a while: the best of the others stands in,
+and when none is left, a policy that ships with the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from colt_llvm.catalogue import Catalogue
+from colt_llvm.models.base import Answer, CallError, LanguageModel, ModelSpec, NoMoreCalls, Prompt
+from colt_llvm.models.caller import Caller
+from colt_llvm.models.health import Health
+from colt_llvm.models.ledger import Ledger
+from colt_llvm.models.question import Evidence, Question
+from colt_llvm.proposal.answer import JointAction, parse_answer
+from colt_llvm.proposal.prompt import render
+from colt_llvm.proposal.questions import Questions
+from colt_llvm.search import ColtSearch, Outcome, Proposal, RandomProposer, Request
+from colt_llvm.search.random_proposer import RANDOM
+
+_STAND_IN_SECONDS = 60.0
+_ANY_ROOM = 1 << 30  # of a prompt that nobody reads as text
+
+
+class ModelProposer:
+    """stand_in: answers when every model is set aside; None: random expansions do.
+
+    evidence: what is known of a state's code; only asked for models that read text. Called from several threads.
+    """
+
+    def __init__(
+        self,
+        search: ColtSearch,
+        questions: Questions,
+        caller: Caller,
+        ledger: Ledger,
+        specs: Sequence[ModelSpec],
+        catalogue: Catalogue,
+        *,
+        stand_in: LanguageModel | None = None,
+        evidence: Callable[[tuple[str, ...]], Evidence] | None = None,
+    ) -> None:
+        self._search = search
+        self._questions = questions
+        self._caller = caller
+        self._ledger = ledger
+        self._specs = {spec.name: spec for spec in specs}
+        self._catalogue = catalogue
+        self._summaries = {action.name: action.summary for action in catalogue}
+        self._stand_in = stand_in
+        self._evidence = evidence
+        self.health = Health()
+        task = questions.task
+        self._random = RandomProposer([*task.passes, *task.edits], search.models.models, task.seed, 1, 3)
+
+    # In the thread that tells the search.
+
+    def prepare(self, request: Request) -> Callable[[], Proposal]:
+        """Who is asked, and what that model is told, is settled now; the call may be made in another thread."""
+        name = self._who(request)
+        question = self._questions.make(
+            request, name or self.stand_in_name, self.health.available, self._ledger.spent
+        )  # fmt: skip
+        return lambda: self._propose(request, name, question)
+
+    def _who(self, request: Request) -> str | None:
+        """The acting model; another one while that is set aside; None when all are."""
+        available = [name for name in self._specs if self.health.available(name)]
+        if request.model in available:
+            return request.model
+        if not available:
+            return None
+        if request.kind == "correct":  # the word of the largest there is
+            return max(available, key=lambda name: self._specs[name].parameters)
+        rates = {name: self._search.statistics.by_model[name].hit_rate or 0.0 for name in available}
+        return max(available, key=lambda name: (rates[name], -self._specs[name].parameters))
+
+    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        """Take in a trial after the search was told, in the order of telling; also those of a journal."""
+        self._questions.observe(request, proposal, outcome)
+        asked = proposal.asked or request.model
+        # A good proposal with a wrong next model is no failure. Requests to a stand-in count as time that passes.
+        self.health.observe(asked, ok=proposal.model == asked, kind=proposal.error or "")
+
+    @property
+    def stand_in_name(self) -> str:
+        return self._stand_in.spec.name if self._stand_in else RANDOM
+
+    @property
+    def set_aside(self) -> list[str]:
+        """Models that are not asked now."""
+        return [name for name in self._specs if not self.health.available(name)]
+
+    # In any thread.
+
+    def _propose(self, request: Request, name: str | None, question: Question) -> Proposal:
+        asked = "" if name == request.model else name or self.stand_in_name
+        try:
+            answer = self._ask(name, question) if name else self._ask_stand_in(question)
+        except CallError as error:
+            if error.kind == "cancelled":
+                raise NoMoreCalls("the run was stopped") from error
+            return self._expand_at_random(request, error.kind, asked)
+        action = self._parse(answer, question)
+        if not action.passes:
+            return self._expand_at_random(request, action.error or "no known pass", asked)
+        return Proposal(action.passes, action.next_model, name or self.stand_in_name, action.error, asked)
+
+    def _ask(self, name: str, question: Question) -> Answer:
+        """Once more with half of the prompt where the endpoint finds it too long. Raises CallError, NoMoreCalls."""
+        spec = self._specs[name]
+        if spec.is_language_model and self._evidence is not None:
+            question = replace(question, evidence=self._evidence(question.state.sequence))
+        room = spec.context_tokens - spec.max_output_tokens
+        try:
+            return self._caller.ask(name, self._prompt(question, room), question.request_id)
+        except CallError as error:
+            if error.kind != "too long":
+                raise
+        return self._caller.ask(name, self._prompt(question, room // 2), question.request_id)
+
+    def _ask_stand_in(self, question: Question) -> Answer:
+        if self._stand_in is None:
+            raise CallError("no model left", "every model is set aside")
+        return self._stand_in.ask(self._prompt(question, _ANY_ROOM), _STAND_IN_SECONDS)
+
+    def _prompt(self, question: Question, max_tokens: int) -> Prompt:
+        return Prompt(question, lambda: render(question, self._summaries, max_tokens))
+
+    def _parse(self, answer: Answer, question: Question) -> JointAction:
+        return parse_answer(answer.text, self._catalogue, question.edits, tuple(self._specs))
+
+    def _expand_at_random(self, request: Request, error: str, asked: str) -> Proposal:
+        return replace(self._random.propose(request), error=error, asked=asked)
