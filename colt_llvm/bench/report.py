@@ -62,14 +62,16 @@ def _speed(result: Result | None) -> str:
         f"| passes a second in one `multistep` of ten, every state new | {steps['multistep_passes']:.0f} |",
         f"| `colt-llvm --help`, best of 5 | {result['help_seconds']:.2f} s |",
         "",
-        "Evaluations a second for `instructions`, against one `opt` process for each sequence, in one run. *random*: "
-        "five random passes and the -Oz pipeline; hardly a state is met twice. *search*: what a search of 300 trials "
+        "Evaluations a second, against one `opt` process for each sequence, in one run. *steps*: every prefix of "
+        "random sequences of ten passes, valued by IR instruction count as it is, by one `env.step` from the prefix "
+        "before; `opt` runs the whole prefix and must give the same count. *random*: five random passes and the -Oz "
+        "pipeline after them, for `instructions`; hardly a state is met twice. *search*: what a search of 300 trials "
         "evaluates.\n",
         "| program | sequences | environment | opt | ratio |",
         "|---|---|---|---|---|",
     ]
-    for kind in ("random_sequences", "search"):
-        for name, row in result[kind].items():
+    for kind in ("steps_by_prefix", "random_sequences", "search"):
+        for name, row in result.get(kind, {}).items():
             label = kind.partition("_")[0]
             lines.append(f"| {name} | {label} | {row['environment']:.1f} | {row['opt']:.1f} | {row['ratio']:.1f} |")
     return "\n".join(lines) + "\n"

@@ -47,3 +47,20 @@ def test_a_program_that_could_not_be_tuned_is_shown(tmp_path: Path) -> None:
 
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
     assert report(tmp_path).count("Not measured.") == 4
+
+
+def test_every_kind_of_evaluation_has_its_rows_with_ratios(tmp_path: Path) -> None:
+    row = {"environment": 300.0, "opt": 20.0, "ratio": 15.0}
+    speed = {
+        "date": "2026-01-02", "host": {"cpu": "a cpu", "cores": 2, "kernel": "6.1"}, "llvm": "22.1.0",
+        "steps": {"walk": 1000.0, "fresh": 500.0, "multistep_passes": 900.0}, "help_seconds": 0.1,
+        "random_sequences": {"lz77": row | {"ratio": 2.0}}, "search": {"lz77": row | {"ratio": 3.0}},
+    }  # fmt: skip
+    write_json(tmp_path / "speed.json", speed | {"steps_by_prefix": {"lz77": row}})
+    text = report(tmp_path)
+    assert "| lz77 | steps | 300.0 | 20.0 | 15.0 |" in text
+    assert "| lz77 | random | 300.0 | 20.0 | 2.0 |" in text
+    assert "| lz77 | search | 300.0 | 20.0 | 3.0 |" in text
+    write_json(tmp_path / "speed.json", speed)
+    write_report(tmp_path, tmp_path / "out.md")
+    assert "| steps |" not in (tmp_path / "out.md").read_text(), "measured before there were such rows"
