@@ -50,9 +50,7 @@ def number(tmp_path: Path) -> list[str]:
     return ["--env", "number-v0", "--import", str(tmp_path / "number_module.py")]
 
 
-def test_prints_the_best_sequence_and_that_it_was_replayed(
-    number: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_prints_the_best_sequence_and_its_replay(number: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     search(*number, "--trials", "20", "--max-depth", "5", "--option-json", '{"start": 3}')
     out, err = capsys.readouterr()
     assert out.startswith("number-v0: reward ")
@@ -94,7 +92,7 @@ def test_refuses_what_it_cannot_use(number: list[str], arguments: list[str], mes
 
 
 def test_needs_the_name_of_an_environment() -> None:
-    with pytest.raises(click.UsageError, match="--env"):
+    with pytest.raises(click.UsageError, match="env"):
         search()
 
 
@@ -102,6 +100,7 @@ def folders(pid: int) -> list[Path]:
     return list(Path("/dev/shm").glob(f"colt-gym-{pid}-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_with_the_best_so_far_and_leaves_nothing(number: Any) -> None:
     arguments = [*COUNTING, "--benchmark", "numbers-v0/40", "--time", "300", "--actions", "^(less|half|more|nothing)$"]

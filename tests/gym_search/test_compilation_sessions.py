@@ -63,6 +63,7 @@ def wait_until(condition: Any, seconds: float = 20.0) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_the_search_runs_with_forks_and_leaves_nothing_behind() -> None:
     look = SearchOptions(trials=40, max_length=8, actions=SAFE)
     result = run_search(options(observation="text"), look)
@@ -77,6 +78,7 @@ def test_the_search_runs_with_forks_and_leaves_nothing_behind() -> None:
     assert again.history == result.history
 
 
+@pytest.mark.slow
 def test_an_episode_that_fails_crashes_or_hangs_costs_one_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(options(), step_seconds=1.0) as episodes:
         assert episodes.forking
