@@ -19,6 +19,8 @@ from colt_llvm.proposal.wording import has, say
 _MOST_PAID = 20
 _MOST_LINES = 400  # of remarks, attempts and functions that are looked at
 _BYTES_PER_TOKEN = 8  # more than any text has, so that cutting by it first loses nothing
+#: Objectives that the order of FIRST_EDITS says something about: it was found at -Oz.
+_SMALLER = ("size", "instructions")
 
 #: From the most to the least worth. The excerpt is shortened first.
 WORTH = (
@@ -41,7 +43,7 @@ def _all(question: Question, room: int) -> dict[str, Section | None]:
     return {
         "objective": Section(_objective(question), needed=True),
         "program": _counts(question.program),
-        "edits": _edits(question.edits),
+        "edits": _edits(question),
         "budget": Section(_budget(question)),
         "models": _models(question, room),
         "paid": _changes("paid", [pair for pair in paid if pair[0] > 0][:_MOST_PAID]),
@@ -99,16 +101,21 @@ def _features(question: Question) -> Section | None:
     return Section(say("features"), items, share=0.15, inline=True) if items else Section(say("features same"))
 
 
-def _edits(edits: Sequence[str]) -> Section | None:
+def _edits(question: Question) -> Section | None:
     """``licm 4`` for without<licm> and its four places; those that paid on the train programs first."""
     places: Counter[str] = Counter()
-    for edit in edits:
+    for edit in question.edits:
         name, numbered, number = edit[len("without<") : -1].partition("#")
         places[name] = max(places[name], int(number) if numbered and number.isdigit() else 0)
-    known = [edit[len("without<") : -1] for edit in FIRST_EDITS]
-    order = dict.fromkeys([*(name for name in known if name in places), *places])
-    items = [f"{figures.name(name)} {places[name]}" if places[name] else figures.name(name) for name in order]
-    return Section(say("edits"), items, share=0.3, inline=True) if items else None
+    first = [name for edit in FIRST_EDITS if (name := edit[len("without<") : -1]) in places]
+    items = [
+        f"{figures.name(name)} {places[name]}" if places[name] else figures.name(name)
+        for name in dict.fromkeys([*first, *places])
+    ]
+    head = say("edits")
+    if question.objective in _SMALLER and first:
+        head = f"{head} {say('edits that paid', count=len(first))}"
+    return Section(head, items, share=0.3, inline=True) if items else None
 
 
 def _models(question: Question, room: int) -> Section | None:
@@ -116,7 +123,7 @@ def _models(question: Question, room: int) -> Section | None:
     offers = question.offers
     if not offers:
         return None
-    head, allowed = say("models"), max(room // 4, 1)
+    head, allowed = say("models", acting=figures.name(question.acting)), max(room // 4, 1)
     table = Section(f"{head}\n{say('models columns')}", [_row(offer) for offer in offers], needed=True)
     if estimate(table.text(len(offers))) <= allowed:
         return table

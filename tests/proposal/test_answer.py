@@ -80,6 +80,16 @@ def test_a_draft_counts_where_nothing_follows_the_thinking() -> None:
     assert parse('<think>So {"passes": ["licm"], "next_model": "small"}</think>').passes == ("licm",)
 
 
+def test_a_draft_is_not_taken_for_a_bad_answer() -> None:
+    text = '<think>{"passes": ["licm"], "next_model": "small"}</think>{"passes": ["polly"], "next_model": "small"}'
+    assert parse(text) == JointAction(dropped=("polly",), error=NO_KNOWN_PASS)
+
+
+def test_a_comment_that_never_ends_goes_to_the_end() -> None:
+    text = '{"passes": ["licm"], "next_model": "small" /* "next_model": "coder-7b"}'
+    assert parse(text).next_model == "small"
+
+
 @pytest.mark.parametrize("text", ["", "I cannot help with that.", "licm, gvn", "[1, 2]", "{", "{}", "passes: licm"])
 def test_what_holds_no_object_is_not_json(text: str) -> None:
     assert parse(text) == JointAction(error=NOT_JSON)

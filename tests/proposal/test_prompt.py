@@ -225,6 +225,23 @@ def test_a_context_that_is_too_small_names_the_remedy(max_tokens: int) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_no_prompt_goes_out_with_hardly_any_names() -> None:
+    served = []
+    for max_tokens in range(900, 1_600, 20):
+        try:
+            system = render(QUESTION, WHOLE, max_tokens)[0].content
+        except PromptTooSmall:
+            continue
+        served.append(max_tokens)
+        assert len(system.rpartition("\n")[2].split(", ")) >= 8
+    assert served
+
+
+def test_says_which_edits_paid_elsewhere_where_that_is_known() -> None:
+    assert "one of the first 2 made" in user_text(QUESTION)
+    assert "the best first" not in user_text(replace(QUESTION, objective="runtime"))
+
+
 def test_a_small_model_of_4096_tokens_is_served() -> None:
     messages = render(QUESTION, WHOLE, 4_096 - 1_024)
     assert estimate_messages(messages) <= 3_072
