@@ -1,4 +1,7 @@
-"""The catalogue as a model reads it, in four lengths: one line a form, one line a pass, names, the most used names."""
+"""The catalogue as a model reads it, as long as there is room for.
+
+One line a form; one line a pass; a line for the most used passes and the names of the rest; the most used names.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,9 @@ _LEAST_NAMES = 8
 
 def lengths(passes: Mapping[str, str]) -> Iterator[Callable[[int], str | None]]:
     """From the longest on: what gives the text in a number of tokens, or None where that is too few."""
-    for make in (_full, _short, _names):
+    for make in (_full, _short):
         yield lambda room, make=make: text if estimate(text := make(passes)) <= room else None  # type: ignore[misc]
+    yield lambda room: _some(passes, room)
     yield lambda room: _few(passes, room)
 
 
@@ -53,22 +57,37 @@ def _short(passes: Mapping[str, str]) -> str:
     return _said("short", "\n".join(lines))
 
 
-def _names(passes: Mapping[str, str]) -> str:
-    return _said("names", ", ".join(passes))
+def _some(passes: Mapping[str, str], room: int) -> str | None:
+    """All names, and of the most used ones as many with what they do as fit."""
+    left = room - estimate(_said("some", "")) - estimate(", ".join(passes)) - 2
+    if left < 0:
+        return None
+    told: list[str] = []
+    for name in _by_use(passes):
+        left -= estimate(passes[name]) + 2  # its name moves up from the list below, with a colon for the comma
+        if left < 0:
+            break
+        told.append(name)
+    lines = [f"{name}: {passes[name]}" for name in told]
+    return _said("some", "\n".join([*lines, ", ".join(name for name in passes if name not in told)]))
 
 
 def _few(passes: Mapping[str, str], room: int) -> str | None:
-    """As many as fit: the most used, then passes as they are, then their other forms."""
-    used = [name for name in MOST_USED if name in passes]
-    order = dict.fromkeys([*used, *(name for name in passes if "<" not in name), *passes])
+    """As many as fit."""
     left = room - estimate(_said("few", ""))
     taken: list[str] = []
-    for name in order:
+    for name in _by_use(passes):
         left -= estimate(name) + 2  # and a comma
         if left < 0:
             break
         taken.append(name)
     return _said("few", ", ".join(taken)) if len(taken) >= min(_LEAST_NAMES, len(passes)) else None
+
+
+def _by_use(passes: Mapping[str, str]) -> list[str]:
+    """The most used ones, then passes as they are, then their other forms."""
+    used = [name for name in MOST_USED if name in passes]
+    return list(dict.fromkeys([*used, *(name for name in passes if "<" not in name), *passes]))
 
 
 def _by_pass(passes: Mapping[str, str]) -> Iterator[list[str]]:

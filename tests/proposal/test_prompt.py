@@ -114,7 +114,14 @@ def test_the_rules_name_every_action_that_ends_the_completion() -> None:
 
 def test_shorter_catalogues_for_smaller_contexts() -> None:
     sizes = []
-    for max_tokens, known in ((1_300, 8), (2_000, 40), (5_000, len(WHOLE)), (9_500, len(WHOLE)), (12_000, len(WHOLE))):
+    for max_tokens, known in (
+        (1_300, 8),
+        (2_000, 40),
+        (5_000, len(WHOLE)),
+        (7_168, len(WHOLE)),
+        (9_800, len(WHOLE)),
+        (12_000, len(WHOLE)),
+    ):
         system = render(QUESTION, WHOLE, max_tokens)[0].content
         catalogue = system.partition("# Catalogue")[2]
         named = [name for name in WHOLE if name in catalogue or f"<{name.partition('<')[2]}" in catalogue]
