@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from embedded_workbench import Workbench
 
 from colt_llvm.models.base import Prompt
+from colt_llvm.models.budget import Spending
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.proposal.blind import BlindProposer
-from colt_llvm.models.budget import Spending
 from colt_llvm.proposal.questions import Questions, Task
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, Request
 

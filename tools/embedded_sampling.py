@@ -84,7 +84,7 @@ def _walks(bench: Workbench, worth: Worth, draws: random.Random, deadline: float
             found = [(gain, action) for gain, action in found if gain > -_TOLERATED_LOSS]
             if not found:
                 break
-            gain, action = max(found) if draws.random() < 0.75 else draws.choice(found)
+            _, action = max(found) if draws.random() < 0.75 else draws.choice(found)
             sequence = (*sequence, action)
     return lines
 

@@ -22,7 +22,7 @@ class ChoiceOptions:
     known, as a part of the best score. pipeline: a whole pipeline's score is cut to this part, as it ends all edits.
     """
 
-    trust: float = 0.6
+    trust: float = 0.85
     sharpness: float = 1.5
     lengths: tuple[int, ...] = (1, 1, 2, 2, 3)
     pool: int = 64
@@ -91,7 +91,7 @@ def first_action(question: Question, learned: Mapping[str, float], allowed: Coll
 
 
 def choose(question: Question, scores: Mapping[str, float], random: Random, options: ChoiceOptions) -> list[str]:
-    """One to three actions, drawn by score; new ones at this state where that can be had. ``scores``: of all allowed."""
+    """One to three actions, drawn by score, new at this state where that can be had. ``scores``: of all allowed."""
     names = sorted(scores, key=lambda name: (-scores[name], name))[: options.pool]
     if not names:
         return []

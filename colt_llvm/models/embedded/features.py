@@ -12,9 +12,9 @@ Vector = npt.NDArray[np.float64]
 
 #: Names of InstCount, without "Count". The first is a size, all others become shares of it.
 NAMES = (
-    "TotalInsts", "TotalBlocks", "TotalFuncs", "Ret", "Br", "Switch", "Add", "FAdd", "Sub", "FSub", "Mul", "FMul", "FDiv",
-    "Shl", "LShr", "AShr", "And", "Or", "Xor", "Alloca", "Load", "Store", "GetElementPtr", "Trunc", "ZExt", "SExt",
-    "ICmp", "FCmp", "PHI", "Call", "Select", "SIToFP", "Unreachable", "ShuffleVector",
+    "TotalInsts", "TotalBlocks", "TotalFuncs", "Ret", "Br", "Switch", "Add", "FAdd", "Sub", "FSub", "Mul", "FMul",
+    "FDiv", "Shl", "LShr", "AShr", "And", "Or", "Xor", "Alloca", "Load", "Store", "GetElementPtr", "Trunc", "ZExt",
+    "SExt", "ICmp", "FCmp", "PHI", "Call", "Select", "SIToFP", "Unreachable", "ShuffleVector",
 )  # fmt: skip
 
 

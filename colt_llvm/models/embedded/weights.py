@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +73,7 @@ def read_weights(path: Path) -> Weights:
         missing = [part for parts in PARTS.values() for part in parts if part not in arrays]
         if missing:
             raise KeyError(missing[0])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise WeightsError(f"{path}: the embedded models' weights cannot be read ({error}); install again") from error
     by_held: dict[int, tuple[Indices, Array]] = {}
     for held in np.unique(pairs[:, 0]):

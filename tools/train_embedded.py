@@ -1,0 +1,144 @@
+"""The embedded models, from nothing: generate data, train, evaluate. Run from a source tree with its environment.
+
+    .venv/bin/python tools/train_embedded.py generate DATA      # journals and samples of the train programs; resumable
+    .venv/bin/python tools/train_embedded.py train DATA         # writes colt_llvm/models/embedded/weights.npz, sizes.py
+    .venv/bin/python tools/train_embedded.py evaluate           # held-out programs, also without a model
+
+Together they take about an hour on two cores. Training follows from the data and --seed; data and evaluation also
+depend on LLVM's version.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from embedded_evaluation import BREADTH, SETS, Course, blind_course, model_course
+from embedded_sampling import sample
+from embedded_training import TrainingOptions, read, save, train
+from embedded_workbench import OBJECTIVES, workbench
+
+import colt_llvm.models.embedded
+from colt_llvm.errors import ColtError
+from colt_llvm.models.embedded import SPECS
+from colt_llvm.models.embedded.policy import EmbeddedModel
+from colt_llvm.program import included_programs, resolve_program
+from colt_llvm.toolchain import find_toolchain
+
+_JOURNAL_TRIALS = 500
+_JOURNAL_SECONDS = 300.0
+_SEEDS_OF_A_SEARCH = 24
+
+
+def generate(options: argparse.Namespace) -> None:
+    """Journals first, --jobs at a time; then samples. What is there already is kept; ends after --minutes."""
+    deadline = time.monotonic() + 60.0 * options.minutes
+    programs = included_programs("train")
+    wanted = [(program.name, objective) for objective in OBJECTIVES for program in programs]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(partial(_journal, options.data, options.seed, deadline), wanted))
+    sample(find_toolchain(), programs, options.data / "samples", options.seconds, options.seed)
+
+
+def _journal(folder: Path, seed: int, deadline: float, wanted: tuple[str, str]) -> None:
+    program, objective = wanted
+    directory = folder / objective / program
+    left = min(_JOURNAL_SECONDS, deadline - time.monotonic())
+    if (directory / "result.json").exists() or left <= 0:
+        return
+    command = [sys.executable, "-m", "colt_llvm.cli.main", "tune"]
+    if (directory / "run.json").exists():
+        command += ["--resume", str(directory)]
+    else:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        command += [program, "--objective", objective, "--trials", str(_JOURNAL_TRIALS), "--workers", "1"]
+        command += ["--seed", str(seed), "--run-dir", str(directory), "--time", str(left)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    print(f"{program}, {objective}: {'done' if done.returncode == 0 else done.stderr.strip()[-200:]}", flush=True)
+
+
+def fit(options: argparse.Namespace) -> None:
+    """Refuses data of programs that are not train programs."""
+    allowed = {program.name for program in included_programs("train")}
+    tries, features = read(options.data)
+    if foreign := {row.program for row in tries} - allowed:
+        raise SystemExit(f"{options.data}: {', '.join(sorted(foreign))}: no train program; remove its folder")
+    if not tries:
+        raise SystemExit(f"{options.data}: holds no samples; run generate first")
+    arrays = train(tries, features, TrainingOptions(seed=options.seed))
+    save(arrays, options.output)
+    print(f"{len(tries)} tries of {len({row.program for row in tries})} programs; wrote {options.output}/weights.npz")
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """One line a program, objective and set of models; then means, as ratios less 1, in percent."""
+    toolchain = find_toolchain()
+    search = replace(BREADTH, seeds=_SEEDS_OF_A_SEARCH)
+    found: dict[tuple[str, str], list[Course]] = {}
+    for objective in options.objectives:
+        for name in options.programs:
+            with workbench(toolchain, resolve_program([name]), objective) as bench:
+                for chosen in options.sets:
+                    models = [EmbeddedModel(SPECS[model]) for model in SETS[chosen]]
+                    courses = [
+                        model_course(bench, models, search, options.trials, seed)
+                        if models
+                        else blind_course(bench, options.trials, seed)
+                        for seed in range(1, options.seeds + 1)
+                    ]
+                    found.setdefault((objective, chosen), []).extend(courses)
+                    print(f"{objective} {name} {chosen}: {_figures(courses, options.marks)}", flush=True)
+    print(
+        json.dumps({f"{objective}, {chosen}": _figures(c, options.marks) for (objective, chosen), c in found.items()})
+    )
+
+
+def _figures(courses: Sequence[Course], marks: Sequence[int]) -> dict[int, float]:
+    """Mean reward after so many trials, in percent."""
+    return {
+        mark: round(100 * sum(course.best[mark] for course in courses) / len(courses), 3)
+        for mark in marks
+        if mark < len(courses[0].best)
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(required=True)
+    part = parts.add_parser("generate")
+    part.add_argument("data", type=Path)
+    part.add_argument("--jobs", type=int, default=2)
+    part.add_argument("--minutes", type=float, default=35.0, help="for the journals")
+    part.add_argument("--seconds", type=float, default=14.0, help="of sampling for each program and objective")
+    part.add_argument("--seed", type=int, default=1)
+    part.set_defaults(call=generate)
+    part = parts.add_parser("train")
+    part.add_argument("data", type=Path)
+    part.add_argument("--output", type=Path, default=Path(colt_llvm.models.embedded.__file__).parent)
+    part.add_argument("--seed", type=int, default=1)
+    part.set_defaults(call=fit)
+    part = parts.add_parser("evaluate")
+    part.add_argument("--programs", nargs="+", default=[program.name for program in included_programs("held-out")])
+    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES)
+    part.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
+    part.add_argument("--trials", type=int, default=100)
+    part.add_argument("--marks", type=int, nargs="+", default=[30, 100, 300])
+    part.add_argument("--seeds", type=int, default=3)
+    part.set_defaults(call=evaluate)
+    options = parser.parse_args()
+    try:
+        options.call(options)
+    except ColtError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
