@@ -96,7 +96,7 @@ class OpenAICompatible:
             # What the client itself makes of a strange response or value: nobody else's business to know its types.
             said = one_line(f"{type(error).__name__}: {error}", self._key)
             failure = ChatError("bad request", f"model {self.spec.name}: {said}; check base_url and options")
-        raise failure from None  # the error behind it may hold the request's headers
+        raise failure  # out here, for the error behind it may hold the request's headers
 
     def _refused(self, error: Any, body: Mapping[str, Any], form: Form) -> ChatError:
         text, code, field = _words(error.response)
