@@ -199,3 +199,10 @@ def test_one_pass_of_one_function_does_not_fill_the_list() -> None:
     many = [remark(pass_name="loop-vectorize", message=f"reason {number}") for number in range(50)]
     others = [remark(pass_name="licm"), remark(pass_name="inline", function="cold")]
     assert set(others) <= set(most_telling(many + others, HOT, limit=12))
+
+
+def test_one_wording_does_not_fill_the_list() -> None:
+    many = [remark(pass_name="loop-vectorize", function=f"f{number}") for number in range(50)]
+    others = [remark(pass_name="licm", function="f1"), remark(pass_name="gvn", function="f2")]
+    weights = {f"f{number}": 1e3 for number in range(50)}
+    assert set(others) <= set(most_telling(many + others, weights, limit=12))

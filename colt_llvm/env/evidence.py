@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from colt_llvm.llvm.module import Module
 
 MAX_REMARKS = 60
-MAX_REMARK_INSTRUCTIONS = 200_000
+MAX_REMARK_INSTRUCTIONS = 80_000  # default<O3> takes about ten seconds there
 MAX_REMARK_BYTES = 16 << 20  # of bitcode, which is not even read again past it
 
 

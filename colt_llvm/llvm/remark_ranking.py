@@ -18,17 +18,18 @@ _KIND_WEIGHT = {"missed": 1.0, "failure": 1.0, "analysis": 0.8, "passed": 0.4}
 #: Said of nearly every program, or with the reason in another remark of the same pass.
 _NAME_WEIGHT = {
     "NoDefinition": 0.1, "MissedDetails": 0.6, "NeverInline": 0.5, "AlwaysInline": 0.3, "Hoisted": 0.5,
-    "NotPossible": 0.6,
+    "NotPossible": 0.6, "MissedForceOnly": 0.1,
 }  # fmt: skip
 _REASON = "loop-vectorize"  # its analyses say why a loop was not vectorised
-_REPETITION = 0.8  # each further remark of a kind, pass and function is worth this much of the one before
+#: A further remark of a kind and pass, in one function or of one wording, is worth this much of the one before.
+_REPETITION = 0.8
 
 
 def most_telling(remarks: Sequence[Remark], weights: Mapping[str, float], limit: int = 40) -> list[Remark]:
     """Up to ``limit`` remarks, the most telling first.
 
     weights: how hot each function is (``flow.Function.weight``); a remark about one that is gone counts least. Equal
-    remarks are counted together whatever their place. No pass of one function fills the list alone.
+    remarks are counted together. No pass fills the list alone, with one function or with one wording.
     """
     merged: Counter[Remark] = Counter()
     for remark in remarks:
@@ -39,9 +40,9 @@ def most_telling(remarks: Sequence[Remark], weights: Mapping[str, float], limit:
     said: Counter[tuple[str, str, str]] = Counter()
     damped = []
     for worth, remark, count in scored:
-        group = (remark.kind, remark.pass_name, remark.function)
-        damped.append((worth * _REPETITION ** said[group], remark, count))
-        said[group] += 1
+        groups = [(remark.kind, remark.pass_name, same) for same in (f"in {remark.function}", remark.message)]
+        damped.append((worth * _REPETITION ** sum(said[group] for group in groups), remark, count))
+        said.update(groups)
     damped.sort(key=lambda entry: (-entry[0], entry[1].line()))
     return [_with_count(remark, count) for worth, remark, count in damped[:limit] if worth > 0]
 
