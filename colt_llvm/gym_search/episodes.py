@@ -7,15 +7,13 @@ not a logarithm as elsewhere; the search scales values by the range that it has 
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from colt_llvm.gym_search.content import content_of, digest_of
 from colt_llvm.gym_search.environment import action_names, can_fork, close_quietly
 from colt_llvm.gym_search.failure import EnvironmentFailed
 from colt_llvm.search import Outcome
@@ -177,9 +175,9 @@ class Episodes:
     def _key(self, state: _State) -> str | None:
         """Equal keys are one state to the search: observation and reward, or the actions once it is over."""
         if state.done:
-            return "over-" + _digest(repr(state.taken).encode())
-        content = _content(state.observation)
-        return None if content is None else _digest(content + repr(round(state.reward, 9)).encode())
+            return "over-" + digest_of(repr(state.taken).encode())
+        content = content_of(state.observation)
+        return None if content is None else digest_of(content + repr(round(state.reward, 9)).encode())
 
     # --- states to go on from
 
@@ -231,7 +229,7 @@ class Episodes:
         try:
             fork = self._fork(root)
             self._walk(fork, (action,), self._single_steps)
-            return fork.reward, _content(fork.observation)
+            return fork.reward, content_of(fork.observation)
         except _Failed as failed:
             return failed.kind  # says nothing of forks
         except Exception:
@@ -273,28 +271,6 @@ def _kind(name: str, error: BaseException | None) -> str:
     if name in _MEMORY or isinstance(error, MemoryError):
         return "out of memory"
     return "error"
-
-
-def _content(observation: Any) -> bytes | None:
-    """The observation as bytes; None where there is none."""
-    if observation is None:
-        return None
-    if isinstance(observation, bytes):
-        return observation
-    if isinstance(observation, np.ndarray):  # its text would leave out the middle
-        return f"{observation.dtype}{observation.shape}".encode() + observation.tobytes()
-    if isinstance(observation, dict):
-        return repr([(key, _content(value)) for key, value in sorted(observation.items(), key=str)]).encode()
-    if isinstance(observation, (list, tuple)):
-        return repr([_content(value) for value in observation]).encode()
-    if isinstance(observation, (str, int, float, bool)):
-        return repr(observation).encode()
-    text = repr(observation)
-    return None if " at 0x" in text else text.encode()  # an address says nothing of the state
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:32]
 
 
 def _line(error: BaseException) -> str:

@@ -15,15 +15,21 @@ from colt_llvm.gym_search.episodes import Episodes, Valued
 from colt_llvm.gym_search.failure import EnvironmentFailed
 from colt_llvm.gym_search.options import EnvironmentOptions, SearchOptions
 from colt_llvm.gym_search.result import SearchResult, Stopped
+from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.search import ColtSearch, Model, Outcome, Proposal, RandomProposer, Request
 
 DEFAULT_MODELS = (Model("random:1", 1), Model("random:7e9", 7e9))
 
 
 class Proposer(Protocol):
-    """Anything that answers a request with actions to append and the model to be asked next."""
+    """Anything that answers a request with actions to append and the model to be asked next.
 
-    def propose(self, request: Request) -> Proposal: ...
+    One with ``prepare``, as :mod:`colt_llvm.proposal` has them, is asked by that instead: its answer is called at once.
+    ``observe`` is called with each outcome, where there is one.
+    """
+
+    def propose(self, request: Request) -> Proposal:
+        """May raise NoMoreCalls: the search then ends with the best so far."""
 
 
 #: actions, models, the search (its tree may be read), options -> who proposes
@@ -51,7 +57,7 @@ def run_search(
 ) -> SearchResult:
     """Search until the budget is spent, or KeyboardInterrupt; the best so far is replayed and returned.
 
-    A proposer that raises StopIteration ends the search too. make: gives the environment, instead of its id.
+    make: gives the environment, instead of its id.
     Raises UsageError, EnvironmentFailed where not even the start can be made.
     """
     episodes = Episodes(
@@ -104,7 +110,7 @@ class _Loop:
             self._stopped = why
         except KeyboardInterrupt:
             self._stopped = "interrupted"
-        except StopIteration as stop:
+        except NoMoreCalls as stop:
             self._stopped, self._note = "no more calls", str(stop)
         except EnvironmentFailed as error:
             self._stopped, self._note = "failed", str(error)
@@ -123,7 +129,7 @@ class _Loop:
             # Nobody is asked, and no trial is counted: after a few of these the tree leaves the node alone.
             self._search.tell(request, Proposal((), request.model, "nobody"), Outcome(None, None, "no room"))
             return
-        proposal = self._proposer.propose(request)
+        proposal = self._propose(request)
         self._check(proposal)
         proposal = replace(proposal, passes=proposal.passes[:room])
         sequence = request.sequence + proposal.passes
@@ -138,6 +144,10 @@ class _Loop:
         if observe is not None:
             observe(request, proposal, valued.outcome)
         self._note_trial(valued)
+
+    def _propose(self, request: Request) -> Proposal:
+        prepare: Callable[[Request], Callable[[], Proposal]] | None = getattr(self._proposer, "prepare", None)
+        return self._proposer.propose(request) if prepare is None else prepare(request)()
 
     def _check(self, proposal: Proposal) -> None:
         unknown = set(proposal.passes) - set(self._episodes.actions)

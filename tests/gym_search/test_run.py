@@ -12,6 +12,7 @@ from gym_search_doubles import Forking, NumberEnv
 from colt_llvm.errors import UsageError
 from colt_llvm.gym_search import EnvironmentOptions, SearchOptions, SearchResult, result_to_dict, run_search
 from colt_llvm.gym_search.options import parse_models
+from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.search import Model, Proposal, Request
 
 ENV = EnvironmentOptions("number-v0")
@@ -140,7 +141,7 @@ class Scripted:
     def propose(self, request: Request) -> Proposal:
         self.seen.append(request)
         if len(self.seen) > 5:
-            raise StopIteration("the money is spent")
+            raise NoMoreCalls("the money is spent")
         return Proposal((self.actions[1],), "a", "a")
 
     def observe(self, request: Request, proposal: Proposal, outcome: Any) -> None:
@@ -158,6 +159,20 @@ def test_any_proposer_can_be_put_in_hears_outcomes_and_may_end_the_search() -> N
     assert (result.stopped, result.note, result.trials) == ("no more calls", "the money is spent", 5)
     assert made[0].observed[0] == 1.0
     assert result.sequence[:1] == ("double",)
+
+
+def test_a_proposer_that_prepares_its_answers_is_asked_that_way() -> None:
+    class Preparing:
+        def __init__(self, actions: Sequence[str]) -> None:
+            self.actions = actions
+
+        def prepare(self, request: Request) -> Any:
+            return lambda: Proposal((self.actions[1],), "a", "a")
+
+    result = search(
+        options=replace(LOOK, trials=3), models=[Model("a", 1)], make_proposer=lambda actions, *_: Preparing(actions)
+    )
+    assert set(result.sequence) == {"double"}
 
 
 def test_a_proposer_must_keep_to_the_actions() -> None:
