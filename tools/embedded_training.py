@@ -10,7 +10,7 @@ import json
 import zipfile
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,8 @@ class TrainingOptions:
     rate: float = 2e-3
     decay: float = 0.1
     dropout: float = 0.3  # of a held action or a feature
+    nets: int = 3  # perceptrons of one hidden layer each, averaged
+    strangers: float = 0.5  # part of the rows that are shown without their program's features
     trust: float = 0.5  # the perceptron's change to the table is cut to this part: more did worse on programs left out
 
 
@@ -110,7 +112,7 @@ def train(tries: list[Try], features: dict[tuple[str, str], np.ndarray], options
     arrays["nano_gain"], arrays["small_gain"], arrays["base_gain"] = table, table.copy(), table.copy()
     arrays["nano_pairs"], arrays["nano_pair_gain"] = _pairs(data, table)
     arrays |= _linear(data, table)
-    arrays |= _perceptron(data, table, options)
+    arrays |= _perceptrons(data, table, options)
     return arrays
 
 
@@ -222,6 +224,18 @@ def _linear(data: _Data, table: np.ndarray) -> dict[str, np.ndarray]:
     return {"small_project": project, "small_weights": weights, "small_gain": table.copy()}
 
 
+def _perceptrons(data: _Data, table: np.ndarray, options: TrainingOptions) -> dict[str, np.ndarray]:
+    """The mean of several perceptrons, which is one with all their hidden units."""
+    nets = [_perceptron(data, table, replace(options, seed=options.seed + place)) for place in range(options.nets)]
+    return {
+        "base_gain": table.copy(),
+        "base_in": np.concatenate([net["base_in"] for net in nets], axis=1),
+        "base_in_bias": np.concatenate([net["base_in_bias"] for net in nets]),
+        "base_out": np.concatenate([net["base_out"] for net in nets]) / len(nets),
+        "base_out_bias": np.mean([net["base_out_bias"] for net in nets], axis=0),
+    }
+
+
 def _perceptron(data: _Data, table: np.ndarray, options: TrainingOptions) -> dict[str, np.ndarray]:
     """One hidden layer, by Adam with decay, on what the table leaves over, in hundredths."""
     random = np.random.default_rng(options.seed)
@@ -248,6 +262,7 @@ def _perceptron(data: _Data, table: np.ndarray, options: TrainingOptions) -> dic
             kept = random.random((len(rows), x.shape[1])) > options.dropout
             kept[:, free : fixed.shape[1]] = True
             x *= kept
+            x[random.random(len(rows)) < options.strangers, :free] = 0.0
             before = x @ parts[0] + parts[1]
             out = np.maximum(before, 0.0)
             action = data.action[rows]
@@ -269,7 +284,7 @@ def _perceptron(data: _Data, table: np.ndarray, options: TrainingOptions) -> dic
                 parts[place] -= rate * (change + options.decay * parts[place])
     parts[2], parts[3] = parts[2] * options.trust, parts[3] * options.trust
     names = ("base_in", "base_in_bias", "base_out", "base_out_bias")
-    return dict(zip(names, parts, strict=True)) | {"base_gain": table.copy()}
+    return dict(zip(names, parts, strict=True))
 
 
 def save(arrays: dict[str, np.ndarray], folder: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
 from colt_llvm.models.question import Question
@@ -50,6 +51,7 @@ def generator(question: Question, name: str) -> Random:
     return Random(f"{question.seed}/{question.request_id}/{question.kind}/{name}")
 
 
+@lru_cache(maxsize=4096)
 def is_pipeline(name: str) -> bool:
     """Whether an action is a whole pipeline, after which nothing completes the sequence and edits mean nothing."""
     return name.partition("<")[0] in PIPELINES
@@ -61,7 +63,7 @@ def barred(question: Question) -> set[str]:
     Trying one again could only help in company, and breadth pays more.
     """
     held = question.state.sequence
-    names = set(question.edits) if any(map(is_pipeline, held)) else {name for name in held if is_edit(name)}
+    names = set(question.edits if any(map(is_pipeline, held)) else filter(is_edit, held))
     names |= {attempt.passes[0] for attempt in question.tried if len(attempt.passes) == 1}
     if question.rejected is not None:
         names |= set(question.rejected.passes)

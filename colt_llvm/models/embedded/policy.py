@@ -51,12 +51,10 @@ class EmbeddedModel:
         """One to three names; empty where none is allowed."""
         learned = self._short_list(weights(), question)
         out = barred(question)
-        if not any(map(is_pipeline, question.state.sequence)):
-            cut = self._options.pipeline
-            learned = {name: gain * cut if is_pipeline(name) else gain for name, gain in learned.items()}
         allowed = {name: gain for name, gain in learned.items() if name not in out}
         if question.kind == "seed":
-            first = first_action(question, learned, allowed, self._spec.name)
+            order = dict(list(learned.items())[:_SHORT_LIST])  # not what was tried: that grows in the meantime
+            first = first_action(question, order, allowed, self._spec.name)
             if first is not None:
                 return [first]
         scores = combined(allowed, question.paid, trust_in_run(question, OBJECTIVES, self._options))
@@ -76,7 +74,10 @@ class EmbeddedModel:
     def _short_list(self, known: Weights, question: Question) -> dict[str, float]:
         """The best by the learned gain, and all that was tried in this run."""
         actions = candidates(question.passes, question.edits)
-        gains = self._gains(known, question)[actions.known].round(9)
+        gains = self._gains(known, question)[actions.known]
+        if not any(map(is_pipeline, question.state.sequence)):
+            gains[actions.pipelines] *= self._options.pipeline
+        gains = gains.round(9)
         places = np.argsort(-gains, kind="stable")[:_SHORT_LIST].tolist()
         places += [actions.place[name] for name in question.paid if name in actions.place]
         return {actions.names[place]: float(gains[place]) for place in places}

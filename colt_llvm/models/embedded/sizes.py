@@ -3,5 +3,5 @@
 PARAMETERS = {
     "embedded/nano": 1560,
     "embedded/small": 4494,
-    "embedded/base": 34590,
+    "embedded/base": 101790,
 }

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from colt_llvm.errors import ColtError
+from colt_llvm.models.embedded.choice import is_pipeline
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -84,11 +85,15 @@ def read_weights(path: Path) -> Weights:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The actions of one run. known: places in the vocabulary; for an unknown action, its size (one past the end)."""
+    """The actions of one run. known: places in the vocabulary; for an unknown action, its size (one past the end).
+
+    place: name -> where it stands in ``names``. pipelines: which are whole pipelines.
+    """
 
     names: tuple[str, ...]
     known: Indices
     place: dict[str, int]
+    pipelines: npt.NDArray[np.bool_]
 
 
 @lru_cache(maxsize=8)
@@ -97,4 +102,5 @@ def candidates(passes: tuple[str, ...], edits: tuple[str, ...]) -> Candidates:
     names = tuple(dict.fromkeys((*edits, *passes)))
     number = weights().number
     known = np.array([number.get(name, len(number)) for name in names], dtype=np.intp)
-    return Candidates(names, known, {name: place for place, name in enumerate(names)})
+    pipelines = np.array([is_pipeline(name) for name in names], dtype=np.bool_)
+    return Candidates(names, known, {name: place for place, name in enumerate(names)}, pipelines)
