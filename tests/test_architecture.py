@@ -25,7 +25,7 @@ RANKS = {
     "baseline": 6, "output": 6,
     "recipe": 7,
     "env": 8, "proposal": 8,
-    "tune": 9, "doctor": 9,
+    "tune": 9, "doctor": 9, "gym_search": 9,
     "bench": 10, "report": 10, "build": 10,
     "cli": 11,
 }  # fmt: skip
@@ -152,6 +152,8 @@ HEAVY = {"compiler_gym", "gym", "grpc", "numpy", "openai", "matplotlib", "llvmli
         "from colt_llvm.cli.main import run; assert run(['--help']) == 0",
         "from colt_llvm.cli.main import run; assert run(['--version']) == 0",
         "from colt_llvm.cli.main import run; assert run(['tune', '--help']) == 0",
+        "from colt_llvm.cli.main import run; assert run(['search', '--help']) == 0",
+        "from colt_llvm.cli.main import run; assert run(['models', '--help']) == 0",
         "from colt_llvm.cli.main import run; assert run(['tune', '--objective', 'beauty']) == 2",
     ],
 )

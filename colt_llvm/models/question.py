@@ -46,7 +46,7 @@ class Attempt:
 class Evidence:
     """What is known of a state's code.
 
-    features: InstCount of the completed IR by name (``TotalInsts``, ``LoadCount``, ...).
+    features: InstCountDict of the completed IR (``TotalInstsCount``, ``LoadCount``, ...).
     changed_functions: those whose code differs from the baseline's. remarks: LLVM's own, one line each, the most
     telling first. excerpt: IR of the hottest code, already cut to a size. excerpt_of: its function.
     """
@@ -79,7 +79,6 @@ class Question:
     """One request of the search, with all that the acting model is told.
 
     kind: "seed" or "expand": propose; "correct": ``rejected`` regressed, say what to do instead.
-    asked_before: models that made this state, its parent and its grandparent, nearest first.
     tried: what was proposed at this state before, oldest first.
     paid: action -> mean gain of the proposals that held it, over the whole tree; only those that were tried.
     program: features of the root state, as in ``Evidence.features``: the same throughout a run.

@@ -24,6 +24,8 @@ _OURS = {
     "model", "messages", "stream", "n", "response_format", "max_tokens", "max_completion_tokens", "tools", "functions",
     "stream_options", "seed",
 }  # fmt: skip
+#: A prompt without a catalogue would be of no use.
+_LEAST_PROMPT_TOKENS = 1_500
 _NUMBERS: Mapping[str, tuple[type, float]] = {
     "context_tokens": (int, 256),
     "max_output_tokens": (int, 1),
@@ -77,8 +79,11 @@ def spec_from_dict(record: Mapping[str, Any], where: str = "model") -> ModelSpec
     values["structured"] = structured
     values["options"] = _options(record.get("options", {}), kind, where)
     spec = ModelSpec(**values)
-    if spec.max_output_tokens >= spec.context_tokens:
-        raise UsageError(f"{where}: max_output_tokens leaves no room for the prompt; make context_tokens larger")
+    if spec.is_language_model and spec.context_tokens - spec.max_output_tokens < _LEAST_PROMPT_TOKENS:
+        raise UsageError(
+            f"{where}: {spec.context_tokens} context_tokens leave too little room for the prompt beside "
+            f"{spec.max_output_tokens} max_output_tokens; it needs {_LEAST_PROMPT_TOKENS} or more"
+        )
     _check_endpoint(spec, where)
     return spec
 

@@ -21,6 +21,8 @@ __all__ = ["TEMPLATE_VERSION", "PromptTooSmall", "render"]
 
 #: Of the tokens, for the system message with its catalogue.
 _STABLE_SHARE = 0.6
+#: What a prompt is not cut below: there would be nothing left to decide by.
+LEAST_TOKENS = 1_300
 
 
 def render(question: Question, passes: Mapping[str, str], max_tokens: int) -> tuple[Message, ...]:

@@ -17,11 +17,12 @@ from colt_llvm.models.health import Health
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.question import Evidence, Question
 from colt_llvm.proposal.answer import JointAction, parse_answer
-from colt_llvm.proposal.prompt import render
+from colt_llvm.proposal.prompt import LEAST_TOKENS, PromptTooSmall, render
 from colt_llvm.proposal.questions import Questions
 from colt_llvm.search import ColtSearch, Outcome, Proposal, RandomProposer, Request
-from colt_llvm.search.random_proposer import RANDOM
 
+#: How a random expansion is signed that stands in for a bad answer. No model may have this name.
+RANDOM_EXPANSION = "random expansion"
 _STAND_IN_SECONDS = 60.0
 _ANY_ROOM = 1 << 30  # of a prompt that nobody reads as text
 
@@ -55,7 +56,9 @@ class ModelProposer:
         self._evidence = evidence
         self.health = Health()
         task = questions.task
-        self._random = RandomProposer([*task.passes, *task.edits], search.models.models, task.seed, 1, 3)
+        self._random = RandomProposer(
+            [*task.passes, *task.edits], search.models.models, task.seed, 1, 3, signed=RANDOM_EXPANSION
+        )  # fmt: skip
 
     # In the thread that tells the search.
 
@@ -88,7 +91,7 @@ class ModelProposer:
 
     @property
     def stand_in_name(self) -> str:
-        return self._stand_in.spec.name if self._stand_in else RANDOM
+        return self._stand_in.spec.name if self._stand_in else RANDOM_EXPANSION
 
     @property
     def set_aside(self) -> list[str]:
@@ -105,6 +108,8 @@ class ModelProposer:
             if error.kind == "cancelled":
                 raise NoMoreCalls("the run was stopped") from error
             return self._expand_at_random(request, error.kind, asked)
+        except PromptTooSmall:
+            return self._expand_at_random(request, "too long", asked)
         action = self._parse(answer, question)
         if not action.passes:
             return self._expand_at_random(request, action.error or "no known pass", asked)
@@ -121,7 +126,8 @@ class ModelProposer:
         except CallError as error:
             if error.kind != "too long":
                 raise
-        return self._caller.ask(name, self._prompt(question, room // 2), question.request_id)
+        half = max(room // 2, LEAST_TOKENS)
+        return self._caller.ask(name, self._prompt(question, half), question.request_id)
 
     def _ask_stand_in(self, question: Question) -> Answer:
         if self._stand_in is None:

@@ -12,11 +12,9 @@ from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.datasets import make_benchmark, make_record
 from colt_llvm.env.payload import unpack
 from colt_llvm.measure.size import loaded_digest, section_sizes
-from colt_llvm.models.question import Evidence
 from colt_llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
-from colt_llvm.tune.evidence import gather
 
 #: Name of the actions that complete a sequence. Not in the catalogue: they belong to one program.
 COMPLETION = "baseline-pipeline"
@@ -123,10 +121,6 @@ class Builder:
         if completion := self._sequences.completion(sequence):
             actions.append(self._completion_number(completion))
         return self._env.try_multistep(actions, observations)
-
-    def evidence(self, sequence: Sequence[str], max_characters: int, for_size: bool) -> Evidence:
-        """What is known of the completed sequence's code; see :func:`colt_llvm.tune.evidence.gather`."""
-        return gather(self, sequence, max_characters=max_characters, for_size=for_size)
 
     def _completion_number(self, pipeline: str) -> int:
         number = self._number.get(pipeline)

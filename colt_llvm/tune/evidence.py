@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from compiler_gym.errors import ServiceError
@@ -73,38 +72,6 @@ def program_features(builder: Observer) -> Mapping[str, float]:
     except _FAILURES as error:
         logger.info("no features of the program: %s", error)
         return {}
-
-
-class EvidenceSource:
-    """``gather`` for several threads. It starts its builder with the first call, so a run without readers has none.
-
-    make_builder: a Builder for this source alone; ``close`` closes it.
-    """
-
-    def __init__(
-        self, make_builder: Callable[[], Any], *, max_characters: int = DEFAULT_CHARACTERS, for_size: bool = False
-    ) -> None:
-        self._make_builder = make_builder
-        self._max_characters = max_characters
-        self._for_size = for_size
-        self._lock = threading.Lock()
-        self._builder: Any = None
-
-    def __call__(self, sequence: tuple[str, ...]) -> Evidence:
-        with self._lock:
-            try:
-                if self._builder is None:
-                    self._builder = self._make_builder()
-            except _FAILURES as error:
-                logger.info("no evidence: %s", error)
-                return Evidence()
-            return gather(self._builder, sequence, max_characters=self._max_characters, for_size=self._for_size)
-
-    def close(self) -> None:
-        with self._lock:
-            if self._builder is not None:
-                self._builder.close()
-                self._builder = None
 
 
 def _within(lines: Sequence[str], max_characters: int) -> list[str]:

@@ -18,7 +18,7 @@ from colt_llvm.models.question import Evidence
 from colt_llvm.program import program_from_files
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Builder
-from colt_llvm.tune.evidence import MAX_REMARKS, EvidenceSource, gather, program_features
+from colt_llvm.tune.evidence import MAX_REMARKS, gather, program_features
 
 MakeEnv = Callable[..., ColtEnv]
 
@@ -152,29 +152,6 @@ def test_a_failure_while_gathering_gives_nothing_and_no_error(error: Exception, 
     assert gather(builder, ("licm",)) != Evidence()
 
 
-def test_a_source_starts_its_builder_when_first_asked() -> None:
-    made: list[FakeBuilder] = []
-
-    def make() -> FakeBuilder:
-        made.append(FakeBuilder(VALUES))
-        return made[-1]
-
-    source = EvidenceSource(make, max_characters=400)
-    assert not made
-    assert source(("licm",)) == source(("licm",)) != Evidence()
-    assert len(made) == 1
-    source.close()
-    source.close()
-    assert made[0].closed == 1
-
-
-def test_a_source_whose_builder_does_not_start_gives_nothing() -> None:
-    def make() -> FakeBuilder:
-        raise PassCrashed("no service")
-
-    assert EvidenceSource(make)(()) == Evidence()
-
-
 @pytest.fixture
 def builder(toolchain: Toolchain, source: Path) -> Any:
     baseline = prepare_baseline(toolchain, program := program_from_files([source]), "runtime")
@@ -183,20 +160,20 @@ def builder(toolchain: Toolchain, source: Path) -> Any:
 
 
 def test_a_builder_tells_of_a_completed_sequence(builder: Builder) -> None:
-    empty = builder.evidence((), 3_000, False)
+    empty = gather(builder, (), max_characters=3_000)
     assert empty.changed_functions == ()
     assert any("loop-vectorize" in remark for remark in empty.remarks)
     assert empty.excerpt_of in ("sum", "main")
     assert empty.features == program_features(builder)
     assert empty.features["TotalInstsCount"] == float(builder.build(()).instructions)
-    other = builder.evidence(("without<loop-vectorize>",), 3_000, False)
+    other = gather(builder, ("without<loop-vectorize>",), max_characters=3_000)
     assert "sum" in other.changed_functions
     assert not any("passed loop-vectorize" in remark for remark in other.remarks)
     assert len(other.excerpt) <= 3_000
-    assert builder.evidence((), 3_000, False) == empty
+    assert gather(builder, (), max_characters=3_000) == empty
 
 
 def test_gathering_changes_no_object(builder: Builder) -> None:
     before = builder.build(("licm",))
-    builder.evidence(("licm",), 3_000, True)
+    gather(builder, ("licm",), max_characters=3_000, for_size=True)
     assert builder.build(("licm",)) == before

@@ -98,7 +98,7 @@ def test_refuses_names_that_are_none(named: str, tmp_path: Path) -> None:
         (model_with("concurrency = 0"), "concurrency"),
         (model_with("concurrency = 1.5"), "whole number"),
         (model_with("timeout_seconds = inf"), "timeout_seconds"),
-        (model_with("max_output_tokens = 99999"), "no room for the prompt"),
+        (model_with("max_output_tokens = 99999"), "too little room for the prompt"),
         (model_with('structured = "yaml"'), "schema"),
         (model_with('kind = "opanai"'), "did you mean openai?"),
         (model_with('kind = "replay"'), "replay:RUN"),

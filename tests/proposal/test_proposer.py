@@ -110,7 +110,7 @@ def test_edits_may_be_proposed_too(catalogue: Catalogue) -> None:
 def test_a_bad_answer_costs_an_error_and_gives_a_random_expansion(catalogue: Catalogue, text: str, error: str) -> None:
     run = Run(catalogue, large=lambda prompt: text)
     request, proposal = run.step()
-    assert (request.model, proposal.model, proposal.error) == ("large", "random", error)
+    assert (request.model, proposal.model, proposal.error) == ("large", "random expansion", error)
     assert proposal.passes
     assert set(proposal.passes) <= {*catalogue.names(), "without<licm>"}
     statistics = run.search.statistics.by_model["large"]
@@ -137,7 +137,7 @@ def test_a_model_that_keeps_failing_is_set_aside_and_tried_again(catalogue: Cata
     steps = [run.step() for _ in range(13)]
     assert all(request.model == "large" for request, _ in steps)
     assert [proposal.asked for _, proposal in steps] == [""] * 3 + ["small"] * 8 + [""] + ["small"]
-    assert [proposal.model for _, proposal in steps[:3]] == ["random"] * 3
+    assert [proposal.model for _, proposal in steps[:3]] == ["random expansion"] * 3
     assert {proposal.model for _, proposal in steps[3:11]} == {"small"}
     assert run.search.statistics.by_model["small"].calls == 9, "who answered is who is counted"
     assert run.search.statistics.by_model["large"].calls == 4
@@ -164,7 +164,7 @@ def test_a_correction_goes_to_the_largest_that_is_left(catalogue: Catalogue) -> 
 def test_with_no_model_left_the_policy_that_ships_answers(catalogue: Catalogue) -> None:
     run = Run(catalogue, failing("connection"), failing("connection"), stand_in=lambda prompt: GOOD)
     proposals = [run.step()[1] for _ in range(9)]
-    assert [proposal.model for proposal in proposals] == ["random"] * 6 + ["policy"] * 3
+    assert [proposal.model for proposal in proposals] == ["random expansion"] * 6 + ["policy"] * 3
     assert [proposal.asked for proposal in proposals[6:]] == ["policy"] * 3
     assert [proposal.error for proposal in proposals[6:]] == [None] * 3
     assert set(run.proposer.set_aside) == {"small", "large"}
@@ -173,7 +173,7 @@ def test_with_no_model_left_the_policy_that_ships_answers(catalogue: Catalogue) 
 def test_without_a_stand_in_the_search_goes_on_at_random(catalogue: Catalogue) -> None:
     run = Run(catalogue, failing("connection"), failing("connection"))
     proposals = [run.step()[1] for _ in range(8)]
-    assert {proposal.model for proposal in proposals} == {"random"}
+    assert {proposal.model for proposal in proposals} == {"random expansion"}
     assert proposals[-1].error == "no model left"
 
 

@@ -79,7 +79,16 @@ def test_tunes_a_source_for_size_and_the_same_seed_does_it_again(
     again = tune_here(capfd, source, *EXACT, "--trials", "40", "--run-dir", tmp_path / "two")
     assert trials_of(tmp_path / "two") == trials_of(tmp_path / "one")
     assert [trial["request"]["id"] for trial in trials_of(tmp_path / "one")] == list(range(40))
-    timed = {"elapsed_seconds", "found_at_seconds", "run_directory", "recipe", "output", "evidence", "rejected"}
+    timed = {
+        "elapsed_seconds",
+        "found_at_seconds",
+        "run_directory",
+        "recipe",
+        "output",
+        "evidence",
+        "rejected",
+        "models",
+    }
     assert {k: v for k, v in again.items() if k not in timed} == {k: v for k, v in result.items() if k not in timed}
 
     # What the recipe makes is what was measured.

@@ -229,7 +229,7 @@ def test_with_no_endpoint_left_the_embedded_policy_goes_on_and_that_is_said(
     assert set(result["models"]["total"]["errors"]) == {"connection"}
     assert any("embedded/base answered instead" in note for note in result["notes"])
     signed = {trial["proposal"]["model"] for trial in trials_of(tmp_path / "run")}
-    assert signed == {"random", "embedded/base"}
+    assert signed == {"random expansion", "embedded/base"}
 
 
 def test_without_models_the_embedded_policies_propose_and_that_is_said(
