@@ -22,8 +22,8 @@ lint: setup ## ruff and mypy
 demo: setup ## tune one included program; PROGRAM=programs/NAME picks it
 	.venv/bin/colt-llvm tune $(PROGRAM) $(ARGS)
 
-bench: setup ## measure speed, code size and run time (about an hour, on a quiet machine); writes docs/BENCHMARKS.md
-	for part in speed size runtime control report; do $(PYTHON) -m colt_llvm.bench $$part || exit 1; done
+bench: setup ## measure speed, code size and run time (about two hours, on a quiet machine); writes docs/BENCHMARKS.md
+	for part in speed size runtime control ablation report; do $(PYTHON) -m colt_llvm.bench $$part || exit 1; done
 
 programs: setup ## build and run all included programs with clang -O3
 	$(PYTHON) tools/build_programs.py

@@ -33,9 +33,12 @@ def cli(context: click.Context, results: Path) -> None:
 @cli.command()
 @click.pass_obj
 def speed(results: Path) -> None:
-    """Steps and evaluations a second."""
+    """Steps and evaluations a second; the search's own time; models and programs that overlap."""
+    from colt_llvm.bench.search_speed import overlap, search_seconds
+
     host = asdict(fingerprint())
-    write_json(results / "speed.json", {"date": date.today().isoformat(), "host": host, **measure_speed()})
+    measured = {**measure_speed(), "iterations": search_seconds(), "overlap": overlap()}
+    write_json(results / "speed.json", {"date": date.today().isoformat(), "host": host, **measured})
 
 
 @cli.command()
@@ -63,6 +66,21 @@ def control(results: Path, rounds: float) -> None:
     from colt_llvm.bench.control import run_control
 
     write_json(results / "control.json", {"contests": run_control(RUNTIME_PROGRAMS, 30.0 * rounds)})
+
+
+@cli.command()
+@click.option("--trials", default=100, show_default=True)
+@click.option("--seeds", default=5, show_default=True)
+@click.option("--preset", "preset_name", default="paper", show_default=True)
+@click.option("--jobs", default=2, show_default=True)
+@click.option("--programs", default="", help="Names with commas between. Default: all that are included.")
+@click.pass_obj
+def ablation(results: Path, trials: int, seeds: int, preset_name: str, jobs: int, programs: str) -> None:
+    """COLT against its parts, with the embedded policies."""
+    from colt_llvm.bench.ablation import run_ablation
+
+    names = list(filter(None, programs.split(","))) or list(program_names())
+    run_ablation(names, results / "ablation", trials=trials, seeds=seeds, preset_name=preset_name, jobs=jobs)
 
 
 @cli.command()

@@ -63,13 +63,11 @@ def run_ablation(
     folder.mkdir(parents=True, exist_ok=True)
     waiting = [name for name in programs if not (folder / f"{name}.json").exists()]
     with ProcessPoolExecutor(jobs) as pool:
-        futures = [pool.submit(_one_program, name, trials, seeds, preset_name) for name in waiting]
-        for name, future in zip(waiting, futures, strict=True):
-            write_json(folder / f"{name}.json", future.result())
-            sys.stderr.write(f"{name}: done\n")
+        for future in [pool.submit(_one_program, name, folder, trials, seeds, preset_name) for name in waiting]:
+            sys.stderr.write(f"{future.result()}: done\n")
 
 
-def _one_program(name: str, trials: int, seeds: int, preset_name: str) -> dict[str, Any]:
+def _one_program(name: str, folder: Path, trials: int, seeds: int, preset_name: str) -> str:
     toolchain = find_toolchain()
     program = resolve_program([name])
     baseline = prepare_baseline(toolchain, program, "instructions", strict=False)
@@ -85,7 +83,9 @@ def _one_program(name: str, trials: int, seeds: int, preset_name: str) -> dict[s
             turn = (seed + len(name)) % len(order)
             for variant in order[turn:] + order[:turn]:
                 rows.append(bench.run(variant, seed, preset(preset_name, variant.changes)))
-    return {"program": name, "split": program.split, "trials": trials, "preset": preset_name, "runs": rows}
+    head = {"program": name, "split": program.split, "family": program.family}
+    write_json(folder / f"{name}.json", {**head, "trials": trials, "preset": preset_name, "runs": rows})
+    return name
 
 
 class _Bench:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from colt_llvm.bench.ablation_report import ablation_section
 from colt_llvm.program import included_programs
 
 Result = dict[str, Any]
@@ -20,6 +21,7 @@ def write_report(results: Path, output: Path) -> None:
     parts.append(_suite("Code size", _SIZE_TEXT, _all(results / "size"), "size"))
     parts.append(_suite("Run time", _RUNTIME_TEXT, _all(results / "runtime"), "runtime"))
     parts.append(_control(_load(results / "control.json")))
+    parts.append(ablation_section(_all(results / "ablation")))
     output.write_text("\n".join(parts), encoding="utf-8")
 
 
@@ -61,6 +63,7 @@ def _speed(result: Result | None) -> str:
         f"| the same, every state new to the service | {steps['fresh']:.0f} |",
         f"| passes a second in one `multistep` of ten, every state new | {steps['multistep_passes']:.0f} |",
         f"| `colt-llvm --help`, best of 5 | {result['help_seconds']:.2f} s |",
+        *_search_rows(result),
         "",
         "Evaluations a second, against one `opt` process for each sequence, in one run. *steps*: every prefix of "
         "random sequences of ten passes, valued by IR instruction count as it is, by one `env.step` from the prefix "
@@ -75,6 +78,21 @@ def _speed(result: Result | None) -> str:
             label = kind.partition("_")[0]
             lines.append(f"| {name} | {label} | {row['environment']:.1f} | {row['opt']:.1f} | {row['ratio']:.1f} |")
     return "\n".join(lines) + "\n"
+
+
+def _search_rows(result: Result) -> list[str]:
+    """Rows of the first table; none where that was not measured."""
+    rows = [
+        f"| the search's own time for an iteration, tree of {row['nodes']:,} nodes, mean sequence of "
+        f"{row['mean_passes']:.0f} passes | {1000 * row['seconds']:.2f} ms |"
+        for row in result.get("iterations", [])
+    ]
+    if overlap := result.get("overlap"):
+        rows.append(
+            "| a model of 2 s and a program of 0.3 s (both asleep): four calls in flight against one | "
+            f"{overlap['ratio']:.1f} times faster |"
+        )
+    return rows
 
 
 def _suite(title: str, text: str, results: Sequence[Result], figure: str) -> str:

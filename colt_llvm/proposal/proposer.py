@@ -7,6 +7,7 @@ and when none is left, a policy that ships with the package.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,8 @@ from colt_llvm.proposal.answer import JointAction, parse_answer
 from colt_llvm.proposal.prompt import LEAST_TOKENS, PromptTooSmall, render
 from colt_llvm.proposal.questions import Questions
 from colt_llvm.search import ColtSearch, Outcome, Proposal, RandomProposer, Request
+
+logger = logging.getLogger(__name__)
 
 #: How a random expansion is signed that stands in for a bad answer. No model may have this name.
 RANDOM_EXPANSION = "random expansion"
@@ -138,7 +141,10 @@ class ModelProposer:
         return Prompt(question, lambda: render(question, self._summaries, max_tokens))
 
     def _parse(self, answer: Answer, question: Question) -> JointAction:
-        return parse_answer(answer.text, self._catalogue, question.edits, tuple(self._specs))
+        action = parse_answer(answer.text, self._catalogue, question.edits, tuple(self._specs))
+        for given, taken in action.matched:
+            logger.info("request %d: %r of %s taken as %r", question.request_id, given, question.acting, taken)
+        return action
 
     def _expand_at_random(self, request: Request, error: str, asked: str) -> Proposal:
         return replace(self._random.propose(request), error=error, asked=asked)
