@@ -17,12 +17,13 @@ from colt_llvm.program import included_programs, program_from_files
 from colt_llvm.toolchain import installed_toolchains
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ("tune", "apply", "search", "models", "prompt", "passes", "programs", "doctor")
 
 
 def test_help_names_every_command_and_every_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     text = capsys.readouterr().out
-    for word in ("tune", "apply", "passes", "programs", "doctor", "Exit status:"):
+    for word in (*COMMANDS, "Exit status:"):
         assert word in text
 
     def statuses(kind: type[ColtError]) -> set[int]:
@@ -31,7 +32,7 @@ def test_help_names_every_command_and_every_exit_status(capsys: pytest.CaptureFi
     assert all(f"\n  {status}  " in EXIT_STATUSES for status in statuses(ColtError))
 
 
-@pytest.mark.parametrize("name", ["tune", "apply", "passes", "programs", "doctor"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     for flag in ("-h", "--help"):
         assert run([name, flag]) == 0
