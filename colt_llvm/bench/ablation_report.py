@@ -14,13 +14,13 @@ Vector = npt.NDArray[np.float64]
 
 _RESAMPLES = 4_000
 _TEXT = (
-    "`python -m colt_llvm.bench ablation`: objective `instructions` (IR count against `opt -Oz`, no noise), {trials} "
-    "trials a search, {seeds} seeds, preset `{preset}`, the embedded policies as models. They are small policies, not "
-    "language models. *smaller* is the geometric mean over programs and seeds. *against the largest alone* is the difference of "
-    "that, in percentage points, with a 95% bootstrap interval over programs: past 0 means better. *largest* is the "
-    "share of the answers that came from the largest policy, corrections included; *cost* is the sum of parameters "
-    "times answers, relative to the largest alone. *time* is of one search; all searches of a program share one store "
-    "of states and take turns in going first.\n"
+    "`python -m colt_llvm.bench ablation`: objective `instructions` (IR count against `opt -Oz`, no noise), "
+    "{trials} trials a search, {seeds} seeds, preset `{preset}`, the embedded policies as models. They are small "
+    "policies, not language models. *smaller* is the geometric mean over programs and seeds. *against the largest "
+    "alone* is the difference of that, in percentage points, with a 95% bootstrap interval over programs: past 0 "
+    "means better. *largest* is the share of the answers that came from the largest policy, corrections included; "
+    "*cost* is the sum of parameters times answers, relative to the largest alone. *time* is of one search; all "
+    "searches of a program share one store of states and take turns in going first.\n"
 )
 
 
