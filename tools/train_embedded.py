@@ -60,7 +60,7 @@ def _journal(folder: Path, seed: int, deadline: float, wanted: tuple[str, str]) 
     else:
         directory.parent.mkdir(parents=True, exist_ok=True)
         command += [program, "--objective", objective, "--trials", str(_JOURNAL_TRIALS), "--workers", "1"]
-        command += ["--seed", str(seed), "--run-dir", str(directory), "--time", str(left)]
+        command += ["--models", "blind", "--seed", str(seed), "--run-dir", str(directory), "--time", str(left)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(f"{program}, {objective}: {'done' if done.returncode == 0 else done.stderr.strip()[-200:]}", flush=True)
 

@@ -144,6 +144,13 @@ def test_what_was_tried_at_a_state_is_not_tried_again(model: LanguageModel) -> N
         tried.append(Attempt(passes, "embedded/base", 0.0, "transposition"))
 
 
+def test_a_combination_that_was_tried_at_a_state_is_not_tried_again(model: LanguageModel) -> None:
+    tried = (Attempt(("aa", "bb"), "embedded/base", 0.0, "transposition"),)
+    few = a_question(passes=("aa", "bb", "cc"), edits=())
+    assert ["aa", "bb"] in list(answers(model, few))
+    assert ["aa", "bb"] not in list(answers(model, replace(few, tried=tried)))
+
+
 def test_seeds_are_single_actions_that_differ_also_in_flight(model: LanguageModel) -> None:
     found = [answer(model, a_question(kind="seed", request_id=number)) for number in range(20)]
     assert all(len(passes) == 1 for passes in found)
