@@ -61,7 +61,7 @@ def command(**given: Any) -> None:
     from colt_llvm.gym_search.result import result_to_dict
     from colt_llvm.gym_search.run import run_search
 
-    with _sigterm_as_interrupt():
+    with _signals_as_interrupt():
         result = run_search(environment, options, models=models, on_trial=None if given["as_json"] else _show)
     if given["as_json"]:
         click.echo(json.dumps(result_to_dict(result), indent=1))
@@ -118,12 +118,15 @@ def _print(result: Any) -> None:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def _signals_as_interrupt() -> Iterator[None]:
+    """SIGTERM too, and SIGINT also where a shell started this with SIGINT ignored, as in the background."""
+
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
