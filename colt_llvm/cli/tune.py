@@ -101,7 +101,8 @@ def command(**given: Any) -> None:  # fmt: skip
         if program is None:
             with live_view(f"resuming {given['resume']}", quiet=given["as_json"]) as view:
                 result = resume(given["resume"], toolchain, output=output, trials=given["trials"],
-                                seconds=given["seconds"], on_progress=view, stop=stop)  # fmt: skip
+                                seconds=given["seconds"], limits={name: given[name] for name in _LIMITS},
+                                on_progress=view, stop=stop)  # fmt: skip
         else:
             directory = given["run_dir"] or _free_directory(program.name)
             with live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view:
@@ -114,7 +115,8 @@ def command(**given: Any) -> None:  # fmt: skip
 
 
 #: What may be said anew when a run goes on; everything else is the run's own.
-_WITH_RESUME = {"resume", "trials", "seconds", "output", "as_json", "llvm_prefix"}
+_LIMITS = ("max_calls", "max_tokens", "max_cost")
+_WITH_RESUME = {"resume", "trials", "seconds", "output", "as_json", "llvm_prefix", *_LIMITS}
 
 
 def _refuse_other_options() -> None:

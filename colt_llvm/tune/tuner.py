@@ -60,10 +60,15 @@ def resume(
     output: Path | None = None,
     trials: int | None = None,
     seconds: float | None = None,
+    limits: Mapping[str, float | None] | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
 ) -> TuneResult:
-    """Go on with a run that was stopped or killed. ``trials``, ``seconds``: new totals, where given."""
+    """Go on with a run that was stopped or killed.
+
+    trials, seconds: new totals, where given. limits: new ones by name (``max_calls``, ``max_tokens``, ``max_cost``);
+    what the run spent before counts too.
+    """
     journal, records = Journal.open(run_directory)
     journal.close()
     header = journal.header
@@ -72,6 +77,7 @@ def resume(
         given = dict(header["options"])
         if trials is not None or seconds is not None:
             given |= {"trials": trials, "seconds": seconds}
+        given |= {name: value for name, value in (limits or {}).items() if value is not None}
         options = TuneOptions.from_dict(given)
         specs = [spec_from_dict(model) for model in header["models"]]
         digests = dict(header["sources"])

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -202,13 +203,26 @@ def test_a_wrong_key_is_one_clear_line_before_anything_is_done(
 def test_limits_hold_with_several_calls_under_way(
     source: Path, tmp_path: Path, endpoint: Endpoint, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    meeting = threading.Barrier(2)
+
+    def overlapping(body: dict[str, Any]) -> str:
+        if endpoint.total <= 2:  # the first one is not answered before there is a second
+            meeting.wait(60)
+        return answer(body)
+
+    endpoint.answer = overlapping
     file = models(tmp_path, endpoint.url)
     arguments = ["--models", file, "--objective", "instructions", "--workers", "4", "--trials", "200"]
     result = tune_here(capfd, source, *arguments, "--max-calls", "13", "--run-dir", tmp_path / "calls")
     assert endpoint.total == result["models"]["total"]["calls"] == 13
     assert result["trials"] == 13
     assert any("--max-calls" in note for note in result["notes"])
-    assert endpoint.most_under_way > 1, "calls overlap"
+    assert endpoint.most_under_way > 1
+
+    # The limit can be raised, and counts what was spent before.
+    more = tune_here(capfd, "--resume", tmp_path / "calls", "--max-calls", "20")
+    assert endpoint.total == more["models"]["total"]["calls"] == 20
+    assert more["trials"] >= 20 - 4, "answers under way at the limit are not lost"
 
     result = tune_here(capfd, source, *arguments, "--max-tokens", "60000", "--run-dir", tmp_path / "tokens")
     assert 0 < result["models"]["total"]["tokens"] <= 60000
