@@ -123,7 +123,7 @@ class Driver:
         self._lock = threading.Lock()
         self.best_reward = 0.0
         self.best_ratio = 1.0
-        self.ended_because = ""
+        self.ended_because: NoMoreCalls | None = None
 
     def run(
         self, *, trials: int | None, seconds: float | None, elapsed: float = 0.0, stop: threading.Event | None = None
@@ -189,7 +189,7 @@ class Driver:
             try:
                 flight.proposal = future.result()
             except NoMoreCalls as reason:
-                self.ended_because = str(reason)
+                self.ended_because = reason
                 self._strategy.abandon(flight.request)
                 return
             sequence = flight.request.sequence + flight.proposal.passes

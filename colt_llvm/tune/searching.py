@@ -98,7 +98,10 @@ def search(
         asking.close()
     ran = session.judge.program_seconds - ran_before
     took = time.monotonic() - searching
-    notes = [*asking.notes(), *([f"the search ended early: {driver.ended_because}"] if driver.ended_because else [])]
+    notes = asking.notes()
+    ended = driver.ended_because
+    if ended is not None and not stop.is_set() and getattr(ended, "limit", "") != "seconds":
+        notes.append(f"the search ended early: {ended}")
     return Searched(trials, elapsed + took, ran / max(took, 1e-9), asking.models(), tuple(notes))
 
 

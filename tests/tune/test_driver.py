@@ -13,6 +13,7 @@ import pytest
 
 from colt_llvm.errors import ColtError, PassCrashed, PassError, PassOutOfMemory, PassTimedOut, RunDirectoryError
 from colt_llvm.measure import Interval, TrialMeasurement
+from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.search import Objective, Outcome, Proposal, Request
 from colt_llvm.tune.builder import Built
 from colt_llvm.tune.driver import Driver, TrialRecord, Verdict
@@ -340,3 +341,41 @@ def test_what_an_earlier_part_knew_is_known(tmp_path: Path) -> None:
     second.go(trials=1)
     assert judge.checks == []
     assert second.trials[0].known
+
+
+class LimitedProposer:
+    """Answers ``most`` requests; then there is nothing left to spend."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def prepare(self, request: Request) -> Callable[[], Proposal]:
+        self._left -= 1
+        spent = self._left < 0
+
+        def answer() -> Proposal:
+            if spent:
+                raise NoMoreCalls("the budget is spent")
+            return Proposal((str(request.id),), "m", "m")
+
+        return answer
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_a_spent_budget_ends_the_search_when_what_is_under_way_has_ended(tmp_path: Path, in_flight: int) -> None:
+    run = Run(tmp_path, lambda number: built(99 - number), in_flight=in_flight)
+    run.driver._proposer = LimitedProposer(7)
+    run.go()
+    assert sorted(run.strategy.outcomes) == list(range(7)), "every answer that was had is used"
+    assert set(run.strategy.abandoned) == set(run.strategy.asked) - set(range(7)) != set()
+    assert str(run.driver.ended_because) == "the budget is spent"
+
+
+def test_what_another_run_measured_is_taken_in_place_of_measuring(tmp_path: Path) -> None:
+    run = Run(tmp_path, lambda number: built(80, key="known there"), in_flight=1, recorded={
+        "known there": Verdict({"size": 50.0, "text": 40.0, "instructions": 9.0}, checked=True),
+    })  # fmt: skip
+    run.go(trials=2)
+    assert run.judge.checks == []
+    assert [trial.outcome.figures["size"] for trial in run.trials] == [50.0, 50.0]
+    assert [trial.known for trial in run.trials] == [False, True]
