@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -66,7 +66,6 @@ class Ledger:
     """Thread-safe. Every call is added once, as its record."""
 
     def __init__(self, specs: Sequence[ModelSpec]) -> None:
-        self._specs = {spec.name: spec for spec in specs}
         self._largest = max(specs, key=lambda spec: spec.parameters).name if specs else ""
         self._accounts = {spec.name: Account() for spec in specs}
         self._total = Account()
@@ -116,20 +115,6 @@ class Ledger:
                     "of_calls": _share(largest.calls, total.calls),
                 },
             }
-
-    def summary(self, hit_rates: Mapping[str, float | None] | None = None) -> list[dict[str, Any]]:
-        """One row a model for a table, with its hit rate (0 to 1) as the search counts it."""
-        rates = hit_rates or {}
-        accounts: dict[str, Any] = self.to_dict()["models"]
-        return [
-            {
-                "name": name,
-                "parameters": self._specs[name].parameters if name in self._specs else None,
-                "hit_rate": rates.get(name),
-                **account,
-            }
-            for name, account in accounts.items()
-        ]
 
 
 def _share(part: int, whole: int) -> float | None:
