@@ -88,6 +88,13 @@ def installed_toolchains() -> list[Toolchain]:
     return sorted(found.values(), key=lambda toolchain: -toolchain.major)
 
 
+def toolchain_of(clang: Path) -> Toolchain:
+    """The toolchain of this very clang (or clang++). Raises ToolchainError."""
+    folder = clang.parent
+    name = clang.name.replace("clang++", "clang", 1)
+    return _from_clang((folder / name).resolve())
+
+
 def _candidates() -> Iterator[Path]:
     names = ["clang", *(f"clang-{major}" for major in SUPPORTED_MAJORS)]
     seen = set()

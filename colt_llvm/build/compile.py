@@ -1,0 +1,136 @@
+"""One unit, built as a recipe says: the front end, the pipeline, code generation.
+
+The same three steps for the compiler of a build, for tuning and for ``recipes --verify``, so that the bytes that
+were measured are the bytes that are shipped.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from colt_llvm.build.arguments import Command
+from colt_llvm.compilation import CODEGEN_LEVEL, Level
+from colt_llvm.errors import CompileError
+from colt_llvm.llvm.replay import replay
+
+_PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
+_KEEP_ORDER = ("-Xclang", "-emit-llvm-uselists")
+#: Words for the assembler or the linker mean nothing to one half of the work.
+_NOT_SAID = "-Wno-unused-command-line-argument"
+
+
+class FrontEndFailed(CompileError):
+    """clang refused the source; it has said why already. status: what it ended with."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__("the source does not compile")
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A command that compiles one source, and the folder it is run in."""
+
+    command: Command
+    directory: Path
+
+    @property
+    def source(self) -> Path:
+        """Absolute, links resolved."""
+        return Path(os.path.realpath(self.directory / self.command.source))
+
+    @property
+    def output(self) -> Path:
+        return Path(os.path.normpath(self.directory / self.command.output))
+
+
+def front_end_words(unit: Unit, level: str, bitcode: Path, dependencies: Path | None) -> list[str]:
+    """clang's arguments: source to bitcode, unoptimised, as ``level`` would start from.
+
+    dependencies: our own list of inputs, where the user asked for none.
+    """
+    command = unit.command
+    own = [] if command.dependencies or dependencies is None else ["-MD", "-MF", str(dependencies), "-MQ", "unit"]
+    return [f"-{level}", *command.passed, *command.dependencies, *own, _NOT_SAID, *_PASSES_OFF, *_KEEP_ORDER,
+            "-emit-llvm", "-c", command.source, "-o", str(bitcode)]  # fmt: skip
+
+
+def codegen_words(unit: Unit, level: str, bitcode: Path, output: Path) -> list[str]:
+    """clang's arguments: optimised bitcode to an object, without more passes."""
+    passed = _without_language(unit.command.passed)
+    return [f"-{level}", *passed, _NOT_SAID, *_PASSES_OFF, "-x", "ir", "-c", str(bitcode), "-o", str(output)]
+
+
+def plain_words(unit: Unit, level: str, output: Path) -> list[str]:
+    """clang's arguments: the object that the build itself would make at ``level``."""
+    command = unit.command
+    return [f"-{level}", *command.passed, "-c", command.source, "-o", str(output)]
+
+
+def compile_unit(
+    clang: str, library: Path, unit: Unit, level: Level, pipeline: str, folder: Path, output: Path
+) -> list[str]:
+    """Make ``output``; return what the source included, as clang wrote it (relative to the unit's folder).
+
+    folder: for what is made on the way. Diagnostics go where the caller's go.
+    Raises FrontEndFailed, PassError, CompileError.
+    """
+    raw, optimised, dependencies = folder / "raw.bc", folder / "optimised.bc", folder / "raw.d"
+    status = subprocess.call([clang, *front_end_words(unit, level, raw, dependencies)], cwd=unit.directory)
+    if status:
+        raise FrontEndFailed(status)
+    optimised.write_bytes(replay(library, [raw.read_bytes()], pipeline, CODEGEN_LEVEL[level])[0])
+    status = subprocess.call([clang, *codegen_words(unit, level, optimised, output)], cwd=unit.directory)
+    if status:
+        raise CompileError(f"{unit.command.source}: code generation fails on what the recipe made; tune again")
+    if unit.command.dependency_file:
+        dependencies = unit.directory / unit.command.dependency_file
+    return read_dependencies(dependencies)
+
+
+def read_dependencies(file: Path) -> list[str]:
+    """The prerequisites in a make rule that clang wrote."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return []
+    rule = text.replace("\\\n", " ").split("\n", 1)[0]
+    _, _, prerequisites = rule.partition(": ")
+    names, name, index = [], "", 0
+    while index < len(prerequisites):
+        letter = prerequisites[index]
+        following = prerequisites[index + 1 : index + 2]
+        if (letter == "\\" and following in (" ", "#")) or (letter == "$" and following == "$"):
+            name, index = name + following, index + 2
+            continue
+        if letter == " ":
+            names += [name] if name else []
+            name = ""
+        else:
+            name += letter
+        index += 1
+    return [*names, name] if name else names
+
+
+def inputs_in(root: str, directory: str, names: Sequence[str]) -> set[str]:
+    """Of what was included, what lies in ``root``; relative to it, links resolved."""
+    found = set()
+    for name in names:
+        path = os.path.realpath(os.path.join(directory, name))
+        if path.startswith(root + os.sep):
+            found.add(os.path.relpath(path, root))
+    return found
+
+
+def _without_language(passed: Sequence[str]) -> list[str]:
+    kept, words = [], iter(passed)
+    for word in words:
+        if word == "-x":
+            next(words, "")
+        else:
+            kept.append(word)
+    return kept

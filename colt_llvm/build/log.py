@@ -1,0 +1,57 @@
+"""What a build did: one line of JSON for each command, appended by the compilers and read when a project is tuned."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from colt_llvm.errors import RunDirectoryError
+
+
+@dataclass(frozen=True)
+class LoggedCommand:
+    """words: the arguments, without the compiler's name. recipe: the file whose recipe was used, or empty.
+
+    note: why a recipe was not used, where there was one.
+    """
+
+    words: tuple[str, ...]
+    cxx: bool
+    directory: Path
+    recipe: str = ""
+    note: str = ""
+
+
+def write_line(file: str, words: Sequence[str], cxx: bool, recipe: str = "", note: str = "") -> None:
+    """One append, so that many at once do not mix. A log that cannot be written costs a line, not the build."""
+    entry = {"words": list(words), "cxx": cxx, "directory": os.getcwd(), "recipe": recipe, "note": note}
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(descriptor, (json.dumps(entry) + "\n").encode("utf-8", "surrogateescape"))
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        print(f"colt-cc: {file}: {error.strerror}; what was built is not in this log", file=sys.stderr)
+
+
+def read_log(file: Path) -> list[LoggedCommand]:
+    """In the order of the log. Raises RunDirectoryError."""
+    if not file.exists():
+        return []
+    found = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            found.append(
+                LoggedCommand(
+                    tuple(entry["words"]), bool(entry["cxx"]), Path(entry["directory"]), entry["recipe"], entry["note"]
+                )
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunDirectoryError(f"{file} line {number}: is not a logged command ({error}); build again") from None
+    return found

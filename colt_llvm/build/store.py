@@ -1,0 +1,191 @@
+"""Recipes in the tree: ``.colt/`` beside the sources, one small file of JSON for each tuned source.
+
+Made to be committed and reviewed: sorted keys, no machine's paths, one entry for each set of flags that the
+source is built with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.errors import RecipeError, RunDirectoryError
+
+FOLDER = ".colt"
+KIND = "colt-llvm unit recipes"
+VERSION = 1
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class UnitRecipe:
+    """How one source is built to one object.
+
+    source: relative to the folder that holds ``.colt``. inputs: relative path -> digest, of the source and of every
+    header in that folder that it includes. flags: what of the command decides the code (``arguments.Command.flags``),
+    with the folder written as ``{root}``. level: of the front end and of code generation. sequence: the actions by
+    name. pipeline: the complete text for ``opt -passes=``. object: ``measure.loaded_digest`` of what it makes.
+    evidence: as measured; never read by a build.
+    """
+
+    source: str
+    inputs: Mapping[str, str]
+    flags: tuple[str, ...]
+    level: str
+    llvm: str
+    triple: str
+    objective: str
+    sequence: tuple[str, ...]
+    pipeline: str
+    object: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def llvm_major(self) -> int:
+        return int(self.llvm.split(".")[0])
+
+
+def recipe_file(root: str, source: str) -> str:
+    """Where the recipes of ``source`` (relative to ``root``) are."""
+    return os.path.join(root, FOLDER, source + ".json")
+
+
+def find_recipe_file(source: str, directory: str = ".") -> tuple[str, str] | None:
+    """(root, file) for a source as written in a command: the nearest ``.colt`` above it that knows it."""
+    path = os.path.realpath(os.path.join(directory, source))
+    folder = os.path.dirname(path)
+    while True:
+        if os.path.isdir(os.path.join(folder, FOLDER)):
+            file = recipe_file(folder, os.path.relpath(path, folder))
+            if os.path.isfile(file):
+                return folder, file
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+
+
+def load_recipes(file: str | Path) -> list[UnitRecipe]:
+    """Raises RecipeError, in one line."""
+    try:
+        with open(file, encoding="utf-8") as stream:
+            data = json.load(stream)
+    except OSError as error:
+        raise RecipeError(f"{file}: cannot be read ({error.strerror}); restore it, or tune again") from None
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise RecipeError(f"{file}: is not JSON ({error}); restore it, or tune again") from None
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise RecipeError(f"{file}: holds no recipes of colt-llvm; restore it, or tune again")
+    if data.get("version") != VERSION:
+        raise RecipeError(f"{file}: recipe version {data.get('version')!r} is not {VERSION}; tune again")
+    try:
+        return [_from_data(entry) for entry in data["recipes"]]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RecipeError(f"{file}: is damaged ({type(error).__name__}: {error}); restore it, or tune again") from None
+
+
+def save_recipe(root: Path, recipe: UnitRecipe) -> Path:
+    """Write it in place of one for the same flags and level of optimisation. Raises RunDirectoryError, RecipeError."""
+    path = Path(recipe_file(str(root), recipe.source))
+    known = load_recipes(path) if path.exists() else []
+    write_recipes(path, [*(other for other in known if other.flags != recipe.flags), recipe])
+    return path
+
+
+def write_recipes(path: Path, recipes: Sequence[UnitRecipe]) -> None:
+    """The whole file anew; without recipes the file goes, and folders that are empty then. Raises RunDirectoryError."""
+    try:
+        if not recipes:
+            path.unlink(missing_ok=True)
+            _remove_empty(path.parent)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ordered = sorted(recipes, key=lambda recipe: recipe.flags)
+        data = {"kind": KIND, "version": VERSION, "recipes": [asdict(recipe) for recipe in ordered]}
+        text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RunDirectoryError(f"{path}: {error.strerror}; make the folder writable, or free some space") from error
+
+
+def all_recipe_files(root: Path) -> Iterator[Path]:
+    """In the order of their names."""
+    yield from sorted((root / FOLDER).rglob("*.json"))
+
+
+def input_digest(path: str | Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.blake2b(file.read(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def misfit(recipe: UnitRecipe, root: str, flags: Sequence[str], llvm_major: int | None) -> str:
+    """Why this recipe does not fit, in a few words; empty where it does. ``flags``: normalised.
+
+    llvm_major None is not looked at.
+    """
+    if tuple(flags) != recipe.flags:
+        return f"flags differ ({_first_difference(recipe.flags, flags)})"
+    if llvm_major is not None and llvm_major != recipe.llvm_major:
+        return f"made with LLVM {recipe.llvm_major}, and this is LLVM {llvm_major}"
+    for name, digest in recipe.inputs.items():
+        try:
+            if input_digest(os.path.join(root, name)) != digest:
+                return f"{name} has changed since it was tuned"
+        except OSError:
+            return f"{name} is not there any more"
+    return ""
+
+
+def choose(recipes: Sequence[UnitRecipe], root: str, flags: Sequence[str], llvm_major: int) -> UnitRecipe | str:
+    """The recipe that fits, or why none does: of several, the reason of the nearest."""
+    same_flags = [recipe for recipe in recipes if recipe.flags == tuple(flags)]
+    reason = "no recipe is recorded"
+    for recipe in same_flags or recipes:
+        reason = misfit(recipe, root, flags, llvm_major)
+        if not reason:
+            return recipe
+    return reason
+
+
+def _first_difference(recorded: Sequence[str], given: Sequence[str]) -> str:
+    gone = [flag for flag in recorded if flag not in given]
+    new = [flag for flag in given if flag not in recorded]
+    if gone:
+        return f"without {gone[0]}"
+    return f"with {new[0]}" if new else "another order"
+
+
+def _from_data(data: Mapping[str, Any]) -> UnitRecipe:
+    int(str(data["llvm"]).split(".")[0])
+    return UnitRecipe(
+        source=str(data["source"]),
+        inputs={str(name): str(digest) for name, digest in data["inputs"].items()},
+        flags=_texts(data["flags"]),
+        level=str(data["level"]),
+        llvm=str(data["llvm"]),
+        triple=str(data["triple"]),
+        objective=str(data["objective"]),
+        sequence=_texts(data["sequence"]),
+        pipeline=str(data["pipeline"]),
+        object=str(data["object"]),
+        evidence=dict(data.get("evidence", {})),
+    )
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) and "\0" not in value for value in values):
+        raise TypeError(f"a list of texts is needed, not {values!r}")
+    return tuple(values)
+
+
+def _remove_empty(folder: Path) -> None:
+    while folder.name and FOLDER in folder.parts and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
