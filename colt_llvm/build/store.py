@@ -30,7 +30,9 @@ class UnitRecipe:
     header in that folder that it includes. flags: what of the command decides the code (``arguments.Command.flags``),
     with the folder written as ``{root}``. level: of the front end and of code generation. sequence: the actions by
     name. pipeline: the complete text for ``opt -passes=``. object: ``measure.loaded_digest`` of what it makes.
-    evidence: as measured; never read by a build.
+    evidence: as measured; never read by a build. command: how it was built, to build it again without the build:
+    ``cc`` or ``c++``, the options, ``-c`` and the source as written, with the folder as ``{root}``; empty where that
+    is not known. directory: the folder that it was run in, relative.
     """
 
     source: str
@@ -44,6 +46,8 @@ class UnitRecipe:
     pipeline: str
     object: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    directory: str = "."
 
     @property
     def llvm_major(self) -> int:
@@ -176,6 +180,8 @@ def _from_data(data: Mapping[str, Any]) -> UnitRecipe:
         pipeline=str(data["pipeline"]),
         object=str(data["object"]),
         evidence=dict(data.get("evidence", {})),
+        command=_texts(data.get("command", [])),
+        directory=str(data.get("directory", ".")),
     )
 
 

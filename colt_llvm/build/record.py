@@ -1,0 +1,122 @@
+"""A recipe for one unit, from what tuning found: built twice, and written down so that it can be built again."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from colt_llvm import __version__
+from colt_llvm.build.arguments import normalised, parse
+from colt_llvm.build.compile import Unit, compile_unit, inputs_in
+from colt_llvm.build.store import UnitRecipe, input_digest
+from colt_llvm.build.units import quiet
+from colt_llvm.compilation import Level
+from colt_llvm.errors import RecipeError, UsageError
+from colt_llvm.measure.size import loaded_digest
+from colt_llvm.toolchain import Toolchain
+
+#: What a source may know of the moment it is built at; given other values, the object has to stay the same.
+_MOMENT = ('-D__DATE__="Jan  1 1970"', '-D__TIME__="00:00:00"', '-D__TIMESTAMP__="Thu Jan  1 00:00:00 1970"')
+#: The first word of a recorded command: which of the two compilers it is for.
+_NAMES = {False: "cc", True: "c++"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """An object as a recipe makes it. inputs: what it includes of the root's files, relative to the root."""
+
+    object: bytes
+    inputs: frozenset[str]
+
+    @property
+    def digest(self) -> str:
+        return loaded_digest(self.object)
+
+
+def record_unit(
+    root: Path,
+    unit: Unit,
+    toolchain: Toolchain,
+    *,
+    level: Level,
+    objective: str,
+    sequence: Sequence[str],
+    pipeline: str,
+    evidence: Mapping[str, Any],
+) -> UnitRecipe:
+    """The recipe of ``unit`` in ``root``. It is not saved.
+
+    evidence: as measured; ``made`` (UTC) and ``by`` are filled in where they are missing.
+    Raises UsageError (the source lies outside of root), RecipeError (two builds differ), CompileError, PassError.
+    """
+    place = os.path.realpath(root)
+    source = str(unit.source)
+    if place == os.sep or not source.startswith(place + os.sep):
+        raise UsageError(f"{unit.command.source}: lies outside of {place}; tune from a folder that holds it")
+    made = make(place, unit, toolchain, level, pipeline)
+    again = make(place, _at_another_moment(unit), toolchain, level, pipeline)
+    if made.digest != again.digest:
+        raise RecipeError(
+            f"{unit.command.source}: two builds with one recipe differ; where it uses __DATE__, __TIME__ or "
+            "__TIMESTAMP__, move these to a file of their own, else leave out passes of the sequence"
+        )
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    command, directory = recorded_command(unit, place)
+    return UnitRecipe(
+        source=os.path.relpath(source, place),
+        inputs={name: input_digest(os.path.join(place, name)) for name in sorted(made.inputs)},
+        flags=tuple(normalised(unit.command.flags, place)),
+        level=level,
+        llvm=toolchain.version,
+        triple=toolchain.triple,
+        objective=objective,
+        sequence=tuple(sequence),
+        pipeline=pipeline,
+        object=made.digest,
+        evidence={"made": now, "by": f"colt-llvm {__version__}", **evidence},
+        command=command,
+        directory=directory,
+    )
+
+
+def make(root: str, unit: Unit, toolchain: Toolchain, level: Level, pipeline: str) -> Made:
+    """Build the unit in a folder of ours; nothing is written to its own. Raises CompileError, PassError."""
+    silent = quiet(unit)
+    with TemporaryDirectory(prefix="colt-") as name:
+        folder = Path(name)
+        output = folder / "unit.o"
+        compiler = str(toolchain.compiler(unit.command.cxx))
+        names = compile_unit(compiler, toolchain.library, silent, level, pipeline, folder, output)
+        return Made(output.read_bytes(), frozenset(inputs_in(root, str(unit.directory), names)))
+
+
+def recorded_command(unit: Unit, root: str) -> tuple[tuple[str, ...], str]:
+    """(command, directory) for a recipe: the words with the root as ``{root}``, the folder relative to it."""
+    words = [_NAMES[unit.command.cxx], *unit.command.passed, "-c", unit.command.source]
+    # Only whole names: of /src, and not of /src2.
+    within = re.compile(re.escape(root) + r"(?![\w.+-])")
+    directory = os.path.relpath(os.path.realpath(unit.directory), root)
+    return tuple(within.sub("{root}", word) for word in words), directory
+
+
+def recorded_unit(recipe: UnitRecipe, root: str) -> Unit | None:
+    """The unit as it was built when the recipe was made, here; None where the recipe does not say."""
+    if len(recipe.command) < 2:
+        return None
+    compiler, *words = (word.replace("{root}", root) for word in recipe.command)
+    directory = os.path.normpath(os.path.join(root, recipe.directory))
+    command = parse([f"-{recipe.level}", *words, "-o", "unit.o"], compiler == _NAMES[True], directory)
+    return Unit(command, Path(directory)) if command.kind == "compile" else None
+
+
+def _at_another_moment(unit: Unit) -> Unit:
+    command = copy(unit.command)
+    command.passed = [*command.passed, *_MOMENT]
+    return Unit(command, unit.directory)
