@@ -72,15 +72,36 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
     metavar="DIR",
     help="Where everything is written. Default: colt-runs/PROGRAM-N.",
 )
+@click.option(
+    "--build",
+    "builds",
+    multiple=True,
+    metavar="COMMAND",
+    help='Tune a project: how it is built, such as "make prog"; with --run "./prog input.txt". Repeats.',
+)
+@click.option("--only", multiple=True, metavar="GLOB", help="With --build: only sources of such a name. Repeats.")
+@click.option("--jobs", type=int, default=1, metavar="N", help="With --build: files searched at once, for size.")
+@click.option("--test", metavar="COMMAND", help="With --build: has to succeed on the tuned build, as make check.")
+@click.option(
+    "--whole-program", is_flag=True, help="With --build: one sequence for all files together, applied when linking."
+)
+@click.option(
+    "--ci", is_flag=True, help="With --build: only files whose recipe is stale; exit status 8 where some stay so."
+)
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @llvm_option
-def command(**given: Any) -> None:  # fmt: skip
+def command(**given: Any) -> int:  # fmt: skip
     """Find the pass sequence that beats clang -O3 or -Oz for PROGRAM, and prove it.
 
     PROGRAM is one or more C or C++ files, LLVM IR (.ll, .bc), a folder with a program.toml, or the name of an
-    included program. Ctrl-C ends the search with the best so far.
+    included program; with --build it is what the build makes. Ctrl-C ends the search with the best so far.
     """
+    if given["builds"]:
+        from colt_llvm.cli.project import tune_project_command
+
+        return tune_project_command(given)
+    _refuse_project_options(given)
     options = _options(given)
     program = _program(given)
     from colt_llvm.models.registry import load_models
@@ -97,14 +118,14 @@ def command(**given: Any) -> None:  # fmt: skip
 
     output = given["output"]
     result: TuneResult
-    with _ended_by_signal() as stop:
+    with ended_by_signal() as stop:
         if program is None:
             with live_view(f"resuming {given['resume']}", quiet=given["as_json"]) as view:
                 result = resume(given["resume"], toolchain, output=output, trials=given["trials"],
                                 seconds=given["seconds"], limits={name: given[name] for name in _LIMITS},
                                 on_progress=view, stop=stop)  # fmt: skip
         else:
-            directory = given["run_dir"] or _free_directory(program.name)
+            directory = given["run_dir"] or free_directory(program.name)
             with live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view:
                 result = tune(program, toolchain, options, models=models, run_directory=directory, output=output,
                               on_progress=view, stop=stop)  # fmt: skip
@@ -112,6 +133,13 @@ def command(**given: Any) -> None:  # fmt: skip
         click.echo(json.dumps(result_to_dict(result), indent=1))
     else:
         print_result(result)
+    return 0
+
+
+def _refuse_project_options(given: dict[str, Any]) -> None:
+    for name, option in (("only", "--only"), ("test", "--test"), ("whole_program", "--whole-program"), ("ci", "--ci")):
+        if given[name]:
+            raise UsageError(f'{option}: is for projects; add --build, such as --build "make prog"')
 
 
 #: What may be said anew when a run goes on; everything else is the run's own.
@@ -161,7 +189,8 @@ def _options(given: dict[str, Any]) -> Any:
     )  # fmt: skip
 
 
-def _free_directory(name: str) -> Path:
+def free_directory(name: str) -> Path:
+    """``colt-runs/NAME-N`` that is not there yet."""
     root = Path("colt-runs")
     number = 1
     while (root / f"{name}-{number}").exists():
@@ -170,7 +199,7 @@ def _free_directory(name: str) -> Path:
 
 
 @contextmanager
-def _ended_by_signal() -> Iterator[threading.Event]:
+def ended_by_signal() -> Iterator[threading.Event]:
     """The first Ctrl-C or SIGTERM ends the search with the best so far; the second ends everything."""
     stop = threading.Event()
 

@@ -7,7 +7,7 @@ answer matters. Nothing can win before all of them were checked.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -38,6 +38,10 @@ SEARCH_POLICY = TrialPolicy(
 )
 
 
+#: Objects, in the order of the program's sources, to an executable at the given place. Raises CompileError.
+Linker = Callable[[Sequence[bytes], Path], Path]
+
+
 class Miscompiled(ColtError, ArithmeticError):
     """A candidate does something else than the baseline. The message says where it first differs."""
 
@@ -52,18 +56,24 @@ class Judge:
     folder: Path
     core: int | None
     baseline: Path
+    linker: Linker
     expected: list[Observation] = field(default_factory=list)
     program_seconds: float = 0.0  # wall-clock time that programs ran under this judge
 
     @staticmethod
     def of(
-        toolchain: Toolchain, program: Program, options: TuneOptions, objects: Sequence[bytes], core: int | None
+        toolchain: Toolchain, program: Program, options: TuneOptions, objects: Sequence[bytes], core: int | None,
+        linker: Linker | None = None,
     ) -> Judge:
-        """Links the baseline and runs each workload twice. Raises CompileError or ProgramError."""
+        """Links the baseline and runs each workload twice. Raises CompileError or ProgramError.
+
+        linker: where the objects are a part of something larger; None links them as the whole program.
+        """  # fmt: skip
         folder = Path(mkdtemp(prefix="colt-"))
-        judge = Judge(toolchain, program, options, folder, core, folder / "baseline")
+        linker = linker or (lambda objects, place: link(toolchain, program, objects, place))
+        judge = Judge(toolchain, program, options, folder, core, folder / "baseline", linker)
         try:
-            link(toolchain, program, objects, judge.baseline)
+            linker(objects, judge.baseline)
             limits = Limits(options.timeout_seconds, options.memory_bytes)
             try:
                 judge.expected = judge_baseline(
@@ -94,7 +104,7 @@ class Judge:
     def link(self, objects: Sequence[bytes], name: str) -> Path:
         """Raises Miscompiled when the objects do not link: the baseline's did."""
         try:
-            return link(self.toolchain, self.program, objects, self.folder / name)
+            return self.linker(objects, self.folder / name)
         except CompileError as error:
             raise Miscompiled(f"does not link: {error.diagnostics.splitlines()[-1:] or error}") from error
 

@@ -20,7 +20,7 @@ from colt_llvm.program import Program
 from colt_llvm.search import Objective
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Builder, Built, Sequences, built_from_objects
-from colt_llvm.tune.judge import Judge
+from colt_llvm.tune.judge import Judge, Linker
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.records import run_header
 
@@ -64,10 +64,11 @@ def prepare(
     resumed: bool,
     output: Path | None,
     report: Callable[..., None],
+    linker: Linker | None = None,
 ) -> Session:
     baseline = prepare_baseline(toolchain, program, options.objective, options.strict)
     core = measuring_core() if options.times_the_program else None
-    judge = Judge.of(toolchain, program, options, baseline.objects, core)
+    judge = Judge.of(toolchain, program, options, baseline.objects, core, linker)
     stack.callback(judge.close)
     notes = _check_length(judge, program) if options.times_the_program else []
     header = run_header(program, toolchain, options, baseline, specs, output)

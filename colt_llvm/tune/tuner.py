@@ -21,6 +21,7 @@ from colt_llvm.tune.asking import default_models
 from colt_llvm.tune.claim import Proof, Prover, evidence_of
 from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.handover import hand_over
+from colt_llvm.tune.judge import Linker
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.progress import Progress, TuneResult
 from colt_llvm.tune.records import result_to_dict
@@ -40,17 +41,19 @@ def tune(
     output: Path | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
+    linker: Linker | None = None,
 ) -> TuneResult:
     """Search and prove; write everything to ``run_directory``, and the tuned executable or object to ``output``.
 
-    models: who proposes; None: the embedded policies.
+    models: who proposes; None: the embedded policies. linker: where the program's objects are a part of something
+    larger (see ``Judge.of``).
     Raises ColtError: CompileError and ProgramError for the program, RunDirectoryError for the directories.
     """
     options = options or TuneOptions()
     check_output(output, program)
     specs = list(models) if models is not None else default_models()
     preflight(specs)
-    return _run(program, toolchain, options, specs, run_directory, None, output, on_progress, stop)
+    return _run(program, toolchain, options, specs, run_directory, None, output, on_progress, stop, linker)
 
 
 def resume(
@@ -63,6 +66,7 @@ def resume(
     limits: Mapping[str, float | None] | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
+    linker: Linker | None = None,
 ) -> TuneResult:
     """Go on with a run that was stopped or killed.
 
@@ -87,7 +91,7 @@ def resume(
     output = output or (Path(header["output"]) if header.get("output") else None)
     check_output(output, program)
     preflight(specs)
-    return _run(program, toolchain, options, specs, run_directory, records, output, on_progress, stop)
+    return _run(program, toolchain, options, specs, run_directory, records, output, on_progress, stop, linker)
 
 
 def _refuse_changes(
@@ -112,13 +116,16 @@ def _run(
     output: Path | None,
     on_progress: OnProgress | None,
     stop: threading.Event | None,
+    linker: Linker | None,
 ) -> TuneResult:
     stop = stop or threading.Event()
     progress = Progress(trials_wanted=options.trials, seconds_wanted=options.search_seconds)
     report = _reporter(progress, on_progress)
     with contextlib.ExitStack() as stack:
         report(message="building the baseline")
-        session = prepare(stack, program, toolchain, options, directory, specs, records is not None, output, report)
+        session = prepare(
+            stack, program, toolchain, options, directory, specs, records is not None, output, report, linker
+        )
         report(phase="search", message="")
         searched = search(session, specs, records or [], progress, report, stop)
         report(phase="prove", message="building the best again and measuring it apart from the search")

@@ -1,0 +1,125 @@
+"""What a build does: it is run once with our compilers in place of its own, and their log is read."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from colt_llvm.build import settings
+from colt_llvm.build.arguments import Command, parse
+from colt_llvm.build.compile import Unit
+from colt_llvm.build.log import LoggedCommand, read_log
+from colt_llvm.errors import CompileError, ToolchainError, UsageError
+from colt_llvm.toolchain import Toolchain
+
+_C_NAMES = ("cc", "gcc", "clang", "c99", "c89")
+_CXX_NAMES = ("c++", "g++", "clang++")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A command that makes an executable or a shared library of objects, and the folder it is run in."""
+
+    command: Command
+    directory: Path
+
+    @property
+    def output(self) -> Path:
+        return Path(os.path.normpath(self.directory / self.command.output))
+
+
+@dataclass(frozen=True)
+class Build:
+    """units: the last command for each object. links: the last one for each output. commands: the whole log."""
+
+    units: tuple[Unit, ...]
+    links: tuple[Link, ...]
+    commands: tuple[LoggedCommand, ...]
+
+
+def run_build(
+    commands: Sequence[Sequence[str]],
+    directory: Path,
+    toolchain: Toolchain,
+    scratch: Path,
+    *,
+    variables: Mapping[str, str] | None = None,
+) -> Build:
+    """Run the build's own command(s) with colt-cc as the compiler, and read what it compiled and linked.
+
+    The compilers are put in the way twice: as CC and CXX, and by the usual names in a folder that comes first on PATH.
+    Whatever the build prints goes to standard error. Raises CompileError, UsageError, ToolchainError.
+    """
+    log = scratch / "build.jsonl"
+    log.unlink(missing_ok=True)
+    environment = {
+        **os.environ,
+        **compiler_variables(toolchain, scratch / "bin"),
+        settings.LOG: str(log),
+        **(variables or {}),
+    }
+    for name in (settings.DISABLE, settings.LEVEL, settings.STRICT):
+        if name not in (variables or {}):
+            environment.pop(name, None)
+    for command in commands:
+        try:
+            status = subprocess.call(
+                list(command), cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno()
+            )
+        except OSError as error:
+            raise UsageError(f"--build {shlex.join(command)}: {error.strerror}; check the command") from None
+        if status:
+            raise CompileError(f"--build {shlex.join(command)}: failed with status {status}; see what it printed above")
+    return understand(read_log(log))
+
+
+def understand(commands: Sequence[LoggedCommand]) -> Build:
+    """Units and links of a log."""
+    units: dict[Path, Unit] = {}
+    links: dict[Path, Link] = {}
+    for logged in commands:
+        command = parse(logged.words, logged.cxx, str(logged.directory))
+        if command.kind == "compile":
+            unit = Unit(command, logged.directory)
+            units[unit.output] = unit
+        elif command.kind == "link":
+            link = Link(command, logged.directory)
+            links[link.output] = link
+    return Build(tuple(units.values()), tuple(links.values()), tuple(commands))
+
+
+def compiler_variables(toolchain: Toolchain, folder: Path) -> dict[str, str]:
+    """Environment in which a build compiles through colt-cc. Fills ``folder`` with the usual compilers' names."""
+    cc, cxx = (_installed(name) for name in ("colt-cc", "colt-c++"))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, target in _names(toolchain, cc, cxx):
+        place = folder / name
+        place.unlink(missing_ok=True)
+        place.symlink_to(target)
+    return {
+        "CC": str(cc),
+        "CXX": str(cxx),
+        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        settings.PREFIX: str(toolchain.prefix),
+    }
+
+
+def _names(toolchain: Toolchain, cc: Path, cxx: Path) -> Iterator[tuple[str, Path]]:
+    for name in (*_C_NAMES, f"clang-{toolchain.major}"):
+        yield name, cc
+    for name in (*_CXX_NAMES, f"clang++-{toolchain.major}"):
+        yield name, cxx
+
+
+def _installed(name: str) -> Path:
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if not found:
+        raise ToolchainError(f"{name}: is not installed beside {sys.executable}; install colt-llvm with pip")
+    return Path(found).absolute()

@@ -1,0 +1,124 @@
+"""The whole program with all recipes, against the mark: checked on every workload, and timed apart from the search."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
+
+from colt_llvm.build.project_setup import Project
+from colt_llvm.measure import (
+    ContestPolicy,
+    Interval,
+    Verdict,
+    bootstrap_ratio,
+    contest,
+    judge,
+    measuring_core,
+    section_sizes,
+)
+from colt_llvm.program import Program
+from colt_llvm.tune.judge import Judge, Miscompiled
+from colt_llvm.tune.options import TuneOptions
+
+TUNED, BUILT = "tuned", "as-built"
+_SHF_ALLOC = 0x2
+
+
+@dataclass(frozen=True)
+class ProjectProof:
+    """See ``ProjectResult`` for the fields. wrong: what the tuned program does differently; empty where nothing."""
+
+    improved: bool
+    ratio: float
+    figures: dict[str, tuple[float, float]]
+    interval: Interval | None = None
+    as_built: Interval | None = None
+    as_built_ratio: float | None = None
+    wrong: str = ""
+    samples: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def judge_of(project: Project, options: TuneOptions) -> Judge:
+    """Knows what the mark does on each workload. Raises ProgramError."""
+    whole = Program(project.program, (), workloads=project.workloads, check=project.options.check)
+    core = measuring_core() if project.options.timed else None
+    return Judge.of(
+        project.toolchain, whole, options, (), core, lambda _, place: Path(shutil.copy(project.mark, place))
+    )
+
+
+def prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: int) -> ProjectProof:
+    """``seconds``: for timing. The program at ``tuned`` has to be in the judge's folder."""
+    figures = {
+        "size": (_unit_bytes(project, tuned=False), _unit_bytes(project, tuned=True)),
+        "program": (loaded_bytes(project.mark), loaded_bytes(tuned)),
+    }
+    try:
+        judge_.check(tuned, thorough=True, core=judge_.core)
+        if project.as_built is not None:
+            judge_.check(project.as_built, thorough=True, core=judge_.core)
+    except Miscompiled as error:
+        return ProjectProof(False, 1.0, figures, wrong=str(error))
+    built_bytes = sum(section_sizes(unit.object).loaded_bytes for unit in project.units)
+    if not project.options.timed:
+        ratio, against = figures["size"][0] / figures["size"][1], built_bytes / figures["size"][1]
+        smaller = ratio > 1 and against > 1
+        return ProjectProof(smaller, ratio, figures, as_built_ratio=against if project.as_built else None)
+    return _time(project, judge_, tuned, seconds, seed, figures)
+
+
+def _time(
+    project: Project, judge_: Judge, tuned: Path, seconds: float, seed: int, figures: dict[str, tuple[float, float]]
+) -> ProjectProof:
+    arms = {TUNED: tuned}
+    if project.as_built is not None:
+        arms[BUILT] = Path(shutil.copy(project.as_built, judge_.folder / "arm-as-built"))
+    control = Path(shutil.copy(project.mark, judge_.folder / "control"))
+    policy = ContestPolicy(seconds=max(seconds, ContestPolicy().least_seconds(len(arms), judge_.run_seconds)))
+    try:
+        held = contest(arms, judge_.baseline, judge_.time, policy, control=control, seed=seed)
+    except Miscompiled as error:
+        return ProjectProof(False, 1.0, figures, wrong=str(error))
+    claims = {claim.name: claim for claim in held.claims}
+    tuned_claim = claims[TUNED]
+    notes: tuple[str, ...] = ()
+    improved = tuned_claim.verdict is Verdict.IMPROVED
+    if held.control.verdict is Verdict.IMPROVED:
+        improved, notes = False, ("the mark beat itself: this host is too noisy now for any claim",)
+    elif tuned_claim.verdict is Verdict.TOO_NOISY:
+        notes = ("the times scatter too much to tell; the build is left as it is",)
+    as_built: Interval | None = None
+    if project.as_built is not None:
+        as_built = bootstrap_ratio(
+            claims[BUILT].seconds, tuned_claim.seconds, confidence=tuned_claim.interval.confidence, seed=seed
+        )
+        if judge(as_built, held.noise) is not Verdict.IMPROVED:
+            improved = False
+            notes = (*notes, "not proven better than the build with its own flags")
+    middle = sorted(held.baseline_seconds)[len(held.baseline_seconds) // 2]
+    figures = {"runtime": (middle, middle / tuned_claim.interval.ratio), **figures}
+    samples = {"mark": held.baseline_seconds, "control": held.control.seconds, "noise": held.noise.ratio,
+               **{claim.name: claim.seconds for claim in held.claims}}  # fmt: skip
+    return ProjectProof(improved, tuned_claim.interval.ratio, figures, tuned_claim.interval, as_built,
+                        as_built.ratio if as_built else None, "", samples, notes)  # fmt: skip
+
+
+def _unit_bytes(project: Project, *, tuned: bool) -> float:
+    """Loaded bytes of the program's own objects."""
+    total = 0
+    for unit in project.units:
+        data = project.relinker.objects.get(unit.unit.output, unit.object) if tuned else unit.mark
+        total += section_sizes(data).loaded_bytes
+    return float(total)
+
+
+def loaded_bytes(executable: Path) -> float:
+    """Of the sections that are loaded when it runs, zero-filled ones left out."""
+    with open(executable, "rb") as file:
+        sections = ELFFile(file).iter_sections()
+        return float(sum(s["sh_size"] for s in sections if s["sh_flags"] & _SHF_ALLOC and s["sh_type"] != "SHT_NOBITS"))

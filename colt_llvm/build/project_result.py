@@ -1,0 +1,68 @@
+"""What tuning a project ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.measure import Interval
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """One unit. share: of the run time (or of the code, for size), 0 to 1. seconds: spent on it.
+
+    ratio: baseline / tuned, of the whole program's run time with only this unit changed, or of the unit's size.
+    outcome: ``improved``, ``no improvement found``, ``kept`` (an earlier recipe fits) or ``failed``, see note.
+    """
+
+    source: str
+    share: float
+    seconds: float
+    outcome: str
+    ratio: float = 1.0
+    low: float | None = None
+    high: float | None = None
+    sequence: tuple[str, ...] = ()
+    pipeline: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ProjectResult:
+    """verdict: ``improved`` or ``no improvement found``; in the latter the tree is as the build leaves it.
+
+    mark: what the gain is held against. ratio: mark / tuned of the whole program, with its interval where it is timed.
+    as_built: the same against the build's own flags, where those are not the mark's.
+    figures: name -> (mark, tuned), of the whole program. recipes: files written.
+    stale: recipes that could not be renewed.
+    """
+
+    verdict: str
+    program: str
+    objective: str
+    mark: str
+    ratio: float
+    interval: Interval | None
+    as_built: Interval | None
+    as_built_ratio: float | None
+    figures: Mapping[str, tuple[float, float]]
+    units: tuple[UnitResult, ...]
+    units_of_program: int
+    profile: str
+    recipes: tuple[str, ...]
+    run_directory: Path
+    elapsed_seconds: float
+    interrupted: bool = False
+    stale: tuple[str, ...] = ()
+    samples: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def improved(self) -> bool:
+        return self.verdict == "improved"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "run_directory": str(self.run_directory)}

@@ -1,0 +1,129 @@
+"""The units of a project, tuned one after another, each with the whole program linked and run."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from colt_llvm.build.project_options import ProjectOptions
+from colt_llvm.build.project_result import UnitResult
+from colt_llvm.build.project_setup import Project
+from colt_llvm.build.units import Measured, build_unit, unit_program
+from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.measure import loaded_digest, section_sizes
+from colt_llvm.models.base import ModelSpec
+from colt_llvm.recipe import load_recipe
+from colt_llvm.tune.options import TuneOptions
+from colt_llvm.tune.progress import Progress, TuneResult
+from colt_llvm.tune.tuner import resume, tune
+
+OnProgress = Callable[[Progress], None]
+#: Title -> a view of one search.
+View = Callable[[str], AbstractContextManager["OnProgress | None"]]
+
+
+@dataclass
+class Searcher:
+    """Tunes units of ``project``. ``project.relinker.objects`` and ``found`` grow as units improve."""
+
+    project: Project
+    models: Sequence[ModelSpec] | None
+    run_directory: Path
+    view: View
+    stop: threading.Event
+    weights: Mapping[Path, float]
+
+    def search(self, planned: Mapping[Path, float], deadline: float) -> list[UnitResult]:
+        """planned: unit's output -> seconds. What a unit does not use goes to those after it."""
+        units = {unit.unit.output: unit for unit in self.project.units}
+        waiting = list(planned)
+        options = self.project.options
+        if options.timed or options.jobs == 1:
+            results = []
+            while waiting and not self.stop.is_set():
+                left = max(0.0, deadline - time.monotonic())
+                seconds = left * planned[waiting[0]] / sum(planned[path] for path in waiting)
+                results.append(self._unit(units[waiting.pop(0)], max(seconds, 1.0)))
+            return results
+        with ThreadPoolExecutor(options.jobs) as pool:
+            return list(pool.map(lambda path: self._unit(units[path], planned[path] * options.jobs), waiting))
+
+    def _unit(self, unit: Measured, seconds: float) -> UnitResult:
+        path, share, began = unit.unit.output, self.weights.get(unit.unit.output, 0.0), time.monotonic()
+
+        def result(outcome: str, **changes: object) -> UnitResult:
+            return UnitResult(unit.name, share, time.monotonic() - began, outcome, **changes)  # type: ignore[arg-type]
+
+        earlier = self.project.relinker.objects.pop(path, None)
+        try:
+            made = self._tune(unit, seconds)
+            data = self._object(unit, made)
+        except ColtError as error:
+            if earlier is not None:
+                self.project.relinker.objects[path] = earlier
+            return result("failed", note=" ".join(str(error).split()))
+        if data is not None and not (earlier is not None and self._bytes(earlier) <= self._bytes(data)):
+            self.project.relinker.objects[path] = data
+            interval = made.interval
+            return result(
+                "improved", ratio=made.ratio, sequence=made.sequence, pipeline=made.pipeline,
+                low=interval.low if interval else None, high=interval.high if interval else None,
+            )  # fmt: skip
+        if earlier is not None:
+            self.project.relinker.objects[path] = earlier
+            return result("kept", note="its earlier recipe stays")
+        return result("no improvement found", ratio=made.ratio)
+
+    def _bytes(self, data: bytes) -> float:
+        """To compare two recipes of a unit where that needs no timing; a timed program takes the newer one."""
+        return float("inf") if self.project.options.timed else section_sizes(data).loaded_bytes
+
+    def _tune(self, unit: Measured, seconds: float) -> TuneResult:
+        options, project = self.project.options, self.project
+        folder = self.run_directory / "units" / unit.folder_name
+        program = unit_program(
+            project.toolchain, unit.unit, options.level, folder, project.workloads, options.check
+        )  # fmt: skip
+        path = unit.unit.output
+
+        def link(objects: Sequence[bytes], place: Path) -> Path:
+            return project.relinker.make(place, {path: objects[0]})
+
+        with self.view(f"{unit.name} ({self.weights.get(path, 0.0):.0%}, {seconds:.0f} s)") as progress:
+            if (folder / "run.json").exists():
+                with contextlib.suppress(UsageError):  # the source has changed: a new search
+                    return resume(folder, project.toolchain, seconds=seconds, on_progress=progress, stop=self.stop,
+                                  linker=link)  # fmt: skip
+                folder = _free(folder)
+            return tune(program, project.toolchain, tune_options(options, seconds), models=self.models,
+                        run_directory=folder, on_progress=progress, stop=self.stop, linker=link)  # fmt: skip
+
+    def _object(self, unit: Measured, made: TuneResult) -> bytes | None:
+        """What the unit's recipe gives from its source; None where nothing was found, or it is not what was tuned."""
+        level, pipeline = self.project.options.level, made.pipeline
+        if not made.improved or made.recipe is None:
+            return None
+        with TemporaryDirectory(prefix="colt-") as folder:
+            data = build_unit(self.project.toolchain, unit.unit, level, pipeline, Path(folder))
+        if loaded_digest(data) != load_recipe(made.recipe).objects[0]:
+            self.project.notes.append(f"{unit.name}: its source gives another object than its bitcode; left as it is")
+            return None
+        return data
+
+
+def tune_options(options: ProjectOptions, seconds: float) -> TuneOptions:
+    return TuneOptions(objective=options.objective, seconds=seconds, **options.tune)
+
+
+def _free(folder: Path) -> Path:
+    number = 2
+    while (folder.with_name(f"{folder.name}-{number}") / "run.json").exists():
+        number += 1
+    return folder.with_name(f"{folder.name}-{number}")

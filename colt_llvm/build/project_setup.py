@@ -1,0 +1,154 @@
+"""A project as it is before tuning: built once, its units known, its program linked again in a folder of ours."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from colt_llvm.build import settings
+from colt_llvm.build.arguments import normalised
+from colt_llvm.build.compile import Unit
+from colt_llvm.build.learn import Build, run_build
+from colt_llvm.build.project_options import ProjectOptions
+from colt_llvm.build.relink import Relinker, find_program
+from colt_llvm.build.store import UnitRecipe, choose, find_recipe_file, load_recipes, misfit
+from colt_llvm.build.units import Measured, build_unit, measure_unit, same_code
+from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.measure import compile_cores, loaded_digest
+from colt_llvm.program import Workload
+from colt_llvm.toolchain import Toolchain
+
+
+@dataclass
+class Project:
+    """root: where ``.colt`` goes, and where the build is run. units: of the program, those that can be tuned.
+
+    relinker: with the objects that the tuned build would have now. mark: the program at the objective's level.
+    as_built: as the build's own flags make it; None where that is the same code. earlier: unit's output -> the recipe
+    that it has and that fits. stale: unit's output -> (recipe, why it does not fit).
+    """
+
+    root: Path
+    toolchain: Toolchain
+    options: ProjectOptions
+    build: Build
+    units: list[Measured]
+    relinker: Relinker
+    workloads: tuple[Workload, ...]
+    mark: Path
+    as_built: Path | None
+    earlier: dict[Path, UnitRecipe]
+    stale: dict[Path, tuple[UnitRecipe, str]]
+    notes: list[str]
+
+    @property
+    def program(self) -> str:
+        return self.relinker.link.output.name
+
+
+def set_up(
+    root: Path, toolchain: Toolchain, options: ProjectOptions, scratch: Path, report: Callable[[str], None]
+) -> Project:
+    """Raises UsageError where the build shows nothing to tune, CompileError where it fails."""
+    report("building as the project does, to learn its commands")
+    build = run_build(options.builds, root, toolchain, scratch, variables={settings.DISABLE: "1"})
+    _check_learned(build, options)
+    link, _ = find_program(build.links, options.workloads[0].command, root)
+    workloads = tuple(_workload(workload, build, root) for workload in options.workloads)
+    objects = {unit.output: unit.output.read_bytes() for unit in build.units if unit.output.is_file()}
+    relinker = Relinker.of(str(toolchain.compiler(link.command.cxx)), link, objects)
+    linked = [unit for unit in build.units if unit.output in relinker.places]
+    if not linked:
+        raise UsageError(
+            f"--build: {link.output.name} is linked from no object that this build compiled; clean first, and link it "
+            "from objects or a static library (--disable-shared)"
+        )
+    report(f"{link.output.name}: {len(linked)} objects; building them at -{options.level}, to have the mark")
+    notes: list[str] = []
+    units = _measure(toolchain, linked, root, options, scratch, notes)
+    mark = relinker.make(scratch / "mark", {unit.unit.output: unit.mark for unit in units})
+    same = all(same_code(unit.object, unit.mark) for unit in units)
+    as_built = None if same else relinker.make(scratch / "as-built")
+    project = Project(root, toolchain, options, build, units, relinker, workloads, mark, as_built, {}, {}, notes)
+    _find_earlier(project, scratch)
+    return project
+
+
+def selected(project: Project) -> list[Measured]:
+    """The units that may be tuned: by ``--only``, and with ``--ci`` those whose recipe is stale."""
+    options = project.options
+    chosen = [
+        unit for unit in project.units
+        if not options.only or any(fnmatch(unit.name, pattern) for pattern in options.only)
+    ]  # fmt: skip
+    if options.only and not chosen:
+        names = ", ".join(sorted(unit.name for unit in project.units)[:5])
+        raise UsageError(f"--only {options.only[0]}: no source of the program is named so; there are {names}, ...")
+    return [unit for unit in chosen if unit.unit.output in project.stale] if options.stale_only else chosen
+
+
+def _check_learned(build: Build, options: ProjectOptions) -> None:
+    command = shlex.join(options.builds[-1])
+    if not build.commands:
+        raise UsageError(
+            f"--build {command}: compiled nothing through colt-cc. Where all is built already, clean first; where the "
+            "compiler is written into the build, use make CC=colt-cc, ./configure CC=colt-cc or "
+            "cmake -DCMAKE_C_COMPILER=colt-cc"
+        )
+    if not build.units:
+        raise UsageError(
+            f"--build {command}: compiled no single source to an object (cc -c); compile and link in two steps"
+        )
+    if not build.links:
+        raise UsageError(f"--build {command}: linked no program through colt-cc; build the program itself, not a part")
+
+
+def _workload(workload: Workload, build: Build, root: Path) -> Workload:
+    return replace(workload, command=find_program(build.links, workload.command, root)[1], cwd=root)
+
+
+def _measure(
+    toolchain: Toolchain, units: Sequence[Unit], root: Path, options: ProjectOptions, scratch: Path, notes: list[str]
+) -> list[Measured]:
+    def measure(unit: Unit) -> Measured | str:
+        with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:
+            try:
+                return measure_unit(toolchain, unit, root, options.level, Path(folder))
+            except ColtError as error:
+                return f"{unit.command.source}: left as it is ({error})"
+
+    usable = [unit for unit in units if unit.command.level != "O0" and unit.source.is_file()]
+    with ThreadPoolExecutor(len(compile_cores())) as pool:
+        found = list(pool.map(measure, usable))
+    notes += [item for item in found if isinstance(item, str)]
+    return [item for item in found if isinstance(item, Measured)]
+
+
+def _find_earlier(project: Project, scratch: Path) -> None:
+    """Recipes that are there already: those that fit are part of the tuned build from the start."""
+    for unit in project.units:
+        found = find_recipe_file(str(unit.unit.source))
+        if found is None or Path(found[0]) != project.root:
+            continue
+        flags = normalised(unit.unit.command.flags, str(project.root))
+        recipes = load_recipes(found[1])
+        recipe = choose(recipes, str(project.root), flags, project.toolchain.major)
+        if isinstance(recipe, UnitRecipe):
+            with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:
+                level = project.options.level if recipe.level == project.options.level else recipe.level
+                data = build_unit(project.toolchain, unit.unit, level, recipe.pipeline, Path(folder))  # type: ignore[arg-type]
+            if loaded_digest(data) == recipe.object:
+                project.earlier[unit.unit.output] = recipe
+                project.relinker.objects[unit.unit.output] = data
+                continue
+            reason = "this LLVM makes another object of it"
+        else:
+            reason = recipe
+        old = next((r for r in recipes if r.flags == tuple(flags)), recipes[0] if recipes else None)
+        if old is not None:
+            project.stale[unit.unit.output] = (old, reason or misfit(old, str(project.root), flags, None))

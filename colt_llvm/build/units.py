@@ -1,0 +1,119 @@
+"""A unit of a build as a program of its own: its unoptimised bitcode, and the flags that code generation needs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+from colt_llvm.build.compile import Unit, compile_unit, front_end_words, plain_words
+from colt_llvm.compilation import Level
+from colt_llvm.errors import CompileError
+from colt_llvm.measure import loaded_digest, section_sizes
+from colt_llvm.program import Check, Program, Workload
+from colt_llvm.toolchain import Toolchain
+
+#: Options that the front end has used up when there is bitcode.
+_FRONT_END = (
+    "-D", "-U", "-I", "-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-std=", "-W", "-pedantic",
+    "-w", "-x", "-fdiagnostics", "-fcolor-diagnostics", "-ffile-prefix-map", "-fmacro-prefix-map",
+)  # fmt: skip
+_TWO_WORDS = {"-D", "-U", "-I", "-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-x"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A unit and its object as the build made it. name: of the source, relative to the project where it lies in it.
+
+    mark: the object at the objective's level. text: code bytes of it.
+    """
+
+    unit: Unit
+    name: str
+    object: bytes
+    mark: bytes
+    text: int
+
+    @property
+    def folder_name(self) -> str:
+        """A short name of its own for a run directory."""
+        digest = hashlib.blake2b(str(self.unit.output).encode(), digest_size=3).hexdigest()
+        return f"{self.unit.source.stem}-{digest}"
+
+
+def measure_unit(toolchain: Toolchain, unit: Unit, root: Path, level: Level, folder: Path) -> Measured:
+    """Build the unit at ``level`` as clang does. Raises CompileError."""
+    mark = folder / "mark.o"
+    call(toolchain, unit, plain_words(unit, level, mark))
+    source = str(unit.source)
+    name = os.path.relpath(source, root) if source.startswith(str(root) + os.sep) else source
+    data = mark.read_bytes()
+    return Measured(unit, name, unit.output.read_bytes(), data, section_sizes(data).text_bytes)
+
+
+def unit_program(
+    toolchain: Toolchain, unit: Unit, level: Level, folder: Path, workloads: Sequence[Workload], check: Check
+) -> Program:
+    """The program that ``tune`` searches with. Its one source is written to ``folder``. Raises CompileError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bitcode = folder / f"{unit.source.stem}.bc"
+    call(toolchain, unit, front_end_words(quiet(unit), level, bitcode, None))
+    return Program(
+        name=unit.source.name,
+        sources=(bitcode.resolve(),),
+        cflags=codegen_flags(unit.command.passed),
+        workloads=tuple(workloads),
+        check=check,
+    )
+
+
+def build_unit(toolchain: Toolchain, unit: Unit, level: Level, pipeline: str, folder: Path) -> bytes:
+    """The object that a recipe with this pipeline gives. Raises PassError, CompileError."""
+    output = folder / "unit.o"
+    folder.mkdir(parents=True, exist_ok=True)
+    compile_unit(_compiler(toolchain, unit), toolchain.library, quiet(unit), level, pipeline, folder, output)
+    return output.read_bytes()
+
+
+def quiet(unit: Unit) -> Unit:
+    """The same, without the user's dependency file and without warnings: those were said when the build ran."""
+    command = copy(unit.command)
+    command.dependencies, command.dependency_file = [], ""
+    command.passed = [*command.passed, "-w"]
+    return Unit(command, unit.directory)
+
+
+def codegen_flags(passed: Sequence[str]) -> tuple[str, ...]:
+    kept, skip = [], False
+    for word in passed:
+        if skip:
+            skip = False
+        elif word in _TWO_WORDS:
+            skip = True
+        elif not word.startswith(_FRONT_END) or word.startswith("-Wa,"):
+            kept.append(word)
+    return tuple(kept)
+
+
+def same_code(a: bytes, b: bytes) -> bool:
+    return a == b or loaded_digest(a) == loaded_digest(b)
+
+
+def _compiler(toolchain: Toolchain, unit: Unit) -> str:
+    return str(toolchain.compiler(unit.command.cxx))
+
+
+def call(toolchain: Toolchain, unit: Unit, words: Sequence[str]) -> None:
+    """Run clang for this unit, quietly. Raises CompileError."""
+    done = subprocess.run(
+        [_compiler(toolchain, unit), *words, "-w"], cwd=unit.directory, capture_output=True, stdin=subprocess.DEVNULL
+    )
+    if done.returncode:
+        raise CompileError(
+            f"{unit.command.source}: does not compile outside of the build; check that the build is complete",
+            done.stderr.decode("utf-8", "replace"),
+        )

@@ -1,0 +1,157 @@
+"""``colt-llvm tune --build``: a project of many files."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from colt_llvm.errors import UsageError
+from colt_llvm.program import Check, Workload
+
+if TYPE_CHECKING:
+    from colt_llvm.build.project_options import ProjectOptions
+    from colt_llvm.build.project_result import ProjectResult
+
+#: Of ``tune``, what means nothing for a project.
+_REFUSED = ("sources", "harness", "arguments", "output", "cflags", "ldflags", "strict", "weights", "trials", "resume")
+#: ``--ci``: some recipes are stale still.
+EXIT_STALE = 8
+
+
+def tune_project_command(given: dict[str, Any]) -> int:
+    """The exit status."""
+    options = project_options(given)
+    from colt_llvm.models.registry import load_models
+
+    models = None if given["models"] is None else load_models(given["models"])
+    from colt_llvm.toolchain import find_toolchain
+
+    toolchain = find_toolchain(given["llvm_prefix"])
+    from colt_llvm.build.project import tune_project
+    from colt_llvm.cli.tune import ended_by_signal, free_directory
+    from colt_llvm.cli.view import live_view
+
+    quiet = given["as_json"]
+
+    def report(line: str) -> None:
+        if not quiet:
+            click.echo(f"colt-llvm: {line}", err=True)
+
+    directory = given["run_dir"] or free_directory(Path.cwd().name or "project")
+    with ended_by_signal() as stop:
+        result = tune_project(
+            Path.cwd(), toolchain, options, models=models, run_directory=directory,
+            view=lambda title: live_view(title, quiet=quiet), report=report, stop=stop,
+        )  # fmt: skip
+    if quiet:
+        click.echo(json.dumps(result.to_dict(), indent=1))
+    else:
+        _print(result)
+    return EXIT_STALE if options.stale_only and result.stale else 0
+
+
+def project_options(given: dict[str, Any]) -> ProjectOptions:
+    """Raises UsageError."""
+    from colt_llvm.build.project_options import DEFAULT_SECONDS, ProjectOptions
+    from colt_llvm.cli.options import search_changes
+
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if typed and name in _REFUSED and given[name] not in ((), None):
+            raise UsageError(f"--build takes the program from the build; leave out {parameter.opts[0]}")
+    stdin = given["stdin"]
+    if stdin is not None and not stdin.is_file():
+        raise UsageError(f"--stdin {stdin}: no such file")
+    workloads = tuple(
+        Workload(
+            f"run-{index + 1}",
+            _words("--run", run),
+            stdin.resolve() if stdin else None,
+            given["output_files"],
+            Path.cwd(),
+            timed=index == 0,
+        )
+        for index, run in enumerate(given["runs"])
+    )
+    tune = {
+        "seed": given["seed"], "workers": given["workers"], "risky": given["risky"],
+        "allow_nonzero": given["allow_nonzero"], "timeout_seconds": given["timeout"],
+        "memory_bytes": None if given["memory"] is None else given["memory"] << 20,
+        "preset": given["preset"] or "", "search": search_changes(given),
+        **{name: given[name] for name in ("max_calls", "max_tokens", "max_cost")},
+    }  # fmt: skip
+    return ProjectOptions(
+        builds=tuple(_words("--build", build) for build in given["builds"]),
+        workloads=workloads,
+        objective=given["objective"],
+        seconds=given["seconds"] or DEFAULT_SECONDS,
+        only=given["only"],
+        jobs=given["jobs"],
+        whole_program=given["whole_program"],
+        stale_only=given["ci"],
+        test=_words("--test", given["test"] or ""),
+        check=Check(given["float_tolerance"]),
+        tune=tune,
+    )
+
+
+def _words(option: str, text: str) -> tuple[str, ...]:
+    """As a shell would split them; no shell is involved."""
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r}: {error}; check the quotes") from None
+
+
+def _print(result: ProjectResult) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(title=escape(f"{result.program}: {result.verdict}"), title_justify="left")
+    table.add_column("file")
+    table.add_column("share", justify="right")
+    table.add_column("")
+    table.add_column("ratio", justify="right")
+    for unit in result.units:
+        ratio = f"{unit.ratio:.4f}x" if unit.outcome == "improved" else ""
+        table.add_row(escape(unit.source), f"{unit.share:.1%}", escape(unit.outcome), ratio)
+    if result.units:
+        console.print(table)
+    else:
+        console.print(f"{result.program}: {result.verdict}", markup=False)
+    labels = {"runtime": "run time (CPU s)", "size": "loaded bytes of its objects", "program": "loaded bytes, linked"}
+    for name, (mark, tuned) in result.figures.items():
+        shown = (lambda value: f"{value:.4g}") if name == "runtime" else (lambda value: f"{value:.0f}")
+        console.print(f"{labels[name]}: {result.mark} {shown(mark)}, tuned {shown(tuned)}, {mark / tuned:.4f}x")
+    if result.interval is not None:
+        interval = result.interval
+        console.print(
+            f"whole program: {interval.ratio:.4f}, {interval.confidence:.1%} interval {interval.low:.4f} to "
+            f"{interval.high:.4f}, from {interval.rounds} rounds apart from the search"
+        )
+    if result.as_built_ratio is not None:
+        console.print(f"against the build with its own flags: {result.as_built_ratio:.4f}x")
+    console.print(
+        f"{len(result.units)} of {result.units_of_program} files ({result.profile}), {result.elapsed_seconds:.0f} s"
+    )
+    for unit in result.units:
+        if unit.note:
+            console.print(f"note: {unit.source}: {unit.note}", markup=False)
+    for note in result.notes:
+        console.print(f"note: {note}", markup=False)
+    for name in result.stale:
+        console.print(f"stale: {name}", markup=False)
+    for recipe in result.recipes:
+        console.print(f"recipe: {recipe}", markup=False)
+    if result.recipes:
+        console.print("build with CC=colt-cc CXX=colt-c++ to use them", markup=False)
+    if result.interrupted:
+        console.print("interrupted; what was not reached is left as it is", markup=False)
