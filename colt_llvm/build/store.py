@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,11 @@ class UnitRecipe:
     def llvm_major(self) -> int:
         return int(self.llvm.split(".")[0])
 
+    @property
+    def machine(self) -> str:
+        """The processor's family: other words of a triple differ between vendors of one clang."""
+        return machine_of(self.triple)
+
 
 def recipe_file(root: str, source: str) -> str:
     """Where the recipes of ``source`` (relative to ``root``) are."""
@@ -60,33 +65,40 @@ def recipe_file(root: str, source: str) -> str:
 
 
 def find_recipe_file(source: str, directory: str = ".") -> tuple[str, str] | None:
-    """(root, file) for a source as written in a command: the nearest ``.colt`` above it that knows it."""
+    """(root, file) for a source as written in a command: the nearest ``.colt`` above it that knows it.
+
+    The file system's own root holds no recipes: every path of the machine would lie in it.
+    """
     path = os.path.realpath(os.path.join(directory, source))
     folder = os.path.dirname(path)
-    while True:
+    while folder != os.path.dirname(folder):
         if os.path.isdir(os.path.join(folder, FOLDER)):
             file = recipe_file(folder, os.path.relpath(path, folder))
             if os.path.isfile(file):
                 return folder, file
-        above = os.path.dirname(folder)
-        if above == folder:
-            return None
-        folder = above
+        folder = os.path.dirname(folder)
+    return None
 
 
 def load_recipes(file: str | Path) -> list[UnitRecipe]:
     """Raises RecipeError, in one line."""
     try:
         with open(file, encoding="utf-8") as stream:
-            data = json.load(stream)
+            text = stream.read()
+        data = json.loads(text)
     except OSError as error:
         raise RecipeError(f"{file}: cannot be read ({error.strerror}); restore it, or tune again") from None
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+    except ValueError as error:
+        raise RecipeError(f"{file}: {_why_no_json(file, error)}") from None
+    except RecursionError as error:
         raise RecipeError(f"{file}: is not JSON ({error}); restore it, or tune again") from None
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise RecipeError(f"{file}: holds no recipes of colt-llvm; restore it, or tune again")
-    if data.get("version") != VERSION:
-        raise RecipeError(f"{file}: recipe version {data.get('version')!r} is not {VERSION}; tune again")
+    version = data.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise RecipeError(f"{file}: version {version} is newer than {VERSION}; install a newer colt-llvm")
+    if version != VERSION:
+        raise RecipeError(f"{file}: version {version!r} is not {VERSION}; delete it, and tune again")
     try:
         return [_from_data(entry) for entry in data["recipes"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -94,10 +106,11 @@ def load_recipes(file: str | Path) -> list[UnitRecipe]:
 
 
 def save_recipe(root: Path, recipe: UnitRecipe) -> Path:
-    """Write it in place of one for the same flags and level of optimisation. Raises RunDirectoryError, RecipeError."""
+    """Write it in place of one for the same flags and kind of processor. Raises RunDirectoryError, RecipeError."""
     path = Path(recipe_file(str(root), recipe.source))
     known = load_recipes(path) if path.exists() else []
-    write_recipes(path, [*(other for other in known if other.flags != recipe.flags), recipe])
+    kept = [other for other in known if (other.flags, other.machine) != (recipe.flags, recipe.machine)]
+    write_recipes(path, [*kept, recipe])
     return path
 
 
@@ -108,51 +121,69 @@ def write_recipes(path: Path, recipes: Sequence[UnitRecipe]) -> None:
             path.unlink(missing_ok=True)
             _remove_empty(path.parent)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        ordered = sorted(recipes, key=lambda recipe: recipe.flags)
+        ordered = sorted(recipes, key=lambda recipe: (recipe.flags, recipe.triple, recipe.llvm))
         data = {"kind": KIND, "version": VERSION, "recipes": [asdict(recipe) for recipe in ordered]}
         text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+        content = text.encode()
+        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         os.replace(temporary, path)
+    except UnicodeEncodeError:
+        raise RunDirectoryError(f"{os.fsencode(path)!r}: a name is not UTF-8; rename the file or folder") from None
     except OSError as error:
         raise RunDirectoryError(f"{path}: {error.strerror}; make the folder writable, or free some space") from error
 
 
 def all_recipe_files(root: Path) -> Iterator[Path]:
     """In the order of their names."""
-    yield from sorted((root / FOLDER).rglob("*.json"))
+    yield from sorted(path for path in (root / FOLDER).rglob("*.json") if path.is_file())
 
 
 def input_digest(path: str | Path) -> str:
+    """Of the bytes as they are: nothing is guessed of what a compiler would not see."""
     with open(path, "rb") as file:
-        return hashlib.blake2b(file.read(), digest_size=_DIGEST_BYTES).hexdigest()
+        return _digest(file.read())
 
 
-def misfit(recipe: UnitRecipe, root: str, flags: Sequence[str], llvm_major: int | None) -> str:
+def machine_of(triple: str) -> str:
+    return triple.partition("-")[0]
+
+
+def misfit(
+    recipe: UnitRecipe, root: str, flags: Sequence[str], llvm_major: int | None,
+    *, triple: str = "", digest: Callable[[str], str] = input_digest,
+) -> str:  # fmt: skip
     """Why this recipe does not fit, in a few words; empty where it does. ``flags``: normalised.
 
-    llvm_major None is not looked at.
+    llvm_major None and an empty triple (of the toolchain) are not looked at. digest: of a file; raises OSError.
     """
+    if triple and machine_of(triple) != recipe.machine:
+        return f"made for {recipe.machine}, and this is {machine_of(triple)}"
     if tuple(flags) != recipe.flags:
         return f"flags differ ({_first_difference(recipe.flags, flags)})"
     if llvm_major is not None and llvm_major != recipe.llvm_major:
         return f"made with LLVM {recipe.llvm_major}, and this is LLVM {llvm_major}"
-    for name, digest in recipe.inputs.items():
+    for name, recorded in recipe.inputs.items():
+        path = os.path.join(root, name)
         try:
-            if input_digest(os.path.join(root, name)) != digest:
-                return f"{name} has changed since it was tuned"
-        except OSError:
+            if digest(path) != recorded:
+                return f"{name} {_how_it_differs(path, recorded)}"
+        except (FileNotFoundError, NotADirectoryError):
             return f"{name} is not there any more"
+        except OSError as error:
+            return f"{name} cannot be read ({error.strerror})"
     return ""
 
 
-def choose(recipes: Sequence[UnitRecipe], root: str, flags: Sequence[str], llvm_major: int) -> UnitRecipe | str:
+def choose(
+    recipes: Sequence[UnitRecipe], root: str, flags: Sequence[str], llvm_major: int, *, triple: str = ""
+) -> UnitRecipe | str:
     """The recipe that fits, or why none does: of several, the reason of the nearest."""
     same_flags = [recipe for recipe in recipes if recipe.flags == tuple(flags)]
     reason = "no recipe is recorded"
     for recipe in same_flags or recipes:
-        reason = misfit(recipe, root, flags, llvm_major)
+        reason = misfit(recipe, root, flags, llvm_major, triple=triple)
         if not reason:
             return recipe
     return reason
@@ -164,6 +195,28 @@ def _first_difference(recorded: Sequence[str], given: Sequence[str]) -> str:
     if gone:
         return f"without {gone[0]}"
     return f"with {new[0]}" if new else "another order"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def _how_it_differs(path: str, recorded: str) -> str:
+    with open(path, "rb") as file:
+        unix = file.read().replace(b"\r\n", b"\n")
+    if recorded in (_digest(unix), _digest(unix.replace(b"\n", b"\r\n"))):
+        return "has other line endings than when it was tuned; let git keep them (.gitattributes: * -text)"
+    return "has changed since it was tuned"
+
+
+def _why_no_json(file: str | Path, error: ValueError) -> str:
+    with open(file, "rb") as stream:
+        data = stream.read()
+    if not data.strip():
+        return "is empty; restore it, or tune again"
+    if any(line.startswith((b"<<<<<<< ", b">>>>>>> ")) for line in data.splitlines()):
+        return "holds a merge conflict (git's <<<<<<< and >>>>>>>); take one side of it whole, then tune again"
+    return f"is not JSON ({error}); restore it, or tune again"
 
 
 def _from_data(data: Mapping[str, Any]) -> UnitRecipe:
