@@ -200,6 +200,8 @@ def _weights(
         seconds=project.options.seconds * PROFILE_SHARE,
         instrument=instrument,
     )
+    if profile.note:
+        project.notes.append(f"profile: {profile.note}")
     return {Path(name): weight for name, weight in profile.weights.items() if name}, profile.method
 
 

@@ -22,7 +22,7 @@ class ProjectOptions:
 
     test: a command that has to succeed on the tuned build, such as the project's own tests. seconds: for everything
     but the builds. only: patterns of sources; empty is all. jobs: units searched at once, where nothing is timed.
-    tune: further fields of TuneOptions for every unit.
+    tune: further fields of TuneOptions for every unit; ``trials`` is for each.
     """
 
     builds: tuple[tuple[str, ...], ...]

@@ -6,16 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from colt_llvm import __version__
 from colt_llvm.build.learn import Build, compiler_variables, run_build
 from colt_llvm.build.project_result import UnitResult
 from colt_llvm.build.project_setup import Project
 from colt_llvm.build.record import record_unit
-from colt_llvm.build.store import recipe_file
+from colt_llvm.build.store import recipe_file, save_recipe
 from colt_llvm.build.units import Measured
 from colt_llvm.errors import RecipeError
 from colt_llvm.measure import loaded_digest
@@ -36,18 +34,16 @@ def write_recipes(project: Project, results: Sequence[UnitResult], summary: Mapp
         )  # fmt: skip
         if recipe.object != loaded_digest(project.relinker.objects[unit.unit.output]):
             raise RecipeError(f"{unit.name}: is not built to the same object twice; leave it out with --only")
-        written.append(Path(recipe_file(str(project.root), recipe.source)))
+        written.append(save_recipe(project.root, recipe))
     return written
 
 
 def evidence(project: Project, result: UnitResult, summary: Mapping[str, Any]) -> dict[str, Any]:
-    """For a reviewer; small, and without anything of this machine but its processor."""
+    """For a reviewer; small. ratio, low, high: of the unit; of the whole program beside it."""
     own = {"ratio": result.ratio, "low": result.low, "high": result.high, "share": result.share}
     return {
-        "by": f"colt-llvm {__version__}",
-        "made": datetime.now(timezone.utc).date().isoformat(),
         "baseline": f"clang -{project.options.level}",
-        "unit": {name: round(value, 6) for name, value in own.items() if value is not None},
+        **{name: round(value, 6) for name, value in own.items() if value is not None},
         "program": {"name": project.program, **summary},
     }
 

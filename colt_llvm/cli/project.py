@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from colt_llvm.build.project_result import ProjectResult
 
 #: Of ``tune``, what means nothing for a project.
-_REFUSED = ("sources", "harness", "arguments", "output", "cflags", "ldflags", "strict", "weights", "trials", "resume")
+_REFUSED = ("sources", "harness", "arguments", "output", "cflags", "ldflags", "strict", "weights", "resume")
 #: ``--ci``: some recipes are stale still.
 EXIT_STALE = 8
 
@@ -80,7 +80,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
         for index, run in enumerate(given["runs"])
     )
     tune = {
-        "seed": given["seed"], "workers": given["workers"], "risky": given["risky"],
+        "trials": given["trials"], "seed": given["seed"], "workers": given["workers"], "risky": given["risky"],
         "allow_nonzero": given["allow_nonzero"], "timeout_seconds": given["timeout"],
         "memory_bytes": None if given["memory"] is None else given["memory"] << 20,
         "preset": given["preset"] or "", "search": search_changes(given),
