@@ -17,11 +17,14 @@ from colt_llvm.errors import ColtError, CompileError
 _COMMANDS = {
     "tune": ("tune", "Find the pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
     "apply": ("apply", "Build a program with the recipe that tune wrote."),
+    "recipes": ("recipes", "List the recipes in a tree, and check or remove them."),
     "search": ("search", "Search in any other CompilerGym environment."),
     "models": ("models", "List the models that may propose, and check them."),
     "prompt": ("prompt", "Print what a language model would be told about a program."),
     "passes": ("passes", "List the passes that a sequence may be made of."),
     "programs": ("programs", "List the included programs."),
+    "make-include": ("make_include", "Print the path of the file that a Makefile includes for tuned builds."),
+    "cmake-module": ("cmake_module", "Print the path of the CMake module for tuned builds."),
     "doctor": ("doctor", "Check the toolchain and this host, and say what to mend."),
 }
 
@@ -35,6 +38,7 @@ Exit status:
   5  the baseline program cannot be judged (crashes, never ends, differs from run to run)
   6  a run directory or output file cannot be read or written
   7  the recipe cannot be read, or does not fit
+  8  some stale recipes could not be renewed in the time given (tune --ci)
 """
 
 
