@@ -25,12 +25,13 @@ demo: setup ## tune one included program; PROGRAM=programs/NAME picks it
 bench: setup ## measure speed, code size and run time (about two hours, on a quiet machine); writes docs/BENCHMARKS.md
 	for part in speed size runtime control ablation report; do $(PYTHON) -m colt_llvm.bench $$part || exit 1; done
 
-programs: setup ## build and run all included programs with clang -O3
+programs: setup ## build all included programs with colt-cc into build/programs, and check what they print
+	$(MAKE) -C programs tuned
 	$(PYTHON) tools/build_programs.py
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	sh tools/lock.sh $(ARGS)
 
 clean: ## remove .venv, caches and built files; runs in colt-runs stay
-	rm -rf .venv .uv dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find colt_llvm tests tools -name __pycache__ -prune -exec rm -rf {} +

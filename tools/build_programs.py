@@ -1,34 +1,68 @@
 #!/usr/bin/env python3
-"""Build every included program with plain clang -O3 and check what it prints: ``make programs``."""
+"""The included programs as programs/Makefile builds them: its rules, and the check of what was built.
+
+--rules prints the rules for make, read from the program.toml files. Without it every program in build/programs is run
+on all its workloads, and its output compared with what it must print.
+"""
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Iterator, Sequence
+from os.path import relpath
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from colt_llvm.compilation import baseline_objects, link
-from colt_llvm.errors import ColtError
+from colt_llvm.errors import ColtError, ProgramError
 from colt_llvm.measure.check import judge_baseline
-from colt_llvm.program import Program, included_programs
-from colt_llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.program import Program, included_programs, programs_directory
+
+BUILT = Path(__file__).resolve().parents[1] / "build" / "programs"
 
 
-def build_and_check(toolchain: Toolchain, program: Program) -> str:
-    with TemporaryDirectory(prefix="colt-") as folder:
-        executable = link(toolchain, program, baseline_objects(toolchain, program, "O3"), Path(folder, program.name))
-        observations = judge_baseline(executable, program.workloads, check=program.check, next_second=False)
+def rules(program: Program) -> Iterator[str]:
+    """Lines of a makefile; paths are relative to programs/, where make runs."""
+    out = relpath(BUILT, programs_directory())
+    compiler = "$(CXX)" if program.is_cxx else "$(CC)"
+    executable = f"{out}/{program.name}"
+    objects = []
+    for source in (*program.sources, *program.harness):
+        name = relpath(source, programs_directory())
+        objects.append(f"{out}/objects/{program.name}/{source.name}.o")
+        yield f"{objects[-1]}: {name} {program.name}/program.toml"
+        yield "\t@mkdir -p $(@D)"
+        yield f"\t{compiler} $(CFLAGS) {words(program.cflags)} -MMD -MP -c -o $@ {words([name])}"
+    yield f"{executable}: {' '.join(objects)}"
+    yield f"\t{compiler} -o $@ {' '.join(objects)} {words(program.ldflags)}"
+    run = [executable, *program.timed_workload.command[1:]]
+    yield f"run_{program.name} := {words(run)}"
+    yield f"ALL_PROGRAMS += {program.name}"
+    yield ""
+
+
+def words(arguments: Sequence[str]) -> str:
+    """As a shell reads them, written for make."""
+    return shlex.join(arguments).replace("$", "$$").replace("#", "\\#")
+
+
+def check(program: Program) -> str:
+    """What to say of the built program. Raises ColtError."""
+    executable = BUILT / program.name
+    if not executable.is_file():
+        raise ProgramError(f"{executable}: is not there; type make programs")
+    observations = judge_baseline(executable, program.workloads, check=program.check, next_second=False)
     return f"{len(observations)} workloads, the first takes {observations[0].wall_seconds:.2f} s"
 
 
-def main() -> int:
-    toolchain = find_toolchain()
-    print(f"clang {toolchain.version} -O3")
-    failures = 0
+def main(arguments: Sequence[str]) -> int:
     programs = included_programs()
+    if list(arguments) == ["--rules"]:
+        print("\n".join(line for program in programs for line in rules(program)))
+        return 0
+    failures = 0
     for program in programs:
         try:
-            result = build_and_check(toolchain, program)
+            result = check(program)
         except ColtError as error:
             result, failures = f"FAILED: {error}", failures + 1
         print(f"{program.name:20} {result}", flush=True)
@@ -37,4 +71,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
