@@ -36,11 +36,15 @@ class Link:
 
 @dataclass(frozen=True)
 class Build:
-    """units: the last command for each object. links: the last one for each output. commands: the whole log."""
+    """units: the last command for each object. links: the last one for each output. commands: the whole log.
+
+    logged: object -> how the last command for it was carried out.
+    """
 
     units: tuple[Unit, ...]
     links: tuple[Link, ...]
     commands: tuple[LoggedCommand, ...]
+    logged: Mapping[Path, LoggedCommand]
 
 
 def run_build(
@@ -48,8 +52,6 @@ def run_build(
     directory: Path,
     toolchain: Toolchain,
     scratch: Path,
-    *,
-    variables: Mapping[str, str] | None = None,
 ) -> Build:
     """Run the build's own command(s) with colt-cc as the compiler, and read what it compiled and linked.
 
@@ -58,15 +60,9 @@ def run_build(
     """
     log = scratch / "build.jsonl"
     log.unlink(missing_ok=True)
-    environment = {
-        **os.environ,
-        **compiler_variables(toolchain, scratch / "bin"),
-        settings.LOG: str(log),
-        **(variables or {}),
-    }
+    environment = {**os.environ, **compiler_variables(toolchain, scratch / "bin"), settings.LOG: str(log)}
     for name in (settings.DISABLE, settings.LEVEL, settings.STRICT):
-        if name not in (variables or {}):
-            environment.pop(name, None)
+        environment.pop(name, None)
     for command in commands:
         try:
             status = subprocess.call(
@@ -83,15 +79,17 @@ def understand(commands: Sequence[LoggedCommand]) -> Build:
     """Units and links of a log."""
     units: dict[Path, Unit] = {}
     links: dict[Path, Link] = {}
+    how: dict[Path, LoggedCommand] = {}
     for logged in commands:
         command = parse(logged.words, logged.cxx, str(logged.directory))
         if command.kind == "compile":
             unit = Unit(command, logged.directory)
             units[unit.output] = unit
+            how[unit.output] = logged
         elif command.kind == "link":
             link = Link(command, logged.directory)
             links[link.output] = link
-    return Build(tuple(units.values()), tuple(links.values()), tuple(commands))
+    return Build(tuple(units.values()), tuple(links.values()), tuple(commands), how)
 
 
 def compiler_variables(toolchain: Toolchain, folder: Path) -> dict[str, str]:

@@ -20,13 +20,14 @@ from typing import Any
 from colt_llvm.baseline import prepare_baseline
 from colt_llvm.build.budget import PROFILE_SHARE, PROOF_SHARE, shares
 from colt_llvm.build.compile import plain_words
+from colt_llvm.build.listing import stale
 from colt_llvm.build.profile import profile_program
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.project_proof import ProjectProof, judge_of, prove
-from colt_llvm.build.project_recipes import Keeper, build_again, check_build, run_test, write_recipes
-from colt_llvm.build.project_result import ProjectResult, UnitResult
+from colt_llvm.build.project_recipes import Keeper, build_again, check_build, remove_outdated, run_test, write_recipes
+from colt_llvm.build.project_result import ProjectResult, UnitResult, nothing_to_do
 from colt_llvm.build.project_search import Searcher, View, tune_options
-from colt_llvm.build.project_setup import Project, selected, set_up
+from colt_llvm.build.project_setup import NothingCompiled, Project, selected, set_up
 from colt_llvm.build.units import build_unit, call, same_code, unit_program
 from colt_llvm.errors import ColtError
 from colt_llvm.journal import write_json
@@ -61,7 +62,12 @@ def tune_project(
     write_json(run_directory / "project.json", {"kind": "colt-llvm project", "version": 1, **options.to_dict()})
     with TemporaryDirectory(prefix="colt-") as folder:
         scratch = Path(folder)
-        project = set_up(root, toolchain, options, scratch, report)
+        try:
+            project = set_up(root, toolchain, options, scratch, report)
+        except NothingCompiled:
+            if not options.stale_only or stale(root, toolchain):
+                raise
+            return nothing_to_do(options, run_directory, time.monotonic() - began)
         judge = judge_of(project, tune_options(options, options.seconds))
         try:
             result = _tune(project, judge, scratch, models, run_directory, view, report, stop, began)
@@ -76,8 +82,10 @@ def _tune(
     view: View, report: Callable[[str], None], stop: threading.Event, began: float,
 ) -> ProjectResult:  # fmt: skip
     options = project.options
-    weights, how = _weights(project, judge, scratch, report)
     chosen = {unit.unit.output: unit for unit in selected(project)}
+    if not chosen:
+        return nothing_to_do(options, run_directory, time.monotonic() - began)
+    weights, how = _weights(project, judge, scratch, report)
     least = max(_LEAST_SECONDS_TIMED, _LEAST_RUNS * judge.run_seconds) if options.timed else _LEAST_SECONDS
     searching = options.seconds * (1 - (PROFILE_SHARE + PROOF_SHARE if options.timed else 0.0))
     by_name = {str(path): weight for path, weight in weights.items() if path in chosen}
@@ -88,17 +96,19 @@ def _tune(
     searcher = Searcher(project, models, run_directory, view, stop, weights)
     results = searcher.search(planned, time.monotonic() + searching)
     if not options.timed:
-        levelled = _at_level(project, results, scratch, weights)
+        levelled = _at_level(project, results, [chosen[path] for path in chosen], scratch, weights)
         names = {result.source for result in levelled}
         results = [result for result in results if result.source not in names] + levelled
+    if not stop.is_set():
+        remove_outdated(project, results)
     changed = [result for result in results if result.outcome == "improved"]
     made = Made(project, judge, run_directory, tuple(results), how, began, stop)
-    if not changed and not project.earlier:
+    if not changed:
         return made.result(None, [], [])
     report("proving the whole program, apart from the search")
     tuned = project.relinker.make(judge.folder / "tuned")
     proof = prove(project, judge, tuned, options.seconds * PROOF_SHARE, int(options.tune.get("seed", 0)))
-    if not proof.improved or not changed:
+    if not proof.improved:
         return made.result(proof, [], [])
     return _hand_over(project, judge, made, proof, scratch, report)
 
@@ -146,7 +156,7 @@ class Made:
 
     def result(self, proof: ProjectProof | None, recipes: Sequence[Path], notes: Sequence[str]) -> ProjectResult:
         project, options = self.project, self.project.options
-        improved = proof is not None and proof.improved and bool(recipes or project.earlier)
+        improved = proof is not None and proof.improved and bool(recipes)
         said = [*project.notes, *(proof.notes if proof else ()), *notes]
         if proof is not None and proof.wrong:
             said.append(f"the program with all recipes does something else: {proof.wrong}; they were not written")
@@ -206,14 +216,15 @@ def _weights(
 
 
 def _at_level(
-    project: Project, results: Sequence[UnitResult], scratch: Path, weights: Mapping[Path, float]
-) -> list[UnitResult]:
+    project: Project, results: Sequence[UnitResult], units: Sequence[Measured], scratch: Path,
+    weights: Mapping[Path, float],
+) -> list[UnitResult]:  # fmt: skip
     """For size: units that the build makes larger than the mark does get the mark's own pipeline as their recipe."""
-    if project.as_built is None or project.options.only or project.options.stale_only:
+    if project.as_built is None:
         return []
     done = {result.source for result in results if result.outcome in ("improved", "kept")}
     found = []
-    for unit in project.units:
+    for unit in units:
         if unit.name in done or unit.unit.output in project.relinker.objects or not _smaller(unit.mark, unit.object):
             continue
         with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:

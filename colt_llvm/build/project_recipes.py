@@ -13,7 +13,8 @@ from colt_llvm.build.learn import Build, compiler_variables, run_build
 from colt_llvm.build.project_result import UnitResult
 from colt_llvm.build.project_setup import Project
 from colt_llvm.build.record import record_unit
-from colt_llvm.build.store import recipe_file, save_recipe
+from colt_llvm.build.store import load_recipes, recipe_file, save_recipe
+from colt_llvm.build.store import write_recipes as write_store
 from colt_llvm.build.units import Measured
 from colt_llvm.errors import RecipeError
 from colt_llvm.measure import loaded_digest
@@ -46,6 +47,18 @@ def evidence(project: Project, result: UnitResult, summary: Mapping[str, Any]) -
         **{name: round(value, 6) for name, value in own.items() if value is not None},
         "program": {"name": project.program, **summary},
     }
+
+
+def remove_outdated(project: Project, results: Sequence[UnitResult]) -> None:
+    """A stale recipe of a unit for which a whole search finds nothing any more has no use, and would stay stale."""
+    units = {unit.name: unit for unit in project.units}
+    for result in results:
+        output = units[result.source].unit.output
+        if result.outcome == "no improvement found" and output in project.stale:
+            recipe, reason = project.stale.pop(output)
+            file = Path(recipe_file(str(project.root), recipe.source))
+            write_store(file, [known for known in load_recipes(file) if known.flags != recipe.flags])
+            project.notes.append(f"{recipe.source}: its recipe was removed ({reason}; nothing better was found now)")
 
 
 def build_again(project: Project, units: Sequence[Measured], scratch: Path) -> Build:

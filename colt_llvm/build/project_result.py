@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.measure import Interval
 
 
@@ -32,7 +33,7 @@ class UnitResult:
 
 @dataclass(frozen=True)
 class ProjectResult:
-    """verdict: ``improved`` or ``no improvement found``; in the latter the tree is as the build leaves it.
+    """verdict: ``improved``, ``no improvement found`` (the tree is then as the build leaves it), or ``nothing to do``.
 
     mark: what the gain is held against. ratio: mark / tuned of the whole program, with its interval where it is timed.
     as_built: the same against the build's own flags, where those are not the mark's.
@@ -66,3 +67,12 @@ class ProjectResult:
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "run_directory": str(self.run_directory)}
+
+
+def nothing_to_do(options: ProjectOptions, run_directory: Path, seconds: float) -> ProjectResult:
+    """For ``--ci`` where every recipe fits."""
+    return ProjectResult(
+        verdict="nothing to do", program=run_directory.name, objective=options.objective, mark=f"clang -{options.level}",
+        ratio=1.0, interval=None, as_built=None, as_built_ratio=None, figures={}, units=(), units_of_program=0,
+        profile="not looked at", recipes=(), run_directory=run_directory, elapsed_seconds=seconds,
+    )  # fmt: skip

@@ -10,18 +10,21 @@ from fnmatch import fnmatch
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from colt_llvm.build import settings
 from colt_llvm.build.arguments import normalised
 from colt_llvm.build.compile import Unit
 from colt_llvm.build.learn import Build, run_build
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.relink import Relinker, find_program
-from colt_llvm.build.store import UnitRecipe, choose, find_recipe_file, load_recipes, misfit
-from colt_llvm.build.units import Measured, build_unit, measure_unit, same_code
-from colt_llvm.errors import ColtError, UsageError
-from colt_llvm.measure import compile_cores, loaded_digest
+from colt_llvm.build.store import UnitRecipe, choose, find_recipe_file, load_recipes
+from colt_llvm.build.units import Measured, measure_unit, same_code
+from colt_llvm.errors import ColtError, RecipeError, UsageError
+from colt_llvm.measure import compile_cores
 from colt_llvm.program import Workload
 from colt_llvm.toolchain import Toolchain
+
+
+class NothingCompiled(UsageError):
+    """The build ran and compiled nothing."""
 
 
 @dataclass
@@ -56,7 +59,7 @@ def set_up(
 ) -> Project:
     """Raises UsageError where the build shows nothing to tune, CompileError where it fails."""
     report("building as the project does, to learn its commands")
-    build = run_build(options.builds, root, toolchain, scratch, variables={settings.DISABLE: "1"})
+    build = run_build(options.builds, root, toolchain, scratch)
     _check_learned(build, options)
     link, _ = find_program(build.links, options.workloads[0].command, root)
     workloads = tuple(_workload(workload, build, root) for workload in options.workloads)
@@ -70,12 +73,17 @@ def set_up(
         )
     report(f"{link.output.name}: {len(linked)} objects; building them at -{options.level}, to have the mark")
     notes: list[str] = []
-    units = _measure(toolchain, linked, root, options, scratch, notes)
+    if rest := relinker.not_of_this_build(objects):
+        notes.append(
+            f"{rest} objects of the program were up to date and stay as they are; clean first to tune them too"
+        )
+    units = _measure(toolchain, linked, build, root, options, scratch, notes)
     mark = relinker.make(scratch / "mark", {unit.unit.output: unit.mark for unit in units})
     same = all(same_code(unit.object, unit.mark) for unit in units)
-    as_built = None if same else relinker.make(scratch / "as-built")
+    built = {unit.unit.output: unit.object for unit in units}
+    as_built = None if same else relinker.make(scratch / "as-built", built)
     project = Project(root, toolchain, options, build, units, relinker, workloads, mark, as_built, {}, {}, notes)
-    _find_earlier(project, scratch)
+    _find_earlier(project)
     return project
 
 
@@ -95,7 +103,7 @@ def selected(project: Project) -> list[Measured]:
 def _check_learned(build: Build, options: ProjectOptions) -> None:
     command = shlex.join(options.builds[-1])
     if not build.commands:
-        raise UsageError(
+        raise NothingCompiled(
             f"--build {command}: compiled nothing through colt-cc. Where all is built already, clean first; where the "
             "compiler is written into the build, use make CC=colt-cc, ./configure CC=colt-cc or "
             "cmake -DCMAKE_C_COMPILER=colt-cc"
@@ -113,12 +121,14 @@ def _workload(workload: Workload, build: Build, root: Path) -> Workload:
 
 
 def _measure(
-    toolchain: Toolchain, units: Sequence[Unit], root: Path, options: ProjectOptions, scratch: Path, notes: list[str]
-) -> list[Measured]:
+    toolchain: Toolchain, units: Sequence[Unit], build: Build, root: Path, options: ProjectOptions, scratch: Path,
+    notes: list[str],
+) -> list[Measured]:  # fmt: skip
     def measure(unit: Unit) -> Measured | str:
         with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:
             try:
-                return measure_unit(toolchain, unit, root, options.level, Path(folder))
+                tuned = bool(build.logged[unit.output].recipe)
+                return measure_unit(toolchain, unit, root, options.level, Path(folder), tuned)
             except ColtError as error:
                 return f"{unit.command.source}: left as it is ({error})"
 
@@ -129,26 +139,24 @@ def _measure(
     return [item for item in found if isinstance(item, Measured)]
 
 
-def _find_earlier(project: Project, scratch: Path) -> None:
-    """Recipes that are there already: those that fit are part of the tuned build from the start."""
+def _find_earlier(project: Project) -> None:
+    """Recipes that are there already: what the build used of them is part of the tuned program from the start."""
+    root = str(project.root)
     for unit in project.units:
+        output, logged = unit.unit.output, project.build.logged[unit.unit.output]
         found = find_recipe_file(str(unit.unit.source))
-        if found is None or Path(found[0]) != project.root:
+        if found is None or found[0] != root:
             continue
-        flags = normalised(unit.unit.command.flags, str(project.root))
-        recipes = load_recipes(found[1])
-        recipe = choose(recipes, str(project.root), flags, project.toolchain.major)
-        if isinstance(recipe, UnitRecipe):
-            with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:
-                level = project.options.level if recipe.level == project.options.level else recipe.level
-                data = build_unit(project.toolchain, unit.unit, level, recipe.pipeline, Path(folder))  # type: ignore[arg-type]
-            if loaded_digest(data) == recipe.object:
-                project.earlier[unit.unit.output] = recipe
-                project.relinker.objects[unit.unit.output] = data
-                continue
-            reason = "this LLVM makes another object of it"
-        else:
-            reason = recipe
-        old = next((r for r in recipes if r.flags == tuple(flags)), recipes[0] if recipes else None)
-        if old is not None:
-            project.stale[unit.unit.output] = (old, reason or misfit(old, str(project.root), flags, None))
+        flags = normalised(unit.unit.command.flags, root)
+        try:
+            recipes = load_recipes(found[1])
+        except RecipeError as error:
+            project.notes.append(str(error))
+            continue
+        recipe = choose(recipes, root, flags, project.toolchain.major)
+        if logged.recipe and isinstance(recipe, UnitRecipe):
+            project.earlier[output] = recipe
+            project.relinker.objects[output] = output.read_bytes()
+        elif recipes:
+            old = next((known for known in recipes if known.flags == tuple(flags)), recipes[0])
+            project.stale[output] = (old, logged.note or str(recipe))

@@ -45,6 +45,17 @@ class Relinker:
         """outputs: path of each object of the build -> its content."""
         return Relinker(clang, link, dict(_find_places(link, outputs)))
 
+    def not_of_this_build(self, outputs: Mapping[Path, bytes]) -> int:
+        """How many objects of the program were there before: none of ``outputs``, by place or by content."""
+        contents = set(outputs.values())
+        rest = 0
+        for _, file in _files(self.link):
+            if file.suffix == ".o":
+                rest += file not in outputs
+            else:
+                rest += sum(data not in contents for _, data in members(file))
+        return rest
+
     def make(self, output: Path, replaced: Mapping[Path, bytes] | None = None, extra: Sequence[str] = ()) -> Path:
         """Link to ``output`` with ``objects`` and ``replaced``; ``extra`` words at the end. Raises CompileError."""
         objects = {**self.objects, **(replaced or {})}

@@ -45,14 +45,23 @@ class Measured:
         return f"{self.unit.source.stem}-{digest}"
 
 
-def measure_unit(toolchain: Toolchain, unit: Unit, root: Path, level: Level, folder: Path) -> Measured:
-    """Build the unit at ``level`` as clang does. Raises CompileError."""
+def measure_unit(
+    toolchain: Toolchain, unit: Unit, root: Path, level: Level, folder: Path, tuned: bool = False
+) -> Measured:
+    """Build the unit at ``level`` as clang does. Raises CompileError.
+
+    tuned: the build used a recipe for it, so that its object is not what its flags alone give.
+    """
     mark = folder / "mark.o"
     call(toolchain, unit, plain_words(unit, level, mark))
+    built = unit.output
+    if tuned:
+        built = folder / "plain.o"
+        call(toolchain, unit, plain_words(unit, unit.command.level or "O0", built))
     source = str(unit.source)
     name = os.path.relpath(source, root) if source.startswith(str(root) + os.sep) else source
     data = mark.read_bytes()
-    return Measured(unit, name, unit.output.read_bytes(), data, section_sizes(data).text_bytes)
+    return Measured(unit, name, built.read_bytes(), data, section_sizes(data).text_bytes)
 
 
 def unit_program(
