@@ -28,7 +28,7 @@ from colt_llvm.build.project_recipes import Keeper, build_again, check_build, re
 from colt_llvm.build.project_result import ProjectResult, UnitResult, nothing_to_do
 from colt_llvm.build.project_search import Searcher, View, tune_options
 from colt_llvm.build.project_setup import NothingCompiled, Project, selected, set_up
-from colt_llvm.build.units import build_unit, call, same_code, unit_program
+from colt_llvm.build.units import Measured, build_unit, call, same_code, unit_program
 from colt_llvm.errors import ColtError
 from colt_llvm.journal import write_json
 from colt_llvm.measure import section_sizes
