@@ -15,27 +15,31 @@ from pathlib import Path
 
 from colt_llvm.errors import ColtError, ProgramError
 from colt_llvm.measure.check import judge_baseline
-from colt_llvm.program import Program, included_programs, programs_directory
+from colt_llvm.program import Program, load_program
 
-BUILT = Path(__file__).resolve().parents[1] / "build" / "programs"
+# Of this tree, wherever the package is installed from.
+ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS, BUILT = ROOT / "programs", ROOT / "build" / "programs"
 
 
 def rules(program: Program) -> Iterator[str]:
     """Lines of a makefile; paths are relative to programs/, where make runs."""
-    out = relpath(BUILT, programs_directory())
+    out = relpath(BUILT, PROGRAMS)
     compiler = "$(CXX)" if program.is_cxx else "$(CC)"
     executable = f"{out}/{program.name}"
     objects = []
     for source in (*program.sources, *program.harness):
-        name = relpath(source, programs_directory())
+        name = relpath(source, PROGRAMS)
         objects.append(f"{out}/objects/{program.name}/{source.name}.o")
         yield f"{objects[-1]}: {name} {program.name}/program.toml"
         yield "\t@mkdir -p $(@D)"
         yield f"\t{compiler} $(CFLAGS) {words(program.cflags)} -MMD -MP -c -o $@ {words([name])}"
     yield f"{executable}: {' '.join(objects)}"
     yield f"\t{compiler} -o $@ {' '.join(objects)} {words(program.ldflags)}"
-    run = [executable, *program.timed_workload.command[1:]]
-    yield f"run_{program.name} := {words(run)}"
+    workload = program.timed_workload
+    yield f"run_{program.name} := {words([executable, *workload.command[1:]])}"
+    if workload.stdin:
+        yield f"flags_{program.name} := {words(['--stdin', relpath(workload.stdin, PROGRAMS)])}"
     yield f"ALL_PROGRAMS += {program.name}"
     yield ""
 
@@ -55,7 +59,7 @@ def check(program: Program) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    programs = included_programs()
+    programs = [load_program(file) for file in sorted(PROGRAMS.glob("*/program.toml"))]
     if list(arguments) == ["--rules"]:
         print("\n".join(line for program in programs for line in rules(program)))
         return 0
