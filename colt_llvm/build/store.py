@@ -205,7 +205,7 @@ def _how_it_differs(path: str, recorded: str) -> str:
     with open(path, "rb") as file:
         unix = file.read().replace(b"\r\n", b"\n")
     if recorded in (_digest(unix), _digest(unix.replace(b"\n", b"\r\n"))):
-        return "has other line endings than when it was tuned; let git keep them (.gitattributes: * -text)"
+        return "has other line endings than when it was tuned; let git fix them (.gitattributes: * text=auto eol=lf)"
     return "has changed since it was tuned"
 
 

@@ -133,7 +133,7 @@ def _print_list(found: Sequence[Entry], folder: Path) -> None:
     for line in lines:
         click.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
     states = [entry.state for entry in found]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+    counts = ", ".join(f"{state} {states.count(state)}" for state in dict.fromkeys(states))
     click.echo(f"{len(found)} recipe{'s' if len(found) > 1 else ''}: {counts}", err=True)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ from colt_llvm.errors import RecipeError, RunDirectoryError
 def recipe_for(root: Path, source: str = "a.c", inputs: tuple[str, ...] = (), **more: Any) -> UnitRecipe:
     """As tuning would leave it, for files that are there."""
     digests = {name: input_digest(root / name) for name in (source, *inputs)}
-    fields: dict[str, Any] = {
+    values: dict[str, Any] = {
         "flags": ("-DX=1",), "level": "O3", "llvm": "22.1.8", "triple": "x86_64-pc-linux-gnu", "objective": "runtime",
         "sequence": ("licm",), "pipeline": "default<O3>", "object": "0" * 64, "evidence": {"ratio": 1.1},
         "command": ("cc", "-I{root}/include", "-c", source), "directory": "build",
     }  # fmt: skip
-    return UnitRecipe(source=source, inputs=digests, **{**fields, **more})
+    return UnitRecipe(source=source, inputs=digests, **{**values, **more})
 
 
 @pytest.fixture
@@ -56,6 +57,19 @@ def test_a_recipe_without_its_command_can_still_be_read(root: Path) -> None:
     del data["recipes"][0]["command"], data["recipes"][0]["directory"]
     file.write_text(json.dumps(data))
     assert load_recipes(file) == [recipe_for(root, command=(), directory=".")]
+
+
+def test_the_documented_file_can_be_read_and_has_every_field(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+    sample = text[text.index("    {\n") : text.index("\n    }\n") + 7]
+    file = tmp_path / "sample.json"
+    file.write_text(sample)
+    (recipe,) = load_recipes(file)
+    names = {field.name for field in fields(UnitRecipe)}
+    assert set(json.loads(sample)["recipes"][0]) == names
+    assert recipe.source == "src/a.c"
+    table = set(re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in text.splitlines() if line[:2] == "| ")))
+    assert names <= table
 
 
 def test_the_file_is_the_same_in_whatever_order_recipes_came(root: Path) -> None:

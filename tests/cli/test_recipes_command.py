@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import click
 import pytest
 
 from colt_llvm.build.arguments import parse
 from colt_llvm.build.compile import Unit
 from colt_llvm.build.record import record_unit
 from colt_llvm.build.store import UnitRecipe, load_recipes, save_recipe
-from colt_llvm.cli.main import EXIT_STATUSES, run
+from colt_llvm.cli.main import EXIT_STATUSES, cli, run
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
+ROOT = Path(__file__).resolve().parents[2]
 Captured = pytest.CaptureFixture[str]
 
 
@@ -62,7 +66,7 @@ def test_lists_recipes_from_any_folder(root: Path, recorded: UnitRecipe, capsys:
         for word in ("src/a.c", "runtime", "1.051x (1.040-1.060)", "3 days", recorded.llvm, "..."):
             assert word in line
         assert line.endswith("fits")
-        assert err == "1 recipe: 1 fits\n"
+        assert err == "1 recipe: fits 1\n"
 
 
 def test_says_why_a_recipe_is_stale(root: Path, capsys: Captured) -> None:
@@ -174,3 +178,15 @@ def test_help_explains_the_states_and_statuses(capsys: Captured) -> None:
     for word in ("fits", "stale", "idle", "unused", "damaged"):
         assert word in text
     assert "\n  8  " in EXIT_STATUSES
+
+
+def test_the_sample_workflow_uses_commands_and_options_that_exist() -> None:
+    text = (ROOT / "docs" / "examples" / "colt-ci.yml").read_text() + (ROOT / "docs" / "recipes.md").read_text()
+    lines = re.findall(r"^ *(?:- run: )?colt-llvm ([a-z][^#|`\n]*)", text, re.MULTILINE)
+    assert {line.split()[0] for line in lines} == {"recipes", "tune"}
+    for line in lines:
+        name, *words = shlex.split(line)
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
