@@ -111,22 +111,24 @@ class Owners:
 
     def _candidates(self, symbols: Sequence[Symbol]) -> list[str]:
         wanted = {symbol.signature for symbol in symbols}
+        functions = [symbol for symbol in symbols if symbol.function]
         same_file = {n: c for n, c in self._units.items() if c.file == symbols[0].file and wanted <= c.locals}
-        placed = [
-            name
-            for name, code in same_file.items()
-            if all(self._may_lie_at(name, code, symbol) for symbol in symbols if symbol.function)
-        ]
         # Leaving out unused sections takes symbols away; where nothing was taken, equal sets are the better match.
-        return [name for name in placed if same_file[name].locals == wanted] or placed
+        return self._fitting(functions, [n for n, c in same_file.items() if c.locals == wanted] or list(same_file))
 
-    def _may_lie_at(self, name: str, code: Code, symbol: Symbol) -> bool:
-        bases = self._bases[name]
-        return any(
-            symbol.signature == own.signature and bases.get(own.section, symbol.value - own.value) + own.value
-            == symbol.value
-            for own in code.functions if own.local
-        )  # fmt: skip
+    def _fitting(self, functions: Sequence[Symbol], units: Sequence[str]) -> list[str]:
+        """The unit whose code is known to lie where these functions are, else all that may lie there."""
+        known = {unit: [self._lies_at(unit, symbol) for symbol in functions] for unit in units}
+        certain = [unit for unit, answers in known.items() if True in answers and False not in answers]
+        return certain or [unit for unit, answers in known.items() if False not in answers]
+
+    def _lies_at(self, unit: str, symbol: Symbol) -> bool | None:
+        """Whether the unit's local function of this name and size came to lie there; None where nothing tells."""
+        bases = self._bases[unit]
+        own = [s for s in self._units[unit].functions if s.local and s.signature == symbol.signature]
+        if any(s.section in bases and bases[s.section] + s.value == symbol.value for s in own):
+            return True
+        return None if any(s.section not in bases for s in own) else False
 
     def _owners(self, symbol: Symbol) -> Sequence[str]:
         if not symbol.local:
@@ -135,11 +137,8 @@ class Owners:
             return self._first_linked(sized or units)
         if symbol.group in self._groups:
             return self._groups[symbol.group]
-        return [
-            name
-            for name, code in self._units.items()
-            if symbol.signature in code.locals and self._may_lie_at(name, code, symbol)
-        ]
+        having = [name for name, code in self._units.items() if symbol.signature in code.locals]
+        return self._fitting([symbol], having)
 
     def _symbol_spans(self) -> list[Span]:
         best: dict[int, Span] = {}

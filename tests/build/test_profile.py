@@ -282,6 +282,16 @@ def test_twins_of_equal_size_are_told_apart_by_where_they_lie(tmp_path: Path, fl
     assert [dict(span.units) for span in found] == [{"z/twin.c": 1.0}, {"a/twin.c": 1.0}]
 
 
+def test_a_twin_whose_place_is_known_leaves_the_other_to_the_other_unit(tmp_path: Path) -> None:
+    table = "static __attribute__((noinline)) int f(int x) { return x ^ 9; }\nint (*second[])(int) = {f};\n"
+    main = (
+        "int first(int); extern int (*second[])(int);\nint main(int n, char **v) { return first(n) + second[0](n); }\n"
+    )
+    owners = build(tmp_path, {"main.c": main, "a/twin.c": table, "z/twin.c": TWINS["z/twin.c"]}).owners()
+    found = [span for span in owners._spans if span.function == "f"]
+    assert [dict(span.units) for span in found] == [{"a/twin.c": 1.0}, {"z/twin.c": 1.0}]
+
+
 def test_what_cannot_be_told_apart_is_split_evenly(tmp_path: Path) -> None:
     table = "static __attribute__((noinline)) int f(int x) {{ return x ^ {}; }}\nint (*{}_table[])(int) = {{f}};\n"
     sources = {
