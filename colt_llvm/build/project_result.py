@@ -72,7 +72,19 @@ class ProjectResult:
 def nothing_to_do(options: ProjectOptions, run_directory: Path, seconds: float) -> ProjectResult:
     """For ``--ci`` where every recipe fits."""
     return ProjectResult(
-        verdict="nothing to do", program=run_directory.name, objective=options.objective,
-        mark=f"clang -{options.level}", ratio=1.0, interval=None, as_built=None, as_built_ratio=None, figures={}, units=(), units_of_program=0,
-        profile="not looked at", recipes=(), run_directory=run_directory, elapsed_seconds=seconds,
-    )  # fmt: skip
+        verdict="nothing to do",
+        program=run_directory.name,
+        objective=options.objective,
+        mark=f"clang -{options.level}",
+        ratio=1.0,
+        interval=None,
+        as_built=None,
+        as_built_ratio=None,
+        figures={},
+        units=(),
+        units_of_program=0,
+        profile="not looked at",
+        recipes=(),
+        run_directory=run_directory,
+        elapsed_seconds=seconds,
+    )
