@@ -1,55 +1,31 @@
 """A command line of clang, as far as a recipe has to understand it.
 
-What is not understood makes the command "other", and it goes to clang unchanged. So the tables here need to be
-right, not complete: an option that is missing costs a recipe and breaks nothing.
+What is not understood makes the command "other", and it goes to clang unchanged.
 """
 
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 
-C_SUFFIXES = (".c",)
-CXX_SUFFIXES = (".cc", ".cpp", ".cxx", ".c++", ".C", ".CPP", ".cp")
-SUFFIXES = C_SUFFIXES + CXX_SUFFIXES
-OBJECT_SUFFIXES = (".o", ".a", ".so", ".lo", ".obj")
+from colt_llvm.build.options import (
+    CXX_SUFFIXES,
+    DEPENDENCY,
+    DEPENDENCY_SEPARATE,
+    LANGUAGES,
+    LEVELS,
+    OBJECT_SUFFIXES,
+    SEPARATE,
+    SUFFIXES,
+    WRITES_DEPENDENCIES,
+    forbids_a_recipe,
+    is_other,
+    is_silent,
+)
+from colt_llvm.build.responses import expand
 
-#: Options that take the next word, where they are not written in one word with it.
-_SEPARATE = {
-    "-o", "-x", "-D", "-U", "-I", "-L", "-l", "-F", "-B", "-T", "-u", "-z", "-e", "-A", "-G", "-include", "-imacros",
-    "-isystem", "-iquote", "-idirafter", "-iprefix", "-iwithprefix", "-iwithprefixbefore", "-isysroot", "-MF", "-MT",
-    "-MQ", "-MJ", "-Xclang", "-Xpreprocessor", "-Xassembler", "-Xlinker", "-Xanalyzer", "-mllvm", "-target", "--target",
-    "-arch", "--param", "-aux-info", "--serialize-diagnostics", "-serialize-diagnostics", "-include-pch", "-rpath",
-    "--sysroot", "-working-directory", "-gcc-toolchain", "-dumpdir", "-soname", "-h",
-}  # fmt: skip
-#: With one of these the command makes no plain object, or code that no recipe describes.
-_OTHER = {
-    "-E", "-S", "-M", "-MM", "-MG", "-fsyntax-only", "-emit-llvm", "-emit-ast", "-###", "--version", "-dumpversion",
-    "-dumpmachine", "--analyze", "--precompile", "-gsplit-dwarf", "--coverage", "-coverage", "-pg", "-arch",
-    "-include-pch", "-Xpreprocessor", "-working-directory", "--help", "-r",
-}  # fmt: skip
-_OTHER_BEGINNINGS = (
-    "-flto", "-fprofile", "-fsanitize", "-fcs-profile", "-save-temps", "--save-temps", "-fmodule", "-print-",
-    "--print-", "-fembed-bitcode", "-ftime-trace", "-Wp,", "-fsave-optimization-record", "-foffload",
-    "-fopenmp-targets", "-fcoverage", "-fdebug-compilation-dir", "-working-directory",
-)  # fmt: skip
-#: What decides where the compiler looks and what it says, and not what code it makes. Which headers are found is
-#: looked at by their content.
-_SILENT_SEPARATE = {
-    "-I", "-L", "-l", "-isystem", "-iquote", "-idirafter", "-iprefix", "-iwithprefix", "-iwithprefixbefore", "-Xlinker",
-    "-F", "-B", "-T", "-u", "-z", "-e", "-rpath", "--serialize-diagnostics", "-serialize-diagnostics", "-dumpdir",
-}  # fmt: skip
-_SILENT = {"-w", "-pipe", "-v", "-Qunused-arguments", "-rdynamic", "-s", "-pie", "-no-pie", "-shared", "-static"}
-_SILENT_BEGINNINGS = (
-    "-I", "-L", "-l", "-isystem", "-iquote", "-idirafter", "-Wl,", "-fdiagnostics", "-fno-diagnostics",
-    "-fcolor-diagnostics", "-fno-color-diagnostics", "-fansi-escape-codes", "-ferror-limit", "-fmessage-length",
-    "-ftemplate-backtrace-limit", "-fmacro-backtrace-limit", "-fshow-", "-fno-show-", "-fcaret", "-fno-caret",
-    "-pedantic", "-F", "-B",
-)  # fmt: skip
-_DEPENDENCY = {"-MD", "-MMD", "-MP", "-MV"}
-_DEPENDENCY_SEPARATE = {"-MF", "-MT", "-MQ", "-MJ"}
-_LANGUAGES = {"c": False, "c++": True}
+#: What -Ofast says beside the level. Its own object, so that it can be told from what the user wrote.
+_FAST = "".join(("-ffast", "-math"))
 
 
 class Command:
@@ -59,21 +35,21 @@ class Command:
         library of objects alone; ``other``.
     source, output: as written (an output that is not written is what clang would choose).
     level: ``O0`` to ``Oz``, or empty. flags: what decides the code, in order, without the level.
-    passed: all options but for -c, -o, the level, the dependency file and the source.
-    dependencies: words that make clang write the user's dependency file; empty where none is wanted.
-    dependency_file: the file it is written to. inputs: all that are no options.
+    level_word: the level as it was written (``-Ofast``). passed: all options but for -c, -o, the level, the
+    dependency file and the source. dependencies: words that make clang write the user's dependency file; empty where
+    none is wanted. dependency_file: the file it is written to. inputs: all that are no options.
     """
 
     __slots__ = (
-        "cxx", "dependencies", "dependency_file", "flags", "inputs", "kind", "level", "output", "passed", "source",
-        "words",
+        "cxx", "dependencies", "dependency_file", "flags", "inputs", "kind", "level", "level_word", "output", "passed",
+        "source", "words",
     )  # fmt: skip
 
     def __init__(self, words: Sequence[str], cxx: bool) -> None:
         self.words = list(words)
         self.cxx = cxx
         self.kind = "other"
-        self.source = self.output = self.level = self.dependency_file = ""
+        self.source = self.output = self.level = self.level_word = self.dependency_file = ""
         self.flags: list[str] = []
         self.passed: list[str] = []
         self.dependencies: list[str] = []
@@ -83,41 +59,43 @@ class Command:
 def parse(words: Sequence[str], cxx: bool, directory: str = ".") -> Command:
     """Understand ``words`` (without the compiler's own name). directory: where response files are looked for."""
     command = Command(expand(words, directory), cxx)
-    language, compiles, other = "", False, False
+    language, compiles, other, not_compiled = "", False, False, False
+    levels: list[str] = []
     targets: list[str] = []
-    for option, value in _options(command.words):
+    for option, value, written in _options(command.words):
         if option == "":
             command.inputs.append(value)
-            if language:
-                other = other or language not in _LANGUAGES
+            other = other or (language != "" and language not in LANGUAGES)
         elif option == "-c":
             compiles = True
         elif option == "-o":
             command.output = value
+            not_compiled = not_compiled or not value
         elif option == "-x":
             language = "" if value == "none" else value
+            not_compiled = not_compiled or bool(command.inputs)  # clang has something to say to that
             command.passed += ["-x", value]
-        elif option.startswith("-O"):
-            command.level, fast = _level(option)
+        elif option.startswith("-O") and not option.startswith("-ObjC"):
+            levels.append(option)
+            not_compiled = not_compiled or option not in LEVELS
+            fast = [_FAST] if option == "-Ofast" else []
             command.flags += fast
             command.passed += fast
-        elif option in _DEPENDENCY:
+        elif option in DEPENDENCY:
             command.dependencies.append(option)
-        elif option in _DEPENDENCY_SEPARATE:
-            other = other or option == "-MJ"
-            if option == "-MF":
-                command.dependency_file = value
-            else:
-                targets += [option, value]
-        else:
-            if option in _OTHER or option.startswith(_OTHER_BEGINNINGS):
-                other = True
-            written = _written(option, value)
+        elif option == "-MF":
+            command.dependency_file = value
+        elif option in DEPENDENCY_SEPARATE:
+            targets += [option, value]
+        elif option != "--":
+            other = other or is_other(option)
+            not_compiled = not_compiled or forbids_a_recipe(option)
             command.passed += written
-            if not _silent(option):
+            if not is_silent(option):
                 command.flags += written
-    sources = [name for name in command.inputs if name.endswith(SUFFIXES) or language in _LANGUAGES]
-    if compiles and not other and len(command.inputs) == 1 and sources and sources[0] != "-" and command.output != "-":
+    _set_level(command, levels)
+    sources = [name for name in command.inputs if name.endswith(SUFFIXES) or language in LANGUAGES]
+    if compiles and not other and not not_compiled and len(command.inputs) == 1 and sources:
         _complete(command, sources[0], language, targets)
     elif not compiles and not other and command.inputs and not sources and not language and _links(command):
         command.kind = "link"
@@ -125,37 +103,29 @@ def parse(words: Sequence[str], cxx: bool, directory: str = ".") -> Command:
     return command
 
 
+def _set_level(command: Command, levels: Sequence[str]) -> None:
+    if levels:
+        command.level_word = levels[-1]
+        command.level = LEVELS.get(levels[-1], levels[-1][1:])
+    if "-Ofast" in levels and levels[-1] != "-Ofast":  # then it says nothing of mathematics
+        command.flags = [word for word in command.flags if word is not _FAST]
+        command.passed = [word for word in command.passed if word is not _FAST]
+
+
 def _complete(command: Command, source: str, language: str, targets: list[str]) -> None:
-    command.kind, command.source = "compile", source
-    if not language:
-        command.cxx = command.cxx or source.endswith(CXX_SUFFIXES)
-    else:
-        command.cxx = _LANGUAGES[language]
-    stem = os.path.splitext(os.path.basename(source))[0]
-    command.output = command.output or f"{stem}.o"
-    wanted = any(option in ("-MD", "-MMD") for option in command.dependencies)
-    if not wanted:
-        command.dependencies, command.dependency_file = [], ""
+    """What follows for a compilation; one whose files are no usual files stays "other"."""
+    output = command.output or f"{os.path.splitext(os.path.basename(source))[0]}.o"
+    wanted = not WRITES_DEPENDENCIES.isdisjoint(command.dependencies)
+    file = command.dependency_file
+    if source == "-" or output == "-" or file == "-" or file.startswith("/dev/"):
         return
-    command.dependency_file = command.dependency_file or f"{os.path.splitext(command.output)[0]}.d"
-    command.dependencies += ["-MF", command.dependency_file, *(targets or ["-MQ", command.output])]
-
-
-def expand(words: Sequence[str], directory: str, depth: int = 0) -> list[str]:
-    """Response files read in place, as clang does; one that cannot be read stays a word."""
-    expanded: list[str] = []
-    for word in words:
-        if word.startswith("@") and len(word) > 1 and depth < 16:
-            try:
-                with open(os.path.join(directory, word[1:]), encoding="utf-8") as file:
-                    inner = shlex.split(file.read(), comments=False, posix=True)
-            except (OSError, ValueError):
-                expanded.append(word)
-                continue
-            expanded += expand(inner, directory, depth + 1)
-        else:
-            expanded.append(word)
-    return expanded
+    if not wanted and (command.dependencies or file or targets):
+        return  # words without use, which clang may say
+    command.kind, command.source, command.output = "compile", source, output
+    command.cxx = LANGUAGES[language] if language else command.cxx or source.endswith(CXX_SUFFIXES)
+    if wanted:
+        command.dependency_file = file or f"{os.path.splitext(output)[0]}.d"
+        command.dependencies += ["-MF", command.dependency_file, *(targets or ["-MQ", output])]
 
 
 def normalised(flags: Sequence[str], root: str) -> list[str]:
@@ -164,60 +134,47 @@ def normalised(flags: Sequence[str], root: str) -> list[str]:
 
 
 def with_level(words: Sequence[str], level: str) -> list[str]:
-    """The same command at another level, where it compiles and does not say -O0."""
-    compiles = any(value.endswith(SUFFIXES) for option, value in _options(words) if not option) or "-x" in words
-    levels = [word for word in words if word.startswith("-O")]
-    if not compiles or (levels and levels[-1] == "-O0") or "-E" in words:
-        return list(words)
-    fast = ["-ffast-math"] if levels and levels[-1] == "-Ofast" else []
+    """The same command (response files read) at another level, where it compiles and does not say -O0."""
+    compiles, levels = False, []
     kept: list[str] = []
-    for option, value in _options(words):
-        if not option.startswith("-O"):
-            kept += _written(option, value)
+    for option, value, written in _options(words):
+        if option == "" and value.endswith(SUFFIXES):
+            compiles = True
+        elif option == "-x":
+            compiles = value in LANGUAGES
+        elif option == "-E":
+            return list(words)
+        if option in LEVELS:
+            levels.append(option)
+        else:
+            kept += written
+    if not compiles or (levels and levels[-1] == "-O0"):
+        return list(words)
     # Before everything else: a "--" may end the options.
-    return [f"-{level}", *fast, *kept]
+    return [f"-{level}", *([_FAST] if levels[-1:] == ["-Ofast"] else []), *kept]
 
 
-def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(option, its value) in order; an input is ("", name)."""
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """(option, its value, the words as written) in order; an input is ("", name, words)."""
     index, only_inputs = 0, False
     while index < len(words):
         word = words[index]
         index += 1
         if only_inputs or not word.startswith("-") or word == "-":
-            yield "", word
+            yield "", word, [word]
         elif word == "--":
             only_inputs = True
-        elif word in _SEPARATE and index < len(words):
-            yield word, words[index]
+            yield "--", "", [word]
+        elif word in SEPARATE and index < len(words):
+            yield word, words[index], [word, words[index]]
             index += 1
-        elif word[:2] in ("-o", "-x") and word not in _SEPARATE and not word.startswith(("-objc", "-o=")):
-            yield word[:2], word[2:]
-        elif word[:3] in _DEPENDENCY_SEPARATE and len(word) > 3:
-            yield word[:3], word[3:]
+        elif word[:2] in ("-o", "-x") and word not in SEPARATE and not word.startswith(("-obj", "-o=")):
+            yield word[:2], word[2:], [word]
+        elif word[:3] in DEPENDENCY_SEPARATE and len(word) > 3:
+            yield word[:3], word[3:], [word]
         else:
-            yield word, ""
-
-
-def _written(option: str, value: str) -> list[str]:
-    if not option:
-        return [value]
-    return [option, value] if option in _SEPARATE and (value or option in ("-D", "-include")) else [option]
-
-
-def _silent(option: str) -> bool:
-    if option in _SILENT or option in _SILENT_SEPARATE:
-        return True
-    if option.startswith("-W"):
-        return not option.startswith("-Wa,")
-    return option.startswith(_SILENT_BEGINNINGS)
+            yield word, "", [word]
 
 
 def _links(command: Command) -> bool:
     return all(name.endswith(OBJECT_SUFFIXES) or ".so." in os.path.basename(name) for name in command.inputs)
-
-
-def _level(option: str) -> tuple[str, list[str]]:
-    known = {"-O": "O1", "-Og": "O1", "-O4": "O3", "-Ofast": "O3"}
-    fast = ["-ffast-math"] if option == "-Ofast" else []
-    return known.get(option, option[1:]), fast

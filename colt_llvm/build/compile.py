@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colt_llvm.build.arguments import Command
-from colt_llvm.compilation import CODEGEN_LEVEL, Level
+from colt_llvm.build.options import CODEGEN_LEVEL
 from colt_llvm.errors import CompileError
-from colt_llvm.llvm.replay import replay
+
+if TYPE_CHECKING:
+    from colt_llvm.compilation import Level
 
 _PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
 _KEEP_ORDER = ("-Xclang", "-emit-llvm-uselists")
-#: Words for the assembler or the linker mean nothing to one half of the work.
+#: Words for the front end or the linker mean nothing to code generation. The front end has said which are of no use.
 _NOT_SAID = "-Wno-unused-command-line-argument"
+
+#: The front end's bitcode, in the folder of what is made on the way.
+RAW = "raw.bc"
+#: (library, [bitcode], pipeline, level of code generation) -> [bitcode]; as ``llvm.replay.replay``.
+Passes = Callable[[Path, Sequence[bytes], str, int], list[bytes]]
 
 
 class FrontEndFailed(CompileError):
@@ -29,6 +37,10 @@ class FrontEndFailed(CompileError):
     def __init__(self, status: int) -> None:
         super().__init__("the source does not compile")
         self.status = status
+
+
+class CodeGenerationFailed(CompileError):
+    """clang makes no object of the optimised module, or has something to say to it."""
 
 
 @dataclass(frozen=True)
@@ -55,38 +67,53 @@ def front_end_words(unit: Unit, level: str, bitcode: Path, dependencies: Path | 
     """
     command = unit.command
     own = [] if command.dependencies or dependencies is None else ["-MD", "-MF", str(dependencies), "-MQ", "unit"]
-    return [f"-{level}", *command.passed, *command.dependencies, *own, _NOT_SAID, *_PASSES_OFF, *_KEEP_ORDER,
-            "-emit-llvm", "-c", command.source, "-o", str(bitcode)]  # fmt: skip
+    return [*_leading(command, level), *command.dependencies, *own, *_PASSES_OFF, *_KEEP_ORDER,
+            "-emit-llvm", "-c", "-o", str(bitcode), *_named(command.source)]  # fmt: skip
 
 
 def codegen_words(unit: Unit, level: str, bitcode: Path, output: Path) -> list[str]:
     """clang's arguments: optimised bitcode to an object, without more passes."""
-    passed = _without_language(unit.command.passed)
+    passed = _for_code_generation(unit.command.passed)
     return [f"-{level}", *passed, _NOT_SAID, *_PASSES_OFF, "-x", "ir", "-c", str(bitcode), "-o", str(output)]
 
 
 def plain_words(unit: Unit, level: str, output: Path) -> list[str]:
     """clang's arguments: the object that the build itself would make at ``level``."""
     command = unit.command
-    return [f"-{level}", *command.passed, "-c", command.source, "-o", str(output)]
+    return [f"-{level}", *command.passed, "-c", "-o", str(output), *_named(command.source)]
 
 
 def compile_unit(
-    clang: str, library: Path, unit: Unit, level: Level, pipeline: str, folder: Path, output: Path
+    clang: str,
+    library: Path,
+    unit: Unit,
+    level: Level,
+    pipeline: str,
+    folder: Path,
+    output: Path,
+    *,
+    said: int | None = None,
+    passes: Passes | None = None,
 ) -> list[str]:
     """Make ``output``; return what the source included, as clang wrote it (relative to the unit's folder).
 
-    folder: for what is made on the way. Diagnostics go where the caller's go.
-    Raises FrontEndFailed, PassError, CompileError.
+    folder: for what is made on the way. said: a file for the front end's diagnostics, and then code generation that
+    says anything is an error; without it they go where the caller's go. passes: what runs the pipeline.
+    Raises FrontEndFailed, PassError, CodeGenerationFailed.
     """
-    raw, optimised, dependencies = folder / "raw.bc", folder / "optimised.bc", folder / "raw.d"
-    status = subprocess.call([clang, *front_end_words(unit, level, raw, dependencies)], cwd=unit.directory)
+    if passes is None:
+        from colt_llvm.llvm.replay import replay
+
+        passes = replay
+    raw, optimised, dependencies = folder / RAW, folder / "optimised.bc", folder / "raw.d"
+    status = subprocess.call([clang, *front_end_words(unit, level, raw, dependencies)], cwd=unit.directory, stderr=said)
     if status:
         raise FrontEndFailed(status)
-    optimised.write_bytes(replay(library, [raw.read_bytes()], pipeline, CODEGEN_LEVEL[level])[0])
-    status = subprocess.call([clang, *codegen_words(unit, level, optimised, output)], cwd=unit.directory)
-    if status:
-        raise CompileError(f"{unit.command.source}: code generation fails on what the recipe made; tune again")
+    optimised.write_bytes(passes(library, [raw.read_bytes()], pipeline, CODEGEN_LEVEL[level])[0])
+    length = None if said is None else os.fstat(said).st_size
+    status = subprocess.call([clang, *codegen_words(unit, level, optimised, output)], cwd=unit.directory, stderr=said)
+    if status or (said is not None and os.fstat(said).st_size != length):
+        raise CodeGenerationFailed(f"{unit.command.source}: code generation fails on what the recipe made; tune again")
     if unit.command.dependency_file:
         dependencies = unit.directory / unit.command.dependency_file
     return read_dependencies(dependencies)
@@ -119,18 +146,30 @@ def read_dependencies(file: Path) -> list[str]:
 def inputs_in(root: str, directory: str, names: Sequence[str]) -> set[str]:
     """Of what was included, what lies in ``root``; relative to it, links resolved."""
     found = set()
+    inside = root.rstrip(os.sep) + os.sep
     for name in names:
         path = os.path.realpath(os.path.join(directory, name))
-        if path.startswith(root + os.sep):
+        if path.startswith(inside):
             found.add(os.path.relpath(path, root))
     return found
 
 
-def _without_language(passed: Sequence[str]) -> list[str]:
+def _leading(command: Command, level: str) -> list[str]:
+    """-Ofast stays itself where the level is its own: clang says that it is deprecated."""
+    first = "-Ofast" if command.level_word == "-Ofast" and level == "O3" else f"-{level}"
+    return [first, *command.passed]
+
+
+def _named(source: str) -> list[str]:
+    return ["--", source] if source.startswith(("-", "@")) else [source]
+
+
+def _for_code_generation(passed: Sequence[str]) -> list[str]:
+    """Without the language, and without warnings: the front end has judged those words."""
     kept, words = [], iter(passed)
     for word in words:
         if word == "-x":
             next(words, "")
-        else:
+        elif not word.startswith("-W") or word.startswith("-Wa,"):
             kept.append(word)
     return kept

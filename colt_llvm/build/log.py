@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from colt_llvm.build.speak import say
 from colt_llvm.errors import RunDirectoryError
 
 
@@ -28,15 +28,17 @@ class LoggedCommand:
 
 def write_line(file: str, words: Sequence[str], cxx: bool, recipe: str = "", note: str = "") -> None:
     """One append, so that many at once do not mix. A log that cannot be written costs a line, not the build."""
-    entry = {"words": list(words), "cxx": cxx, "directory": os.getcwd(), "recipe": recipe, "note": note}
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        entry = {"words": list(words), "cxx": cxx, "directory": os.getcwd(), "recipe": recipe, "note": note}
+        # Not to wait for a reader, where the log is a pipe.
+        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
         try:
-            os.write(descriptor, (json.dumps(entry) + "\n").encode("utf-8", "surrogateescape"))
+            os.write(descriptor, (json.dumps(entry) + "\n").encode())
         finally:
             os.close(descriptor)
-    except OSError as error:
-        print(f"colt-cc: {file}: {error.strerror}; what was built is not in this log", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        say(f"{file}: {reason}; set COLT_LOG to a file that can be written: this command is not in the log")
 
 
 def read_log(file: Path) -> list[LoggedCommand]:

@@ -16,19 +16,43 @@ from __future__ import annotations
 import os
 
 PREFIX, STRICT, DISABLE, LEVEL, LOG = "COLT_LLVM_PREFIX", "COLT_STRICT", "COLT_DISABLE", "COLT_LEVEL", "COLT_LOG"
+#: Set for our children: which clang we started. Whoever finds it set was started by that clang, so it is a script
+#: that calls us, and not a clang.
+STARTED = "COLT_CC_STARTED"
 
+LEVELS = ("O0", "O1", "O2", "O3", "Os", "Oz")
 #: As in toolchain.SUPPORTED_MAJORS and in the same order (a test holds it); importing that one would take too long.
 MAJORS = range(22, 15, -1)
 _FOLDERS = (
     "/usr/lib/llvm-{}", "/usr/lib64/llvm{}", "/opt/llvm-{}", "/usr/local/llvm-{}",
     "/opt/homebrew/opt/llvm@{}", "/usr/local/opt/llvm@{}",
 )  # fmt: skip
+#: With one of these clang writes more than a plain command says, and would at each step of a recipe.
+_MORE_OUTPUT = (
+    "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES", "CC_PRINT_OPTIONS", "CC_PRINT_HEADERS", "CC_LOG_DIAGNOSTICS",
+    "CC_PRINT_PROC_STAT", "CCC_OVERRIDE_OPTIONS",
+)  # fmt: skip
 
 
 class Settings:
-    """The variables, read once."""
+    """The variables, read once.
 
-    __slots__ = ("disabled", "level", "log", "prefix", "strict")
+    plain: something is set that a recipe's steps cannot follow. cache, temporary: folders; cache may be empty.
+    """
+
+    __slots__ = (
+        "_found",
+        "_path",
+        "cache",
+        "disabled",
+        "level",
+        "log",
+        "plain",
+        "prefix",
+        "started",
+        "strict",
+        "temporary",
+    )
 
     def __init__(self, environment: os._Environ[str] | dict[str, str] = os.environ) -> None:
         self.prefix = environment.get(PREFIX, "")
@@ -36,31 +60,62 @@ class Settings:
         self.disabled = environment.get(DISABLE, "") not in ("", "0")
         self.level = environment.get(LEVEL, "").removeprefix("-")
         self.log = environment.get(LOG, "")
+        self.plain = any(name in environment for name in _MORE_OUTPUT)
+        self.started = [place for place in environment.get(STARTED, "").split(os.pathsep) if place]
+        self.temporary = environment.get("TMPDIR", "") or "/tmp"
+        home = environment.get("HOME", "")
+        self.cache = environment.get("XDG_CACHE_HOME", "") or (home and os.path.join(home, ".cache"))
+        self._found = ""
+        self._path = environment.get("PATH", os.defpath)
 
     def compiler(self, cxx: bool) -> str | None:
         """clang or clang++, at the place that find_toolchain would look first; None where there is none."""
         clang = self._clang()
         if clang is None or not cxx:
             return clang
-        folder, name = os.path.split(clang)
-        for candidate in (name.replace("clang", "clang++", 1), "clang++"):
-            path = os.path.join(folder, candidate)
-            if os.access(path, os.X_OK):
-                return path
+        real = os.path.realpath(clang)
+        for folder, name in (os.path.split(clang), os.path.split(real)):
+            for candidate in (name.replace("clang", "clang++", 1), "clang++"):
+                path = os.path.join(folder, candidate)
+                # One folder on PATH may hold a clang and a clang++ of different versions.
+                if os.access(path, os.X_OK) and os.path.dirname(os.path.realpath(path)) == os.path.dirname(real):
+                    return path
         return None
+
+    def mark_started(self) -> None:
+        """Tell our children which clang was found; for clang++ too it is the clang that it was found by."""
+        os.environ[STARTED] = os.pathsep.join([*self.started, self._found])
 
     def _clang(self) -> str | None:
         names = ["clang", *(f"clang-{major}" for major in MAJORS)]
         if self.prefix:
             places = [os.path.join(self.prefix, part, name) for name in names for part in ("bin", "")]
         else:
-            path = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
+            path = [folder for folder in self._path.split(os.pathsep) if folder]
             places = [os.path.join(folder, name) for name in names for folder in path]
             places += [f"{folder.format(major)}/bin/clang" for major in MAJORS for folder in _FOLDERS]
         for place in places:
-            if os.access(place, os.X_OK) and os.path.isfile(place):
-                real = os.path.realpath(place)
-                # A folder of stand-ins may come first on PATH: clang must not become ourselves.
-                if "colt-c" not in os.path.basename(real):
-                    return real
+            if os.access(place, os.X_OK) and place not in self.started and _is_clang(place):
+                self._found = place
+                return place
         return None
+
+
+def _is_clang(place: str) -> bool:
+    """A name that comes first on PATH may be ourselves, or ccache, or a version that has no recipes."""
+    real = os.path.realpath(place)
+    name = os.path.basename(real)
+    if "clang" not in name or "colt-c" in name or not os.path.isfile(real):
+        return False
+    major = _major_in_name(real)
+    return major is None or major in MAJORS
+
+
+def _major_in_name(real: str) -> int | None:
+    """The version that a distribution writes into a path: ``/usr/lib/llvm-14/bin/clang``, ``clang-14``."""
+    for part in reversed(real.split("/")):
+        for word in ("clang-", "clang++-", "llvm-", "llvm@", "llvm"):
+            digits = part.removeprefix(word).split(".")[0]
+            if part.startswith(word) and digits.isdecimal():
+                return int(digits)
+    return None

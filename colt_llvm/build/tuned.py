@@ -1,21 +1,39 @@
-"""The way of a compiler's command for which there may be a recipe."""
+"""The way of a compiler's command for which there may be a recipe.
+
+Nothing of ours is seen before it is all done: clang's diagnostics are kept until the object is in its place. So
+whatever goes wrong on the way, clang can compile as asked, as if we had not tried.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
+import stat
+import subprocess
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import cast
+from typing import TYPE_CHECKING
 
+from colt_llvm.build import speak
 from colt_llvm.build.arguments import Command, normalised, parse
-from colt_llvm.build.compile import FrontEndFailed, Unit, compile_unit, inputs_in
-from colt_llvm.build.log import write_line
+from colt_llvm.build.compile import (
+    RAW,
+    CodeGenerationFailed,
+    FrontEndFailed,
+    Unit,
+    codegen_words,
+    compile_unit,
+    front_end_words,
+    inputs_in,
+)
+from colt_llvm.build.known import library_of
+from colt_llvm.build.options import CODEGEN_LEVEL
+from colt_llvm.build.passes import PassesChild
+from colt_llvm.build.scratch import Ended, Scratch, end_by, endings_raised, put_in_place
 from colt_llvm.build.settings import Settings
 from colt_llvm.build.store import UnitRecipe, choose, find_recipe_file, load_recipes
-from colt_llvm.compilation import Level
 from colt_llvm.errors import ColtError
-from colt_llvm.toolchain import toolchain_of
+
+if TYPE_CHECKING:
+    from colt_llvm.compilation import Level
 
 EXIT_STRICT = 1
 
@@ -24,50 +42,144 @@ class _Misfit(Exception):
     """Why clang makes this object as asked."""
 
 
+class _AsAsked(Exception):
+    """clang is to do this alone, and there is nothing to say about it; the text is for the log."""
+
+
 def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | None:
     """Exit status; None where clang is to do it as asked (said in one line, where there is a recipe)."""
     command = parse(words, cxx)
-    if command.kind != "compile":
+    if command.kind != "compile" or command.level == "O0":
         return None
     found = find_recipe_file(command.source)
     if found is None:
         return None
     root, file = found
+    speak.keep_streams_open()
     try:
-        _compile(clang, Unit(command, Path.cwd()), root, file)
-    except FrontEndFailed as error:
-        return error.status
-    except (_Misfit, ColtError, OSError) as error:
-        reason = " ".join(str(error).split())
-        say = f"colt-cc: {command.source}: recipe not used: {reason}"
+        with endings_raised():
+            said = _compile(clang, Unit(command, Path.cwd()), root, file, settings)
+    except Ended as ended:
+        end_by(ended.number)
+    except _AsAsked as error:
+        _leave_to_clang(words, cxx, str(error), settings)
+        return None
+    except Exception as error:
+        reason = _reason(error)
+        line = f"{command.source}: recipe not used: {reason}"
         if settings.strict:
-            print(f"{say}; tune again, or unset COLT_STRICT", file=sys.stderr)
+            speak.say(f"{line}; tune again, or unset COLT_STRICT")
             return EXIT_STRICT
-        print(say, file=sys.stderr)
-        if settings.log:
-            write_line(settings.log, words, cxx, note=reason)
-            settings.log = ""
+        speak.say(line)
+        _leave_to_clang(words, cxx, reason, settings)
         return None
     if settings.log:
+        from colt_llvm.build.log import write_line
+
         write_line(settings.log, words, cxx, recipe=file)
+    speak.write(said)
     return 0
 
 
-def _compile(clang: str, unit: Unit, root: str, file: str) -> None:
-    toolchain = toolchain_of(Path(clang))
-    recipe = choose(load_recipes(file), root, normalised(unit.command.flags, root), toolchain.major)
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, _Misfit | ColtError | OSError):
+        return text
+    return f"internal error ({type(error).__name__}: {text})"
+
+
+def _leave_to_clang(words: list[str], cxx: bool, reason: str, settings: Settings) -> None:
+    """Log why, here and not once more where clang is started."""
+    if settings.log:
+        from colt_llvm.build.log import write_line
+
+        write_line(settings.log, words, cxx, note=reason)
+        settings.log = ""
+
+
+def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -> bytes:
+    """Put the object in its place; what clang said."""
+    library, major = library_of(clang, settings.cache)
+    recipe = choose(load_recipes(file), root, normalised(unit.command.flags, root), major)
     if isinstance(recipe, str):
         raise _Misfit(recipe)
-    with TemporaryDirectory(prefix="colt-") as folder:
-        # Beside its place, so that it arrives there whole.
-        made = unit.output.with_name(f".{unit.output.name}.{os.getpid()}.colt")
+    level = _checked_level(recipe, file)
+    if unit.command.level_word == "-Ofast" and level != "O3":
+        raise _AsAsked("clang warns of -Ofast, and would not at the recipe's level")
+    place = os.path.join(unit.directory, unit.command.output)
+    _check_place(place)
+    with Scratch(settings.temporary) as folder:
+        child = PassesChild(folder, Path(library), recipe.pipeline, CODEGEN_LEVEL[level])
         try:
-            level = cast(Level, recipe.level)
-            names = compile_unit(clang, toolchain.library, unit, level, recipe.pipeline, Path(folder), made)
-            _check_inputs(recipe, root, unit.command, names)
-            os.replace(made, unit.output)
+            return _steps(clang, Path(library), unit, level, recipe, root, folder, place, child)
         finally:
-            made.unlink(missing_ok=True)
+            child.close()
+
+
+def _steps(
+    clang: str,
+    library: Path,
+    unit: Unit,
+    level: Level,
+    recipe: UnitRecipe,
+    root: str,
+    folder: Path,
+    place: str,
+    child: PassesChild,
+) -> bytes:
+    made = folder / "unit.o"
+    with open(folder / "said", "w+b", buffering=0) as said:
+        try:
+            names = compile_unit(
+                clang, library, unit, level, recipe.pipeline, folder, made, said=said.fileno(), passes=child.run
+            )
+        except FrontEndFailed as error:
+            raise _AsAsked(str(error)) from None
+        except CodeGenerationFailed as error:
+            if _fails_without_passes(clang, unit, level, folder):
+                raise _AsAsked(str(error)) from None
+            raise
+        _check_inputs(recipe, root, unit.command, names)
+        said.seek(0)
+        text = said.read()
+        if text and speak.is_terminal():
+            # Once more for the terminal's colours and width, which clang must find itself.
+            _front_end_again(clang, unit, level, folder)
+            text = b""
+    put_in_place(made, place)
+    return text
+
+
+def _fails_without_passes(clang: str, unit: Unit, level: Level, folder: Path) -> bool:
+    """Whether it is the source (inline assembly) or an option that code generation has something to say to."""
+    words = codegen_words(unit, level, folder / RAW, folder / "again.o")
+    done = subprocess.run([clang, *words], cwd=unit.directory, stderr=subprocess.PIPE)
+    return bool(done.returncode or done.stderr)
+
+
+def _front_end_again(clang: str, unit: Unit, level: Level, folder: Path) -> None:
+    subprocess.call([clang, *front_end_words(unit, level, folder / "again.bc", None)], cwd=unit.directory)
+
+
+def _checked_level(recipe: UnitRecipe, file: str) -> Level:
+    """A recipe is data from a tree; nothing of it may become an option of clang."""
+    if recipe.level not in CODEGEN_LEVEL:
+        raise _Misfit(f"{file}: level {recipe.level!r} is none of {', '.join(CODEGEN_LEVEL)}")
+    if "\0" in recipe.pipeline:
+        raise _Misfit(f"{file}: the pipeline is not text")
+    return recipe.level  # type: ignore[return-value]
+
+
+def _check_place(place: str) -> None:
+    """clang itself treats files that are special or protected; and says what is wrong with a folder."""
+    try:
+        facts = os.stat(place)
+    except FileNotFoundError:
+        if not os.path.isdir(os.path.dirname(place)) or os.path.islink(place):
+            raise _AsAsked("the output has no folder") from None
+        return
+    if not stat.S_ISREG(facts.st_mode) or not os.access(place, os.W_OK):
+        raise _AsAsked("the output is no file that can be written")
 
 
 def _check_inputs(recipe: UnitRecipe, root: str, command: Command, names: list[str]) -> None:
