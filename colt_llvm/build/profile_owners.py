@@ -125,18 +125,19 @@ class Owners:
     def _lies_at(self, unit: str, symbol: Symbol) -> bool | None:
         """Whether the unit's local function of this name and size came to lie there; None where nothing tells."""
         bases = self._bases[unit]
-        own = [s for s in self._units[unit].functions if s.local and s.signature == symbol.signature]
+        own = self._units[unit].local_functions.get(symbol.signature, [])
         if any(s.section in bases and bases[s.section] + s.value == symbol.value for s in own):
             return True
         return None if any(s.section not in bases for s in own) else False
 
     def _owners(self, symbol: Symbol) -> Sequence[str]:
         if not symbol.local:
-            units = self._definers.get(symbol.name, [])
-            sized = [unit for unit in units if _size_in(self._units[unit], symbol.name) == symbol.size]
-            return self._first_linked(sized or units)
-        if symbol.group in self._groups:
-            return self._groups[symbol.group]
+            definers = self._definers.get(symbol.name, [])
+            sized = [unit for unit in definers if self._units[unit].global_sizes[symbol.name] == symbol.size]
+            return self._first_linked(sized or definers)
+        if units := self._groups.get(symbol.group):
+            return units
+        # Locals of an object without a source's name (assembly) follow those of the object before it.
         having = [name for name, code in self._units.items() if symbol.signature in code.locals]
         return self._fitting([symbol], having)
 
@@ -166,10 +167,6 @@ def _definers(units: Mapping[str, Code]) -> dict[str, list[str]]:
             if not symbol.local:
                 (weak if symbol.weak else strong)[symbol.name].append(name)
     return {**weak, **strong}
-
-
-def _size_in(code: Code, function: str) -> int:
-    return next(symbol.size for symbol in code.functions if symbol.name == function and not symbol.local)
 
 
 def _longest_common_tail(units: Sequence[str], path: Sequence[str]) -> list[str]:

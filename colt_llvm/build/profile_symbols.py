@@ -54,6 +54,19 @@ class Code:
         return frozenset(symbol.signature for symbol in self.symbols if symbol.local)
 
     @cached_property
+    def local_functions(self) -> dict[tuple[str, int, bool], list[Symbol]]:
+        found: dict[tuple[str, int, bool], list[Symbol]] = {}
+        for symbol in self.functions:
+            if symbol.local:
+                found.setdefault(symbol.signature, []).append(symbol)
+        return found
+
+    @cached_property
+    def global_sizes(self) -> dict[str, int]:
+        """Function that other units can see -> its bytes."""
+        return {symbol.name: symbol.size for symbol in self.functions if not symbol.local}
+
+    @cached_property
     def file(self) -> str:
         """The source's name without its folder, where the symbol table gives it."""
         return next((symbol.file for symbol in self.symbols if symbol.file), "")

@@ -292,6 +292,15 @@ def test_a_twin_whose_place_is_known_leaves_the_other_to_the_other_unit(tmp_path
     assert [dict(span.units) for span in found] == [{"a/twin.c": 1.0}, {"z/twin.c": 1.0}]
 
 
+def test_assembly_without_a_source_name_leaves_its_neighbours_functions_with_their_unit(tmp_path: Path) -> None:
+    assembly = ".text\n.globl extra\n.type extra,@function\nextra: ret\n.size extra,.-extra\n"
+    assembly += ".type inner,@function\ninner: ret\n.size inner,.-inner\n"
+    sources = {"main.c": TWINS["main.c"], "z/twin.c": TWINS["z/twin.c"], "extra.s": assembly}
+    owners = build(tmp_path, {**sources, "a/twin.c": TWINS["a/twin.c"]}).owners()
+    found = {(span.function, *span.units) for span in owners._spans if span.function in ("f", "inner", "extra")}
+    assert found == {("f", "z/twin.c"), ("f", "a/twin.c"), ("inner", "extra.s"), ("extra", "extra.s")}
+
+
 def test_what_cannot_be_told_apart_is_split_evenly(tmp_path: Path) -> None:
     table = "static __attribute__((noinline)) int f(int x) {{ return x ^ {}; }}\nint (*{}_table[])(int) = {{f}};\n"
     sources = {
