@@ -26,7 +26,7 @@ def projects_table(results: Mapping[str, Any] | None) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     problems = []
-    for name, entry in results["projects"].items():
+    for name, entry in sorted(results["projects"].items()):
         steps = entry["steps"]
         lines.append(_row(name, entry, steps))
         problems += [f"- {name}, {step}: {steps[step]['error']}" for step in steps if "error" in steps[step]]
