@@ -97,20 +97,16 @@ if(_colt_missing)
 elseif(COLT_RUN STREQUAL "")
   _colt_refuse(colt-tune "COLT_RUN is not set; type cmake -DCOLT_RUN=\"build/prog input.txt\" ${CMAKE_BINARY_DIR}")
 else()
-  # As one word that a shell would take apart again.
+  # As one word that a shell would take apart again. What is built already cannot be learned from: all is built anew.
   set(_colt_words "")
   foreach(_colt_word IN LISTS _colt_build ITEMS --clean-first --parallel "${_colt_cores}")
     string(REPLACE "'" "'\\''" _colt_word "${_colt_word}")
     string(APPEND _colt_words "'${_colt_word}' ")
   endforeach()
-  # Tuning builds here without recipes too. So all is built again when it has ended, however it ended.
-  set(_colt_script
-    "trap : INT; \"$0\" -DCOLT_DISABLE=OFF . >&2 || exit; (cd '${CMAKE_SOURCE_DIR}' && \"$@\"); status=$?; \
-\"$0\" --build . --clean-first --parallel ${_colt_cores} --target '${COLT_TARGET}' >&2 || exit; exit $status")
   add_custom_target(colt-tune
-    COMMAND ${_colt_env} sh -c "${_colt_script}" "${CMAKE_COMMAND}" "${COLT_LLVM}" tune --build "${_colt_words}" --run
-      "${COLT_RUN}" ${COLT_FLAGS}
-    WORKING_DIRECTORY "${CMAKE_BINARY_DIR}"
+    COMMAND ${_colt_env} "${CMAKE_COMMAND}" -DCOLT_DISABLE=OFF "${CMAKE_BINARY_DIR}"
+    COMMAND ${_colt_env} "${COLT_LLVM}" tune --build "${_colt_words}" --run "${COLT_RUN}" ${COLT_FLAGS}
+    WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
     USES_TERMINAL VERBATIM)
 endif()
 
