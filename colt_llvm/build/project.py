@@ -33,6 +33,7 @@ from colt_llvm.errors import ColtError
 from colt_llvm.journal import write_json
 from colt_llvm.measure import section_sizes
 from colt_llvm.models.base import ModelSpec
+from colt_llvm.process import Limits
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.judge import Judge
 
@@ -209,6 +210,7 @@ def _weights(
         next((w for w in project.workloads if w.timed), project.workloads[0]),
         seconds=project.options.seconds * PROFILE_SHARE,
         instrument=instrument,
+        limits=Limits(max(120.0, judge.options.timeout_seconds)),
     )
     if profile.note:
         project.notes.append(f"profile: {profile.note}")

@@ -160,7 +160,8 @@ def _with_output(words: list[str], output: Path) -> list[str]:
         if words[index] == "-o":
             index += 2
             continue
-        if words[index].startswith("-Wl,-Map"):
+        # Symbols change no code, and a profile needs them.
+        if words[index].startswith("-Wl,-Map") or words[index] in ("-s", "-Wl,-s", "-Wl,--strip-all"):
             index += 1
             continue
         kept.append(words[index])
