@@ -117,7 +117,7 @@ def _complete(command: Command, source: str, language: str, targets: list[str]) 
     output = command.output or f"{os.path.splitext(os.path.basename(source))[0]}.o"
     wanted = not WRITES_DEPENDENCIES.isdisjoint(command.dependencies)
     file = command.dependency_file
-    if source == "-" or output == "-" or file == "-" or file.startswith("/dev/"):
+    if source.startswith(("-", "@")) or output == "-" or file == "-" or file.startswith("/dev/"):
         return
     if not wanted and (command.dependencies or file or targets):
         return  # words without use, which clang may say

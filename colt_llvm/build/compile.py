@@ -68,7 +68,7 @@ def front_end_words(unit: Unit, level: str, bitcode: Path, dependencies: Path | 
     command = unit.command
     own = [] if command.dependencies or dependencies is None else ["-MD", "-MF", str(dependencies), "-MQ", "unit"]
     return [*_leading(command, level), *command.dependencies, *own, *_PASSES_OFF, *_KEEP_ORDER,
-            "-emit-llvm", "-c", "-o", str(bitcode), *_named(command.source)]  # fmt: skip
+            "-emit-llvm", "-c", command.source, "-o", str(bitcode)]  # fmt: skip
 
 
 def codegen_words(unit: Unit, level: str, bitcode: Path, output: Path) -> list[str]:
@@ -80,7 +80,7 @@ def codegen_words(unit: Unit, level: str, bitcode: Path, output: Path) -> list[s
 def plain_words(unit: Unit, level: str, output: Path) -> list[str]:
     """clang's arguments: the object that the build itself would make at ``level``."""
     command = unit.command
-    return [f"-{level}", *command.passed, "-c", "-o", str(output), *_named(command.source)]
+    return [f"-{level}", *command.passed, "-c", command.source, "-o", str(output)]
 
 
 def compile_unit(
@@ -158,10 +158,6 @@ def _leading(command: Command, level: str) -> list[str]:
     """-Ofast stays itself where the level is its own: clang says that it is deprecated."""
     first = "-Ofast" if command.level_word == "-Ofast" and level == "O3" else f"-{level}"
     return [first, *command.passed]
-
-
-def _named(source: str) -> list[str]:
-    return ["--", source] if source.startswith(("-", "@")) else [source]
 
 
 def _for_code_generation(passed: Sequence[str]) -> list[str]:

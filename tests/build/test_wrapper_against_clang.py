@@ -10,7 +10,6 @@ from wrapper_helpers import Case, Seen, compiler, environment, fill, prebuild, r
 
 from colt_llvm.build.log import read_log
 
-#: What the umask and the user of this machine decide is the same for both.
 BY_NAME = pytest.mark.parametrize("name", CASES)
 
 
@@ -53,11 +52,9 @@ def test_with_recipes_only_objects_differ(name: str, tmp_path: Path, prebuilt: P
     assert differing <= (made if case.recipe else set())
 
 
-@BY_NAME
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.recipe][::8])
 def test_a_broken_recipe_file_costs_a_line(name: str, tmp_path: Path, prebuilt: Path) -> None:
     case, folder, variables = CASES[name], tmp_path / "work", environment(tmp_path)
-    if not case.recipe:
-        pytest.skip("no recipe is looked for, or clang says no")
     expected = with_clang(case, folder, prebuilt, variables)
     fill(folder, prebuilt)
     file = record(case, folder, tmp_path / "scratch")
