@@ -98,8 +98,9 @@ def test_a_cxx_source_is_built_by_the_cxx_compiler(root: Path, toolchain: Toolch
     (root / "b.cc").write_text("template <class T> T twice(T x) { return x + x; }\nint f(int x) { return twice(x); }\n")
     (root / "c.c").write_text("#ifndef __cplusplus\n#error C++ is needed\n#endif\nint g() { return 1; }\n")
     assert tuned(root, toolchain, ["-c", "b.cc"]).command[0] == "c++"
-    assert tuned(root, toolchain, ["-x", "c++", "-c", "c.c"]).command[0] == "c++"
-    assert verified(root, toolchain) == [("same", ""), ("same", "")]
+    for words, cxx in ((["-c", "c.c"], True), (["-DX", "-x", "c++", "-c", "c.c"], False)):
+        assert tuned(root, toolchain, words, cxx=cxx).command[0] == "c++"
+    assert verified(root, toolchain) == [("same", "")] * 3
 
 
 @pytest.mark.parametrize("word", ["__DATE__", "__TIME__", "__TIMESTAMP__"])
@@ -239,10 +240,12 @@ def test_code_that_holds_the_folder_s_path_cannot_be_compared_elsewhere(
 
 
 def test_debug_information_may_name_another_folder(root: Path, toolchain: Toolchain, tmp_path: Path) -> None:
-    tuned(root, toolchain, ["-g", *WORDS], "build")
+    recipe = tuned(root, toolchain, ["-g", *WORDS], "build")
     copy = tmp_path.resolve() / "copy"
     shutil.copytree(root, copy)
     assert verified(copy, toolchain) == [("same", "")]
+    save_recipe(copy, replace(recipe, object="0" * 64))
+    assert [outcome for outcome, _ in verified(copy, toolchain)] == ["differs"]
 
 
 def test_nothing_verified_is_no_success() -> None:
