@@ -137,7 +137,8 @@ def write_recipes(path: Path, recipes: Sequence[UnitRecipe]) -> None:
 
 def all_recipe_files(root: Path) -> Iterator[Path]:
     """In the order of their names."""
-    yield from sorted(path for path in (root / FOLDER).rglob("*.json") if path.is_file())
+    folder = root / FOLDER
+    yield from sorted(path for path in folder.rglob("*.json") if path.is_file()) if folder.is_dir() else ()
 
 
 def input_digest(path: str | Path) -> str:
