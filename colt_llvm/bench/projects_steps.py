@@ -153,7 +153,7 @@ def tune(setting: Setting, work: Workspace, objective: str) -> Result:
     limits = process.Limits(wall_seconds=3 * setting.seconds + 1800)
     done = process.run([*prefix, *argv], cwd=work.tree, limits=limits)
     if done.status:
-        raise failure(setting.project.name, ["colt-llvm", *argv[3:]], done)
+        raise failure(setting.project.name, ["colt-llvm", *argv[3:]], done, setting.folder)
     try:
         return claim_of(json.loads(done.stdout))
     except (ValueError, KeyError, TypeError) as error:

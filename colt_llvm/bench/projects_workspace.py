@@ -76,7 +76,7 @@ class Workspace:
         argv = [*environment({"COLT_LLVM_PREFIX": str(self.toolchain.prefix), **variables}), *self.command(command)]
         done = process.run(argv, cwd=self.tree, limits=process.Limits(wall_seconds=_SECONDS))
         if done.status:
-            raise failure(self.project.name, self.command(command), done)
+            raise failure(self.project.name, self.command(command), done, self.folder.parent)
         return done
 
     def objects(self) -> dict[str, str]:
@@ -98,7 +98,7 @@ class Workspace:
         limits = process.Limits(wall_seconds=_RUN_SECONDS)
         done = process.run([*environment({}), *self.project.run], cwd=self.tree, limits=limits)
         if done.status:
-            raise failure(self.project.name, self.project.run, done)
+            raise failure(self.project.name, self.project.run, done, self.folder.parent)
         digest = hashlib.sha256(done.stdout)
         for output in self.project.outputs:
             digest.update((self.tree / output).read_bytes())
@@ -128,11 +128,13 @@ def environment(variables: Mapping[str, str]) -> list[str]:
     return ["env", *unset, "LC_ALL=C", *(f"{name}={value}" for name, value in variables.items())]
 
 
-def failure(name: str, command: Sequence[str], done: process.Completed) -> StepFailed:
-    """One line: the command, how it ended, and the last thing that it said."""
+def failure(name: str, command: Sequence[str], done: process.Completed, folder: Path) -> StepFailed:
+    """One line: the command, how it ended, and the last thing that it said. All of that is left in ``folder``."""
+    report = folder / "failed.txt"
+    report.write_bytes(f"{shlex.join(command)}\n\n".encode() + done.stdout + done.stderr)
     lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
     said = f" ({lines[-1].strip()[:200]})" if lines else ""
-    return StepFailed(f"{name}: {shlex.join(command)}: {done.describe_status()}{said}")
+    return StepFailed(f"{name}: {shlex.join(command)[:80]}: {done.describe_status()}{said}; see {report}")
 
 
 def _sha256(path: Path) -> str:

@@ -182,8 +182,9 @@ def test_flags_of_the_surroundings_do_not_reach_the_build(setting: Setting, monk
 
 def test_a_failing_command_is_named_with_what_it_said_last(setting: Setting) -> None:
     test = ("sh", "-c", "echo first >&2; echo wrong result >&2; exit 3")
-    with pytest.raises(StepFailed, match=r"^toy: sh -c .*: exit status 3 \(wrong result\)$"):
+    with pytest.raises(StepFailed, match=r"^toy: sh -c .*: exit status 3 \(wrong result\); see \S+failed\.txt$"):
         projects_steps.plain(changed(setting, test=test), {})
+    assert "first\nwrong result\n" in (setting.folder / "failed.txt").read_text()
 
 
 def test_a_clean_that_leaves_objects_is_refused(setting: Setting) -> None:
