@@ -66,7 +66,7 @@ def tune_project(
         try:
             project = set_up(root, toolchain, options, scratch, report)
         except NothingCompiled:
-            if not options.stale_only or stale(root, toolchain):
+            if not options.stale_only or any(not unit.gone for unit in stale(root, toolchain)):
                 raise
             return nothing_to_do(options, run_directory, time.monotonic() - began)
         judge = judge_of(project, tune_options(options, options.seconds))

@@ -153,7 +153,7 @@ def _find_earlier(project: Project) -> None:
         except RecipeError as error:
             project.notes.append(str(error))
             continue
-        recipe = choose(recipes, root, flags, project.toolchain.major)
+        recipe = choose(recipes, root, flags, project.toolchain.major, triple=project.toolchain.triple)
         if logged.recipe and isinstance(recipe, UnitRecipe):
             project.earlier[output] = recipe
             project.relinker.objects[output] = output.read_bytes()
