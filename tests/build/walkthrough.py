@@ -86,7 +86,9 @@ def commands(section: str) -> list[str]:
 class Project:
     """main.c, work.c and input.txt in ``folder``; what is typed there finds colt-llvm first on PATH."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **variables: str) -> None:
+        """variables: of the environment of everything that is typed."""
+        self._variables = variables
         self.folder = folder / "project"
         self.folder.mkdir()
         self._tools = folder / "bin"
@@ -108,8 +110,9 @@ class Project:
         unwanted = ("COLT_", "MAKE", "MFLAGS", "CC", "CXX", "CFLAGS", "CCACHE_", "CMAKE_", "DESTDIR")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
         environment["PATH"] = os.pathsep.join([str(self._tools), str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment |= {**self._variables, **variables}
         done = subprocess.run(
-            ["sh", "-c", command], cwd=self.folder, env={**environment, **variables}, stdin=subprocess.DEVNULL,
+            ["sh", "-c", command], cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240,
         )  # fmt: skip
         assert done.returncode == status, f"{command}: exit status {done.returncode}\n{done.stdout}"
