@@ -38,6 +38,7 @@ class Settings:
     """The variables, read once.
 
     plain: something is set that a recipe's steps cannot follow. cache, temporary: folders; cache may be empty.
+    python_path: folders of PYTHONPATH, which is meant for the build's own programs.
     """
 
     __slots__ = (
@@ -49,6 +50,7 @@ class Settings:
         "log",
         "plain",
         "prefix",
+        "python_path",
         "started",
         "strict",
         "temporary",
@@ -62,6 +64,7 @@ class Settings:
         self.log = environment.get(LOG, "")
         self.plain = any(name in environment for name in _MORE_OUTPUT)
         self.started = [place for place in environment.get(STARTED, "").split(os.pathsep) if place]
+        self.python_path = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
         self.temporary = environment.get("TMPDIR", "") or "/tmp"
         home = environment.get("HOME", "")
         self.cache = environment.get("XDG_CACHE_HOME", "") or (home and os.path.join(home, ".cache"))

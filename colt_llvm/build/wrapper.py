@@ -2,7 +2,8 @@
 
 Whatever this does not understand goes to clang with the same words, by ``exec``: the same process, streams, signals
 and exit status. A build calls this for every file, so on that way little more than ``os`` and ``sys`` is imported.
-Whatever goes wrong here is said in one line, and clang compiles as asked.
+Whatever goes wrong here is said in one line, and clang compiles as asked. What cannot be helped is a PYTHONHOME of
+another Python, or a PYTHONPATH with modules named as Python's own first ones (os, re, site).
 
 ccache sees neither recipes nor what they depend on. ``--colt-identity [FOLDER]`` prints one line that changes with
 them (see ``identity``): CCACHE_COMPILERCHECK="%compiler% --colt-identity".
@@ -39,6 +40,9 @@ def main(words: list[str], cxx: bool) -> int:
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # end as a compiler does, without a traceback
     settings = Settings()
+    if settings.python_path:
+        # No json.py of the build's in place of Python's. What was imported until here was in danger already.
+        sys.path[:] = [folder for folder in sys.path if folder not in settings.python_path]
     clang = settings.compiler(cxx)
     if clang is None:
         say("no clang of version 16 to 22 was found; install one, or name its folder with COLT_LLVM_PREFIX")
