@@ -6,28 +6,33 @@ The user's tree is never touched: a candidate that is left behind there would be
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from colt_llvm.build.archive import archive_bytes, read_archive
 from colt_llvm.build.learn import Link
+from colt_llvm.build.link_words import named_files, with_output
 from colt_llvm.errors import CompileError, UsageError
 
-_AR_MAGIC = b"!<arch>\n"
 _LINK_SECONDS = 300
+_with_output = with_output
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the link command takes an object from: a word of it, or the member of an archive that a word names."""
+    """Where the link command takes an object from: a word of it, or the member of an archive that a word names.
+
+    number: of several members of that name, how many come before it.
+    """
 
     word: int
     archive: Path | None = None
     member: str = ""
+    number: int = 0
 
 
 @dataclass
@@ -38,7 +43,6 @@ class Relinker:
     link: Link
     places: Mapping[Path, Place]
     objects: dict[Path, bytes] = field(default_factory=dict)
-    _number: Iterator[int] = field(default_factory=count)
 
     @staticmethod
     def of(clang: str, link: Link, outputs: Mapping[Path, bytes]) -> Relinker:
@@ -49,36 +53,47 @@ class Relinker:
         """How many objects of the program were there before: none of ``outputs``, by place or by content."""
         contents = set(outputs.values())
         rest = 0
-        for _, file in _files(self.link):
+        for file in dict(_by_file(self.link)):
             if file.suffix == ".o":
                 rest += file not in outputs
             else:
-                rest += sum(data not in contents for _, data in members(file))
+                rest += sum(member.data not in contents for member in read_archive(file))
         return rest
 
     def make(self, output: Path, replaced: Mapping[Path, bytes] | None = None, extra: Sequence[str] = ()) -> Path:
         """Link to ``output`` with ``objects`` and ``replaced``; ``extra`` words at the end. Raises CompileError."""
         objects = {**self.objects, **(replaced or {})}
         words = list(self.link.command.words)
+        # What is named twice is replaced twice: else the linker might take the old object from the second one.
+        named = dict(_by_file(self.link))
+        archives: dict[Path, dict[tuple[str, int], bytes]] = {}
         with TemporaryDirectory(prefix="colt-") as folder:
-            archives: dict[int, Path] = {}
             for number, (path, data) in enumerate(sorted(objects.items())):
                 place = self.places[path]
-                if place.archive is None:
-                    copy = Path(folder) / f"{number}-{path.name}"
-                    copy.write_bytes(data)
-                    words[place.word] = str(copy)
+                if place.archive is not None:
+                    archives.setdefault(place.archive, {})[place.member, place.number] = data
                     continue
-                inside = Path(folder) / str(number)
-                inside.mkdir()
-                (inside / place.member).write_bytes(data)
-                if place.word not in archives:
-                    archives[place.word] = Path(folder) / f"{place.word}-{place.archive.name}"
-                    shutil.copyfile(place.archive, archives[place.word])
-                    words[place.word] = str(archives[place.word])
-                self._call(["ar", "r", str(archives[place.word]), str(inside / place.member)])
-            self._call([self.clang, *_with_output(words, output), *extra])
+                copy = Path(folder) / f"{number}-{path.name}"
+                copy.write_bytes(data)
+                for index in named.get(path, [place.word]):
+                    words[index] = str(copy)
+            for number, (archive, inside) in enumerate(sorted(archives.items())):
+                copy = Path(folder) / f"{number}-{archive.name}"
+                self._write_archive(archive, inside, copy)
+                for index in named[archive]:
+                    words[index] = str(copy)
+            self._call([self.clang, *with_output(words, output), *extra])
         return output
+
+    def _write_archive(self, archive: Path, inside: Mapping[tuple[str, int], bytes], copy: Path) -> None:
+        """The archive with some members replaced. ``ar r`` would not do: of one name it reaches only the first."""
+        found = read_archive(archive)
+        copy.write_bytes(
+            archive_bytes(
+                [replace(member, data=inside.get((member.name, member.number), member.data)) for member in found]
+            )
+        )
+        self._call(["ar", "s", str(copy)])
 
     def _call(self, command: Sequence[str]) -> None:
         try:
@@ -96,77 +111,39 @@ def _find_places(link: Link, outputs: Mapping[Path, bytes]) -> Iterator[tuple[Pa
     for path, data in outputs.items():
         by_content.setdefault(data, []).append(path)
     seen: set[Path] = set()
-    for index, file in _files(link):
+    for file, indexes in _by_file(link):
         if file in outputs:
             if file not in seen:
                 seen.add(file)
-                yield file, Place(index)
+                yield file, Place(indexes[0])
             continue
-        for member, data in members(file):
-            # Two units of the same code (an empty one, say) cannot be told apart, and need not be tuned.
-            paths = by_content.get(data, [])
+        for member in read_archive(file):
+            # Two units of the same code (empty ones, say) are told apart by their names, or need not be tuned.
+            paths = by_content.get(member.data, [])
+            if len(paths) > 1:
+                paths = [path for path in paths if path.name == member.name]
             if len(paths) == 1 and paths[0] not in seen:
                 seen.add(paths[0])
-                yield paths[0], Place(index, file, member)
+                yield paths[0], Place(indexes[0], file, member.name, member.number)
+
+
+def _by_file(link: Link) -> list[tuple[Path, list[int]]]:
+    """(file, indexes of the words that name it), in the order of the command."""
+    found: dict[Path, list[int]] = {}
+    for index, file in _files(link):
+        found.setdefault(file, []).append(index)
+    return list(found.items())
 
 
 def _files(link: Link) -> Iterator[tuple[int, Path]]:
-    """(index of the word, file) of each object and archive, ``-lNAME`` by the folders that the command names."""
-    words = link.command.words
-    folders = [word[2:] or following for word, following in zip(words, [*words[1:], ""], strict=True)
-               if word.startswith("-L")]  # fmt: skip
-    for index, word in enumerate(words):
-        if word.startswith("-l") and len(word) > 2:
-            for folder in folders:
-                place = link.directory / folder
-                if (place / f"lib{word[2:]}.so").exists() and "-static" not in words:
-                    break
-                if (place / f"lib{word[2:]}.a").exists():
-                    yield index, Path(os.path.normpath(place / f"lib{word[2:]}.a"))
-                    break
-        elif not word.startswith("-"):
-            yield index, Path(os.path.normpath(link.directory / word))
+    return named_files(link.command.words, link.directory)
 
 
 def members(archive: Path) -> list[tuple[str, bytes]]:
     """(name, content) of an archive's members whose name is there once; nothing for another kind of file."""
-    try:
-        data = archive.read_bytes()
-    except OSError:
-        return []
-    if not data.startswith(_AR_MAGIC):
-        return []
-    found: list[tuple[str, bytes]] = []
-    names, position = b"", len(_AR_MAGIC)
-    while position + 60 <= len(data):
-        name, size = data[position : position + 16].rstrip(), int(data[position + 48 : position + 58])
-        content = data[position + 60 : position + 60 + size]
-        if name == b"//":
-            names = content
-        elif name.startswith(b"/") and name[1:].isdigit():
-            start = int(name[1:])
-            found.append((names[start : names.index(b"/\n", start)].decode("utf-8", "replace"), content))
-        elif name not in (b"/", b"/SYM64/"):
-            found.append((name.removesuffix(b"/").decode("utf-8", "replace"), content))
-        position += 60 + size + size % 2
-    every = [name for name, _ in found]
-    return [(name, content) for name, content in found if every.count(name) == 1]
-
-
-def _with_output(words: list[str], output: Path) -> list[str]:
-    """The same words with another output, and without a map file or the like that would be written in the tree."""
-    kept, index = [], 0
-    while index < len(words):
-        if words[index] == "-o":
-            index += 2
-            continue
-        # Symbols change no code, and a profile needs them.
-        if words[index].startswith("-Wl,-Map") or words[index] in ("-s", "-Wl,-s", "-Wl,--strip-all"):
-            index += 1
-            continue
-        kept.append(words[index])
-        index += 1
-    return [*kept, "-o", str(output)]
+    found = read_archive(archive)
+    every = Counter(member.name for member in found)
+    return [(member.name, member.data) for member in found if every[member.name] == 1]
 
 
 def find_program(links: Sequence[Link], command: Sequence[str], directory: Path) -> tuple[Link, tuple[str, ...]]:
