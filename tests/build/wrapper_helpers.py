@@ -28,7 +28,8 @@ FILES = {
     "inc/util.h": "#pragma once\n#define BASE 40\n",
     "config.h": "#define CONFIGURED 1\n",
     "configured.c": "#ifndef CONFIGURED\n#error config.h is not included\n#endif\nint c(int x) { return x + 1; }\n",
-    "warn.c": "static int unused(void) { return 1; }\nint w(int x) { int y; int s = 1; for (int i = 0; i < x; i++) s *= i + x; "
+    "warn.c": "static int unused(void) { return 1; }\n"
+    "int w(int x) { int y; int s = 1; for (int i = 0; i < x; i++) s *= i + x; "
     "if (x = s) return 3; return x; }\n",
     "bad.c": "int f(int x) { return x +; }\nint g(void) { return undeclared; }\n",
     "missing.c": '#include "no-such-header.h"\nint f(void) { return 1; }\n',
