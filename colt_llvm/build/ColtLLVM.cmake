@@ -97,7 +97,8 @@ if(_colt_missing)
 elseif(COLT_RUN STREQUAL "")
   _colt_refuse(colt-tune "COLT_RUN is not set; type cmake -DCOLT_RUN=\"build/prog input.txt\" ${CMAKE_BINARY_DIR}")
 else()
-  # As one word that a shell would take apart again. What is built already cannot be learned from: all is built anew.
+  # As one word that a shell would take apart again. What is not compiled cannot be learned from: all is built anew, and
+  # not by ccache.
   set(_colt_words "")
   foreach(_colt_word IN LISTS _colt_build ITEMS --clean-first --parallel "${_colt_cores}")
     string(REPLACE "'" "'\\''" _colt_word "${_colt_word}")
@@ -105,7 +106,7 @@ else()
   endforeach()
   add_custom_target(colt-tune
     COMMAND ${_colt_env} "${CMAKE_COMMAND}" -DCOLT_DISABLE=OFF "${CMAKE_BINARY_DIR}"
-    COMMAND ${_colt_env} "${COLT_LLVM}" tune --build "${_colt_words}" --run "${COLT_RUN}" ${COLT_FLAGS}
+    COMMAND ${_colt_env} CCACHE_DISABLE=1 "${COLT_LLVM}" tune --build "${_colt_words}" --run "${COLT_RUN}" ${COLT_FLAGS}
     WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
     USES_TERMINAL VERBATIM)
 endif()

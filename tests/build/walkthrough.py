@@ -88,7 +88,7 @@ class Project:
 
     def __init__(self, folder: Path, **variables: str) -> None:
         """variables: of the environment of everything that is typed."""
-        self._variables = variables
+        self._variables = {"CCACHE_DIR": str(folder / "ccache"), **variables}
         self.folder = folder / "project"
         self.folder.mkdir()
         self._tools = folder / "bin"
