@@ -118,5 +118,13 @@ def test_finds_the_symbols_that_assembly_names(toolchain: Toolchain) -> None:
     )
     whole = 'int target(void); __asm__(".globl alias\\n.set alias, target"); int target(void) { return 1; }'
     none = 'int x; void f(void) { __asm__ volatile("nop"); x++; }'
-    found = named_in_assembly(toolchain.library, [bitcode(toolchain, source) for source in (inline, whole, none)])
-    assert found == [("counter",), ("target",), ()]
+    others = 'void g(void) { __asm__ volatile("call up; call counter"); }'
+    sources = (inline, whole, none, others)
+    found = named_in_assembly(toolchain.library, [bitcode(toolchain, source) for source in sources])
+    assert found == [("counter",), ("target",), (), ("up",)]
+
+
+def test_a_name_that_the_source_gives_to_the_assembler_counts_as_it_is_linked(toolchain: Toolchain) -> None:
+    data = bitcode(toolchain, 'int renamed(void) __asm__("plain"); int renamed(void) { return 1; }')
+    assert merge(toolchain.library, [data], ["plain"]).kept == ("plain",)
+    assert merge(toolchain.library, [data], ["renamed"]).kept == ()

@@ -17,6 +17,7 @@ import sys
 
 from colt_llvm.build.settings import LEVELS, Settings
 from colt_llvm.build.speak import say
+from colt_llvm.build.whole_look import near_a_program
 
 #: As in options.SUFFIXES, for a look that costs nothing.
 _SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".c++", ".C", ".CPP", ".cp")
@@ -72,10 +73,16 @@ def _ours(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | 
         plain = expand(words, ".")
         forced = with_level(plain, settings.level)
         words = words if forced == plain else forced
-    elif not settings.disabled and not settings.plain and _may_have_a_recipe(words, cxx):
-        from colt_llvm.build.tuned import compile_tuned
+    elif not settings.disabled and not settings.plain:
+        status = None
+        if _may_have_a_recipe(words, cxx):
+            from colt_llvm.build.tuned import compile_tuned
 
-        status = compile_tuned(clang, words, cxx, settings)
+            status = compile_tuned(clang, words, cxx, settings)
+        if not status and near_a_program(words):
+            from colt_llvm.build.whole_build import take_part
+
+            status = take_part(clang, words, cxx, settings, status)
         if status is not None:
             return status
     if settings.log:

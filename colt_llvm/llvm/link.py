@@ -78,9 +78,9 @@ def merge(
 def named_in_assembly(
     library: Path, bitcodes: Sequence[bytes], limits: process.Limits = DEFAULT_LIMITS
 ) -> list[tuple[str, ...]]:
-    """For each module: which of its own symbols its assembly may name, where a linker of modules does not see it.
+    """For each module: which symbols its assembly may name, its own or other modules', unseen by whoever links them.
 
-    A symbol may then be renamed or removed, and the assembly means another one. Raises InvalidIR, PassCrashed.
+    Such a symbol may be renamed or removed, and the assembly then means another one. Raises InvalidIR, PassCrashed.
     """
     with TemporaryDirectory(prefix="colt-") as folder:
         answer = _ask(library, {"task": "assembly", "inputs": _write(folder, bitcodes)}, Path(folder), limits)
@@ -175,17 +175,28 @@ def _globals(module: Module) -> Iterator[tuple[int, str, bool]]:
         value = getattr(call, f"LLVMGetFirst{kind}")(module.handle)
         while value:
             name = call.LLVMGetValueName2(value, byref(c_size_t())).decode("utf-8", "surrogateescape")
-            yield value, name, kind == "GlobalAlias"
+            # What the source names itself (asm("name")) has this before it.
+            yield value, name.removeprefix("\x01"), kind == "GlobalAlias"
             value = getattr(call, f"LLVMGetNext{kind}")(value)
 
 
-def _named_in_assembly(library: Library, bitcode: bytes) -> list[str]:
-    with Module.parse(library, bitcode) as module:
-        length = c_size_t()
-        pointer = library.call.LLVMGetModuleInlineAsm(module.handle, byref(length))
-        text = string_at(pointer, length.value).decode("utf-8", "replace") if length.value else ""
-        inline = [_ESCAPED.sub(" ", part) for part in _INLINE_ASSEMBLY.findall(module.text())]
-        return sorted(set(_IDENTIFIER.findall("\n".join([text, *inline]))) & {name for _, name, _ in _globals(module)})
+def _named_in_assembly(library: Library, inputs: Sequence[bytes]) -> list[list[str]]:
+    words, own, shared = [], [], set()
+    for bitcode in inputs:
+        with Module.parse(library, bitcode) as module:
+            words.append(_words_of_assembly(module))
+            own.append({name for _, name, _ in _globals(module)})
+            shared |= {name for value, name, _ in _globals(module)
+                       if library.call.LLVMGetLinkage(value) not in (_INTERNAL, _PRIVATE)}  # fmt: skip
+    return [sorted(found & (names | shared)) for found, names in zip(words, own, strict=True)]
+
+
+def _words_of_assembly(module: Module) -> set[str]:
+    length = c_size_t()
+    pointer = module.library.call.LLVMGetModuleInlineAsm(module.handle, byref(length))
+    whole = string_at(pointer, length.value).decode("utf-8", "replace") if length.value else ""
+    inline = [_ESCAPED.sub(" ", part) for part in _INLINE_ASSEMBLY.findall(module.text())]
+    return set(_IDENTIFIER.findall("\n".join([whole, *inline])))
 
 
 def _main(arguments: Sequence[str]) -> int:
@@ -198,7 +209,7 @@ def _main(arguments: Sequence[str]) -> int:
             Path(order["output"]).write_bytes(bitcode)
             answer: dict[str, Any] = {"kept": kept}
         else:
-            answer = {"named": [_named_in_assembly(library, bitcode) for bitcode in inputs]}
+            answer = {"named": _named_in_assembly(library, inputs)}
     except ColtError as error:
         sys.stderr.write(f"{error}\n")
         return _EXIT_FAILED

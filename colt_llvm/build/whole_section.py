@@ -1,0 +1,105 @@
+"""Bitcode in an object: a section ``.colt.bc`` at its end, which linkers leave out of what they link.
+
+The section is written here and not by objcopy, which a user may not have, and which rewrites the rest of the object.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+NAME = b".colt.bc"
+_HEADER_BYTES, _SECTION_BYTES = 64, 64
+_PROGBITS, _EXCLUDE = 1, 0x80000000
+_MOST_SECTIONS = 0xFF00 - 1  # from there on the count stands elsewhere
+
+
+@dataclass(frozen=True)
+class Carried:
+    """key: of the recipe's member that it was made for. passed: the options of the command. bitcode: unoptimised."""
+
+    key: str
+    passed: tuple[str, ...]
+    bitcode: bytes
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Where the section headers are, and each of them unpacked. names: index of the section of names."""
+
+    order: str
+    headers: list[tuple[int, ...]]
+    names: int
+
+    @property
+    def layout(self) -> str:
+        return f"{self.order}IIQQQQIIQQ"
+
+
+def with_bitcode(data: bytes, carried: Carried) -> bytes | None:
+    """The same object with the section; None where it is no ELF object that this understands."""
+    table = _read_table(data)
+    if table is None or len(table.headers) >= _MOST_SECTIONS:
+        return None
+    names = _content(data, table.headers[table.names])
+    if names is None:
+        return None
+    head = json.dumps({"key": carried.key, "passed": list(carried.passed)}).encode() + b"\n"
+    payload = head + carried.bitcode
+    new_names = names + NAME + b"\0"
+    made = bytearray(data)
+    start = _append(made, payload)
+    names_start = _append(made, new_names)
+    old = table.headers[table.names]
+    headers = list(table.headers)
+    headers[table.names] = (*old[:4], names_start, len(new_names), *old[6:])
+    headers.append((len(names), _PROGBITS, _EXCLUDE, 0, start, len(payload), 0, 0, 1, 0))
+    place = _append(made, b"".join(struct.pack(table.layout, *header) for header in headers))
+    struct.pack_into(f"{table.order}Q", made, 0x28, place)
+    struct.pack_into(f"{table.order}H", made, 0x3C, len(headers))
+    return bytes(made)
+
+
+def carried_by(data: bytes) -> Carried | None:
+    """What ``with_bitcode`` wrote; None where there is none, or where it is damaged."""
+    table = _read_table(data)
+    names = table and _content(data, table.headers[table.names])
+    if table is None or not names:
+        return None
+    for header in table.headers:
+        if names[header[0] : header[0] + len(NAME) + 1] == NAME + b"\0" and (payload := _content(data, header)):
+            head, _, bitcode = payload.partition(b"\n")
+            try:
+                found = json.loads(head)
+                return Carried(str(found["key"]), tuple(map(str, found["passed"])), bitcode)
+            except (ValueError, KeyError, TypeError):
+                return None
+    return None
+
+
+def _read_table(data: bytes) -> _Table | None:
+    """Of a 64-bit relocatable object, which is what clang makes on the processors that are supported."""
+    if data[:4] != b"\x7fELF" or len(data) < _HEADER_BYTES or data[4] != 2 or data[5] not in (1, 2):
+        return None
+    order = "<" if data[5] == 1 else ">"
+    (kind,) = struct.unpack_from(f"{order}H", data, 0x10)
+    (place,) = struct.unpack_from(f"{order}Q", data, 0x28)
+    size, count, names = struct.unpack_from(f"{order}HHH", data, 0x3A)
+    if kind != 1 or size != _SECTION_BYTES or not 0 < names < count or place + count * size > len(data):
+        return None
+    headers = list(struct.iter_unpack(f"{order}IIQQQQIIQQ", data[place : place + count * size]))
+    return _Table(order, headers, names)
+
+
+def _content(data: bytes, header: Sequence[int]) -> bytes | None:
+    start, size = header[4], header[5]
+    return data[start : start + size] if start + size <= len(data) else None
+
+
+def _append(made: bytearray, part: bytes) -> int:
+    made += bytes(-len(made) % 8)
+    start = len(made)
+    made += part
+    return start
