@@ -64,7 +64,7 @@ def _files(folder: str) -> Iterator[tuple[str, str]]:
     while True:
         for place, folders, names in os.walk(os.path.join(folder, _STORE)):
             folders.sort()
-            yield from ((folder, os.path.join(place, name)) for name in sorted(names) if name.endswith(".json"))
+            yield from ((folder, os.path.join(place, name)) for name in sorted(names) if not name.endswith(".tmp"))
         above = os.path.dirname(folder)
         if above == folder:
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -35,7 +34,14 @@ class Scratch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        try:
+            for entry in os.scandir(self._folder):
+                os.unlink(entry)
+            os.rmdir(self._folder)
+        except OSError:  # a pass made a folder; what is seldom is imported then
+            import shutil
+
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
