@@ -3,10 +3,10 @@ PYTHON := .venv/bin/python
 PROGRAM ?= programs/lz77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint bench lock clean demo programs
+.PHONY: help setup test lint bench bench-projects lock clean demo programs
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: clang, LLVM, and .venv
 	@sh tools/setup.sh
@@ -23,7 +23,10 @@ demo: setup ## tune one included program; PROGRAM=programs/NAME picks it
 	.venv/bin/colt-llvm tune $(PROGRAM) $(ARGS)
 
 bench: setup ## measure speed, code size and run time (about two hours, on a quiet machine); writes docs/BENCHMARKS.md
-	for part in speed size runtime control ablation report; do $(PYTHON) -m colt_llvm.bench $$part || exit 1; done
+	for part in speed wrapper size runtime control ablation report; do $(PYTHON) -m colt_llvm.bench $$part || exit 1; done
+
+bench-projects: setup ## three projects of other people, tuned and tested (over an hour; needs apt's packages); ARGS="--only bzip2"
+	$(PYTHON) -m colt_llvm.bench.projects $(ARGS)
 
 programs: setup ## build all included programs with colt-cc into build/programs, and check what they print
 	$(MAKE) -C programs tuned

@@ -84,6 +84,17 @@ def ablation(results: Path, trials: int, seeds: int, preset_name: str, jobs: int
 
 
 @cli.command()
+@click.option("--rounds", default=40, show_default=True)
+@click.pass_obj
+def wrapper(results: Path, rounds: int) -> None:
+    """What colt-cc costs a build, beside clang."""
+    from colt_llvm.bench.wrapper import measure_wrapper
+
+    results.mkdir(parents=True, exist_ok=True)
+    write_json(results / "wrapper.json", measure_wrapper(rounds))
+
+
+@cli.command()
 @click.option("-o", "--output", type=_FOLDER, default=Path("docs/BENCHMARKS.md"), show_default=True)
 @click.pass_obj
 def report(results: Path, output: Path) -> None:

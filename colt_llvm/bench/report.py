@@ -9,20 +9,39 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.bench.ablation_report import ablation_section
+from colt_llvm.bench.projects_report import projects_table
 from colt_llvm.program import included_programs
 
 Result = dict[str, Any]
 
 
 def write_report(results: Path, output: Path) -> None:
-    """Sections whose results are missing say so."""
-    parts = ["# Benchmarks\n", _INTRODUCTION]
+    """A section whose results are missing stays as ``output`` has it; where that has none, it says so."""
+    earlier = _sections(output)
+    parts = []
     parts.append(_speed(_load(results / "speed.json")))
     parts.append(_suite("Code size", _SIZE_TEXT, _all(results / "size"), "size"))
     parts.append(_suite("Run time", _RUNTIME_TEXT, _all(results / "runtime"), "runtime"))
     parts.append(_control(_load(results / "control.json")))
     parts.append(ablation_section(_all(results / "ablation")))
-    output.write_text("\n".join(parts), encoding="utf-8")
+    parts.append(_wrapper(_load(results / "wrapper.json")))
+    parts.append(projects_table(_load(results / "projects.json")))
+    kept = [earlier.get(_title(part), part) if _NOT_MEASURED in part else part for part in parts]
+    output.write_text("\n".join(["# Benchmarks\n", _INTRODUCTION, *kept]), encoding="utf-8")
+
+
+_NOT_MEASURED = "Not measured.\n"
+
+
+def _title(section: str) -> str:
+    return section.partition("\n")[0]
+
+
+def _sections(file: Path) -> dict[str, str]:
+    """Heading -> section of a report that is there already."""
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    parts = [f"## {part}" for part in f"\n{text}".split("\n## ")[1:]]
+    return {_title(part): part if part.endswith("\n") else f"{part}\n" for part in parts}
 
 
 _INTRODUCTION = (
@@ -152,3 +171,21 @@ def _control(result: Result | None) -> str:
             f"{row['rounds']} | {row['noise']:.2%} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _wrapper(result: Result | None) -> str:
+    lines = [
+        "## What colt-cc costs a build\n",
+        "One small file compiled by clang and by colt-cc in turn; median milliseconds, and what is more than clang's.\n",
+    ]
+    if result is None:
+        return "\n".join([*lines, _NOT_MEASURED])
+    lines += ["| way | ms | more than clang |", "|---|---|---|"]
+    lines += [
+        f"| {way} | {milliseconds:.1f} | {milliseconds - result['clang']:.1f} |"
+        for way, milliseconds in result.items()
+        if way not in ("rounds", "python")
+    ]
+    return "\n".join(
+        [*lines, "", f"{result['rounds']:.0f} rounds; python3 alone starts in {result['python']:.1f} ms.\n"]
+    )

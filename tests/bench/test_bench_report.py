@@ -46,7 +46,20 @@ def test_a_program_that_could_not_be_tuned_is_shown(tmp_path: Path) -> None:
 
 
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
-    assert report(tmp_path).count("Not measured.") == 5
+    assert report(tmp_path).count("Not measured.") == 7
+
+
+def test_a_section_that_was_measured_before_stays(tmp_path: Path) -> None:
+    report(tmp_path, result("lz77", 1.1))
+    (tmp_path / "size" / "lz77.json").unlink()
+    write_json(tmp_path / "control.json", {"contests": []})
+    write_report(tmp_path, tmp_path / "out.md")
+    text = (tmp_path / "out.md").read_text()
+    assert "| lz77 | train | 1000 | 909 | 1.1000 |" in text
+    assert "0 of 0 were called improved" in text
+    assert text.count("## Code size") == 1
+    write_report(tmp_path, tmp_path / "out.md")
+    assert (tmp_path / "out.md").read_text() == text
 
 
 def test_every_kind_of_evaluation_has_its_rows_with_ratios(tmp_path: Path) -> None:
