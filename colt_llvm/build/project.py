@@ -8,30 +8,29 @@ the very objects that were proved, the recipes go, and the build is run once mor
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from colt_llvm.baseline import prepare_baseline
 from colt_llvm.build.budget import PROFILE_SHARE, PROOF_SHARE, shares
 from colt_llvm.build.compile import plain_words
 from colt_llvm.build.listing import stale
 from colt_llvm.build.profile import profile_program
+from colt_llvm.build.project_handover import hand_over
+from colt_llvm.build.project_level import at_level
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.project_proof import ProjectProof, judge_of, prove
-from colt_llvm.build.project_recipes import Keeper, build_again, check_build, remove_outdated, run_test, write_recipes
+from colt_llvm.build.project_recipes import remove_outdated
 from colt_llvm.build.project_result import ProjectResult, UnitResult, nothing_to_do
+from colt_llvm.build.project_resume import enter
 from colt_llvm.build.project_search import Searcher, View, tune_options
-from colt_llvm.build.project_setup import NothingCompiled, Project, selected, set_up
-from colt_llvm.build.units import Measured, build_unit, call, same_code, unit_program
-from colt_llvm.errors import ColtError
+from colt_llvm.build.project_setup import NothingCompiled, Project, not_compiled, selected, set_up
+from colt_llvm.build.units import call
+from colt_llvm.build.whole import tune_whole
 from colt_llvm.journal import write_json
-from colt_llvm.measure import section_sizes
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.process import Limits
 from colt_llvm.toolchain import Toolchain
@@ -39,6 +38,8 @@ from colt_llvm.tune.judge import Judge
 
 #: The least that a search of one unit is worth starting for: so many runs of the program, or so many seconds.
 _LEAST_RUNS, _LEAST_SECONDS_TIMED, _LEAST_SECONDS = 60, 15.0, 6.0
+#: What the start of one search takes beside two runs of the program, roughly; and the longest proof of a stopped run.
+_PREPARING_SECONDS, _STOPPED_SECONDS = 2.0, 10.0
 
 
 def tune_project(
@@ -59,8 +60,7 @@ def tune_project(
     """
     began = time.monotonic()
     root = Path(os.path.realpath(root))
-    run_directory.mkdir(parents=True, exist_ok=True)
-    write_json(run_directory / "project.json", {"kind": "colt-llvm project", "version": 1, **options.to_dict()})
+    enter(run_directory, options)
     with TemporaryDirectory(prefix="colt-") as folder:
         scratch = Path(folder)
         try:
@@ -68,10 +68,11 @@ def tune_project(
         except NothingCompiled:
             if not options.stale_only or any(not unit.gone for unit in stale(root, toolchain)):
                 raise
-            return nothing_to_do(options, run_directory, time.monotonic() - began)
+            return nothing_to_do(root.name, options, run_directory, time.monotonic() - began)
+        deadline = time.monotonic() + options.seconds * (1 - PROOF_SHARE if options.timed else 1.0)
         judge = judge_of(project, tune_options(options, options.seconds))
         try:
-            result = _tune(project, judge, scratch, models, run_directory, view, report, stop, began)
+            result = _tune(project, judge, scratch, models, run_directory, view, report, stop, began, deadline)
         finally:
             judge.close()
     write_json(run_directory / "project-result.json", result.to_dict())
@@ -81,25 +82,36 @@ def tune_project(
 def _tune(
     project: Project, judge: Judge, scratch: Path, models: Sequence[ModelSpec] | None, run_directory: Path,
     view: View, report: Callable[[str], None], stop: threading.Event, began: float,
+    deadline: float,
 ) -> ProjectResult:  # fmt: skip
+    """``deadline``: of the searches."""
     options = project.options
+    if options.whole_program:
+        whole = tune_whole(project, judge, scratch, models, run_directory, view, report, stop)
+        if whole is None:
+            return nothing_to_do(project.program, options, run_directory, time.monotonic() - began)
+        together = Made(project, judge, run_directory, whole.units, "as one module", began, stop)
+        return together.result(whole.proof, whole.recipes, whole.notes)
     chosen = {unit.unit.output: unit for unit in selected(project)}
     if not chosen:
-        return nothing_to_do(options, run_directory, time.monotonic() - began)
+        return nothing_to_do(
+            project.program, options, run_directory, time.monotonic() - began, tuple(not_compiled(project))
+        )
     weights, how = _weights(project, judge, scratch, report)
     least = max(_LEAST_SECONDS_TIMED, _LEAST_RUNS * judge.run_seconds) if options.timed else _LEAST_SECONDS
-    searching = options.seconds * (1 - (PROFILE_SHARE + PROOF_SHARE if options.timed else 0.0))
+    searching = max(1.0, deadline - time.monotonic())
     by_name = {str(path): weight for path, weight in weights.items() if path in chosen}
     planned = {Path(path): seconds for path, seconds in shares(by_name, searching, least, options.timed).items()}
     covered = sum(weights[path] for path in planned)
     report(f"{len(planned)} of {len(project.units)} files hold {covered:.0%} of the "
            f"{'run time' if options.timed else 'code'} ({how}); searching")  # fmt: skip
     searcher = Searcher(project, models, run_directory, view, stop, weights)
-    results = searcher.search(planned, time.monotonic() + searching)
+    preparing = _PREPARING_SECONDS + sum(run.wall_seconds for run in judge.expected)
+    results = searcher.search(planned, deadline, preparing)
     if not options.timed:
-        levelled = _at_level(project, results, [chosen[path] for path in chosen], scratch, weights)
-        names = {result.source for result in levelled}
-        results = [result for result in results if result.source not in names] + levelled
+        levelled = at_level(project, results, list(chosen.values()), scratch, weights, stop)
+        outputs = {result.output for result in levelled}
+        results = [result for result in results if result.output not in outputs] + levelled
     if not stop.is_set():
         remove_outdated(project, results)
     changed = [result for result in results if result.outcome == "improved"]
@@ -108,39 +120,14 @@ def _tune(
         return made.result(None, [], [])
     report("proving the whole program, apart from the search")
     tuned = project.relinker.make(judge.folder / "tuned")
-    proof = prove(project, judge, tuned, options.seconds * PROOF_SHARE, int(options.tune.get("seed", 0)))
+    proving = options.seconds * PROOF_SHARE
+    if stop.is_set():  # whoever stops a run wants its result soon
+        proving = min(proving, _STOPPED_SECONDS)
+    proof = prove(project, judge, tuned, proving, int(options.tune.get("seed", 0)))
     if not proof.improved:
         return made.result(proof, [], [])
-    return _hand_over(project, judge, made, proof, scratch, report)
-
-
-def _hand_over(
-    project: Project, judge: Judge, made: Made, proof: ProjectProof, scratch: Path, report: Callable[[str], None]
-) -> ProjectResult:
-    report("writing the recipes, and building again with them")
-    keeper = Keeper(project)
-    units = [unit for unit in project.units if unit.name in {r.source for r in made.units if r.outcome == "improved"}]
-    wrong: list[str] = []
-    try:
-        written = write_recipes(project, made.units, _summary(proof))
-        build = build_again(project, units, scratch)
-        wrong = check_build(project, build, written)
-        if not wrong:
-            program = Path(shutil.copy(project.relinker.link.output, judge.folder / "built"))
-            judge.check(program, thorough=True, core=judge.core)
-            if failed := run_test(project, scratch):
-                wrong = [failed]
-    except (ColtError, OSError) as error:
-        wrong = [" ".join(str(error).split())]
-    except BaseException:
-        keeper.restore()
-        raise
-    if wrong:
-        report("taking the recipes back, and building once more")
-        keeper.restore()
-        build_again(project, units, scratch)
-        return made.result(replace(proof, improved=False), [], [f"{wrong[0]}; the recipes were taken back"])
-    return made.result(proof, written, [])
+    written, wrong = hand_over(project, judge, results, proof, scratch, report)
+    return made.result(proof, written, wrong)
 
 
 @dataclass(frozen=True)
@@ -161,8 +148,9 @@ class Made:
         said = [*project.notes, *(proof.notes if proof else ()), *notes]
         if proof is not None and proof.wrong:
             said.append(f"the program with all recipes does something else: {proof.wrong}; they were not written")
-        renewed = {unit.source for unit in self.units if unit.outcome == "improved"} if recipes else set()
-        stale = [recipe.source for recipe, _ in project.stale.values() if recipe.source not in renewed]
+        units = self.units if improved else tuple(map(_not_used, self.units))
+        renewed = {unit.output for unit in units if unit.outcome == "improved"}
+        stale = {recipe.source for output, (recipe, _) in project.stale.items() if str(output) not in renewed}
         return ProjectResult(
             verdict="improved" if improved else "no improvement found",
             program=project.program,
@@ -173,7 +161,7 @@ class Made:
             as_built=proof.as_built if proof else None,
             as_built_ratio=proof.as_built_ratio if proof else None,
             figures=proof.figures if proof else {},
-            units=self.units,
+            units=units,
             units_of_program=len(project.units),
             profile=self.profile,
             recipes=tuple(os.path.relpath(path, project.root) for path in recipes),
@@ -184,6 +172,10 @@ class Made:
             samples=proof.samples if proof else {},
             notes=tuple(said),
         )
+
+
+def _not_used(unit: UnitResult) -> UnitResult:
+    return replace(unit, outcome="not used") if unit.outcome == "improved" else unit
 
 
 def _weights(
@@ -215,42 +207,3 @@ def _weights(
     if profile.note:
         project.notes.append(f"profile: {profile.note}")
     return {Path(name): weight for name, weight in profile.weights.items() if name}, profile.method
-
-
-def _at_level(
-    project: Project, results: Sequence[UnitResult], units: Sequence[Measured], scratch: Path,
-    weights: Mapping[Path, float],
-) -> list[UnitResult]:  # fmt: skip
-    """For size: units that the build makes larger than the mark does get the mark's own pipeline as their recipe."""
-    if project.as_built is None:
-        return []
-    done = {result.source for result in results if result.outcome in ("improved", "kept")}
-    found = []
-    for unit in units:
-        if unit.name in done or unit.unit.output in project.relinker.objects or not _smaller(unit.mark, unit.object):
-            continue
-        with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:
-            program = unit_program(
-                project.toolchain, unit.unit, project.options.level, Path(folder), project.workloads,
-                project.options.check,
-            )  # fmt: skip
-            pipeline = prepare_baseline(project.toolchain, program, "size").completion.pipeline
-            data = build_unit(project.toolchain, unit.unit, project.options.level, pipeline, Path(folder))
-        if same_code(data, unit.mark):
-            project.relinker.objects[unit.unit.output] = data
-            note = f"its own level is -{unit.unit.command.level or 'O0'}; built at -{project.options.level}"
-            share = weights.get(unit.unit.output, 0.0)
-            found.append(UnitResult(unit.name, share, 0.0, "improved", pipeline=pipeline, note=note))
-    return found
-
-
-def _smaller(a: bytes, b: bytes) -> bool:
-    return section_sizes(a).loaded_bytes < section_sizes(b).loaded_bytes
-
-
-def _summary(proof: ProjectProof) -> dict[str, Any]:
-    """Of the whole program, for the recipes."""
-    found: dict[str, Any] = {"ratio": round(proof.ratio, 6)}
-    if proof.interval is not None:
-        found |= {"low": round(proof.interval.low, 6), "high": round(proof.interval.high, 6)}
-    return found

@@ -67,8 +67,13 @@ def prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: in
     built_bytes = sum(section_sizes(unit.object).loaded_bytes for unit in project.units)
     if not project.options.timed:
         ratio, against = figures["size"][0] / figures["size"][1], built_bytes / figures["size"][1]
-        smaller = ratio > 1 and against > 1
-        return ProjectProof(smaller, ratio, figures, as_built_ratio=against if project.as_built else None)
+        notes = []
+        if ratio <= 1:
+            notes.append(f"all objects together are not smaller than at -{project.options.level}")
+        elif against <= 1:
+            notes.append("all objects together are not smaller than with the build's own flags")
+        as_built_ratio = against if project.as_built else None
+        return ProjectProof(not notes, ratio, figures, as_built_ratio=as_built_ratio, notes=tuple(notes))
     return _time(project, judge_, tuned, seconds, seed, figures)
 
 

@@ -16,18 +16,14 @@ from colt_llvm.build.record import record_unit
 from colt_llvm.build.store import load_recipes, recipe_file, save_recipe
 from colt_llvm.build.store import write_recipes as write_store
 from colt_llvm.build.units import Measured
-from colt_llvm.errors import RecipeError
+from colt_llvm.errors import ColtError, RecipeError, RunDirectoryError
 from colt_llvm.measure import loaded_digest
 
 
 def write_recipes(project: Project, results: Sequence[UnitResult], summary: Mapping[str, Any]) -> list[Path]:
     """One for each unit that was improved. Raises RecipeError where a unit does not give the object that was proved."""
-    units = {unit.name: unit for unit in project.units}
     written = []
-    for result in results:
-        if result.outcome != "improved":
-            continue
-        unit = units[result.source]
+    for unit, result in improved_units(project, results):
         recipe = record_unit(
             project.root, unit.unit, project.toolchain, level=project.options.level,
             objective=project.options.objective, sequence=result.sequence, pipeline=result.pipeline,
@@ -37,6 +33,12 @@ def write_recipes(project: Project, results: Sequence[UnitResult], summary: Mapp
             raise RecipeError(f"{unit.name}: is not built to the same object twice; leave it out with --only")
         written.append(save_recipe(project.root, recipe))
     return written
+
+
+def improved_units(project: Project, results: Sequence[UnitResult]) -> list[tuple[Measured, UnitResult]]:
+    """By the object: one source may be compiled to several."""
+    units = {str(unit.unit.output): unit for unit in project.units}
+    return [(units[result.output], result) for result in results if result.outcome == "improved"]
 
 
 def evidence(project: Project, result: UnitResult, summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,35 +53,54 @@ def evidence(project: Project, result: UnitResult, summary: Mapping[str, Any]) -
 
 def remove_outdated(project: Project, results: Sequence[UnitResult]) -> None:
     """A stale recipe of a unit for which a whole search finds nothing any more has no use, and would stay stale."""
-    units = {unit.name: unit for unit in project.units}
     for result in results:
-        output = units[result.source].unit.output
+        output = Path(result.output)
         if result.outcome == "no improvement found" and output in project.stale:
             recipe, reason = project.stale.pop(output)
             file = Path(recipe_file(str(project.root), recipe.source))
-            write_store(file, [known for known in load_recipes(file) if known.flags != recipe.flags])
+            write_store(file, [known for known in load_recipes(file) if known != recipe])
             project.notes.append(f"{recipe.source}: its recipe was removed ({reason}; nothing better was found now)")
 
 
 def build_again(project: Project, units: Sequence[Measured], scratch: Path) -> Build:
-    """Touch the sources, so that the build makes their objects anew, and run it with recipes."""
-    for unit in units:
-        os.utime(unit.unit.source)
+    """Touch the sources, so that the build makes their objects anew, and run it with recipes. Raises ColtError."""
+    touch(units)
     return run_build(project.options.builds, project.root, project.toolchain, scratch)
 
 
-def check_build(project: Project, build: Build, written: Sequence[Path]) -> list[str]:
-    """What of the tuned build is not as it was proved, one line each."""
-    used = {logged.recipe for logged in build.commands if logged.recipe}
+def touch(units: Sequence[Measured]) -> None:
+    """Raises RunDirectoryError."""
+    for source in {unit.unit.source for unit in units}:
+        try:
+            os.utime(source)
+        except OSError as error:
+            raise RunDirectoryError(
+                f"{source}: cannot be touched ({error.strerror}), so that the build makes it again; "
+                "make the sources your own"
+            ) from None
+
+
+def build_as_before(project: Project, units: Sequence[Measured], scratch: Path) -> str:
+    """Once the recipes were taken back; where that fails, what to do, else nothing."""
+    try:
+        build_again(project, units, scratch)
+    except ColtError as error:
+        return f"the build without the recipes failed ({error}); clean and build once more"
+    return ""
+
+
+def check_build(project: Project, build: Build, units: Sequence[Measured]) -> list[str]:
+    """What of the tuned build is not as it was proved, one line each. units: those with new recipes."""
     found = []
-    for unit in project.units:
-        file = Path(recipe_file(str(project.root), unit.name))
-        if file not in written:
-            continue
-        if str(file) not in used:
-            reason = next((c.note for c in build.commands if c.note and unit.unit.command.source in c.words), "")
-            found.append(f"{unit.name}: the build made it without its recipe" + (f" ({reason})" if reason else ""))
-        elif loaded_digest(unit.unit.output.read_bytes()) != loaded_digest(project.relinker.objects[unit.unit.output]):
+    for unit in units:
+        output = unit.unit.output
+        logged = build.logged.get(output)
+        if logged is None:
+            found.append(f"{unit.name}: the build did not compile it again when it was touched")
+        elif logged.recipe != recipe_file(str(project.root), unit.name):
+            reason = f" ({logged.note})" if logged.note else ""
+            found.append(f"{unit.name}: the build made it without its recipe{reason}")
+        elif loaded_digest(output.read_bytes()) != loaded_digest(project.relinker.objects[output]):
             found.append(f"{unit.name}: the build made another object than the one that was proved")
     return found
 

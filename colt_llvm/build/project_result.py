@@ -16,7 +16,9 @@ class UnitResult:
     """One unit. share: of the run time (or of the code, for size), 0 to 1. seconds: spent on it.
 
     ratio: baseline / tuned, of the whole program's run time with only this unit changed, or of the unit's size.
-    outcome: ``improved``, ``no improvement found``, ``kept`` (an earlier recipe fits) or ``failed``, see note.
+    outcome: ``improved``, ``no improvement found``, ``kept`` (an earlier recipe fits), ``not used`` (something was
+    found, and the program with all that was found is not better, or was taken back) or ``failed``, see note.
+    output: the object that it is compiled to; a source may be compiled to several.
     """
 
     source: str
@@ -29,6 +31,7 @@ class UnitResult:
     sequence: tuple[str, ...] = ()
     pipeline: str = ""
     note: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class ProjectResult:
 
     mark: what the gain is held against. ratio: mark / tuned of the whole program, with its interval where it is timed.
     as_built: the same against the build's own flags, where those are not the mark's.
-    figures: name -> (mark, tuned), of the whole program. recipes: files written.
+    figures: name -> (mark, tuned), of the whole program; where nothing improved, with recipes that are not in use.
+    recipes: files written.
     stale: recipes that could not be renewed.
     """
 
@@ -69,11 +73,13 @@ class ProjectResult:
         return {**asdict(self), "run_directory": str(self.run_directory)}
 
 
-def nothing_to_do(options: ProjectOptions, run_directory: Path, seconds: float) -> ProjectResult:
+def nothing_to_do(
+    program: str, options: ProjectOptions, run_directory: Path, seconds: float, notes: tuple[str, ...] = ()
+) -> ProjectResult:
     """For ``--ci`` where every recipe fits."""
     return ProjectResult(
         verdict="nothing to do",
-        program=run_directory.name,
+        program=program,
         objective=options.objective,
         mark=f"clang -{options.level}",
         ratio=1.0,
@@ -87,4 +93,5 @@ def nothing_to_do(options: ProjectOptions, run_directory: Path, seconds: float) 
         recipes=(),
         run_directory=run_directory,
         elapsed_seconds=seconds,
+        notes=notes,
     )

@@ -14,12 +14,15 @@ from tempfile import TemporaryDirectory
 
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.project_result import UnitResult
+from colt_llvm.build.project_resume import finished_search
 from colt_llvm.build.project_setup import Project
 from colt_llvm.build.units import Measured, build_unit, unit_program
 from colt_llvm.errors import ColtError, UsageError
 from colt_llvm.measure import loaded_digest, section_sizes
 from colt_llvm.models.base import ModelSpec
+from colt_llvm.program import Program
 from colt_llvm.recipe import load_recipe
+from colt_llvm.tune.judge import Linker
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.progress import Progress, TuneResult
 from colt_llvm.tune.tuner import resume, tune
@@ -40,8 +43,11 @@ class Searcher:
     stop: threading.Event
     weights: Mapping[Path, float]
 
-    def search(self, planned: Mapping[Path, float], deadline: float) -> list[UnitResult]:
-        """planned: unit's output -> seconds. What a unit does not use goes to those after it."""
+    def search(self, planned: Mapping[Path, float], deadline: float, preparing: float = 0.0) -> list[UnitResult]:
+        """planned: unit's output -> seconds. What a unit does not use goes to those after it.
+
+        deadline: of time.monotonic. preparing: seconds that each search takes beside its own time.
+        """
         units = {unit.unit.output: unit for unit in self.project.units}
         waiting = list(planned)
         options = self.project.options
@@ -50,16 +56,22 @@ class Searcher:
             while waiting and not self.stop.is_set():
                 left = max(0.0, deadline - time.monotonic())
                 seconds = left * planned[waiting[0]] / sum(planned[path] for path in waiting)
-                results.append(self._unit(units[waiting.pop(0)], max(seconds, 1.0)))
+                results.append(self._unit(units[waiting.pop(0)], max(seconds - preparing, 1.0)))
             return results
+
+        def unless_stopped(path: Path) -> UnitResult | None:
+            seconds = planned[path] * options.jobs - preparing
+            return None if self.stop.is_set() else self._unit(units[path], max(seconds, 1.0))
+
         with ThreadPoolExecutor(options.jobs) as pool:
-            return list(pool.map(lambda path: self._unit(units[path], planned[path] * options.jobs), waiting))
+            return [result for result in pool.map(unless_stopped, waiting) if result is not None]
 
     def _unit(self, unit: Measured, seconds: float) -> UnitResult:
         path, share, began = unit.unit.output, self.weights.get(unit.unit.output, 0.0), time.monotonic()
 
         def result(outcome: str, **changes: object) -> UnitResult:
-            return UnitResult(unit.name, share, time.monotonic() - began, outcome, **changes)  # type: ignore[arg-type]
+            seconds = time.monotonic() - began
+            return UnitResult(unit.name, share, seconds, outcome, output=str(path), **changes)  # type: ignore[arg-type]
 
         earlier = self.project.relinker.objects.pop(path, None)
         try:
@@ -69,7 +81,7 @@ class Searcher:
             if earlier is not None:
                 self.project.relinker.objects[path] = earlier
             return result("failed", note=" ".join(str(error).split()))
-        if data is not None and not (earlier is not None and self._bytes(earlier) <= self._bytes(data)):
+        if data is not None and (earlier is None or self._better(path, earlier, data, made)):
             self.project.relinker.objects[path] = data
             interval = made.interval
             return result(
@@ -81,9 +93,12 @@ class Searcher:
             return result("kept", note="its earlier recipe stays")
         return result("no improvement found", ratio=made.ratio)
 
-    def _bytes(self, data: bytes) -> float:
-        """To compare two recipes of a unit where that needs no timing; a timed program takes the newer one."""
-        return float("inf") if self.project.options.timed else section_sizes(data).loaded_bytes
+    def _better(self, path: Path, earlier: bytes, data: bytes, made: TuneResult) -> bool:
+        """Than what the unit's earlier recipe gives. Times of two days say little, so what each gained then counts."""
+        if not self.project.options.timed:
+            return section_sizes(data).loaded_bytes < section_sizes(earlier).loaded_bytes
+        before = self.project.earlier[path].evidence.get("ratio")
+        return not isinstance(before, int | float) or made.ratio > before
 
     def _tune(self, unit: Measured, seconds: float) -> TuneResult:
         options, project = self.project.options, self.project
@@ -96,13 +111,22 @@ class Searcher:
         def link(objects: Sequence[bytes], place: Path) -> Path:
             return project.relinker.make(place, {path: objects[0]})
 
-        with self.view(f"{unit.name} ({self.weights.get(path, 0.0):.0%}, {seconds:.0f} s)") as progress:
+        title = f"{unit.name} ({self.weights.get(path, 0.0):.0%}, {seconds:.0f} s)"
+        return self.search_program(program, folder, link, seconds, title)
+
+    def search_program(self, program: Program, folder: Path, link: Linker, seconds: float, title: str) -> TuneResult:
+        """One search; what was begun in ``folder`` for the same source goes on. Raises ColtError."""
+        project = self.project
+        trials = project.options.tune.get("trials")
+        if (finished := finished_search(folder, program, project.toolchain, trials)) is not None:
+            return finished
+        with self.view(title) as progress:
             if (folder / "run.json").exists():
                 with contextlib.suppress(UsageError):  # the source has changed: a new search
-                    return resume(folder, project.toolchain, seconds=seconds, on_progress=progress, stop=self.stop,
-                                  linker=link)  # fmt: skip
+                    return resume(folder, project.toolchain, trials=trials, seconds=seconds, on_progress=progress,
+                                  stop=self.stop, linker=link)  # fmt: skip
                 folder = _free(folder)
-            return tune(program, project.toolchain, tune_options(options, seconds), models=self.models,
+            return tune(program, project.toolchain, tune_options(project.options, seconds), models=self.models,
                         run_directory=folder, on_progress=progress, stop=self.stop, linker=link)  # fmt: skip
 
     def _object(self, unit: Measured, made: TuneResult) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 from colt_llvm.build.arguments import normalised
 from colt_llvm.build.compile import Unit
 from colt_llvm.build.learn import Build, run_build
+from colt_llvm.build.listing import stale
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.relink import Relinker, find_program
-from colt_llvm.build.store import UnitRecipe, choose, find_recipe_file, load_recipes
+from colt_llvm.build.store import UnitRecipe, choose, find_recipe_file, load_recipes, machine_of
 from colt_llvm.build.units import Measured, measure_unit, same_code
 from colt_llvm.errors import ColtError, RecipeError, UsageError
 from colt_llvm.measure import compile_cores
@@ -90,14 +91,33 @@ def set_up(
 def selected(project: Project) -> list[Measured]:
     """The units that may be tuned: by ``--only``, and with ``--ci`` those whose recipe is stale."""
     options = project.options
+    for pattern in options.only:
+        if not any(_named(unit, pattern) for unit in project.units):
+            names = sorted({unit.name for unit in project.units})
+            more = ", ..." if len(names) > 5 else ""
+            raise UsageError(
+                f"--only {pattern}: no source of the program is named so; there are {', '.join(names[:5])}{more}"
+            )
     chosen = [
         unit for unit in project.units
-        if not options.only or any(fnmatch(unit.name, pattern) for pattern in options.only)
+        if not options.only or any(_named(unit, pattern) for pattern in options.only)
     ]  # fmt: skip
-    if options.only and not chosen:
-        names = ", ".join(sorted(unit.name for unit in project.units)[:5])
-        raise UsageError(f"--only {options.only[0]}: no source of the program is named so; there are {names}, ...")
     return [unit for unit in chosen if unit.unit.output in project.stale] if options.stale_only else chosen
+
+
+def not_compiled(project: Project) -> list[str]:
+    """Stale recipes that this build did not come to, one line each."""
+    compiled = {unit.source for unit in project.build.units}
+    return [
+        f"{unit.source}: its recipe is stale ({unit.reason}), and this build did not compile it; clean first"
+        for unit in stale(project.root, project.toolchain)
+        if not unit.gone and project.root / unit.source not in compiled
+    ]
+
+
+def _named(unit: Measured, pattern: str) -> bool:
+    """By the path in the project, or by the file's own name."""
+    return fnmatch(unit.name, pattern) or fnmatch(unit.source_name, pattern)
 
 
 def _check_learned(build: Build, options: ProjectOptions) -> None:
@@ -141,22 +161,36 @@ def _measure(
 
 def _find_earlier(project: Project) -> None:
     """Recipes that are there already: what the build used of them is part of the tuned program from the start."""
-    root = str(project.root)
+    root, triple = str(project.root), project.toolchain.triple
+    built: dict[Path, set[tuple[str, ...]]] = {}
+    for built_unit in project.build.units:
+        built.setdefault(built_unit.source, set()).add(tuple(normalised(built_unit.command.flags, root)))
     for unit in project.units:
         output, logged = unit.unit.output, project.build.logged[unit.unit.output]
         found = find_recipe_file(str(unit.unit.source))
         if found is None or found[0] != root:
             continue
-        flags = normalised(unit.unit.command.flags, root)
+        flags = tuple(normalised(unit.unit.command.flags, root))
         try:
-            recipes = load_recipes(found[1])
+            recipes = [recipe for recipe in load_recipes(found[1]) if recipe.machine == machine_of(triple)]
         except RecipeError as error:
             project.notes.append(str(error))
             continue
-        recipe = choose(recipes, root, flags, project.toolchain.major, triple=project.toolchain.triple)
+        recipe = choose(recipes, root, flags, project.toolchain.major, triple=triple)
         if logged.recipe and isinstance(recipe, UnitRecipe):
             project.earlier[output] = recipe
             project.relinker.objects[output] = output.read_bytes()
-        elif recipes:
-            old = next((known for known in recipes if known.flags == tuple(flags)), recipes[0])
-            project.stale[output] = (old, logged.note or str(recipe))
+        elif old := _outdated(recipes, flags, built[unit.unit.source]):
+            reason = recipe if isinstance(recipe, str) else "the build did not use it"
+            project.stale[output] = (old, logged.note or reason)
+
+
+def _outdated(
+    recipes: Sequence[UnitRecipe], flags: tuple[str, ...], built: Collection[tuple[str, ...]]
+) -> UnitRecipe | None:
+    """The recipe that these flags have, else one whose flags nothing is built with any more.
+
+    A source may be compiled several times, and one of them tuned: that one's recipe says nothing of the others.
+    """
+    same = [recipe for recipe in recipes if recipe.flags == flags]
+    return next(iter([*same, *(recipe for recipe in recipes if recipe.flags not in built)]), None)

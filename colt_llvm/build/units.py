@@ -39,6 +39,11 @@ class Measured:
     text: int
 
     @property
+    def source_name(self) -> str:
+        """The file's own name."""
+        return os.path.basename(self.name)
+
+    @property
     def folder_name(self) -> str:
         """A short name of its own for a run directory."""
         digest = hashlib.blake2b(str(self.unit.output).encode(), digest_size=3).hexdigest()

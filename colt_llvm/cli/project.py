@@ -127,6 +127,8 @@ def _print(result: ProjectResult) -> None:
         console.print(table)
     else:
         console.print(f"{result.program}: {result.verdict}", markup=False)
+    if result.figures and not result.improved:
+        console.print("measured with recipes that are not in use:")
     labels = {"runtime": "run time (CPU s)", "size": "loaded bytes of its objects", "program": "loaded bytes, linked"}
     for name, (mark, tuned) in result.figures.items():
         shown = (lambda value: f"{value:.4g}") if name == "runtime" else (lambda value: f"{value:.0f}")
@@ -139,9 +141,9 @@ def _print(result: ProjectResult) -> None:
         )
     if result.as_built_ratio is not None:
         console.print(f"against the build with its own flags: {result.as_built_ratio:.4f}x")
-    console.print(
-        f"{len(result.units)} of {result.units_of_program} files ({result.profile}), {result.elapsed_seconds:.0f} s"
-    )
+    if result.verdict != "nothing to do":
+        files = f"{len(result.units)} of {result.units_of_program} files ({result.profile})"
+        console.print(f"{files}, {result.elapsed_seconds:.0f} s")
     for unit in result.units:
         if unit.note:
             console.print(f"note: {unit.source}: {unit.note}", markup=False)
