@@ -176,7 +176,7 @@ def _control(result: Result | None) -> str:
 def _wrapper(result: Result | None) -> str:
     lines = [
         "## What colt-cc costs a build\n",
-        "One small file compiled by clang and by colt-cc in turn; median milliseconds, and what is more than clang's.\n",
+        "One small file by clang and by colt-cc in turn; median milliseconds, and what is more than clang's.\n",
     ]
     if result is None:
         return "\n".join([*lines, _NOT_MEASURED])
