@@ -61,10 +61,10 @@ def tune_whole(
     seconds = options.seconds * PROOF_SHARE
     proof = _by_program(project, prove(project, judge, tuned, seconds, int(options.tune.get("seed", 0))))
     if not proof.improved:
-        return WholeResult((replace(unit, outcome="no improvement found"),), proof, (), ())
+        return WholeResult((unit,), proof, (), ())
     written, wrong = hand_over(project, judge, whole, candidate, proof, scratch, report)
     if wrong:
-        return WholeResult((unit,), replace(proof, improved=False), (), (f"{wrong}; the recipe was taken back",))
+        return WholeResult((unit,), replace(proof, improved=False), (), tuple(wrong))
     return WholeResult((unit,), proof, (written,), ())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from colt_llvm import __version__
 from colt_llvm.build.arguments import normalised
 from colt_llvm.build.learn import Build
 from colt_llvm.build.project_proof import ProjectProof
-from colt_llvm.build.project_recipes import build_again, run_test
+from colt_llvm.build.project_recipes import build_again, build_as_before, run_test, touch
 from colt_llvm.build.project_setup import Project
 from colt_llvm.build.whole_link import strip_words
 from colt_llvm.build.whole_prepare import Whole, output_name
@@ -35,7 +36,7 @@ class Candidate:
 def hand_over(
     project: Project, judge: Judge, whole: Whole, candidate: Candidate, proof: ProjectProof,
     scratch: Path, report: Callable[[str], None],
-) -> tuple[Path, str]:  # fmt: skip
+) -> tuple[Path, list[str]]:  # fmt: skip
     """The recipe's file, and what is wrong: then the tree is as before, built once more."""
     file = Path(program_file(str(project.root), output_name(project)))
     before = file.read_bytes() if file.is_file() else None
@@ -51,12 +52,15 @@ def hand_over(
         wrong = " ".join(str(error).split())
     except BaseException:
         _put_back(file, before)
+        with contextlib.suppress(ColtError):
+            touch(whole.units)  # the next build makes them without the recipe
         raise
-    if wrong:
-        report("taking the recipe back, and building once more")
-        _put_back(file, before)
-        build_again(project, whole.units, scratch)
-    return file, wrong
+    if not wrong:
+        return file, []
+    report("taking the recipe back, and building once more")
+    _put_back(file, before)
+    failed = build_as_before(project, whole.units, scratch)
+    return file, [f"{wrong}; the recipe was taken back", *([failed] if failed else [])]
 
 
 def _recipe(project: Project, whole: Whole, candidate: Candidate, proof: ProjectProof) -> ProgramRecipe:

@@ -6,11 +6,14 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colt_llvm.build.compile import Unit
 from colt_llvm.build.options import CODEGEN_LEVEL
-from colt_llvm.build.relink import Place
 from colt_llvm.errors import CompileError
+
+if TYPE_CHECKING:
+    from colt_llvm.build.relink import Place
 
 _PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
 _IR = ("-x", "ir", "-Wno-unused-command-line-argument")
