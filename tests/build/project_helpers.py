@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -19,58 +20,42 @@ import pytest
 from colt_llvm.build.project import tune_project
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.project_result import ProjectResult
+from colt_llvm.build.project_search import Searcher
+from colt_llvm.build.units import Measured, build_unit
 from colt_llvm.program import Workload
 from colt_llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.tune.progress import TuneResult
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Two files of which each can be made smaller than clang -Oz makes it.
+#: Each of the two files holds a loop that is unrolled because it says so, at -Oz too: without that it is smaller.
 FILES = {
     "parts.h": """
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-typedef struct { char name[16]; int weight; int kind; } Part;
-unsigned mix(unsigned h, const unsigned char *s, int n);
-int weight(int x);
-unsigned fold(const Part *p, int n);
+unsigned fold(const unsigned *values, unsigned start);
 """,
     "fold.c": """
 #include "parts.h"
-unsigned mix(unsigned h, const unsigned char *s, int n) {
-    for (int i = 0; i < n; i++) { h ^= s[i]; h *= 16777619u; }
-    return h;
-}
-int weight(int x) { unsigned s = 0; for (int i = 0; i < x; i++) s += (unsigned)(i * x) ^ (s >> 3); return (int)s; }
-unsigned fold(const Part *p, int n) {
-    unsigned sum = 2166136261u;
-    for (int i = 0; i < n; i++) switch (p[i].kind) {
-        case 0: sum += 3; break;
-        case 1: sum ^= 77; break;
-        case 2: sum *= 5; break;
-        case 3: sum -= (unsigned)i; break;
-        default: sum = mix(sum, (const unsigned char *)p[i].name, (int)strlen(p[i].name));
-    }
+unsigned fold(const unsigned *values, unsigned start) {
+    unsigned sum = start;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 24; i++) sum = (sum ^ values[i]) * 16777619u + (sum >> 7);
     return sum;
 }
 """,
     "main.c": """
 #include "parts.h"
-static int compare(const void *a, const void *b) {
-    const Part *p = a, *q = b;
-    return p->weight < q->weight ? -1 : p->weight > q->weight;
+static unsigned values[24];
+static void fill(unsigned seed) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 24; i++) { seed = seed * 1103515245u + 12345u; values[i] = seed >> 16; }
 }
 int main(int argc, char **argv) {
-    int n = argc > 1 ? atoi(argv[1]) : 20;
-    Part parts[64];
-    for (int i = 0; i < 64; i++) {
-        snprintf(parts[i].name, sizeof parts[i].name, "p%d", i * 7 % 64);
-        parts[i].weight = weight(i + n);
-        parts[i].kind = (int)((unsigned)parts[i].weight % 5);
-    }
-    qsort(parts, 64, sizeof parts[0], compare);
-    printf("sum %u\\n", fold(parts, 64));
-    printf("%s %d\\n", parts[0].name, parts[0].weight);
+    int rounds = argc > 1 ? atoi(argv[1]) : 20;
+    unsigned sum = 1;
+    for (int i = 0; i < rounds; i++) { fill(sum); sum = fold(values, sum); }
+    printf("sum %u\\n", sum);
     return 0;
 }
 """,
@@ -86,6 +71,10 @@ clean:
 \trm -f *.o prog
 """,
 }  # fmt: skip
+
+
+#: Smaller code than clang -Oz makes of each of them: nothing is unrolled.
+SMALLER = "function(sroa,instcombine<no-verify-fixpoint>,simplifycfg)"
 
 
 @cache
@@ -163,3 +152,38 @@ def tune_here(
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     return write(tmp_path / "project", FILES)
+
+
+def found(pipeline: str, ratio: float = 1.5, *, interrupted: bool = False) -> TuneResult:
+    """What a search ends with: this pipeline, or with an empty one nothing."""
+    return TuneResult(
+        verdict="improved" if pipeline else "no improvement found", program="", objective="size", baseline="clang -Oz",
+        ratio=ratio if pipeline else 1.0, interval=None, sequence=("found",) if pipeline else (), pipeline=pipeline,
+        figures={}, found_at_trial=None, found_at_seconds=None, trials=1, distinct=1, elapsed_seconds=0.1, failures={},
+        run_directory=Path(), recipe=Path() if pipeline else None, output=None, interrupted=interrupted,
+    )  # fmt: skip
+
+
+def searches_find(monkeypatch: pytest.MonkeyPatch, finds: Mapping[str, str | TuneResult]) -> list[str]:
+    """Searches are not made: they find the pipeline that is named for the object, else nothing. Objects searched."""
+    searched: list[str] = []
+
+    def search(self: Searcher, unit: Measured, seconds: float) -> TuneResult:
+        searched.append(unit.unit.output.name)
+        what = finds.get(unit.unit.output.name, "")
+        return found(what) if isinstance(what, str) else what
+
+    def build(self: Searcher, unit: Measured, made: TuneResult) -> bytes | None:
+        if not made.improved:
+            return None
+        options = self.project.options
+        with TemporaryDirectory() as folder:
+            return build_unit(self.project.toolchain, unit.unit, options.level, made.pipeline, Path(folder))
+
+    monkeypatch.setattr(Searcher, "_tune", search)
+    monkeypatch.setattr(Searcher, "_object", build)
+    return searched
+
+
+#: Both files get a recipe.
+BOTH = {"main.o": SMALLER, "fold.o": SMALLER}
