@@ -108,7 +108,7 @@ def _is_clang(place: str) -> bool:
     """A name that comes first on PATH may be ourselves, or ccache, or a version that has no recipes."""
     real = os.path.realpath(place)
     name = os.path.basename(real)
-    if "clang" not in name or "colt-c" in name or not os.path.isfile(real):
+    if "clang" not in name or not os.path.isfile(real):
         return False
     major = _major_in_name(real)
     return major is None or major in MAJORS

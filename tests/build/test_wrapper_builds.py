@@ -174,7 +174,11 @@ def test_what_was_remembered_wrongly_is_asked_again(
     if damage == "writable":
         file.chmod(0o666)
     expected = (str(toolchain().library), toolchain().major)
-    assert known.library_of(clang, str(tmp_path)) == expected
+    asked = []
+    with monkeypatch.context() as patch:
+        patch.setattr("colt_llvm.toolchain.toolchain_of", lambda clang: asked.append(clang) or toolchain())
+        assert known.library_of(clang, str(tmp_path)) == expected
+    assert len(asked) == 1
     assert json.loads(file.read_text())["version"] == 1
     monkeypatch.setattr("colt_llvm.toolchain.toolchain_of", refuse)
     assert known.library_of(clang, str(tmp_path)) == expected  # and it is remembered rightly now

@@ -100,7 +100,8 @@ def test_no_content_of_a_recipe_does_more_than_not_fit(folder: Path, changes: di
     said, data = clangs(folder)
     edit(folder, **changes)
     before = set(left_in(folder))
-    assert_clang_after_one_line(folder, call(folder, compiler()), said, data)
+    first = assert_clang_after_one_line(folder, call(folder, compiler()), said, data)
+    assert "internal error" not in first
     assert set(left_in(folder)) == before | {"w.o"}
 
 
