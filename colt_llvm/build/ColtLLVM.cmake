@@ -73,7 +73,8 @@ set(_colt_env "${CMAKE_COMMAND}" -E env --unset=MAKEFLAGS --unset=MAKELEVEL --un
 if(NOT COLT_LLVM)
   set(_colt_missing "colt-llvm is not on PATH; add -DCOLT_LLVM=/path/to/colt-llvm")
 elseif(NOT _colt_ours)
-  set(_colt_missing "this folder has another compiler; make one with cmake -DCMAKE_C_COMPILER=colt-cc -DCMAKE_CXX_COMPILER=colt-c++")
+  set(_colt_missing "this folder has another compiler; make one with cmake -DCMAKE_C_COMPILER=colt-cc \
+-DCMAKE_CXX_COMPILER=colt-c++")
 else()
   set(_colt_missing "")
 endif()

@@ -130,8 +130,10 @@ untuned:
 
 # What is not compiled cannot be learned from: without the stamp everything is built anew, and not by ccache.
 tune:
-	@$(if $(strip $(COLT_RUN)),,$(error COLT_RUN is not set; add a line such as COLT_RUN = ./prog input.txt))rm -f $(COLT_STAMP)
-	CCACHE_DISABLE=1 $(COLT_LLVM) tune --build $(call colt_quote,$(COLT_BUILD)) --run $(call colt_quote,$(COLT_RUN)) $(COLT_FLAGS)
+	@$(if $(strip $(COLT_RUN)),,$(error COLT_RUN is not set; add a line such as COLT_RUN = ./prog input.txt))\
+	    rm -f $(COLT_STAMP)
+	CCACHE_DISABLE=1 $(COLT_LLVM) tune \
+	    --build $(call colt_quote,$(COLT_BUILD)) --run $(call colt_quote,$(COLT_RUN)) $(COLT_FLAGS)
 
 colt-report:
 	@$(COLT_LLVM) recipes
