@@ -130,7 +130,16 @@ def _complete(command: Command, source: str, language: str, targets: list[str]) 
 
 def normalised(flags: Sequence[str], root: str) -> list[str]:
     """Flags as a recipe keeps them: the root by the word ``{root}``, so that another checkout has the same."""
-    return [flag.replace(root, "{root}") for flag in flags]
+    return [_without_root(flag, root) for flag in flags]
+
+
+def _without_root(flag: str, root: str) -> str:
+    """Only whole names: of ``/src``, and not of ``/src2``."""
+    first, *rest = flag.split(root)
+    for part in rest:
+        ends = not part or not (part[0].isalnum() or part[0] in "_.+-")
+        first += ("{root}" if ends else root) + part
+    return first
 
 
 def with_level(words: Sequence[str], level: str) -> list[str]:

@@ -100,7 +100,8 @@ def _leave_to_clang(words: list[str], cxx: bool, reason: str, settings: Settings
 def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -> bytes:
     """Put the object in its place; what clang said."""
     library, major = library_of(clang, settings.cache)
-    recipe = choose(load_recipes(file), root, normalised(unit.command.flags, root), major)
+    flags = normalised(unit.command.flags, root)
+    recipe = choose(load_recipes(file), root, flags, major, triple=os.uname().machine)
     if isinstance(recipe, str):
         raise _Misfit(recipe)
     level = _checked_level(recipe, file)

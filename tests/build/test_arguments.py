@@ -169,3 +169,8 @@ def test_dependencies_are_read_as_make_reads_them(tmp_path: Path) -> None:
 def test_copies_of_tables_agree() -> None:
     assert wrapper._SUFFIXES == options.SUFFIXES
     assert compilation.CODEGEN_LEVEL == options.CODEGEN_LEVEL
+
+
+def test_the_root_is_replaced_where_a_whole_name_is_meant() -> None:
+    flags = ["-DDIR=/src", "-I/src/a", "-DOTHER=/src2", "/src.bak:/src:/srcs"]
+    assert normalised(flags, "/src") == ["-DDIR={root}", "-I{root}/a", "-DOTHER=/src2", "/src.bak:{root}:/srcs"]
