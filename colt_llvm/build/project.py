@@ -60,6 +60,7 @@ def tune_project(
     """
     began = time.monotonic()
     root = Path(os.path.realpath(root))
+    run_directory = Path(os.path.abspath(run_directory))  # clang runs in the units' folders
     enter(run_directory, options)
     with TemporaryDirectory(prefix="colt-") as folder:
         scratch = Path(folder)

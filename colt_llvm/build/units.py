@@ -127,7 +127,6 @@ def call(toolchain: Toolchain, unit: Unit, words: Sequence[str]) -> None:
         [_compiler(toolchain, unit), *words, "-w"], cwd=unit.directory, capture_output=True, stdin=subprocess.DEVNULL
     )
     if done.returncode:
-        raise CompileError(
-            f"{unit.command.source}: does not compile outside of the build; check that the build is complete",
-            done.stderr.decode("utf-8", "replace"),
-        )
+        said = done.stderr.decode("utf-8", "replace")
+        why = next((line for line in said.splitlines() if "error:" in line), f"status {done.returncode}")
+        raise CompileError(f"{unit.command.source}: does not compile outside of the build ({why}); build it anew", said)
