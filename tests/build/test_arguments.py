@@ -54,9 +54,9 @@ def test_words_that_follow_an_option_are_no_inputs() -> None:
 
 
 @pytest.mark.parametrize("option", sorted(options.SEPARATE - {"-o", "-x", "-G", "-arch"}))
-def test_clang_too_takes_the_next_word(option: str) -> None:
+def test_clang_too_takes_the_next_word(option: str, tmp_path: Path) -> None:
     words = ["-###", "-c", "a.c", option, "no-such-value"]
-    done = subprocess.run([toolchain().clang, *words], capture_output=True, text=True)
+    done = subprocess.run([toolchain().clang, *words], capture_output=True, text=True, cwd=tmp_path)
     assert "no such file or directory: 'no-such-value'" not in done.stderr
 
 

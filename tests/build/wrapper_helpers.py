@@ -19,7 +19,7 @@ from colt_llvm.build.store import UnitRecipe, input_digest, save_recipe
 from colt_llvm.toolchain import Toolchain, find_toolchain
 
 #: Other code than clang's own at -O3, whatever the source.
-PIPELINE = "function(mem2reg,instcombine<no-verify-fixpoint>,reg2mem)"
+PIPELINE = "function(mem2reg,instsimplify,reg2mem)"
 
 FILES = {
     "a.c": '#include <stdio.h>\n#include "inc/util.h"\nint half(int);\n'
@@ -117,6 +117,7 @@ def fill(folder: Path, prebuilt: Path | None = None) -> None:
     (folder / "out").mkdir()
     (folder / "protected.o").chmod(0o444)
     (folder / "symlink.o").symlink_to("real.o")
+    (folder / "null").symlink_to("/dev/null")
     (folder / "linked.c").symlink_to("b.c")
     if prebuilt:
         for file in prebuilt.iterdir():
