@@ -154,7 +154,8 @@ def carriers(link: Link) -> list[Found]:
 def existing_files(link: Link) -> list[Path]:
     """Objects, archives and libraries that the command names; those of the system, by -l alone, are not there."""
     files = (file for _, file in named_files(link.command.words, link.directory))
-    return list(dict.fromkeys(file for file in files if file.is_file()))
+    # The program itself may be there, from the link before.
+    return list(dict.fromkeys(file for file in files if file.is_file() and file != link.output))
 
 
 def strip_words(words: Sequence[str]) -> list[str]:

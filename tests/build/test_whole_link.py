@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from wrapper_helpers import toolchain
 
-from colt_llvm.build.whole_link import outside_symbols, read_trace, refused, strip_words, symbols
+from colt_llvm.build.arguments import parse
+from colt_llvm.build.learn import Link
+from colt_llvm.build.whole_link import existing_files, outside_symbols, read_trace, refused, strip_words, symbols
 from colt_llvm.errors import UsageError
 
 
@@ -71,6 +73,13 @@ def test_symbols_outside_are_those_defined_and_those_asked_for_but_not_local_one
     data = (tmp_path / "a.o").read_bytes()
     assert symbols(data) == {"asked", "defined"}
     assert outside_symbols([tmp_path / "a.o"], {data}) == set()
+
+
+def test_the_program_of_the_link_before_is_not_outside(tmp_path: Path) -> None:
+    for name in ("a.o", "prog", "libx.a"):
+        (tmp_path / name).write_bytes(b"")
+    command = parse(["a.o", "-o", "prog", "libx.a", "not-there.o"], False, str(tmp_path))
+    assert existing_files(Link(command, tmp_path)) == [tmp_path / "a.o", tmp_path / "libx.a"]
 
 
 def test_an_object_of_bitcode_alone_is_refused(tmp_path: Path) -> None:
