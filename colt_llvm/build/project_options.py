@@ -10,6 +10,7 @@ from typing import Any
 from colt_llvm.compilation import Level
 from colt_llvm.errors import UsageError
 from colt_llvm.program import Check, Workload
+from colt_llvm.tune.options import TuneOptions
 
 #: For the run time and the size of a project alone: what a whole program's instructions are is not counted here.
 LEVELS: dict[str, Level] = {"runtime": "O3", "balanced": "O3", "size": "Oz"}
@@ -44,8 +45,7 @@ class ProjectOptions:
             raise UsageError('--build: say how the project is built, such as --build "make prog"')
         if not self.workloads:
             raise UsageError('--build: needs --run, such as --run "./prog input.txt"')
-        if not 0 < self.seconds <= 1e6:
-            raise UsageError(f"--time {self.seconds:g}: use a number of seconds above 0")
+        self.unit_options(self.seconds)  # refuses what a search would refuse
         if self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs}: use 1 or more")
         for command in (*self.builds, *(workload.command for workload in self.workloads), self.test):
@@ -54,6 +54,10 @@ class ProjectOptions:
                     f"{shlex.join(command)}: {shell[0]} needs a shell, and none is used; "
                     "use --stdin for input, or write a script"
                 )
+
+    def unit_options(self, seconds: float) -> TuneOptions:
+        """Of the search of one unit."""
+        return TuneOptions(objective=self.objective, seconds=seconds, **self.tune)
 
     @property
     def level(self) -> Level:

@@ -143,7 +143,7 @@ class Searcher:
 
 
 def tune_options(options: ProjectOptions, seconds: float) -> TuneOptions:
-    return TuneOptions(objective=options.objective, seconds=seconds, **options.tune)
+    return options.unit_options(seconds)
 
 
 def _free(folder: Path) -> Path:

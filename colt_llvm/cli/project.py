@@ -90,7 +90,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
         builds=tuple(_words("--build", build) for build in given["builds"]),
         workloads=workloads,
         objective=given["objective"],
-        seconds=given["seconds"] or DEFAULT_SECONDS,
+        seconds=DEFAULT_SECONDS if given["seconds"] is None else given["seconds"],
         only=given["only"],
         jobs=given["jobs"],
         whole_program=given["whole_program"],
