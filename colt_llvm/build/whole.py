@@ -21,12 +21,14 @@ from colt_llvm.build.project_setup import Project
 from colt_llvm.build.whole_handover import Candidate, hand_over
 from colt_llvm.build.whole_make import make_object, replacement
 from colt_llvm.build.whole_prepare import Whole, output_name, prepare_whole
-from colt_llvm.build.whole_store import load_program, program_file, program_misfit
+from colt_llvm.build.whole_store import load_program, program_file, program_misfit, remove_program
 from colt_llvm.errors import ColtError, RecipeError
 from colt_llvm.measure import loaded_digest
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.recipe import load_recipe
 from colt_llvm.tune.judge import Judge
+
+_STOPPED_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,11 @@ def tune_whole(
     report("proving the whole program, apart from the search")
     tuned = project.relinker.make(judge.folder / "tuned")
     seconds = options.seconds * PROOF_SHARE
+    if stop.is_set():  # whoever stops a run wants its result soon
+        seconds = min(seconds, _STOPPED_SECONDS)
     proof = _by_program(project, prove(project, judge, tuned, seconds, int(options.tune.get("seed", 0))))
     if not proof.improved:
-        return WholeResult((unit,), proof, (), ())
+        return WholeResult((unit,), proof, (), () if stop.is_set() else _remove_outdated(project))
     written, wrong = hand_over(project, judge, whole, candidate, proof, scratch, report)
     if wrong:
         return WholeResult((unit,), replace(proof, improved=False), (), tuple(wrong))
@@ -78,6 +82,14 @@ def _fits(project: Project) -> bool:
     except RecipeError:
         return False
     return not program_misfit(recipe, str(project.root), project.toolchain.major, project.toolchain.triple)
+
+
+def _remove_outdated(project: Project) -> tuple[str, ...]:
+    """A stale recipe of a program for which nothing is found any more has no use, and each link would say so."""
+    if _fits(project):
+        return ()
+    remove_program(Path(program_file(str(project.root), output_name(project))))
+    return (f"{project.program}: its program recipe was removed (it was stale, and nothing better was found now)",)
 
 
 def _search(

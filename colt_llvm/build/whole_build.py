@@ -58,7 +58,7 @@ def _compile(clang: str, words: list[str], command: Command, settings: Settings,
         return status
     if status is None:
         keep_streams_open()
-        status = subprocess.call([clang, *words])
+        status = _as_asked([clang, *words])
         _log(settings, words, command.cxx)
     if status == 0:
         try:
@@ -70,6 +70,21 @@ def _compile(clang: str, words: list[str], command: Command, settings: Settings,
             # The object is whole; what it lacks is said when the program is linked.
             if settings.strict and not isinstance(error, _Misfit | ColtError | OSError):
                 raise
+    return status
+
+
+def _as_asked(command: list[str]) -> int:
+    """Its status; a signal that ends us goes to clang too, which removes what it has begun to write."""
+    child = subprocess.Popen(command)
+    try:
+        with endings_raised():
+            status = child.wait()
+    except Ended as ended:
+        child.send_signal(ended.number)
+        child.wait()
+        end_by(ended.number)
+    if status < 0:
+        end_by(-status)
     return status
 
 

@@ -178,6 +178,20 @@ def test_a_recipe_that_fits_leaves_nothing_to_do(tuned: tuple[Path, ProjectResul
     assert tune(root, tmp_path / "run", options(stale_only=True)).verdict == "nothing to do"
 
 
+def test_a_stale_recipe_for_which_nothing_is_found_any_more_is_removed(checkout: Path, tmp_path: Path) -> None:
+    nothing = "int main(void) { return 0; }\n"
+    (checkout / "src/main.c").write_text(nothing)
+    (checkout / "Makefile").write_text(
+        "prog: main.o step.o\n\t$(CC) -o prog main.o step.o\n%.o: src/%.c\n\t$(CC) -Oz -c -o $@ $<\n"
+    )
+    (checkout / "src/step.c").write_text("int began;\n")
+    (checkout / "src/lib.h").unlink()
+    result = tune(checkout, tmp_path / "run", options())
+    assert result.verdict == "no improvement found"
+    assert not (checkout / RECIPE).exists()
+    assert any("was removed" in note for note in result.notes)
+
+
 def test_a_stripped_program_is_stripped_with_the_recipe_too(tmp_path: Path) -> None:
     root = fill(tmp_path / "project")
     result = tune(root, tmp_path / "run", options("LDFLAGS=-s"))
