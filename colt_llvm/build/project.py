@@ -39,7 +39,7 @@ from colt_llvm.tune.judge import Judge
 #: The least that a search of one unit is worth starting for: so many runs of the program, or so many seconds.
 _LEAST_RUNS, _LEAST_SECONDS_TIMED, _LEAST_SECONDS = 60, 15.0, 6.0
 #: What the start of one search takes beside two runs of the program, roughly; and the longest proof of a stopped run.
-_PREPARING_SECONDS, _STOPPED_SECONDS = 2.0, 10.0
+_PREPARING_SECONDS, _STOPPED_SECONDS = 4.0, 10.0
 
 
 def tune_project(
