@@ -53,7 +53,7 @@ def test_words_that_follow_an_option_are_no_inputs() -> None:
     assert command.passed == ["-include", "x.c", "-I", "", "-D", "z.c"]
 
 
-@pytest.mark.parametrize("option", sorted(options.SEPARATE - {"-o", "-x", "-G", "-arch"}))
+@pytest.mark.parametrize("option", sorted(options.SEPARATE - {"-o", "-x", "-G", "-arch", "-dumpdir"}))
 def test_clang_too_takes_the_next_word(option: str, tmp_path: Path) -> None:
     words = ["-###", "-c", "a.c", option, "no-such-value"]
     done = subprocess.run([toolchain().clang, *words], capture_output=True, text=True, cwd=tmp_path)

@@ -34,7 +34,7 @@ CASES = {
     "compiles at -Og": _c("-Og -g -c b.c -o b.o", True),
     "compiles at -Os": _c("-Os -c b.c -o b.o", True),
     "compiles at -Ofast": _c("-Ofast -c b.c -o b.o", True),
-    "compiles at -Ofast with a warning as an error": _c("-Ofast -Werror -c b.c -o b.o"),
+    "compiles at -Ofast with a warning as an error": _c("-Ofast -Werror -c b.c -o b.o", True),
     "takes the last level": _c("-O3 -O0 -O2 -c b.c -o b.o", True),
     "takes the last level though one was fast": _c("-Ofast -O1 -c b.c -o b.o", True),
     "compiles at -O0 after all": _c("-O3 -O0 -c b.c -o b.o"),

@@ -77,7 +77,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Case:
-    """A command of a build. recipe: whether one that was recorded for it is used."""
+    """A command of a build. recipe: whether one that was recorded for it is used, where clang itself succeeds."""
 
     words: Sequence[str]
     recipe: bool = False
