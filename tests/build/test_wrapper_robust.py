@@ -201,7 +201,7 @@ def stand_in(prefix: Path, script: str) -> Path:
     return prefix
 
 
-INTERNAL = "import colt_llvm.build.tuned as tuned\ndef broken(*_): raise TypeError('two\\nlines')\n"
+INTERNAL = "import colt_llvm.build.tuned as tuned\ndef broken(*_, **__): raise TypeError('two\\nlines')\n"
 
 
 @pytest.mark.parametrize("place", ["tuned.compile_tuned", "tuned.parse", "tuned.choose", "tuned.put_in_place"])
