@@ -94,9 +94,12 @@ def test_an_inline_function_is_internal_and_leaves_its_group(toolchain: Toolchai
 
 
 def test_a_group_of_which_one_is_kept_stays_whole(toolchain: Toolchain) -> None:
-    source = "int begin(); inline int &one() { static int x = begin(); return x; } int f() { return one(); }"
+    source = (
+        "int begin(); template <class T> struct S { static int x; }; template <class T> int S<T>::x = begin(); "
+        "int f() { return S<int>::x; }"
+    )
     data = bitcode(toolchain, source, cxx=True)
-    guard, variable = "_ZGVZ3onevE1x", "_ZZ3onevE1x"
+    guard, variable = "_ZGVN1SIiE1xE", "_ZN1SIiE1xE"
     assert merge(toolchain.library, [data], [guard]).kept == (guard, variable)
 
 
