@@ -19,6 +19,7 @@ from tests.build.project_helpers import (
     clang,
     console_script,
     make,
+    options,
     project,
     searches_find,
     toolchain,
@@ -124,6 +125,9 @@ def test_keeps_recipes_for_each_object_of_one_source(tmp_path: Path, monkeypatch
     }  # fmt: skip
     assert result.stale == ()
     assert [recipe.flags for recipe in load_recipes(folder / ".colt" / "fold.c.json")] == [("-fPIC", "-Dfold=other")]
+    make(folder, "clean")
+    ci = tune_here(folder, options(folder, stale_only=True), run_directory=tmp_path / "ci")
+    assert (ci.verdict, ci.stale) == ("nothing to do", ()), "one object's recipe says nothing of the others"
     searches_find(monkeypatch, {"fold.o": SMALLER})
     make(folder, "clean")
     assert tune_here(folder, run_directory=tmp_path / "second").improved
