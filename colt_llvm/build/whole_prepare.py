@@ -72,7 +72,7 @@ def prepare_whole(project: Project, folder: Path, scratch: Path) -> Whole:
     output_name(project)
     link = project.relinker.link
     if reason := refused(link.command.words):
-        raise UsageError(f"--whole-program: {reason} says what others see of the program; {_REMEDY}")
+        raise UsageError(f"--whole-program: does not work with {reason}; {_REMEDY}")
     traced = _trace(project.relinker.clang, link, scratch / "traced")
     every = replace(project, options=replace(project.options, stale_only=False))
     units = _in_order(project, _same_flags(project, selected(every)), traced)
