@@ -55,7 +55,8 @@ def replay(
             files += [source, result]
         command: list[str | Path] = [sys.executable, "-m", __name__, library, str(codegen_level), text, *files]
         try:
-            completed = process.run(command, limits=limits)
+            # In a folder of ours: "python -m" looks for modules in the working folder, and some passes write there.
+            completed = process.run(command, limits=limits, cwd=Path(folder))
         except ProcessTimeout:
             raise PassTimedOut(f"{pipeline}: not done after {limits.wall_seconds:g} s; leave a pass out") from None
         _check(completed, pipeline)

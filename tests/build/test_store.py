@@ -255,3 +255,10 @@ def test_chooses_the_one_for_these_flags(root: Path) -> None:
     assert choose([], str(root), [], 22) == "no recipe is recorded"
     arm = replace(one, triple="aarch64-linux-gnu")
     assert choose([arm, one], str(root), ["-DX=1"], 22, triple="x86_64-linux-gnu") == one
+
+
+def test_an_input_that_became_a_pipe_does_not_hang_the_build(root: Path) -> None:
+    recipe = recipe_for(root)
+    (root / "a.c").unlink()
+    os.mkfifo(root / "a.c")
+    assert misfit(recipe, str(root), recipe.flags, None) == "a.c is no file"
