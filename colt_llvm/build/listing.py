@@ -14,6 +14,7 @@ from typing import Literal
 
 from colt_llvm.build.store import (
     FOLDER,
+    PROGRAMS,
     UnitRecipe,
     all_recipe_files,
     find_recipe_file,
@@ -22,6 +23,13 @@ from colt_llvm.build.store import (
     machine_of,
     misfit,
     write_recipes,
+)
+from colt_llvm.build.whole_store import (
+    ProgramRecipe,
+    all_program_files,
+    load_program,
+    program_misfit,
+    remove_program,
 )
 from colt_llvm.errors import RecipeError
 from colt_llvm.toolchain import Toolchain
@@ -37,6 +45,7 @@ class Entry:
     state: ``fits``; ``stale``, what it was tuned for has changed; ``idle``, it is up to date and cannot be used here
     and now (another kind of processor; a header that the build has yet to make); ``unused``, no build will ever look
     at it; ``damaged``, see reason. reason: in a few words, empty where it fits. source: relative to root.
+    program: for a recipe of a whole program; source is then what is linked.
     """
 
     root: Path
@@ -45,6 +54,7 @@ class Entry:
     state: State
     reason: str = ""
     recipe: UnitRecipe | None = None
+    program: ProgramRecipe | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,23 @@ def entries(root: Path, toolchain: Toolchain | None) -> list[Entry]:
         for recipe in recipes:
             state, reason = _state(place, file, source, recipe, toolchain, digest)
             found.append(Entry(place, file, source, state, reason, recipe))
+    return found + _programs(place, toolchain)
+
+
+def _programs(root: Path, toolchain: Toolchain | None) -> list[Entry]:
+    found = []
+    for file in all_program_files(root):
+        output = str(file.relative_to(root / FOLDER / PROGRAMS))[: -len(".json")]
+        try:
+            recipe = load_program(file)
+        except RecipeError as error:
+            found.append(Entry(root, file, output, "damaged", str(error).removeprefix(f"{file}: ")))
+            continue
+        other = toolchain is not None and recipe.machine != machine_of(toolchain.triple)
+        major, triple = (toolchain.major, toolchain.triple) if toolchain else (None, "")
+        reason = program_misfit(recipe, str(root), major, triple)
+        state: State = "idle" if other else "stale" if reason else "fits"
+        found.append(Entry(root, file, output, state, reason, program=recipe))
     return found
 
 
@@ -98,6 +125,8 @@ def stale(root: Path, toolchain: Toolchain) -> list[StaleUnit]:
     found = []
     for entry in entries(root, toolchain):
         recipe = entry.recipe
+        if entry.program is not None:
+            continue  # renewed with --whole-program
         if recipe is None:
             raise RecipeError(f"{entry.file}: {entry.reason}")
         if entry.state == "stale" or (entry.state == "idle" and recipe.machine == machine_of(toolchain.triple)):
@@ -114,7 +143,10 @@ def removable(found: Sequence[Entry]) -> list[Entry]:
 
 def prune(found: Sequence[Entry]) -> None:
     """Remove those from their files. found: as ``entries`` gave them. Raises RunDirectoryError."""
-    for file in sorted({entry.file for entry in removable(found)}):
+    for entry in removable(found):
+        if entry.program is not None:
+            remove_program(entry.file)
+    for file in sorted({entry.file for entry in removable(found) if entry.program is None}):
         kept = [entry.recipe for entry in found if entry.file == file and entry not in removable(found)]
         write_recipes(file, [recipe for recipe in kept if recipe is not None])
 

@@ -61,7 +61,7 @@ def record_unit(
     if place == os.sep or not source.startswith(place + os.sep):
         raise UsageError(f"{unit.command.source}: lies outside of {place}; tune from a folder that holds it")
     made = make(place, unit, toolchain, level, pipeline)
-    again = make(place, _at_another_moment(unit), toolchain, level, pipeline)
+    again = make(place, at_another_moment(unit), toolchain, level, pipeline)
     if made.digest != again.digest:
         raise RecipeError(
             f"{unit.command.source}: two builds with one recipe differ; where it uses __DATE__, __TIME__ or "
@@ -116,7 +116,8 @@ def recorded_unit(recipe: UnitRecipe, root: str) -> Unit | None:
     return Unit(command, Path(directory)) if command.kind == "compile" else None
 
 
-def _at_another_moment(unit: Unit) -> Unit:
+def at_another_moment(unit: Unit) -> Unit:
+    """The same with another date and time, for a source that puts them into its code."""
     command = copy(unit.command)
     command.passed = [*command.passed, *_MOMENT]
     return Unit(command, unit.directory)

@@ -17,6 +17,8 @@ from typing import Any
 from colt_llvm.errors import RecipeError, RunDirectoryError
 
 FOLDER = ".colt"
+#: In it, the recipes of whole programs (see ``whole_store``): no source is called so.
+PROGRAMS = "whole-program"
 KIND = "colt-llvm unit recipes"
 VERSION = 1
 _DIGEST_BYTES = 16
@@ -136,9 +138,10 @@ def write_recipes(path: Path, recipes: Sequence[UnitRecipe]) -> None:
 
 
 def all_recipe_files(root: Path) -> Iterator[Path]:
-    """In the order of their names."""
+    """Of single sources, in the order of their names."""
     folder = root / FOLDER
-    yield from sorted(path for path in folder.rglob("*.json") if path.is_file()) if folder.is_dir() else ()
+    found = sorted(path for path in folder.rglob("*.json") if path.is_file()) if folder.is_dir() else []
+    yield from (path for path in found if path.relative_to(folder).parts[0] != PROGRAMS)
 
 
 def input_digest(path: str | Path) -> str:

@@ -34,7 +34,11 @@ def verify(found: Sequence[Entry], toolchain: Toolchain) -> Iterator[Verified]:
     Builds in temporary folders. What clang says about a source goes to standard error.
     """
     for entry in found:
-        if entry.state == "idle":
+        if entry.program is not None:
+            if entry.state in ("fits", "idle"):
+                why = "a whole program is checked where it is linked; build with COLT_STRICT=1"
+                yield Verified(entry, "unverified", entry.reason or why)
+        elif entry.state == "idle":
             yield Verified(entry, "unverified", entry.reason)
         elif entry.state == "fits" and entry.recipe is not None:
             outcome, detail = _compare(entry.recipe, str(entry.root), toolchain)

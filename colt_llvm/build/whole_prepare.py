@@ -17,7 +17,7 @@ from colt_llvm.build.compile import front_end_words, inputs_in, read_dependencie
 from colt_llvm.build.learn import Link
 from colt_llvm.build.link_words import with_output
 from colt_llvm.build.project_setup import Project, selected
-from colt_llvm.build.record import _at_another_moment
+from colt_llvm.build.record import at_another_moment
 from colt_llvm.build.relink import Place
 from colt_llvm.build.store import input_digest
 from colt_llvm.build.units import Measured, call, codegen_flags
@@ -155,7 +155,7 @@ def _fronts(project: Project, units: Sequence[Measured], scratch: Path) -> list[
             bitcode, again, dependencies = (Path(name) / part for part in ("a.bc", "b.bc", "a.d"))
             try:
                 call(project.toolchain, silent, front_end_words(silent, level, bitcode, dependencies))
-                call(project.toolchain, silent, front_end_words(_at_another_moment(silent), level, again, dependencies))
+                call(project.toolchain, silent, front_end_words(at_another_moment(silent), level, again, dependencies))
             except CompileError as error:
                 return _Front(unit, why_not=str(error))
             data = bitcode.read_bytes()

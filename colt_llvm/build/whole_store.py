@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.build.store import FOLDER, input_digest, machine_of
+from colt_llvm.build.store import FOLDER, PROGRAMS, input_digest, machine_of
 from colt_llvm.errors import RecipeError, RunDirectoryError
 
-PROGRAMS = "whole-program"
 KIND = "colt-llvm program recipe"
 VERSION = 1
 _DIGEST_BYTES = 16

@@ -126,6 +126,7 @@ def _print_list(found: Sequence[Entry], folder: Path) -> None:
         row = _row(entry)
         state = f"{entry.state}: {entry.reason}" if entry.reason else entry.state
         flags = shlex.join(row["flags"]) or "-"
+        flags = f"{len(entry.program.members)} files as one" if entry.program else flags
         short = flags if len(flags) <= _FLAGS_WIDTH else f"{flags[: _FLAGS_WIDTH - 3]}..."
         age = _age(row["age_days"])
         lines.append((_path(entry), row["objective"] or "-", _gain(row), age, row["llvm"] or "-", short, state))
@@ -138,8 +139,10 @@ def _print_list(found: Sequence[Entry], folder: Path) -> None:
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    recipe = entry.recipe
+    recipe = entry.recipe or entry.program
     evidence = recipe.evidence if recipe else {}
+    if entry.program is not None:
+        evidence = {**evidence, **dict(evidence.get("program", {}))}
     return {
         "root": str(entry.root),
         "file": str(entry.file),
@@ -149,7 +152,8 @@ def _row(entry: Entry) -> dict[str, Any]:
         "objective": recipe.objective if recipe else "",
         "llvm": recipe.llvm if recipe else "",
         "level": recipe.level if recipe else "",
-        "flags": list(recipe.flags) if recipe else [],
+        "flags": list(entry.recipe.flags) if entry.recipe else [],
+        "whole_program": entry.program is not None,
         "made": str(evidence.get("made", "")),
         "age_days": _days(evidence),
         **{name: _number(evidence, name) for name in ("ratio", "low", "high")},
