@@ -84,7 +84,9 @@ def _time(
     if project.as_built is not None:
         arms[BUILT] = Path(shutil.copy(project.as_built, judge_.folder / "arm-as-built"))
     control = Path(shutil.copy(project.mark, judge_.folder / "control"))
-    policy = ContestPolicy(seconds=max(seconds, ContestPolicy().least_seconds(len(arms), judge_.run_seconds)))
+    # Half as much again: other work on the machine must not leave a round too few, and the search for nothing.
+    least = 1.5 * ContestPolicy().least_seconds(len(arms), judge_.run_seconds)
+    policy = ContestPolicy(seconds=max(seconds, least))
     try:
         held = contest(arms, judge_.baseline, judge_.time, policy, control=control, seed=seed)
     except Miscompiled as error:
