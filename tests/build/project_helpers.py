@@ -74,7 +74,7 @@ clean:
 
 
 #: Smaller code than clang -Oz makes of each of them: nothing is unrolled.
-SMALLER = "function(sroa,instcombine<no-verify-fixpoint>,simplifycfg)"
+SMALLER = "function(sroa,simplifycfg,early-cse)"
 
 
 @cache

@@ -16,7 +16,7 @@ from colt_llvm.tune.judge import Judge
 from tests.build.project_helpers import FILES, found, make, options, searches_find, tune_here, write
 
 #: Other code than clang -O3, which is all that is needed here.
-OTHER = "function(sroa,instcombine<no-verify-fixpoint>)"
+OTHER = "function(sroa,simplifycfg)"
 Tune = Callable[..., ProjectResult]
 
 
