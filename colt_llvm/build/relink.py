@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,6 @@ from colt_llvm.build.link_words import named_files, with_output
 from colt_llvm.errors import CompileError, UsageError
 
 _LINK_SECONDS = 300
-_with_output = with_output
 
 
 @dataclass(frozen=True)
@@ -137,13 +135,6 @@ def _by_file(link: Link) -> list[tuple[Path, list[int]]]:
 
 def _files(link: Link) -> Iterator[tuple[int, Path]]:
     return named_files(link.command.words, link.directory)
-
-
-def members(archive: Path) -> list[tuple[str, bytes]]:
-    """(name, content) of an archive's members whose name is there once; nothing for another kind of file."""
-    found = read_archive(archive)
-    every = Counter(member.name for member in found)
-    return [(member.name, member.data) for member in found if every[member.name] == 1]
 
 
 def find_program(links: Sequence[Link], command: Sequence[str], directory: Path) -> tuple[Link, tuple[str, ...]]:
