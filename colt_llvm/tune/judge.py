@@ -62,7 +62,11 @@ class Judge:
 
     @staticmethod
     def of(
-        toolchain: Toolchain, program: Program, options: TuneOptions, objects: Sequence[bytes], core: int | None,
+        toolchain: Toolchain,
+        program: Program,
+        options: TuneOptions,
+        objects: Sequence[bytes],
+        core: int | None,
         linker: Linker | None = None,
     ) -> Judge:
         """Links the baseline and runs each workload twice. Raises CompileError or ProgramError.
