@@ -29,7 +29,11 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     return project
 
 
-@pytest.mark.parametrize("included", ["by the command line", "by the project"])
+@pytest.mark.parametrize(
+    ("project", "included"),
+    [("Ninja", "by the command line"), ("Unix Makefiles", "by the project")],
+    indirect=["project"],
+)
 def test_the_commands_of_the_document_do_what_it_says(project: Project, included: str) -> None:
     shell, cmake = blocks("CMake")
     assert (shell.language, cmake.language) == ("sh", "cmake")
