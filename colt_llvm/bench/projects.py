@@ -98,7 +98,7 @@ def failures(state: Mapping[str, Any]) -> list[str]:
 
 @click.command()
 @click.option("--results", type=click.Path(path_type=Path), default=Path("bench-results"), show_default=True)
-@click.option("--time", "seconds", default=300.0, show_default=True, help="Seconds for each tuning.")
+@click.option("--time", "seconds", default=420.0, show_default=True, help="Seconds for each tuning.")
 @click.option("--only", multiple=True, type=click.Choice([project.name for project in PROJECTS]), help="Repeats.")
 @click.option("--step", "steps", multiple=True, type=click.Choice(list(STEPS)), help="Repeats. Default: all.")
 @click.option("--llvm-prefix", type=click.Path(path_type=Path), help="Folder of the LLVM to use.")

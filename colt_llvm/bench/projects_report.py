@@ -21,7 +21,7 @@ def projects_table(results: Mapping[str, Any] | None) -> str:
         return "\n".join([*lines, "Not measured.\n"])
     host = results["host"]
     lines += [
-        f"{results['date']}, {host['cpu']}, {host['cores']} cores, LLVM {results['llvm']}.\n",
+        f"{results['date']}, {host['cpu']}, {host['cores']} cores, LLVM {results['llvm']}{_seconds(results)}.\n",
         "| project | kind, build | own tests | same objects | workload | size | run time | recipes | rebuild |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
@@ -33,6 +33,13 @@ def projects_table(results: Mapping[str, Any] | None) -> str:
     if problems:
         lines += ["", "Did not end well:\n", *problems]
     return "\n".join(lines) + "\n"
+
+
+def _seconds(results: Mapping[str, Any]) -> str:
+    """How long each tuning was given, where all had the same."""
+    steps = [step for entry in results["projects"].values() for step in entry["steps"].values()]
+    given = {step["time"] for step in steps if "time" in step}
+    return f", {given.pop():.0f} s for each tuning" if len(given) == 1 else ""
 
 
 def _row(name: str, entry: Mapping[str, Any], steps: Mapping[str, Any]) -> str:
