@@ -161,3 +161,15 @@ def test_the_package_and_the_help_are_light(code: str) -> None:
     loaded = loaded_by(code)
     assert "colt_llvm" in loaded
     assert not loaded & HEAVY
+
+
+def test_every_file_of_tests_is_collected() -> None:
+    """pytest leaves out folders of some names, and says nothing."""
+    child = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", "tests"],
+        capture_output=True, text=True, cwd=ROOT, timeout=120,
+    )  # fmt: skip
+    collected = {line.partition("::")[0] for line in child.stdout.splitlines()}
+    files = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")}
+    skipped = {file for file in files - collected if "pytestmark" in (ROOT / file).read_text(encoding="utf-8")}
+    assert files - collected - skipped == set()
