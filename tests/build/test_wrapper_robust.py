@@ -145,7 +145,10 @@ def test_a_signal_ends_it_and_leaves_nothing(folder: Path, number: signal.Signal
         "code generation": sleeping_at("unit.o", began),
     }[phase]
     variables = environment(folder.parent, TMPDIR=str(folder.parent / "tmp"))
-    child = subprocess.Popen([*patched(code), *WORDS], cwd=folder, env=variables, stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        [*patched(code), *WORDS], cwd=folder, env=variables, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # nohup, or a shell's "&", had it ignored
+    )  # fmt: skip
     wait_until(began.exists)
     child.send_signal(number)
     assert child.wait(60) == -number
