@@ -13,7 +13,7 @@ from colt_llvm.build.learn import Build, compiler_variables, run_build
 from colt_llvm.build.project_result import UnitResult
 from colt_llvm.build.project_setup import Project
 from colt_llvm.build.record import record_unit
-from colt_llvm.build.store import load_recipes, recipe_file, save_recipe
+from colt_llvm.build.store import load_recipes, recipe_file, remove_empty, save_recipe
 from colt_llvm.build.store import write_recipes as write_store
 from colt_llvm.build.units import Measured
 from colt_llvm.errors import ColtError, RecipeError, RunDirectoryError
@@ -133,12 +133,4 @@ class Keeper:
                 file.write_bytes(data)
             elif file.exists():
                 file.unlink()
-                _remove_empty(file.parent)
-
-
-def _remove_empty(folder: Path) -> None:
-    while folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        if folder.name == ".colt":
-            return
-        folder = folder.parent
+                remove_empty(file.parent)

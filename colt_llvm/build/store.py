@@ -121,7 +121,7 @@ def write_recipes(path: Path, recipes: Sequence[UnitRecipe]) -> None:
     try:
         if not recipes:
             path.unlink(missing_ok=True)
-            _remove_empty(path.parent)
+            remove_empty(path.parent)
             return
         ordered = sorted(recipes, key=lambda recipe: (recipe.flags, recipe.triple, recipe.llvm))
         data = {"kind": KIND, "version": VERSION, "recipes": [asdict(recipe) for recipe in ordered]}
@@ -165,7 +165,7 @@ def misfit(
     if triple and machine_of(triple) != recipe.machine:
         return f"made for {recipe.machine}, and this is {machine_of(triple)}"
     if tuple(flags) != recipe.flags:
-        return f"flags differ ({_first_difference(recipe.flags, flags)})"
+        return f"flags differ ({first_difference(recipe.flags, flags)})"
     if llvm_major is not None and llvm_major != recipe.llvm_major:
         return f"made with LLVM {recipe.llvm_major}, and this is LLVM {llvm_major}"
     for name, recorded in recipe.inputs.items():
@@ -195,7 +195,8 @@ def choose(
     return reason
 
 
-def _first_difference(recorded: Sequence[str], given: Sequence[str]) -> str:
+def first_difference(recorded: Sequence[str], given: Sequence[str]) -> str:
+    """Of two commands, in a few words."""
     gone = [flag for flag in recorded if flag not in given]
     new = [flag for flag in given if flag not in recorded]
     if gone:
@@ -250,7 +251,8 @@ def _texts(values: Any) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _remove_empty(folder: Path) -> None:
+def remove_empty(folder: Path) -> None:
+    """This folder and those above it that are empty then, ``.colt`` itself the last."""
     while folder.name and FOLDER in folder.parts and folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from colt_llvm.build.arguments import Command, normalised, parse
@@ -19,6 +18,7 @@ from colt_llvm.build.options import CODEGEN_LEVEL
 from colt_llvm.build.scratch import Ended, Scratch, end_by, endings_raised, put_in_place
 from colt_llvm.build.settings import Settings
 from colt_llvm.build.speak import keep_streams_open, say
+from colt_llvm.build.store import first_difference
 from colt_llvm.build.whole_make import quietly
 from colt_llvm.build.whole_section import Carried, with_bitcode
 from colt_llvm.build.whole_store import (
@@ -150,7 +150,7 @@ def _link_whole(clang: str, command: Command, root: str, recipe: ProgramRecipe, 
     if recipe.level not in CODEGEN_LEVEL:
         raise _Misfit(f"level {recipe.level!r} is none of {', '.join(CODEGEN_LEVEL)}")
     if tuple(normalised(command.words, root)) != recipe.link:
-        raise _Misfit(f"the link command differs ({_first_difference(recipe.link, normalised(command.words, root))})")
+        raise _Misfit(f"the link command differs ({first_difference(recipe.link, normalised(command.words, root))})")
     from colt_llvm.build.learn import Link
     from colt_llvm.build.relink import Relinker
     from colt_llvm.build.units import codegen_flags
@@ -204,14 +204,6 @@ def _why_missing(root: str, member: Member, objects: int) -> str:
         return f"{member.source} is linked {objects} times"
     reason = member_misfit(root, member)
     return reason or f"{member.source} was built without it, or with other options; build it again"
-
-
-def _first_difference(recorded: Sequence[str], given: Sequence[str]) -> str:
-    gone = [word for word in recorded if word not in given]
-    new = [word for word in given if word not in recorded]
-    if gone:
-        return f"without {gone[0]}"
-    return f"with {new[0]}" if new else "another order"
 
 
 def _log(settings: Settings, words: list[str], cxx: bool, recipe: str = "", note: str = "") -> None:

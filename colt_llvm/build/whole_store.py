@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.build.store import FOLDER, PROGRAMS, input_digest, machine_of
+from colt_llvm.build.store import FOLDER, PROGRAMS, input_digest, machine_of, remove_empty
 from colt_llvm.errors import RecipeError, RunDirectoryError
 
 KIND = "colt-llvm program recipe"
@@ -143,10 +143,7 @@ def save_program(root: Path, recipe: ProgramRecipe) -> Path:
 def remove_program(file: Path) -> None:
     """With the folders that are empty then."""
     file.unlink(missing_ok=True)
-    folder = file.parent
-    while FOLDER in folder.parts and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent
+    remove_empty(file.parent)
 
 
 def member_misfit(root: str, member: Member) -> str:
