@@ -10,7 +10,7 @@ else
     [ -x "$uv" ] || { .venv/bin/python -m venv .uv && .uv/bin/python -m pip install -q uv; }
 fi
 "$uv" pip compile -q --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
-    --no-emit-index-url --no-emit-find-links --group gym --group build --group dev \
+    --no-emit-index-url --no-emit-find-links --group gym --group build --group dev --group extras \
     "$@" -o requirements.lock pyproject.toml
 if grep -n '://' requirements.lock; then
     echo "lock: requirements.lock must hold no URL" >&2

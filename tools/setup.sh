@@ -5,6 +5,7 @@
 #   COLT_LLVM_MAJORS="22 19"   LLVM versions to have; the newest on offer when unset
 #   COLT_LLVM_PREFIX=/opt/llvm an LLVM of your own, as colt-llvm itself takes it
 #   COLT_PYTHON=python3.12     the interpreter for .venv; the first of 3.10 to 3.13 when unset
+#   COLT_LLVM_BROWSER=1        Chromium and its driver too, for the tests of reports
 #
 # pip's own settings (PIP_*, pip.conf, certificates, proxies) hold here as everywhere.
 set -eu
@@ -281,6 +282,17 @@ warm_up() {
 
 site_packages() { "$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 
+# Only for tests, which are skipped without it: where it is not on offer, set-up goes on.
+setup_browser() {
+    if [ "${COLT_LLVM_BROWSER:-0}" != 1 ] || { have chromium && have chromedriver; }; then return; fi
+    have apt-get && have apt-cache && update_lists
+    if is_root && offered chromium && offered chromium-driver; then
+        need "Chromium" chromium chromium-driver
+    else
+        say "no Chromium: the tests of reports in a browser are left out"
+    fi
+}
+
 fingerprint() {
     echo "$root ${COLT_PYTHON:-}"
     sha256sum pyproject.toml requirements.lock tools/setup.sh
@@ -292,12 +304,14 @@ setup_llvm
 fingerprint >"$scratch/stamp"
 if cmp -s "$scratch/stamp" "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
     if [ -n "$missing" ]; then check_llvm; outcome="done"; else outcome="nothing to do"; fi
+    setup_browser
     say "$outcome: LLVM $(echo $wanted), .venv is up to date"
     exit 0
 fi
 check_llvm
 setup_python
 setup_venv
+setup_browser
 run "installing the locked Python packages into .venv" install_packages
 cp "$scratch/stamp" "$stamp"
 say "done: LLVM $(echo $wanted), $("$venv/bin/python" --version) in .venv"
