@@ -4,15 +4,18 @@ Read in this order: ``runner`` (one run), ``check`` (is it still right?), ``comp
 ``sampling`` (a trial in the search), ``contest`` (the final claim), ``size`` (ELF), ``host`` (the machine).
 """
 
-from colt_llvm.measure.check import difference, judge_baseline
+from colt_llvm.measure.check import difference, fault, judge_baseline
 from colt_llvm.measure.compare import Interval, Noise, Verdict, bootstrap_ratio, judge
 from colt_llvm.measure.contest import Claim, Contest, ContestPolicy, contest
 from colt_llvm.measure.host import Host, compile_cores, estimate_noise, fingerprint, measuring_core
+from colt_llvm.measure.own_check import CheckError, CheckFunction, OwnCheck, ProgramRun
 from colt_llvm.measure.runner import Observation, run_workload
 from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
 from colt_llvm.measure.size import Sections, loaded_digest, section_sizes
 
 __all__ = [
+    "CheckError",
+    "CheckFunction",
     "Claim",
     "Contest",
     "ContestPolicy",
@@ -20,6 +23,8 @@ __all__ = [
     "Interval",
     "Noise",
     "Observation",
+    "OwnCheck",
+    "ProgramRun",
     "Sections",
     "TrialMeasurement",
     "TrialPolicy",
@@ -29,6 +34,7 @@ __all__ = [
     "contest",
     "difference",
     "estimate_noise",
+    "fault",
     "fingerprint",
     "judge",
     "judge_baseline",

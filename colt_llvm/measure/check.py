@@ -12,6 +12,7 @@ from pathlib import Path
 from colt_llvm import process
 from colt_llvm.errors import OutputLimitExceeded, ProcessTimeout, ProgramError
 from colt_llvm.measure.numbers import same_line
+from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.measure.runner import Observation, run_workload
 from colt_llvm.program import Check, Workload
 
@@ -24,8 +25,8 @@ _TIME = re.compile(r"\d\s*(s|ms|us|ns|sec|secs|seconds?)\b|\d\d:\d\d|/s\b|\b(tim
 def difference(expected: Observation, actual: Observation, check: Check | None = None) -> str | None:
     """One line that says where ``actual`` first differs, or None: status, standard output, output files."""
     tolerance = (check or Check()).float_tolerance
-    if expected.status != actual.status:
-        return f"ended with {_status(actual.status)} instead of {_status(expected.status)}"
+    if line := _status_difference(expected, actual):
+        return line
     if line := text_difference("output", expected.stdout, actual.stdout, tolerance):
         return line
     for name, content in expected.outputs.items():
@@ -37,6 +38,28 @@ def difference(expected: Observation, actual: Observation, check: Check | None =
         if line := text_difference(f"file {name}", content, found, tolerance):
             return line
     return None
+
+
+def fault(
+    workload: str, expected: Observation, actual: Observation, check: Check | None = None, own: OwnCheck | None = None
+) -> str | None:
+    """What is wrong with ``actual``, in one line, or None: by ``difference``, and by the caller's own check.
+
+    Where the own check replaces the comparison, only the exit status is compared. Raises CheckError.
+    """
+    if own is None or not own.replaces:
+        found = difference(expected, actual, check)
+    else:
+        found = _status_difference(expected, actual)
+    if found or own is None:
+        return found
+    return own.refusal(workload, actual, expected)
+
+
+def _status_difference(expected: Observation, actual: Observation) -> str | None:
+    if expected.status == actual.status:
+        return None
+    return f"ended with {_status(actual.status)} instead of {_status(expected.status)}"
 
 
 def text_difference(what: str, expected: bytes, actual: bytes, tolerance: float) -> str | None:
@@ -65,15 +88,17 @@ def judge_baseline(
     scratch: Path | None = None,
     allow_nonzero: bool = False,
     next_second: bool = True,
+    own: OwnCheck | None = None,
 ) -> list[Observation]:
     """Run every workload twice and return what each did the first time; candidates are held against that.
 
     allow_nonzero: accept an exit status other than 0, as long as it is always the same.
     next_second: let the second runs begin in another second of the clock, so that a program that prints the
         time or seeds its random numbers with it is found out. Costs up to one second.
+    own: the caller's own check, which has to let the baseline pass.
 
     Raises ProgramError, in one line with the remedy, for a workload that crashes, never ends, differs from
-    run to run or from its known output, or fails.
+    run to run or from its known output, or fails; CheckError where the caller's own check does.
     """
     limits = limits or process.Limits()
 
@@ -84,11 +109,15 @@ def judge_baseline(
 
     observations = [run(workload) for workload in workloads]
     for workload, observation in zip(workloads, observations, strict=True):
-        _refuse_wrong_output(workload, observation, check)
+        _refuse_wrong_output(workload, observation, check, known=own is None or not own.replaces)
+        if own is not None and (found := own.refusal(workload.name, observation, observation)):
+            raise ProgramError(
+                f"workload {workload.name}: the baseline itself is refused by {found}; mend the check or the program"
+            )
     if next_second:
         time.sleep(1 - time.time() % 1 + _COARSE_CLOCK_SECONDS)
     for workload, first in zip(workloads, observations, strict=True):
-        if found := difference(first, run(workload), check):
+        if found := fault(workload.name, first, run(workload), check, own):
             raise ProgramError(
                 f"workload {workload.name}: differs from run to run, {found}; {_remedy(found)}, "
                 "so that every run prints the same"
@@ -128,13 +157,14 @@ def _refuse_failure(workload: Workload, observation: Observation, allow_nonzero:
     )
 
 
-def _refuse_wrong_output(workload: Workload, observation: Observation, check: Check | None) -> None:
+def _refuse_wrong_output(workload: Workload, observation: Observation, check: Check | None, known: bool) -> None:
+    """known: hold it against the output that is known beforehand, too."""
     for name, content in observation.outputs.items():
         if content is None:
             raise ProgramError(
                 f"workload {workload.name}: the baseline writes no file {name}; correct the name, or leave it out"
             )
-    if workload.expected_stdout is None:
+    if workload.expected_stdout is None or not known:
         return
     try:
         wanted = workload.expected_stdout.read_bytes()

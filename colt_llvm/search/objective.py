@@ -15,6 +15,9 @@ from colt_llvm.errors import ColtError, UsageError
 
 RUNTIME, SIZE, INSTRUCTIONS, BALANCED = "runtime", "size", "instructions", "balanced"
 OBJECTIVES = (RUNTIME, SIZE, BALANCED, INSTRUCTIONS)
+TEXT = "text"
+#: What is measured of a candidate: CPU seconds, loaded bytes, bytes of code, IR instructions. Less is better.
+FIGURES = (RUNTIME, SIZE, TEXT, INSTRUCTIONS)
 
 
 class MissingFigureError(ColtError, LookupError):
@@ -61,10 +64,11 @@ class Objective:
 
 def _log_ratio(name: str, figures: Mapping[str, float], baseline: Mapping[str, float]) -> float:
     """ln(baseline / candidate) of one figure: above 0 when the candidate costs less."""
-    return math.log(_figure(baseline, name, "baseline") / _figure(figures, name, "candidate"))
+    return math.log(figure(baseline, name, "baseline") / figure(figures, name, "candidate"))
 
 
-def _figure(figures: Mapping[str, float], name: str, owner: str) -> float:
+def figure(figures: Mapping[str, float], name: str, owner: str) -> float:
+    """The figure of ``owner`` ("baseline" or "candidate"). Raises MissingFigureError or BadFigureError."""
     if name not in figures:
         raise MissingFigureError(f"the {owner} has no figure {name!r}: measure it, or choose another objective")
     value = figures[name]

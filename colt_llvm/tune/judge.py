@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 
 from colt_llvm.compilation import link
 from colt_llvm.errors import ColtError, CommandNotFound, CompileError, OutputLimitExceeded, ProcessTimeout, UsageError
-from colt_llvm.measure import Observation, TrialMeasurement, TrialPolicy, difference, judge_baseline, measure_trial
+from colt_llvm.measure import Observation, OwnCheck, TrialMeasurement, TrialPolicy, fault, judge_baseline, measure_trial
 from colt_llvm.measure.runner import run_workload
 from colt_llvm.process import Limits
 from colt_llvm.program import Program, Workload
@@ -57,6 +57,7 @@ class Judge:
     core: int | None
     baseline: Path
     linker: Linker
+    own_check: OwnCheck | None = None
     expected: list[Observation] = field(default_factory=list)
     program_seconds: float = 0.0  # wall-clock time that programs ran under this judge
 
@@ -68,21 +69,23 @@ class Judge:
         objects: Sequence[bytes],
         core: int | None,
         linker: Linker | None = None,
+        own_check: OwnCheck | None = None,
     ) -> Judge:
-        """Links the baseline and runs each workload twice. Raises CompileError or ProgramError.
+        """Links the baseline and runs each workload twice. Raises CompileError, ProgramError or CheckError.
 
         linker: where the objects are a part of something larger; None links them as the whole program.
+        own_check: a function of the caller's that says whether a run is right.
         """  # fmt: skip
         folder = Path(mkdtemp(prefix="colt-"))
         linker = linker or (lambda objects, place: link(toolchain, program, objects, place))
-        judge = Judge(toolchain, program, options, folder, core, folder / "baseline", linker)
+        judge = Judge(toolchain, program, options, folder, core, folder / "baseline", linker, own_check)
         try:
             linker(objects, judge.baseline)
             limits = Limits(options.timeout_seconds, options.memory_bytes)
             try:
                 judge.expected = judge_baseline(
                     judge.baseline, program.workloads, check=program.check, limits=limits, core=core,
-                    allow_nonzero=options.allow_nonzero,
+                    allow_nonzero=options.allow_nonzero, own=own_check,
                 )  # fmt: skip
             except CommandNotFound as error:
                 raise UsageError(f"--run: {error}") from error
@@ -147,7 +150,7 @@ class Judge:
         except OutputLimitExceeded:
             raise Miscompiled(f"workload {workload.name}: writes without end") from None
         self.program_seconds += observation.wall_seconds
-        if found := difference(expected, observation, self.program.check):
+        if found := fault(workload.name, expected, observation, self.program.check, self.own_check):
             raise Miscompiled(f"workload {workload.name}: {found}")
         return observation
 
