@@ -149,6 +149,13 @@ class Engine:
         self.counters["parses"] += 1
         return module
 
+    def forget(self) -> None:
+        """Drop all that was computed, as if this had just been started. Episodes that are open go on."""
+        with self.lock:
+            self.close()
+            self.store.clear()
+            self._roots.clear()
+
     def close(self) -> None:
         for live in self._live.values():
             live.close()

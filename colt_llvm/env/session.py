@@ -58,6 +58,7 @@ class ColtSession(CompilationSession):
 
     def handle_session_parameter(self, key: str, value: str) -> str | None:
         """``colt.counters``: what was computed and what was known, as JSON. ``colt.cache_bytes``: the store's limit.
+        ``colt.forget``: drop every state that was computed, so that times are those of a new service.
         ``colt.define_action``: one more action, as JSON: its number, name and pipeline.
 
         The two ``llvm.`` names are those of CompilerGym's LLVM environment.
@@ -72,6 +73,9 @@ class ColtSession(CompilationSession):
             if number == len(self.engine.actions):  # else a service that was started with it
                 self.engine.actions.append((name, pipeline))
             return str(number)
+        if key == "colt.forget":
+            self.engine.forget()
+            return ""
         if key == "colt.cache_bytes":
             self.engine.store.set_max_bytes(int(value))
             return value

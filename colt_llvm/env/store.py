@@ -50,6 +50,13 @@ class StateStore:
         self._max_entries = max(64, max_bytes // 4 // _ENTRY_BYTES)
         self._trim()
 
+    def clear(self) -> None:
+        """Forget every state."""
+        self._states.clear()
+        self._heavy.clear()
+        self._alias.clear()
+        self.heavy_bytes = 0
+
     def get(self, key: str) -> State:
         """The entry of this key, which is made when there is none."""
         state = self._states.get(key)

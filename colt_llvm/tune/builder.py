@@ -122,6 +122,11 @@ class Builder:
             actions.append(self._completion_number(completion))
         return self._env.try_multistep(actions, observations)
 
+    def forget(self) -> None:
+        """Drop every state that the service keeps: what is built next takes the time that it takes in a new one."""
+        self._env.reset()
+        self._env.send_param("colt.forget", "")
+
     def _completion_number(self, pipeline: str) -> int:
         number = self._number.get(pipeline)
         if number is None:
