@@ -10,7 +10,7 @@ from colt_llvm.baseline import Baseline
 from colt_llvm.catalogue import Action, Catalogue
 from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.datasets import make_benchmark, make_record
-from colt_llvm.env.payload import unpack
+from colt_llvm.env.payload import BenchmarkRecord, unpack
 from colt_llvm.measure.size import loaded_digest, section_sizes
 from colt_llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.program import Program
@@ -81,7 +81,10 @@ class Sequences:
 
 
 class Builder:
-    """One environment, so one service process with a libLLVM of its own. Not for several threads at once."""
+    """One environment, so one service process with a libLLVM of its own. Not for several threads at once.
+
+    record: what the front end gave for this program elsewhere; its sources are not read then.
+    """
 
     def __init__(
         self,
@@ -93,6 +96,7 @@ class Builder:
         with_objects: bool,
         codegen: str | None = None,
         options: ServiceOptions | None = None,
+        record: BenchmarkRecord | None = None,
     ) -> None:
         self._sequences = Sequences(catalogue, baseline)
         actions = [(action.name, action.pipeline) for action in catalogue.actions]
@@ -100,8 +104,8 @@ class Builder:
         self._observations = ["IrInstructionCount", "Object" if with_objects else "IrHash"]
         self._env = ColtEnv(toolchain=toolchain, actions=actions, options=options)
         try:
-            record = make_record(toolchain, program, baseline.level, codegen)
-            self._benchmark = make_benchmark(toolchain, None, program, record)
+            self.record = record or make_record(toolchain, program, baseline.level, codegen)
+            self._benchmark = make_benchmark(toolchain, None, program, self.record)
             self._env.benchmark = self._benchmark
         except BaseException:
             self._env.close()

@@ -2,7 +2,8 @@
 
 Each stage has threads of its own: models think side by side while others are built, and where run time decides, one
 thread alone runs programs, on a core that nothing else of ours uses. With one request in flight everything happens
-in turn, and a run repeats from its seed.
+in turn, and a run repeats from its seed. With several it does where the strategy is told in the order of asking
+(``in_order``), and nothing is measured that differs from run to run: then it does not matter who answers first.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from colt_llvm.errors import ColtError, PassCrashed, PassError, PassOutOfMemory, PassTimedOut
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.search import Objective, Outcome, Proposal, Request, Strategy
 from colt_llvm.tune.builder import Built
-from colt_llvm.tune.judge import Judge, Miscompiled
+from colt_llvm.tune.evaluation import Bar, Evaluator, JudgeEvaluator, Verdict
+from colt_llvm.tune.judge import Judge
 from colt_llvm.tune.lending import Lending
 
 _POLL_SECONDS = 0.1
@@ -35,17 +36,6 @@ class Proposer(Protocol):
 
         It may raise NoMoreCalls: then the search ends when what is under way has ended.
         """
-
-
-@dataclass
-class Verdict:
-    """What is known of one object code: figures, or a failure with its text."""
-
-    figures: Mapping[str, float]
-    failure: str | None = None
-    detail: str = ""
-    checked: bool = False
-    samples: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,11 +58,18 @@ class TrialRecord:
 
 @dataclass
 class _Flight:
-    """A request on its way; ``proposal`` once it was answered, ``built`` once that has been built."""
+    """A request on its way; ``proposal`` once it was answered, ``built`` once that has been built.
+
+    bar: the best when it was asked for. landed: only telling is left; ``verdict`` is its own, None where the object
+    code was known.
+    """
 
     request: Request
+    bar: Bar
     proposal: Proposal | None = None
     built: Built | None = None
+    verdict: Verdict | None = None
+    landed: bool = False
 
 
 @dataclass
@@ -90,6 +87,8 @@ class Driver:
     verdicts: object key -> what is known of it; filled beforehand on resume. recorded: what another run measured, to
     be taken in place of measuring.
     on_trial: called with each trial, in the order in which the strategy is told.
+    in_order: tell in the order of asking, one more being asked for with each that is told. A slow candidate then
+    holds up those behind it. evaluator: in place of the judge on this machine.
     """
 
     def __init__(
@@ -106,17 +105,20 @@ class Driver:
         seed: int = 0,
         verdicts: dict[str, Verdict] | None = None,
         recorded: Mapping[str, Verdict] | None = None,
+        in_order: bool = False,
+        evaluator: Evaluator | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._strategy = strategy
         self._proposer = proposer
         self._builders = builders
-        self._judge = judge
         self._objective = objective
         self._baseline = baseline
         self._on_trial = on_trial
         self._in_flight = in_flight
-        self._seed = seed
+        self._in_order = in_order
+        lanes = 1 if objective.name in ("runtime", "balanced") else builders.count
+        self._evaluator = evaluator or JudgeEvaluator(judge, objective, baseline, seed, lanes)
         self.verdicts = verdicts if verdicts is not None else {}
         self._recorded = recorded or {}
         self._clock = clock
@@ -134,35 +136,47 @@ class Driver:
         """
         self._started = self._clock() - elapsed
         stop = stop or threading.Event()
-        begun = 0
+        self._left = trials
+        self._queue: list[_Flight] = []
         flights: dict[Future[Any], _Flight] = {}
-        timing = self._objective.name in ("runtime", "balanced")
         with (
             ThreadPoolExecutor(self._in_flight, "propose") as propose,
             ThreadPoolExecutor(self._builders.count, "build") as build,
-            ThreadPoolExecutor(1 if timing else self._builders.count, "judge") as judge,
+            ThreadPoolExecutor(self._evaluator.lanes, "judge") as judge,
         ):
             stages = _Stages(propose, build, judge)
             try:
                 while True:
                     over = stop.is_set() or (seconds is not None and self._elapsed() >= seconds)
-                    while not over and len(flights) < self._in_flight and (trials is None or begun < trials):
-                        if self.ended_because or (request := self._strategy.ask()) is None:
-                            break
-                        begun += 1
-                        flights[propose.submit(self._proposer.prepare(request))] = _Flight(request)
-                    if not flights:
+                    if not over:
+                        self._fill(flights, stages)
+                    if not self._queue:
                         return
                     if over:
-                        self._abandon(flights)
+                        self._wind_up(flights)
                         return
                     done, _ = wait(flights, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                     # In the order of asking, so that equal timing gives equal order.
                     for future in sorted(done, key=lambda future: flights[future].request.id):
                         self._advance(future, flights, stages)
+                    while self._in_order and self._queue and self._queue[0].landed:
+                        self._conclude(self._queue[0])
+                        self._fill(flights, stages)
             finally:
                 for future in flights:
                     future.cancel()
+
+    def _fill(self, flights: dict[Future[Any], _Flight], stages: _Stages) -> None:
+        """Ask for as many as may be under way."""
+        while len(self._queue) < self._in_flight and self._left != 0 and not self.ended_because:
+            request = self._strategy.ask()
+            if request is None:
+                return
+            if self._left is not None:
+                self._left -= 1
+            flight = _Flight(request, self._bar)
+            self._queue.append(flight)
+            flights[stages.propose.submit(self._proposer.prepare(request))] = flight
 
     def remember(self, trial: TrialRecord) -> None:
         """Take in a trial of an earlier part of the run, which the strategy was told already."""
@@ -177,10 +191,23 @@ class Driver:
             if "runtime" in outcome.figures:
                 self.best_ratio = self._baseline["runtime"] / outcome.figures["runtime"]
 
-    def _abandon(self, flights: Mapping[Future[Any], _Flight]) -> None:
-        for future, flight in flights.items():
+    @property
+    def _bar(self) -> Bar:
+        return Bar(self.best_reward, self.best_ratio)
+
+    def _wind_up(self, flights: Mapping[Future[Any], _Flight]) -> None:
+        """Tell what has landed, and take the rest back."""
+        for future in flights:
             future.cancel()
-            self._strategy.abandon(flight.request)
+        for flight in list(self._queue):
+            if flight.landed:
+                self._conclude(flight)
+            else:
+                self._abandon(flight)
+
+    def _abandon(self, flight: _Flight) -> None:
+        self._queue.remove(flight)
+        self._strategy.abandon(flight.request)
 
     def _advance(self, future: Future[Any], flights: dict[Future[Any], _Flight], stages: _Stages) -> None:
         """A stage has ended: go to the next one, or tell."""
@@ -190,28 +217,48 @@ class Driver:
                 flight.proposal = future.result()
             except NoMoreCalls as reason:
                 self.ended_because = reason
-                self._strategy.abandon(flight.request)
+                self._abandon(flight)
                 return
             sequence = flight.request.sequence + flight.proposal.passes
             flights[stages.build.submit(self._build, sequence)] = flight
         elif flight.built is None:
             built = future.result()
             if isinstance(built, Verdict):
-                self._tell(flight, built, known=False, key=None)
+                self._land(flight, built)
                 return
             flight.built = built
             known = self.verdicts.get(built.key)
             if known is not None and not self._needs_check(known):
-                self._tell(flight, known, known=True, key=built.key)
+                self._land(flight, None)
             elif known is None and built.key in self._recorded:
-                verdict = self.verdicts[built.key] = self._recorded[built.key]
-                self._tell(flight, verdict, known=False, key=built.key)
+                self._land(flight, self._recorded[built.key])
             else:
-                flights[stages.judge.submit(self._evaluate, built, flight.request.id)] = flight
+                # Where the order of telling must not depend on who is first, neither may what is checked. The best
+                # at asking is no better than that at telling, so nothing is checked less than it has to be.
+                bar = flight.bar if self._in_order else self._bar
+                flights[stages.judge.submit(self._evaluator.evaluate, built, bar, flight.request.id)] = flight
         else:
-            known_before = flight.built.key in self.verdicts
-            verdict = self.verdicts[flight.built.key] = future.result()
-            self._tell(flight, verdict, known_before, flight.built.key)
+            self._land(flight, future.result())
+
+    def _land(self, flight: _Flight, verdict: Verdict | None) -> None:
+        flight.verdict, flight.landed = verdict, True
+        if not self._in_order:
+            self._conclude(flight)
+
+    def _conclude(self, flight: _Flight) -> None:
+        """Tell. Which of two with the same object code counts as known is settled here."""
+        self._queue.remove(flight)
+        verdict, known = flight.verdict, False
+        key = flight.built.key if flight.built else None
+        if key is not None:
+            before = self.verdicts.get(key)
+            known = before is not None
+            if before is not None and (verdict is None or (self._in_order and not self._needs_check(before))):
+                verdict = before
+            assert verdict is not None
+            self.verdicts[key] = verdict
+        assert verdict is not None
+        self._tell(flight, verdict, known, key)
 
     def _elapsed(self) -> float:
         return self._clock() - self._started
@@ -230,31 +277,6 @@ class Driver:
 
     def _reward(self, figures: Mapping[str, float]) -> float:
         return self._objective.reward(figures, self._baseline)
-
-    def _evaluate(self, built: Built, request_id: int) -> Verdict:
-        """Runs in a thread: the only one, where run time decides."""
-        figures = dict(built.figures)
-        if self._judge is None or not built.objects:
-            return Verdict(figures)  # IR alone: checked when it is about to be claimed
-        name = f"candidate-{request_id}"
-        try:
-            executable = self._judge.link(built.objects, name)
-            if "runtime" in self._objective.figures:
-                return self._time(self._judge, executable, figures, request_id)
-            thorough = self._reward(figures) > self.best_reward
-            return Verdict(figures, checked=self._judge.check(executable, thorough=thorough))
-        except Miscompiled as error:
-            return Verdict(figures, "miscompile", str(error))
-        finally:
-            (self._judge.folder / name).unlink(missing_ok=True)
-
-    def _time(self, judge: Judge, executable: Path, figures: dict[str, float], request_id: int) -> Verdict:
-        judge.check(executable, thorough=False, core=judge.core)
-        best = self.best_ratio if self._objective.name == "runtime" else None
-        measured = judge.measure(executable, best, self._seed + request_id)
-        figures["runtime"] = self._baseline["runtime"] / measured.ratio
-        samples = {"candidate": measured.candidate, "baseline": measured.baseline, "cut": measured.cut}
-        return Verdict(figures, checked=True, samples=samples)
 
     def _tell(self, flight: _Flight, verdict: Verdict, known: bool, key: str | None) -> None:
         assert flight.proposal is not None
