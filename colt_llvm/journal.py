@@ -110,6 +110,48 @@ def read_header(directory: Path) -> dict[str, Any]:
     return header
 
 
+def read_result(directory: Path) -> dict[str, Any] | None:
+    """result.json of a run; None for a run that is not at its end. Raises RunDirectoryError."""
+    file = directory / "result.json"
+    try:
+        result = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise RunDirectoryError(
+            f"{file}: cannot be read ({error}); remove it and go on with colt-llvm tune --resume"
+        ) from None
+    if not isinstance(result, dict):
+        raise RunDirectoryError(f"{file}: holds no result; remove it and go on with colt-llvm tune --resume")
+    return result
+
+
+def is_at_work(directory: Path) -> bool:
+    """Whether a process is writing to this run now. Changes nothing."""
+    import fcntl
+
+    try:
+        descriptor = os.open(directory / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def free_directory(name: str) -> Path:
+    """``colt-runs/NAME-N`` in this folder that is not there yet."""
+    root = Path("colt-runs")
+    number = 1
+    while (root / f"{name}-{number}").exists():
+        number += 1
+    return root / f"{name}-{number}"
+
+
 def read_trials(directory: Path) -> list[dict[str, Any]]:
     """The trials of a run, for readers: changes nothing, and leaves a torn last line out."""
     with _explained(directory):

@@ -17,6 +17,7 @@ from colt_llvm.errors import ColtError, CompileError
 _COMMANDS = {
     "tune": ("tune", "Find the pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
     "apply": ("apply", "Build a program with the recipe that tune wrote."),
+    "report": ("report", "Write one HTML file about a run: verdict, search tree, passes, recipe."),
     "recipes": ("recipes", "List the recipes in a tree, and check or remove them."),
     "search": ("search", "Search in any other CompilerGym environment."),
     "models": ("models", "List the models that may propose, and check them."),
