@@ -26,7 +26,7 @@ RANKS = {
     "recipe": 7,
     "env": 8, "proposal": 8,
     "tune": 9, "doctor": 9, "gym_search": 9,
-    "bench": 10, "report": 10, "build": 10,
+    "bench": 10, "report": 10, "build": 10, "api": 10,
     "cli": 11,
 }  # fmt: skip
 

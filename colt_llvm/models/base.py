@@ -11,8 +11,9 @@ from typing import Any, Literal, Protocol
 from colt_llvm.errors import ColtError, UsageError
 from colt_llvm.models.question import Question
 
-ModelKind = Literal["openai", "embedded", "replay", "scripted", "random"]
-MODEL_KINDS: tuple[ModelKind, ...] = ("openai", "embedded", "replay", "scripted", "random")
+#: "python" is an object of the caller's own: it reads the question or its text, as it likes.
+ModelKind = Literal["openai", "embedded", "replay", "scripted", "random", "python"]
+MODEL_KINDS: tuple[ModelKind, ...] = ("openai", "embedded", "replay", "scripted", "random", "python")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class ModelSpec:
     @property
     def is_language_model(self) -> bool:
         """Whether it reads the prompt's text (and pays for it), and not the question's values."""
-        return self.kind in ("openai", "scripted")
+        return self.kind in ("openai", "scripted", "python")
 
 
 @dataclass(frozen=True)

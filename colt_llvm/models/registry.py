@@ -58,6 +58,10 @@ def connect(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> Lan
         from colt_llvm.models.scripted import ScriptedModel
 
         return ScriptedModel(spec)
+    if spec.kind == "python":
+        raise UsageError(
+            f"model {spec.name}: is an object of Python; give it as such: colt_llvm.tune(..., models=[object])"
+        )
     from colt_llvm.models.random_model import RandomModel
 
     return RandomModel(spec)

@@ -13,7 +13,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from colt_llvm.errors import ColtError, UsageError
-from colt_llvm.search.objective import BALANCED, FIGURES, INSTRUCTIONS, OBJECTIVES, RUNTIME, SIZE, TEXT, Objective, figure
+from colt_llvm.search.objective import (
+    BALANCED,
+    FIGURES,
+    INSTRUCTIONS,
+    OBJECTIVES,
+    RUNTIME,
+    SIZE,
+    TEXT,
+    Objective,
+    figure,
+)
 
 Cost = Callable[[Mapping[str, float]], float]
 

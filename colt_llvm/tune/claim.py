@@ -19,9 +19,10 @@ from colt_llvm.errors import CompileError, PassError
 from colt_llvm.llvm import Module
 from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.replay import replay
-from colt_llvm.measure import Claim, Contest, ContestPolicy, Interval, Verdict, contest, judge
+from colt_llvm.measure import Claim, Contest, ContestPolicy, Interval, Noise, Verdict, contest, judge
 from colt_llvm.program import Program
 from colt_llvm.search import Objective
+from colt_llvm.search.cost import CostObjective
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Built, Sequences, built_from_objects
 from colt_llvm.tune.driver import SequenceBuilder, TrialRecord
@@ -31,6 +32,7 @@ MOST_FINALISTS = 3
 #: Each finalist more widens every interval and takes time from all; so it has to leave this many rounds.
 _WANTED_ROUNDS = 24
 _SHORTEN_SECONDS = 5.0
+_SCORED_POINTS = 32
 
 
 @dataclass(frozen=True)
@@ -161,17 +163,36 @@ class Prover:
         """The claim in terms of the objective: for ``balanced``, size counts beside the measured time."""
         if self.objective.name == "runtime":
             return claim
+        scored = self._interval(claim.interval, finalist.built.figures)
+        enough = claim.verdict is not Verdict.TOO_NOISY or claim.interval.low > 0
+        return replace(
+            claim, interval=scored, verdict=judge(scored, self._noise(held.noise)) if enough else claim.verdict
+        )
+
+    def _interval(self, times: Interval, figures: Mapping[str, float]) -> Interval:
+        """Of the objective, from one of run times: the least and the greatest that any time within it gives."""
 
         def score(ratio: float) -> float:
             if ratio <= 0 or math.isinf(ratio):
                 return ratio
-            figures = {**finalist.built.figures, "runtime": self.figures["runtime"] / ratio}
-            return math.exp(self.objective.reward(figures, self.figures))
+            return math.exp(
+                self.objective.reward({**figures, "runtime": self.figures["runtime"] / ratio}, self.figures)
+            )
 
-        interval = claim.interval
-        scored = replace(interval, ratio=score(interval.ratio), low=score(interval.low), high=score(interval.high))
-        enough = claim.verdict is not Verdict.TOO_NOISY or interval.low > 0
-        return replace(claim, interval=scored, verdict=judge(scored, held.noise) if enough else claim.verdict)
+        ends = [score(times.low), score(times.high)]
+        if isinstance(self.objective, CostObjective) and times.low > 0 and math.isfinite(times.high):
+            # A function of the caller's own was found to rise with run time, but nobody knows it between the points.
+            step = (times.high / times.low) ** (1 / _SCORED_POINTS)
+            ends += [score(times.low * step**point) for point in range(1, _SCORED_POINTS)]
+        return replace(times, ratio=score(times.ratio), low=min(ends), high=max(ends))
+
+    def _noise(self, noise: Noise) -> Noise:
+        """What the host shows between equals, at least as much as it changes an own objective's cost."""
+        if not isinstance(self.objective, CostObjective) or not math.isfinite(noise.ratio):
+            return noise
+        alike = self._interval(Interval(1.0, 1 / (1 + noise.ratio), 1 + noise.ratio, noise.confidence, noise.rounds),
+                               self.figures)  # fmt: skip
+        return replace(noise, ratio=max(noise.ratio, alike.high - 1, 1 / alike.low - 1))
 
 
 def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:

@@ -51,7 +51,7 @@ def hand_over(
     return TuneResult(
         verdict=verdicts[proof.verdict],
         program=session.program.name,
-        objective=session.options.objective,
+        objective=session.objective.name,
         baseline=session.baseline.name,
         ratio=proof.ratio if winner or proof.interval else 1.0,
         interval=proof.interval,
@@ -122,7 +122,7 @@ def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
     }
     return Recipe(
         program=session.program.name,
-        objective=session.options.objective,
+        objective=session.objective.name,
         level=level,
         sequence=winner.sequence,
         pipeline=winner.pipeline,

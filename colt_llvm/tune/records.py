@@ -27,6 +27,7 @@ from colt_llvm.search.records import (
 )
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.driver import TrialRecord
+from colt_llvm.tune.hooks import Hooks
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.progress import TuneResult
 
@@ -38,8 +39,12 @@ def run_header(
     baseline: Baseline,
     specs: Sequence[ModelSpec],
     output: Path | None,
+    hooks: Hooks,
 ) -> dict[str, Any]:
+    """hooks: their names, under "hooks"; nothing where there are none."""
+    named = {"hooks": hooks.names()} if hooks.names() else {}
     return {
+        **named,
         "colt_llvm": __version__,
         "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "program": program_to_dict(program),

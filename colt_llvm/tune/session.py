@@ -20,6 +20,7 @@ from colt_llvm.program import Program
 from colt_llvm.search import Objective
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Builder, Built, Sequences, built_from_objects
+from colt_llvm.tune.hooks import Hooks
 from colt_llvm.tune.judge import Judge, Linker
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.records import run_header
@@ -48,10 +49,11 @@ class Session:
     figures: dict[str, float]
     root_key: str
     notes: list[str] = field(default_factory=list)
+    hooks: Hooks = field(default_factory=Hooks)
 
     @property
     def objective(self) -> Objective:
-        return Objective(self.options.objective, self.options.weights or {})
+        return self.hooks.objective or Objective(self.options.objective, self.options.weights or {})
 
 
 def prepare(
@@ -65,13 +67,15 @@ def prepare(
     output: Path | None,
     report: Callable[..., None],
     linker: Linker | None = None,
+    hooks: Hooks | None = None,
 ) -> Session:
+    hooks = hooks or Hooks()
     baseline = prepare_baseline(toolchain, program, options.objective, options.strict)
     core = measuring_core() if options.times_the_program else None
-    judge = Judge.of(toolchain, program, options, baseline.objects, core, linker)
+    judge = Judge.of(toolchain, program, options, baseline.objects, core, linker, hooks.check)
     stack.callback(judge.close)
     notes = _check_length(judge, program) if options.times_the_program else []
-    header = run_header(program, toolchain, options, baseline, specs, output)
+    header = run_header(program, toolchain, options, baseline, specs, output, hooks)
     journal = Journal.open(directory)[0] if resumed else Journal.create(directory, header)
     stack.callback(journal.close)
     if core is not None:
@@ -92,8 +96,10 @@ def prepare(
         figures["runtime"] = judge.cpu_seconds
     session = Session(
         program, options, toolchain, journal, baseline, catalogue, Sequences(catalogue, baseline), judge, builders,
-        figures, empty.key if ir_only else mark.key, notes,
+        figures, empty.key if ir_only else mark.key, notes, hooks,
     )  # fmt: skip
+    if hooks.objective is not None:
+        hooks.objective.try_out(figures)
     if not ir_only and empty.key != mark.key:
         session.notes.append(
             f"this LLVM's pipeline by itself does not give the object of {baseline.name}; "

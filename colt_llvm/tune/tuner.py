@@ -17,16 +17,17 @@ from colt_llvm.output import check_output
 from colt_llvm.program import Program, program_from_dict
 from colt_llvm.recipe import source_digest
 from colt_llvm.toolchain import Toolchain
-from colt_llvm.tune.asking import default_models
 from colt_llvm.tune.claim import Proof, Prover, evidence_of
 from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.handover import hand_over
+from colt_llvm.tune.hooks import Hooks
 from colt_llvm.tune.judge import Linker
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.progress import Progress, TuneResult
 from colt_llvm.tune.records import result_to_dict
 from colt_llvm.tune.searching import search
 from colt_llvm.tune.session import Session, prepare
+from colt_llvm.tune.strategies import specs_for
 
 OnProgress = Callable[[Progress], None]
 
@@ -42,18 +43,20 @@ def tune(
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
     linker: Linker | None = None,
+    hooks: Hooks | None = None,
 ) -> TuneResult:
     """Search and prove; write everything to ``run_directory``, and the tuned executable or object to ``output``.
 
     models: who proposes; None: the embedded policies. linker: where the program's objects are a part of something
-    larger (see ``Judge.of``).
+    larger (see ``Judge.of``). hooks: objects of the caller's own; a model among them is named in ``models`` too.
     Raises ColtError: CompileError and ProgramError for the program, RunDirectoryError for the directories.
     """
-    options = options or TuneOptions()
+    hooks = hooks or Hooks()
+    options = hooks.options(options or TuneOptions())
     check_output(output, program)
-    specs = list(models) if models is not None else default_models()
+    specs = [] if hooks.strategy else specs_for(options.strategy, models)
     preflight(specs)
-    return _run(program, toolchain, options, specs, run_directory, None, output, on_progress, stop, linker)
+    return _run(program, toolchain, options, specs, run_directory, None, output, on_progress, stop, linker, hooks)
 
 
 def resume(
@@ -67,11 +70,12 @@ def resume(
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
     linker: Linker | None = None,
+    hooks: Hooks | None = None,
 ) -> TuneResult:
     """Go on with a run that was stopped or killed.
 
     trials, seconds: new totals, where given. limits: new ones by name (``max_calls``, ``max_tokens``, ``max_cost``);
-    what the run spent before counts too.
+    what the run spent before counts too. hooks: the objects that the run began with, by the same names.
     """
     journal, records = Journal.open(run_directory)
     journal.close()
@@ -87,11 +91,13 @@ def resume(
         digests = dict(header["sources"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(f"{run_directory}/run.json: is damaged ({error}); start a new run") from None
+    hooks = hooks or Hooks()
+    hooks.require(header.get("hooks", {}), run_directory)
     _refuse_changes(header, digests, program, toolchain, run_directory)
     output = output or (Path(header["output"]) if header.get("output") else None)
     check_output(output, program)
     preflight(specs)
-    return _run(program, toolchain, options, specs, run_directory, records, output, on_progress, stop, linker)
+    return _run(program, toolchain, options, specs, run_directory, records, output, on_progress, stop, linker, hooks)
 
 
 def _refuse_changes(
@@ -117,6 +123,7 @@ def _run(
     on_progress: OnProgress | None,
     stop: threading.Event | None,
     linker: Linker | None,
+    hooks: Hooks,
 ) -> TuneResult:
     stop = stop or threading.Event()
     progress = Progress(trials_wanted=options.trials, seconds_wanted=options.search_seconds)
@@ -124,7 +131,7 @@ def _run(
     with contextlib.ExitStack() as stack:
         report(message="building the baseline")
         session = prepare(
-            stack, program, toolchain, options, directory, specs, records is not None, output, report, linker
+            stack, program, toolchain, options, directory, specs, records is not None, output, report, linker, hooks
         )
         report(phase="search", message="")
         searched = search(session, specs, records or [], progress, report, stop)

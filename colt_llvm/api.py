@@ -1,0 +1,272 @@
+"""What ``import colt_llvm`` offers: the commands as functions, with Python objects where the commands take names.
+
+Nothing here decides anything: programs, models, search and proof are those of the command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.errors import PassError, RecipeError, UsageError
+from colt_llvm.journal import free_directory
+from colt_llvm.measure import CheckFunction, OwnCheck
+from colt_llvm.models.base import LanguageModel, ModelSpec
+from colt_llvm.models.registry import load_models
+from colt_llvm.output import check_output, write_output
+from colt_llvm.program import Program, Workload, resolve_program
+from colt_llvm.recipe import Recipe, apply_recipe, differences, load_recipe
+from colt_llvm.search import Objective
+from colt_llvm.search.cost import Cost, CostObjective
+from colt_llvm.toolchain import find_toolchain
+from colt_llvm.tune.hooks import Hooks, OwnStrategy, StrategyFactory
+from colt_llvm.tune.options import TuneOptions
+from colt_llvm.tune.progress import Progress, TuneResult
+from colt_llvm.tune.tuner import resume as resume_run
+from colt_llvm.tune.tuner import tune as tune_program
+
+#: One source, several, a folder with a program.toml, the name of an included program, or a program.
+Sources = str | Path | Program | Sequence[str | Path]
+#: As ``--models`` has them, or specifications and objects that answer, mixed.
+Models = str | Sequence[str | ModelSpec | LanguageModel]
+OnProgress = Callable[[Progress], None]
+
+
+def tune(
+    sources: Sources,
+    *,
+    objective: str | Objective | Cost = "runtime",
+    seconds: float | None = None,
+    trials: int | None = None,
+    seed: int = 0,
+    models: Models | None = None,
+    strategy: str | StrategyFactory | OwnStrategy = "colt",
+    check: CheckFunction | OwnCheck | None = None,
+    run_directory: str | Path | None = None,
+    output: str | Path | None = None,
+    on_progress: OnProgress | None = None,
+    stop: threading.Event | None = None,
+    llvm_prefix: str | Path | None = None,
+    cflags: Sequence[str] = (),
+    ldflags: Sequence[str] = (),
+    harness: Sequence[str | Path] = (),
+    workloads: Sequence[Workload] = (),
+    float_tolerance: float = 0.0,
+    **options: Any,
+) -> TuneResult:
+    """Find, prove and write down a pass sequence that beats ``clang -O3`` or ``-Oz`` for one program.
+
+    :param sources: a C, C++ or LLVM IR file, several of them, a folder with a ``program.toml``, the name of an
+        included program such as ``"sha256"``, or a :class:`Program`.
+    :param objective: ``"runtime"``, ``"size"``, ``"balanced"``, ``"instructions"``, an :class:`Objective` with weights,
+        a :class:`CostObjective`, or a function from figures to a cost (then one over size, text and instructions).
+    :param seconds: of the search and, where run time counts, of its proof. Default: 120, without ``trials``.
+    :param trials: at most so many. With ``workers=1``, equal seeds give equal trials where nothing is timed.
+    :param models: who proposes: what ``--models`` takes as text, or a list of names, :class:`ModelSpec` and objects
+        with the methods of :class:`LanguageModel`. Default: the embedded policies.
+    :param strategy: a name as ``--strategy`` has it, or a function that makes one of a run's :class:`Task`.
+    :param check: a function that takes a :class:`ProgramRun` and gives None or the reason why it is wrong, in addition
+        to the comparison with the baseline's output; :class:`OwnCheck` can put it in the place of that.
+    :param run_directory: a new or empty folder for the journal. Default: ``colt-runs/NAME-N``, the first that is free.
+    :param output: where the tuned executable goes, or with a name in ``.o`` the object.
+    :param on_progress: called with a :class:`Progress` as the run goes on, in the thread that searches.
+    :param stop: when it is set, the search ends, and the best so far is proved.
+    :param llvm_prefix: of the LLVM to use, such as ``/usr/lib/llvm-22``. Default: as the commands find it.
+    :param cflags: of baseline and candidates alike. ``ldflags``, ``harness``, ``workloads`` and ``float_tolerance`` are
+        those of :func:`program_from_files`; what is given replaces or extends what a folder says.
+    :param options: any other field of :class:`TuneOptions`, such as ``workers=1`` or ``max_cost=2.0``.
+    :returns: a :class:`TuneResult`; ``result.improved`` only where a gain was proved.
+    :raises UsageError: for arguments that mean nothing. :raises ToolchainError: without clang and libLLVM.
+    :raises CompileError: for a program that does not build. :raises ProgramError: for one that cannot be judged.
+    :raises CostError: from a cost function. :raises CheckError: from a check function.
+    :raises RunDirectoryError: for folders and files that cannot be written.
+    """
+    program = _program(
+        sources, cflags=cflags, ldflags=ldflags, harness=harness, workloads=workloads, float_tolerance=float_tolerance
+    )
+    name, weights, own_objective = _objective(objective)
+    named_strategy, own_strategy = ("colt", None) if not isinstance(strategy, str) else (strategy, None)
+    if not isinstance(strategy, str):
+        own_strategy = _factory(strategy)
+        if models is not None:
+            raise UsageError("a strategy of your own asks no model; leave out models, or use strategy='colt'")
+    specs, objects = _models(models)
+    hooks = Hooks(own_objective, _check(check), own_strategy, objects)
+    chosen = _options({
+        "objective": name, "weights": weights, "seconds": seconds, "trials": trials, "seed": seed,
+        "strategy": named_strategy, **options,
+    })  # fmt: skip
+    toolchain = find_toolchain(_path(llvm_prefix))
+    return tune_program(
+        program, toolchain, chosen, models=specs, run_directory=_path(run_directory) or free_directory(program.name),
+        output=_path(output), on_progress=on_progress, stop=stop, hooks=hooks,
+    )  # fmt: skip
+
+
+def resume(
+    run_directory: str | Path,
+    *,
+    seconds: float | None = None,
+    trials: int | None = None,
+    objective: CostObjective | Cost | None = None,
+    strategy: StrategyFactory | OwnStrategy | None = None,
+    models: Sequence[LanguageModel] = (),
+    check: CheckFunction | OwnCheck | None = None,
+    output: str | Path | None = None,
+    on_progress: OnProgress | None = None,
+    stop: threading.Event | None = None,
+    llvm_prefix: str | Path | None = None,
+    **limits: float,
+) -> TuneResult:
+    """Go on with a run that was stopped or killed.
+
+    :param seconds: a new total for the search and its proof. :param trials: a new total of trials.
+    :param objective: a function that the run began with; ``strategy``, ``models`` and ``check`` likewise. Files hold
+        only their names, so they have to be given again, by the same names. Whether they are the same, nobody can tell.
+    :param limits: new ones for models: ``max_calls``, ``max_tokens``, ``max_cost``; what was spent before counts too.
+    :returns: the result of the whole run. Other parameters are those of :func:`tune`.
+    :raises UsageError: for other objects than the run began with, or changed sources.
+    :raises RunDirectoryError: for a folder that holds no run, or one that another process is writing to.
+    """
+    if unknown := sorted(set(limits) - {"max_calls", "max_tokens", "max_cost"}):
+        raise UsageError(f"resume: {unknown[0]!r} is the run's own; only max_calls, max_tokens and max_cost may change")
+    own = None if objective is None else _objective(objective)[2]
+    if objective is not None and own is None:
+        raise UsageError("resume: the run keeps its objective; give only one of your own that it began with")
+    hooks = Hooks(
+        own, _check(check), None if strategy is None else _factory(strategy), {m.spec.name: m for m in models}
+    )  # fmt: skip
+    return resume_run(
+        Path(run_directory), find_toolchain(_path(llvm_prefix)), output=_path(output), trials=trials, seconds=seconds,
+        limits=limits, on_progress=on_progress, stop=stop, hooks=hooks,
+    )  # fmt: skip
+
+
+def apply(
+    recipe: str | Path | Recipe,
+    sources: Sources,
+    output: str | Path,
+    *,
+    cflags: Sequence[str] = (),
+    ldflags: Sequence[str] = (),
+    harness: Sequence[str | Path] = (),
+    strict: bool = False,
+    llvm_prefix: str | Path | None = None,
+) -> tuple[str, ...]:
+    """Build a program as a recipe says.
+
+    :param recipe: the file that ``tune`` wrote, or its content. :param output: the executable, or in ``.o`` the object.
+    :param cflags: in place of the recipe's own; ``ldflags`` likewise. :param strict: refuse what differs.
+    :returns: what is not as it was when the recipe was made, a line each; empty where the object is the same.
+    :raises RecipeError: for a recipe that cannot be read, or does not fit this LLVM or, with ``strict``, this program.
+    :raises CompileError: for a program that does not build. :raises UsageError: for arguments that mean nothing.
+    :raises RunDirectoryError: where ``output`` cannot be written.
+    """
+    loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe))
+    place, kept = Path(output), [] if isinstance(recipe, Recipe) else [Path(recipe)]
+    program = _program(sources, cflags=cflags, ldflags=ldflags, harness=harness)
+    program = replace(
+        program,
+        cflags=program.cflags if cflags else loaded.cflags,
+        ldflags=program.ldflags if ldflags else loaded.ldflags,
+    )
+    check_output(place, program, kept)
+    toolchain = find_toolchain(_path(llvm_prefix))
+    name = loaded.program if isinstance(recipe, Recipe) else str(recipe)
+    try:
+        objects = apply_recipe(loaded, toolchain, program)
+    except PassError as error:
+        raise RecipeError(f"{name}: its pipeline does not run on this program ({error}); tune again") from error
+    found = differences(loaded, program, toolchain, objects)
+    if found and strict:
+        raise RecipeError(f"{name}: does not fit: {'; '.join(found)}; tune again, or do without strict")
+    write_output(toolchain, program, objects, place)
+    return tuple(found)
+
+
+def _program(sources: Sources, **given: Any) -> Program:
+    if isinstance(sources, Program):
+        if any(given.values()):
+            named = next(name for name, value in given.items() if value)
+            raise UsageError(
+                f"{named}: is a part of the Program; make it with dataclasses.replace(program, {named}=...)"
+            )
+        return sources
+    names = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    if not names:
+        raise UsageError("name a program: a source file, a folder with a program.toml, or an included program")
+    return resolve_program([str(name) for name in names], **given)
+
+
+def _objective(objective: str | Objective | Cost) -> tuple[str, Mapping[str, float] | None, CostObjective | None]:
+    """Name and weights for the options, and an objective of the caller's own."""
+    if isinstance(objective, str):
+        return objective, None, None
+    if isinstance(objective, CostObjective):
+        return objective.base, None, objective
+    if isinstance(objective, Objective):
+        return objective.name, objective.weights or None, None
+    if not callable(objective):
+        raise UsageError(f"objective {objective!r}: give a name, an Objective, or a function from figures to a cost")
+    own = CostObjective.of(objective)
+    return own.base, None, own
+
+
+def _factory(strategy: StrategyFactory | OwnStrategy) -> StrategyFactory:
+    if callable(strategy):
+        return strategy
+    if not hasattr(strategy, "ask"):
+        raise UsageError(f"strategy {strategy!r}: give a name, or a function that makes a strategy of a run's Task")
+    made = strategy
+
+    def ready(task: object) -> OwnStrategy:
+        return made
+
+    ready.__name__ = type(made).__name__
+    return ready
+
+
+def _check(check: CheckFunction | OwnCheck | None) -> OwnCheck | None:
+    return check if check is None or isinstance(check, OwnCheck) else OwnCheck(check)
+
+
+def _models(models: Models | None) -> tuple[list[ModelSpec] | None, dict[str, LanguageModel]]:
+    """Specifications, and the objects among them by name."""
+    if models is None or isinstance(models, str):
+        return (None if models is None else load_models(models)), {}
+    specs: list[ModelSpec] = []
+    objects: dict[str, LanguageModel] = {}
+    for model in models:
+        if isinstance(model, str):
+            specs += load_models(model)
+        elif isinstance(model, ModelSpec):
+            specs.append(model)
+        elif isinstance(getattr(model, "spec", None), ModelSpec) and callable(getattr(model, "ask", None)):
+            specs.append(model.spec)
+            objects[model.spec.name] = model
+        else:
+            raise UsageError(f"model {model!r}: give a name, a ModelSpec, or an object with spec, ask and close")
+    names = [spec.name for spec in specs]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageError(f"model {doubled[0]} is named twice; give each model a name of its own")
+    if not specs:
+        raise UsageError("no models: name some, or leave models out for the embedded policies")
+    return specs, objects
+
+
+def _options(given: Mapping[str, Any]) -> TuneOptions:
+    known = [field.name for field in fields(TuneOptions)]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            more = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise UsageError(f"tune: unknown option {name!r}; {more}")
+    return TuneOptions(**given)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
