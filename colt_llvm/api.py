@@ -8,18 +8,18 @@ from __future__ import annotations
 import difflib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import PassError, RecipeError, UsageError
+from colt_llvm.errors import UsageError
 from colt_llvm.journal import free_directory
 from colt_llvm.measure import CheckFunction, OwnCheck
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.registry import load_models
-from colt_llvm.output import check_output, write_output
+from colt_llvm.output import check_output
 from colt_llvm.program import Program, Workload, resolve_program
-from colt_llvm.recipe import Recipe, apply_recipe, differences, load_recipe
+from colt_llvm.recipe import Recipe, apply_to_file, load_recipe, with_flags_of
 from colt_llvm.search import Objective
 from colt_llvm.search.cost import Cost, CostObjective
 from colt_llvm.toolchain import find_toolchain
@@ -80,26 +80,27 @@ def tune(
         those of :func:`program_from_files`; what is given replaces or extends what a folder says.
     :param options: any other field of :class:`TuneOptions`, such as ``workers=1`` or ``max_cost=2.0``.
     :returns: a :class:`TuneResult`; ``result.improved`` only where a gain was proved.
-    :raises UsageError: for arguments that mean nothing. :raises ToolchainError: without clang and libLLVM.
-    :raises CompileError: for a program that does not build. :raises ProgramError: for one that cannot be judged.
-    :raises CostError: from a cost function. :raises CheckError: from a check function.
+    :raises UsageError: for arguments that mean nothing.
+    :raises ToolchainError: without clang and libLLVM of one version.
+    :raises CompileError: for a program that does not build.
+    :raises ProgramError: for one that cannot be judged: it crashes, never ends, or differs from run to run.
+    :raises CostError: where a cost function raises, or gives what is no cost.
+    :raises CheckError: where a check function raises.
     :raises RunDirectoryError: for folders and files that cannot be written.
     """
     program = _program(
         sources, cflags=cflags, ldflags=ldflags, harness=harness, workloads=workloads, float_tolerance=float_tolerance
     )
     name, weights, own_objective = _objective(objective)
-    named_strategy, own_strategy = ("colt", None) if not isinstance(strategy, str) else (strategy, None)
-    if not isinstance(strategy, str):
-        own_strategy = _factory(strategy)
-        if models is not None:
-            raise UsageError("a strategy of your own asks no model; leave out models, or use strategy='colt'")
+    own_strategy = None if isinstance(strategy, str) else _factory(strategy)
+    if own_strategy is not None and models is not None:
+        raise UsageError("a strategy of your own asks no model; leave out models, or use strategy='colt'")
     specs, objects = _models(models)
     hooks = Hooks(own_objective, _check(check), own_strategy, objects)
-    chosen = _options({
-        "objective": name, "weights": weights, "seconds": seconds, "trials": trials, "seed": seed,
-        "strategy": named_strategy, **options,
-    })  # fmt: skip
+    given = {"objective": name, "weights": weights, "seconds": seconds, "trials": trials, "seed": seed}
+    if isinstance(strategy, str):
+        given["strategy"] = strategy
+    chosen = _options({**given, **options})
     toolchain = find_toolchain(_path(llvm_prefix))
     return tune_program(
         program, toolchain, chosen, models=specs, run_directory=_path(run_directory) or free_directory(program.name),
@@ -124,7 +125,8 @@ def resume(
 ) -> TuneResult:
     """Go on with a run that was stopped or killed.
 
-    :param seconds: a new total for the search and its proof. :param trials: a new total of trials.
+    :param seconds: a new total for the search and its proof.
+    :param trials: a new total of trials.
     :param objective: a function that the run began with; ``strategy``, ``models`` and ``check`` likewise. Files hold
         only their names, so they have to be given again, by the same names. Whether they are the same, nobody can tell.
     :param limits: new ones for models: ``max_calls``, ``max_tokens``, ``max_cost``; what was spent before counts too.
@@ -159,32 +161,24 @@ def apply(
 ) -> tuple[str, ...]:
     """Build a program as a recipe says.
 
-    :param recipe: the file that ``tune`` wrote, or its content. :param output: the executable, or in ``.o`` the object.
-    :param cflags: in place of the recipe's own; ``ldflags`` likewise. :param strict: refuse what differs.
+    :param recipe: the file that ``tune`` wrote, or its content.
+    :param sources: the program, as :func:`tune` takes it.
+    :param output: the executable, or with a name in ``.o`` the object.
+    :param cflags: in place of the recipe's own; ``ldflags`` likewise.
+    :param strict: refuse what differs, in place of saying so.
     :returns: what is not as it was when the recipe was made, a line each; empty where the object is the same.
     :raises RecipeError: for a recipe that cannot be read, or does not fit this LLVM or, with ``strict``, this program.
-    :raises CompileError: for a program that does not build. :raises UsageError: for arguments that mean nothing.
+    :raises CompileError: for a program that does not build.
+    :raises UsageError: for arguments that mean nothing.
     :raises RunDirectoryError: where ``output`` cannot be written.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe))
     place, kept = Path(output), [] if isinstance(recipe, Recipe) else [Path(recipe)]
     program = _program(sources, cflags=cflags, ldflags=ldflags, harness=harness)
-    program = replace(
-        program,
-        cflags=program.cflags if cflags else loaded.cflags,
-        ldflags=program.ldflags if ldflags else loaded.ldflags,
-    )
+    program = with_flags_of(loaded, program, cflags=not cflags, ldflags=not ldflags)
     check_output(place, program, kept)
-    toolchain = find_toolchain(_path(llvm_prefix))
     name = loaded.program if isinstance(recipe, Recipe) else str(recipe)
-    try:
-        objects = apply_recipe(loaded, toolchain, program)
-    except PassError as error:
-        raise RecipeError(f"{name}: its pipeline does not run on this program ({error}); tune again") from error
-    found = differences(loaded, program, toolchain, objects)
-    if found and strict:
-        raise RecipeError(f"{name}: does not fit: {'; '.join(found)}; tune again, or do without strict")
-    write_output(toolchain, program, objects, place)
+    found = apply_to_file(loaded, name, find_toolchain(_path(llvm_prefix)), program, place, strict=strict)
     return tuple(found)
 
 

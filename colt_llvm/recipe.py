@@ -10,15 +10,16 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from colt_llvm.baseline import build
 from colt_llvm.compilation import LEVELS, Level, codegen_command, front_end, front_end_command
-from colt_llvm.errors import RecipeError
+from colt_llvm.errors import PassError, RecipeError
 from colt_llvm.journal import write_json
 from colt_llvm.measure.size import loaded_digest
+from colt_llvm.output import write_output
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
 
@@ -118,6 +119,33 @@ def apply_recipe(recipe: Recipe, toolchain: Toolchain, program: Program) -> list
         )
     bitcodes = front_end(toolchain, program, recipe.level)
     return build(toolchain, program, recipe.level, bitcodes, recipe.pipeline)
+
+
+def with_flags_of(recipe: Recipe, program: Program, *, cflags: bool = True, ldflags: bool = True) -> Program:
+    """The program with the recipe's flags in the place of its own."""
+    return replace(
+        program,
+        cflags=recipe.cflags if cflags else program.cflags,
+        ldflags=recipe.ldflags if ldflags else program.ldflags,
+    )
+
+
+def apply_to_file(
+    recipe: Recipe, name: str, toolchain: Toolchain, program: Program, output: Path, *, strict: bool = False
+) -> list[str]:
+    """Write the executable, or for a name in .o the object; return what ``differences`` finds.
+
+    name: of the recipe, for messages. strict: refuse what differs. Raises RecipeError, CompileError, RunDirectoryError.
+    """
+    try:
+        objects = apply_recipe(recipe, toolchain, program)
+    except PassError as error:
+        raise RecipeError(f"{name}: its pipeline does not run on this program ({error}); tune again") from error
+    found = differences(recipe, program, toolchain, objects)
+    if found and strict:
+        raise RecipeError(f"{name}: does not fit: {'; '.join(found)}; tune again, or do without strict")
+    write_output(toolchain, program, objects, output)
+    return found
 
 
 def differences(recipe: Recipe, program: Program, toolchain: Toolchain, objects: Sequence[bytes]) -> list[str]:

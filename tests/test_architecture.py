@@ -48,12 +48,21 @@ def part_of(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """All that can run: what stands under ``if TYPE_CHECKING`` does not."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from walk(child)
+
+
 @cache
 def imports_of(module: str) -> frozenset[str]:
     """Every module that this one names in an import, wherever in it that stands."""
     path = modules()[module]
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+    for node in walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

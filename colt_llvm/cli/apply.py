@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -35,30 +34,13 @@ from colt_llvm.cli.options import llvm_option, program_from_options
 def command(recipe: Path, sources: tuple[str, ...], output: Path, cflags: tuple[str, ...], ldflags: tuple[str, ...],
             harness: tuple[Path, ...], strict: bool, llvm_prefix: Path | None) -> None:  # fmt: skip
     """Build PROGRAM with the recipe that tune wrote."""
-    from dataclasses import replace
-
-    from colt_llvm.errors import PassError, RecipeError
-    from colt_llvm.output import check_output, write_output
-    from colt_llvm.recipe import apply_recipe, differences, load_recipe
+    from colt_llvm.output import check_output
+    from colt_llvm.recipe import apply_to_file, load_recipe, with_flags_of
     from colt_llvm.toolchain import find_toolchain
 
     loaded = load_recipe(recipe)
     program = program_from_options(sources, cflags, ldflags, harness, None, None, (), (), 0.0)
-    changes: dict[str, Any] = {}
-    if not cflags:
-        changes["cflags"] = loaded.cflags
-    if not ldflags:
-        changes["ldflags"] = loaded.ldflags
-    program = replace(program, **changes)
+    program = with_flags_of(loaded, program, cflags=not cflags, ldflags=not ldflags)
     check_output(output, program, [recipe])
-    toolchain = find_toolchain(llvm_prefix)
-    try:
-        objects = apply_recipe(loaded, toolchain, program)
-    except PassError as error:
-        raise RecipeError(f"{recipe}: its pipeline does not run on this program ({error}); tune again") from error
-    found = differences(loaded, program, toolchain, objects)
-    if found and strict:
-        raise RecipeError(f"{recipe}: does not fit: {'; '.join(found)}; tune again, or leave out --strict")
-    write_output(toolchain, program, objects, output)
-    for line in found:
+    for line in apply_to_file(loaded, str(recipe), find_toolchain(llvm_prefix), program, output, strict=strict):
         click.echo(f"colt-llvm: note: {line}", err=True)
