@@ -87,7 +87,7 @@ function drawLegend(colours, choose) {
     const g = sample.getContext("2d");
     g.scale(density, density);
     g.beginPath();
-    const r = mark === "same code" ? 3 : 6;
+    const r = mark === "same code" ? 3 : mark === "winner" ? 9 : 6;
     shape(g, SHAPES[mark], 10, 10, r);
     paint(g, mark, colours, r);
     button.append(sample, LABELS[mark], " (" + C.mark.filter((m) => DATA.marks[m] === mark).length.toLocaleString("en-US") + ")");

@@ -1,4 +1,6 @@
 // The picture: world units to the screen, only what is visible, one frame for any number of changes.
+const A_PATH = 60; // lines or shapes: a long path takes far longer than its parts
+
 class View {
   constructor(canvas) {
     this.canvas = canvas;
@@ -10,6 +12,8 @@ class View {
     this.selected = -1;
     this.matches = null;
     this.frames = 0;
+    this.X = new Float64Array(COUNT);
+    this.Y = new Float64Array(COUNT);
     this.waiting = false;
     this.best = DATA.best === null ? [] : pathOf(DATA.best);
   }
@@ -44,7 +48,8 @@ class View {
     const margin = axes ? [74, 20, 20, 46] : [24, 24, 24, 24]; // left, right, top, bottom
     const wide = Math.max(40, this.width - margin[0] - margin[1]);
     const tall = Math.max(40, this.height - margin[2] - margin[3]);
-    this.stretch = axes ? (wide / Math.max(1, x1 - x0)) / (tall / Math.max(1, y1 - y0)) : 1;
+    const filling = wide / Math.max(1, x1 - x0) / (tall / Math.max(1, y1 - y0));
+    this.stretch = Math.min(axes ? Infinity : this.layout.wide ?? 1, Math.max(axes ? 0 : 1, filling));
     this.scale = Math.min(axes ? Infinity : 2.2, wide / (Math.max(1, x1 - x0) * this.stretch), tall / Math.max(1, y1 - y0));
     this.fitted = this.scale;
     this.left = x0 - (margin[0] + (wide - (x1 - x0) * this.scale * this.stretch) / 2) / (this.scale * this.stretch);
@@ -106,8 +111,7 @@ class View {
     this.frames += 1;
     g.setTransform(this.density, 0, 0, this.density, 0, 0);
     g.clearRect(0, 0, width, height);
-    const X = new Float64Array(COUNT);
-    const Y = new Float64Array(COUNT);
+    const [X, Y] = [this.X, this.Y];
     for (let i = 0; i < COUNT; i++) {
       X[i] = this.sx(i);
       Y[i] = this.sy(i);
@@ -128,13 +132,7 @@ class View {
       g.globalAlpha = faded ? 0.13 : 1;
       for (let m = DATA.marks.length - 1; m >= 0; m--) {
         const nodes = groups[m][faded];
-        if (!nodes.length) continue;
-        const mark = DATA.marks[m];
-        const r = radius * (LARGE[mark] ?? 1);
-        const kind = r < 2 && SHAPES[mark] === "disc" ? "block" : SHAPES[mark];
-        g.beginPath();
-        for (const i of nodes) shape(g, kind, X[i], Y[i], Math.max(r, mark === "winner" ? 8 : 1));
-        paint(g, mark, this.colours, r);
+        this.drawMarks(nodes, DATA.marks[m], radius, X, Y);
       }
     }
     g.globalAlpha = 1;
@@ -142,6 +140,22 @@ class View {
     if (drawn < 140 && this.scale > 0.75 && !this.layout.axes) this.drawLabels(X, Y, outside, radius);
     if (this.layout.axes) this.drawAxes();
     this.canvas.dataset.drawn = drawn;
+  }
+
+  // Small ones are plain squares: nobody can tell their shape, and they are by far the quickest to draw.
+  drawMarks(nodes, mark, radius, X, Y) {
+    const { g } = this;
+    const r = Math.max(radius * (LARGE[mark] ?? 1), mark === "winner" ? 8 : 0.7);
+    if (r < 2.3) {
+      g.fillStyle = this.colours[mark];
+      for (const i of nodes) g.fillRect(X[i] - r, Y[i] - r, 2 * r, 2 * r);
+      return;
+    }
+    for (let from = 0; from < nodes.length; from += A_PATH) {
+      g.beginPath();
+      for (let at = from; at < Math.min(from + A_PATH, nodes.length); at++) shape(g, SHAPES[mark], X[nodes[at]], Y[nodes[at]], r);
+      paint(g, mark, this.colours, r);
+    }
   }
 
   radius() {
@@ -154,15 +168,19 @@ class View {
     const visible = (i, p) =>
       Math.max(X[i], X[p]) > -5 && Math.min(X[i], X[p]) < width + 5 &&
       Math.max(Y[i], Y[p]) > -5 && Math.min(Y[i], Y[p]) < height + 5;
+    g.strokeStyle = this.colours.line;
+    g.lineWidth = Math.min(1.2, Math.max(0.4, this.scale));
     g.beginPath();
-    for (let i = 1; i < COUNT; i++) {
+    for (let i = 1, lines = 0; i < COUNT; i++) {
       const p = C.parent[i];
       if (!visible(i, p)) continue;
       g.moveTo(X[p], Y[p]);
       g.lineTo(X[i], Y[i]);
+      lines += 1;
+      if (lines % A_PATH) continue;
+      g.stroke();
+      g.beginPath();
     }
-    g.strokeStyle = this.colours.line;
-    g.lineWidth = Math.min(1.2, Math.max(0.4, this.scale));
     g.stroke();
     this.drawPath(this.best, X, Y, this.colours.winner, 2.6);
     if (this.selected > 0) this.drawPath(pathOf(this.selected), X, Y, this.colours.accent, 2);
@@ -212,7 +230,8 @@ class View {
       if (outside(i) || (this.matches && !this.matches[i])) continue;
       let text = i === 0 ? "root" : passesOf(i).join(", ") || "no passes";
       if (text.length > 30) text = text.slice(0, 29) + "\u2026";
-      const box = [X[i] + radius + 5, Y[i] - 7, X[i] + radius + 5 + 6.2 * text.length, Y[i] + 7];
+      const start = X[i] + radius * (LARGE[markOf(i)] ?? 1) + 6;
+      const box = [start, Y[i] - 7, start + 6.2 * text.length, Y[i] + 7];
       if (taken.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) continue;
       taken.push(box);
       g.strokeText(text, box[0], Y[i]);
