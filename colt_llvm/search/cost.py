@@ -43,10 +43,10 @@ def _no_cost(figures: Mapping[str, float]) -> float:
 class CostObjective(Objective):
     """An objective named ``name`` whose cost is a Python function. Raises UsageError.
 
-    cost: from figures (name -> number above 0; see FIGURES for units) to one finite number above 0, less is better.
+    cost: from figures (name -> number above 0; units as in FIGURES) to one finite number above 0, less is better.
     needs: the figures that it is given. With ``runtime`` among them every candidate is timed, the mark is
-        ``clang -O3``, and the cost must not fall where run time rises, so that an interval of run times is one of
-        costs. Without it the mark is ``clang -Oz``, and costs are compared exactly.
+    ``clang -O3``, and the cost must not fall where run time rises, so that an interval of run times is one of costs.
+    Without it the mark is ``clang -Oz``, and costs are compared exactly.
     """
 
     cost: Cost = _no_cost
