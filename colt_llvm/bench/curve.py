@@ -22,9 +22,7 @@ class Point:
     sequence: str
 
 
-def curve(
-    points: Sequence[Point], rejected: Collection[str], gain: float, seconds: float
-) -> list[list[float]]:
+def curve(points: Sequence[Point], rejected: Collection[str], gain: float, seconds: float) -> list[list[float]]:
     """[trials told, seconds, money, parameters x answers, gain so far] at each improvement and at the end.
 
     What the claim rejected counts as no improvement, and nothing counts for more than what was claimed (``gain``):

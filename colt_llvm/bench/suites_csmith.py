@@ -23,7 +23,9 @@ def csmith_programs(suite: SuiteSpec, place: Path) -> list[BenchProgram]:
     command = shutil.which("csmith")
     headers = suite.path or next((folder for folder in _headers(command) if (folder / "csmith.h").is_file()), None)
     if command is None or headers is None:
-        raise SuiteLeftOut(f"suite {suite.label}: left out, as there is no csmith; install it (Debian: csmith, libcsmith-dev)")
+        raise SuiteLeftOut(
+            f"suite {suite.label}: left out, as there is no csmith; install it (Debian: csmith, libcsmith-dev)"
+        )
     place.mkdir(parents=True, exist_ok=True)
     found = []
     for seed in suite.seeds:

@@ -5,7 +5,8 @@ budget of trials share one service and what it has computed: their results are t
 seconds are not. Those with a budget of seconds begin with a service that has forgotten everything but the empty
 sequence, which tune builds too before its clock starts; a strategy's own time is within its budget.
 
-The best of each search is built again and checked as tune claims it, apart from the budget.
+A search runs no program: its seconds are those of the compiler and of the strategy. The best of each search is built
+again and checked on all workloads as tune claims it, apart from the budget; where it fails, the next best is.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, cast
 
 from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.baseline import Baseline, prepare_baseline
 from colt_llvm.bench.cells import Cell, record_of
 from colt_llvm.bench.curve import Point, curve, model_rows
-from colt_llvm.bench.experiment import EMBEDDED, StrategySpec
+from colt_llvm.bench.experiment import EMBEDDED, GYM_RANDOM, StrategySpec
 from colt_llvm.bench.remembering import RememberingJudge, RememberingProver
 from colt_llvm.bench.suites import BenchProgram
 from colt_llvm.catalogue import Catalogue
@@ -62,16 +65,18 @@ class Workbench:
     task: Task
     prover: RememberingProver
 
-    def run(self, cell: Cell) -> dict[str, Any]:
-        """Search, claim, and the content of the cell's file. Raises ColtError for what no search can do."""
+    def run(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """Search, claim, and the content of the cell's file. Raises ColtError for what no search can do.
+
+        folder: for what a peer's own search keeps; made when it is used.
+        """
+        if cell.strategy.strategy == GYM_RANDOM:
+            return self._gym_random(cell, folder)
         began = time.monotonic()
         timed = cell.budget.seconds is not None
         if timed:
             self.builder.forget()
             self.builder.build(())
-        judge = self.prover.judge
-        if timed and self.judge is not None:
-            judge = RememberingJudge.around(self.judge)
         specs = models_of(cell.strategy)
         options = cell.strategy.options(self.objective, cell.budget, cell.seed)
         task = replace(self.task, seed=cell.seed, trials_wanted=cell.budget.trials)
@@ -96,8 +101,8 @@ class Workbench:
             points.append(_point(trial, asking, parameters))
 
         driver = Driver(
-            asking.search, asking.proposer, builders, judge if self.objective != "instructions" else None,
-            Objective(self.objective), self.figures, on_trial, in_flight=1, seed=cell.seed,
+            asking.search, asking.proposer, builders, None, Objective(self.objective), self.figures, on_trial,
+            in_flight=1, seed=cell.seed,
             verdicts={self.root_key: Verdict(self.figures, checked=True)},
         )  # fmt: skip
         started = time.monotonic()
@@ -113,6 +118,25 @@ class Workbench:
             failures=dict(Counter(trial.outcome.failure for trial in trials if trial.outcome.failure)),
             shared_cache=not timed, models=model_rows(asking.models(), parameters),
             took_seconds=round(time.monotonic() - began, 6), **outcome,
+        )  # fmt: skip
+
+    def _gym_random(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """CompilerGym's agent in an environment of its own, with its own claim."""
+        from colt_llvm.bench.gym_random import run_gym_random
+
+        began = time.monotonic()
+        found = run_gym_random(
+            self.item.program, self.toolchain, cast(Literal["instructions", "size"], self.objective), cell.seed,
+            trials=cell.budget.trials, seconds=cell.budget.seconds, folder=folder, check=self.judge is not None,
+        )  # fmt: skip
+        points = [[trials, seconds, 0.0, 0.0, min(gain, found.gain)] for trials, seconds, gain in found.curve]
+        points.append([found.trials, found.seconds, 0.0, 0.0, found.gain])
+        return record_of(
+            self.item, cell, self.toolchain.version, baseline=dict(self.figures), trials=found.trials,
+            seconds=round(found.seconds, 6), took_seconds=round(time.monotonic() - began, 6), gain=found.gain,
+            checked=found.checked, failures={"crash": found.failures} if found.failures else {},
+            rejected=int(bool(found.detail)), curve=points, sequence=list(found.sequence),
+            figures={name: list(pair) for name, pair in found.figures.items()},
         )  # fmt: skip
 
     def _claim(self, trials: Sequence[TrialRecord], points: Sequence[Point], seconds: float) -> dict[str, Any]:
@@ -198,9 +222,6 @@ class _Unjudged(Judge):
 
     @staticmethod
     def of(toolchain: Toolchain, item: BenchProgram, stack: contextlib.ExitStack) -> _Unjudged:  # type: ignore[override]
-        from pathlib import Path
-        from tempfile import TemporaryDirectory
-
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="colt-")))
         return _Unjudged(toolchain, item.program, TuneOptions(), folder, None, folder, lambda _, place: place)
 
@@ -217,7 +238,7 @@ def _start(
     objective: str,
     mark: Built,
 ) -> tuple[Builder, Built]:
-    """One builder, and what the empty sequence gives; code is generated by clang where libLLVM's differs, as in tune."""
+    """One builder, and what the empty sequence gives; clang generates code where libLLVM's differs, as in tune."""
     with_objects = objective != "instructions"
     options = TuneOptions()
     service = ServiceOptions(

@@ -19,6 +19,7 @@ _COMMANDS = {
     "apply": ("apply", "Build a program with the recipe that tune wrote."),
     "report": ("report", "Write one HTML file about a run: verdict, search tree, passes, recipe."),
     "recipes": ("recipes", "List the recipes in a tree, and check or remove them."),
+    "bench": ("bench", "Compare strategies on many programs, and report what was measured."),
     "search": ("search", "Search in any other CompilerGym environment."),
     "models": ("models", "List the models that may propose, and check them."),
     "prompt": ("prompt", "Print what a language model would be told about a program."),

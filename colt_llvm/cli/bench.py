@@ -1,0 +1,163 @@
+"""``colt-llvm bench``: experiments that compare strategies."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from colt_llvm.cli.options import llvm_option
+from colt_llvm.errors import UsageError
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_SAID_EVERY_SECONDS = 15.0
+
+
+@click.group("bench", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """Compare strategies: programs x strategies x objectives x seeds x budgets, in one folder of results."""
+
+
+@command.command("run")
+@click.argument("experiment", required=False, metavar="[FILE.toml]")
+@click.option("-o", "--output", required=True, type=_FOLDER, metavar="RESULTS", help="Folder of results; gone on with.")
+@click.option("--programs", metavar="LIST", help="Names with commas between; or train, held-out, all.")
+@click.option(
+    "--strategies", metavar="LIST", help="Labels of the file; without one, names as tune --strategy has them."
+)
+@click.option("--objectives", metavar="LIST", help="instructions, size, runtime, balanced.")
+@click.option("--seeds", metavar="LIST", help="Such as 1-5.")
+@click.option("--trials", type=int, metavar="N", help="Budget of trials, in place of the file's budgets.")
+@click.option("--seconds", type=float, metavar="S", help="Budget of seconds; with --trials there are two budgets.")
+@click.option("--jobs", type=int, metavar="N", help="Processes side by side, where nothing is timed. Default: cores.")
+@click.option("--retry", is_flag=True, help="Also make cells again that failed.")
+@llvm_option
+def run_command(**given: Any) -> int:
+    """Make the cells that RESULTS lacks.
+
+    FILE.toml is an experiment, or the name of a packaged one: strategies, ablations. Options replace its values;
+    without a file they make one of the included programs. Ctrl-C ends it, and keeps what is done; the same line goes on.
+    """
+    from colt_llvm.bench.experiment_file import load_experiment, with_options
+
+    experiment = with_options(
+        load_experiment(given["experiment"]) if given["experiment"] else None,
+        programs=given["programs"], strategies=given["strategies"], objectives=given["objectives"],
+        seeds=given["seeds"], trials=given["trials"], seconds=given["seconds"],
+    )  # fmt: skip
+    if given["jobs"] is not None and given["jobs"] < 1:
+        raise UsageError(f"--jobs {given['jobs']}: use 1 or more")
+    from colt_llvm.toolchain import find_toolchain
+
+    toolchain = find_toolchain(given["llvm_prefix"])
+    from colt_llvm.bench.cells import cells_of, groups_of
+    from colt_llvm.bench.results import Results
+    from colt_llvm.bench.runner import default_jobs, run_groups
+    from colt_llvm.bench.suites import gather
+    from colt_llvm.cli.tune import ended_by_signal
+
+    jobs = given["jobs"] or default_jobs()
+    with Results.open(given["output"]) as results:
+        gathered = gather(experiment.suites, results.folder / "suites")
+        for note in gathered.notes:
+            click.echo(note, err=True)
+        wanted = cells_of(experiment, gathered.programs)
+        if not wanted:
+            raise UsageError("the experiment has no cells: its strategies cannot search for its objectives; add one")
+        cells = [cell for _, cell in wanted]
+        results.extend(experiment, gathered.programs, cells, toolchain.version)
+        missing = {cell.id for cell in results.missing(cells, retry=given["retry"])}
+        todo = groups_of((item, cell) for item, cell in wanted if cell.id in missing)
+        click.echo(f"{len(cells)} cells, {len(cells) - len(missing)} there already, {len(missing)} to make", err=True)
+        with ended_by_signal() as stop:
+            tally = run_groups(todo, results, toolchain, jobs=jobs, stop=stop, on_cell=_Said().cell)
+    click.echo(f"{tally.done} cells made, {tally.failed} of them failed, in {_duration(tally.seconds)}", err=True)
+    if stop.is_set():
+        click.echo("interrupted; run it again to go on", err=True)
+        return 130
+    return 0
+
+
+@command.command("status")
+@click.argument("results", type=_FOLDER)
+@click.option("--jobs", type=int, metavar="N", help="For the estimate of the time left. Default: cores.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, and nothing else.")
+def status_command(results: Path, jobs: int | None, as_json: bool) -> None:
+    """Say what is done, missing and failed."""
+    from colt_llvm.bench.status import status_of
+
+    status = status_of(results, jobs or len(os.sched_getaffinity(0)))
+    if as_json:
+        click.echo(json.dumps(status.to_dict(), indent=1))
+        return
+    left = "" if status.seconds_left is None or not status.missing else f", about {_duration(status.seconds_left)} left"
+    click.echo(
+        f"{status.wanted} cells: {status.done} done, {len(status.failed)} failed, {len(status.missing)} missing{left}"
+    )
+    reasons: dict[str, list[str]] = {}
+    for cell_id, reason in status.failed.items():
+        reasons.setdefault(reason, []).append(cell_id)
+    for reason, cells in reasons.items():
+        more = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
+        click.echo(f"failed: {cells[0]}{more}: {reason}")
+    for cell_id in status.missing[:5]:
+        click.echo(f"missing: {cell_id}")
+    if len(status.missing) > 5:
+        click.echo(f"missing: {len(status.missing) - 5} more")
+
+
+@command.command("merge")
+@click.argument("folders", nargs=-1, type=_FOLDER, metavar="RESULTS...")
+@click.option("-o", "--output", required=True, type=_FOLDER, metavar="MERGED", help="Where all of it goes.")
+def merge_command(folders: tuple[Path, ...], output: Path) -> None:
+    """Put folders of results together. Unlike versions of LLVM are refused, and unlike hosts where times count."""
+    from colt_llvm.bench.merge import merge
+
+    click.echo(f"{output}: {merge(folders, output)} cells")
+
+
+@command.command("report")
+@click.argument("results", type=_FOLDER)
+@click.option("-o", "--output", required=True, type=_FOLDER, metavar="FOLDER", help="Where tables and pictures go.")
+@click.option("--no-pictures", is_flag=True, help="Tables alone; pictures need matplotlib.")
+def report_command(results: Path, output: Path, no_pictures: bool) -> None:
+    """Write tables (CSV, JSON, Markdown, LaTeX) and pictures of what was measured."""
+    from colt_llvm.bench.results import read_header
+
+    read_header(results)
+    from colt_llvm.analysis import write_pictures, write_tables
+
+    made = list(write_tables(results, output))
+    if not no_pictures:
+        made += list(write_pictures(results, output))
+    for file in made:
+        click.echo(str(file))
+
+
+class _Said:
+    """One line now and then: how far it is, and how long it will take."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def cell(self, tally: Any, record: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if record["status"] == "failed":
+            click.echo(f"{record['id']}: failed: {record['error']}", err=True)
+        if now - self._last < _SAID_EVERY_SECONDS and tally.done < tally.wanted:
+            return
+        self._last = now
+        left = tally.seconds / tally.done * (tally.wanted - tally.done)
+        sys.stderr.write(f"{tally.done} of {tally.wanted} cells, about {_duration(left)} left; {tally.last}\n")
+        sys.stderr.flush()
+
+
+def _duration(seconds: float) -> str:
+    from colt_llvm.bench.status import duration
+
+    return duration(seconds)
