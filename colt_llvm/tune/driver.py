@@ -19,7 +19,8 @@ from colt_llvm.errors import ColtError, PassCrashed, PassError, PassOutOfMemory,
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.search import Objective, Outcome, Proposal, Request, Strategy
 from colt_llvm.tune.builder import Built
-from colt_llvm.tune.evaluation import Bar, Evaluator, JudgeEvaluator, Verdict
+from colt_llvm.tune.evaluation import Bar, Evaluator, ExaminingEvaluator, judging
+from colt_llvm.tune.evaluation import Verdict as Verdict
 from colt_llvm.tune.judge import Judge
 from colt_llvm.tune.lending import Lending
 
@@ -117,8 +118,8 @@ class Driver:
         self._on_trial = on_trial
         self._in_flight = in_flight
         self._in_order = in_order
-        lanes = 1 if objective.name in ("runtime", "balanced") else builders.count
-        self._evaluator = evaluator or JudgeEvaluator(judge, objective, baseline, seed, lanes)
+        lanes = 1 if "runtime" in objective.figures else builders.count
+        self._evaluator = evaluator or ExaminingEvaluator(judging(judge), objective, baseline, seed, lanes)
         self.verdicts = verdicts if verdicts is not None else {}
         self._recorded = recorded or {}
         self._clock = clock

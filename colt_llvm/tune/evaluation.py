@@ -1,10 +1,9 @@
-"""What is known of one object code, and how it comes to be known: on this machine, or wherever an Evaluator runs it."""
+"""What is known of one object code, and how it comes to be known: on this machine, or wherever an examiner works."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from colt_llvm.search import Objective
@@ -31,6 +30,54 @@ class Bar:
     ratio: float = 1.0
 
 
+@dataclass(frozen=True)
+class Examination:
+    """What is to be found out of one candidate, as plain data.
+
+    name: of its file, unique in the run. timed: measure it against the baseline, in turn. thorough: check all
+    workloads, else only the quick ones. best_ratio: of run time; a candidate surely below it is let go.
+    """
+
+    name: str
+    timed: bool = False
+    thorough: bool = False
+    best_ratio: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Examined:
+    """miscompiled: what it does differently; empty where it does the same. checked: all workloads were run.
+
+    ratio: of run time, baseline over candidate; None where it was not timed. samples: seconds of each run.
+    """
+
+    miscompiled: str = ""
+    checked: bool = False
+    ratio: float | None = None
+    samples: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Links objects, checks what they do and perhaps times them. May be called from several threads.
+Examiner = Callable[[tuple[bytes, ...], Examination], Examined]
+
+
+def examine(judge: Judge, objects: tuple[bytes, ...], wanted: Examination) -> Examined:
+    """Cheap before dear: a wrong program is not timed."""
+    try:
+        executable = judge.link(objects, wanted.name)
+        if not wanted.timed:
+            return Examined(checked=judge.check(executable, thorough=wanted.thorough))
+        judge.check(executable, thorough=False, core=judge.core)
+        measured = judge.measure(executable, wanted.best_ratio, wanted.seed)
+        samples = {"candidate": measured.candidate, "baseline": measured.baseline, "cut": measured.cut}
+        return Examined(checked=True, ratio=measured.ratio, samples=samples)
+    except Miscompiled as error:
+        return Examined(miscompiled=str(error))
+    finally:
+        (judge.folder / wanted.name).unlink(missing_ok=True)
+
+
 class Evaluator(Protocol):
     """lanes: how many candidates are evaluated at once."""
 
@@ -41,13 +88,10 @@ class Evaluator(Protocol):
 
 
 @dataclass
-class JudgeEvaluator:
-    """Links, checks and times with one judge. baseline: figures of the baseline.
+class ExaminingEvaluator:
+    """baseline: figures of the baseline. examiner: None where IR alone is valued, which is checked when claimed."""
 
-    judge: None where IR alone is valued; that is checked when it is about to be claimed.
-    """
-
-    judge: Judge | None
+    examiner: Examiner | None
     objective: Objective
     baseline: Mapping[str, float]
     seed: int = 0
@@ -55,24 +99,26 @@ class JudgeEvaluator:
 
     def evaluate(self, built: Built, bar: Bar, request_id: int) -> Verdict:
         figures = dict(built.figures)
-        if self.judge is None or not built.objects:
+        if self.examiner is None or not built.objects:
             return Verdict(figures)
-        name = f"candidate-{request_id}"
-        try:
-            executable = self.judge.link(built.objects, name)
-            if "runtime" in self.objective.figures:
-                return self._time(self.judge, executable, figures, bar, request_id)
-            thorough = self.objective.reward(figures, self.baseline) > bar.reward
-            return Verdict(figures, checked=self.judge.check(executable, thorough=thorough))
-        except Miscompiled as error:
-            return Verdict(figures, "miscompile", str(error))
-        finally:
-            (self.judge.folder / name).unlink(missing_ok=True)
+        timed = "runtime" in self.objective.figures
+        found = self.examiner(
+            built.objects,
+            Examination(
+                name=f"candidate-{request_id}",
+                timed=timed,
+                thorough=not timed and self.objective.reward(figures, self.baseline) > bar.reward,
+                best_ratio=bar.ratio if self.objective.name == "runtime" else None,
+                seed=self.seed + request_id,
+            ),
+        )
+        if found.miscompiled:
+            return Verdict(figures, "miscompile", found.miscompiled)
+        if found.ratio is not None:
+            figures["runtime"] = self.baseline["runtime"] / found.ratio
+        return Verdict(figures, checked=found.checked, samples=found.samples)
 
-    def _time(self, judge: Judge, executable: Path, figures: dict[str, float], bar: Bar, request_id: int) -> Verdict:
-        judge.check(executable, thorough=False, core=judge.core)
-        best = bar.ratio if self.objective.name == "runtime" else None
-        measured = judge.measure(executable, best, self.seed + request_id)
-        figures["runtime"] = self.baseline["runtime"] / measured.ratio
-        samples = {"candidate": measured.candidate, "baseline": measured.baseline, "cut": measured.cut}
-        return Verdict(figures, checked=True, samples=samples)
+
+def judging(judge: Judge | None) -> Examiner | None:
+    """The judge of this machine as an examiner."""
+    return None if judge is None else lambda objects, wanted: examine(judge, objects, wanted)

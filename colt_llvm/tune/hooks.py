@@ -18,6 +18,7 @@ from colt_llvm.search import Outcome, Proposal, Request, Strategy
 from colt_llvm.search.cost import CostObjective
 from colt_llvm.tune.asking import Asking
 from colt_llvm.tune.options import TuneOptions
+from colt_llvm.tune.workforce import Workforce
 
 
 class OwnStrategy(Strategy, Protocol):
@@ -38,12 +39,16 @@ _METHODS = ("set_root_key", "ask", "tell", "abandon", "restore", "best", "prepar
 
 @dataclass(frozen=True)
 class Hooks:
-    """strategy: called once a run. models: by name, in place of connecting to what a specification says."""
+    """strategy: called once a run. models: by name, in place of connecting to what a specification says.
+
+    workforce: other machines that build, check and time; they change no result that has no noise.
+    """
 
     objective: CostObjective | None = None
     check: OwnCheck | None = None
     strategy: StrategyFactory | None = None
     models: Mapping[str, LanguageModel] = field(default_factory=dict)
+    workforce: Workforce | None = None
 
     def names(self) -> dict[str, str]:
         """What a run's header records of them; empty without any."""

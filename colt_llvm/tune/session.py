@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.baseline import Baseline, prepare_baseline
@@ -20,10 +21,12 @@ from colt_llvm.program import Program
 from colt_llvm.search import Objective
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Builder, Built, Sequences, built_from_objects
+from colt_llvm.tune.evaluation import Examiner, ExaminingEvaluator, judging
 from colt_llvm.tune.hooks import Hooks
 from colt_llvm.tune.judge import Judge, Linker
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.records import run_header
+from colt_llvm.tune.workforce import Hired, Job
 
 #: Flags of the catalogue that keep an action out of the search, unless the user takes the risk.
 RISKS_AVOIDED = ("miscompile", "crash", "nondeterministic", "slow")
@@ -50,6 +53,33 @@ class Session:
     root_key: str
     notes: list[str] = field(default_factory=list)
     hooks: Hooks = field(default_factory=Hooks)
+    hired: Hired | None = None
+
+    @property
+    def lent(self) -> Sequence[Any]:
+        """Builders for the search: on this machine, or on others."""
+        return self.hired.builders if self.hired else self.builders
+
+    def evaluator(self) -> ExaminingEvaluator:
+        """Who says what a candidate is worth."""
+        examiner: Examiner | None
+        if self.hired and self.hired.examiner:
+            examiner, lanes = self.hired.examiner, self.hired.lanes
+        else:
+            examiner, lanes = judging(self.judge), 1 if self.options.times_the_program else builder_count(self.options)
+        return ExaminingEvaluator(examiner, self.objective, self.figures, self.options.seed, lanes)
+
+    def in_flight(self, specs: Sequence[ModelSpec]) -> int:
+        """Requests under way at once."""
+        alone = requests_in_flight(self.options, specs)
+        if self.hired is None or self.options.workers or any(spec.kind == "replay" for spec in specs):
+            return alone
+        thinking = _CALLS_IN_FLIGHT if any(spec.is_language_model for spec in specs) else 0
+        return self.hired.in_flight + thinking
+
+    def in_order(self, specs: Sequence[ModelSpec]) -> bool:
+        """Whether results are told in the order of asking: where nothing differs from run to run, but who is first."""
+        return not self.options.times_the_program and not any(spec.is_language_model for spec in specs)
 
     @property
     def objective(self) -> Objective:
@@ -85,7 +115,8 @@ def prepare(
     if not options.risky:
         catalogue = catalogue.without(RISKS_AVOIDED)
     mark = built_from_objects(baseline.objects, 0)
-    builders, empty = _start_builders(stack, program, toolchain, options, baseline, catalogue, mark)
+    count = 1 if hooks.workforce else builder_count(options)
+    builders, empty = _start_builders(stack, program, toolchain, options, baseline, catalogue, mark, count)
     ir_only = options.objective == "instructions"
     figures = {
         "size": float(mark.size),
@@ -100,6 +131,14 @@ def prepare(
     )  # fmt: skip
     if hooks.objective is not None:
         hooks.objective.try_out(figures)
+    if hooks.workforce is not None:
+        report(message="preparing the workers")
+        job = Job(
+            toolchain, program, baseline, catalogue, _service_options(toolchain, options), builders[0].record, empty,
+            options, portable=linker is None and hooks.check is None,
+        )  # fmt: skip
+        session.hired = stack.enter_context(hooks.workforce.hire(job))
+        session.notes += session.hired.notes
     if not ir_only and empty.key != mark.key:
         session.notes.append(
             f"this LLVM's pipeline by itself does not give the object of {baseline.name}; "
@@ -129,15 +168,14 @@ def _start_builders(
     baseline: Baseline,
     catalogue: Catalogue,
     mark: Built,
+    count: int,
 ) -> tuple[list[Builder], Built]:
     """The builders, and what the empty sequence gives.
 
     Code generation in libLLVM is much the faster; where it does not give the very object that clang gives
     (clang knows options that the C API has not), clang does it.
     """
-    service = ServiceOptions(
-        llvm_prefix=toolchain.prefix, action_seconds=options.pass_seconds, memory_bytes=options.pass_memory_bytes
-    )
+    service = _service_options(toolchain, options)
     with_objects = options.objective != "instructions"
 
     def start(codegen: str) -> Builder:
@@ -157,10 +195,16 @@ def _start_builders(
     finally:
         stack.callback(lambda: first.close())
     builders = [first]
-    for _ in range(builder_count(options) - 1):
+    for _ in range(count - 1):
         builders.append(start(codegen))
         stack.callback(builders[-1].close)
     return builders, empty
+
+
+def _service_options(toolchain: Toolchain, options: TuneOptions) -> ServiceOptions:
+    return ServiceOptions(
+        llvm_prefix=toolchain.prefix, action_seconds=options.pass_seconds, memory_bytes=options.pass_memory_bytes
+    )
 
 
 def builder_count(options: TuneOptions) -> int:

@@ -1,0 +1,56 @@
+"""Which workers may time programs: results of unlike hosts are never mixed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from colt_llvm.cluster.errors import ClusterError
+
+#: The Dask resource by which a worker says that a core of its host is free for timing.
+MEASURING = "measuring"
+
+#: What has to be equal for run times to be comparable. Not the machine itself.
+_KIND = ("cpu", "architecture", "kernel", "governor", "virtualised")
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """addresses: workers that time. kind: their hosts in one line. others: measuring workers that are left out."""
+
+    addresses: tuple[str, ...]
+    kind: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        text = (
+            f"timed on {len(self.addresses)} worker{'s' * (len(self.addresses) > 1)} of one kind of host: {self.kind}"
+        )
+        return f"{text}; {len(self.others)} on other hosts only compile" if self.others else text
+
+
+def choose_measuring(hosts: Mapping[str, Mapping[str, object]], wanted: str, address: str) -> Measuring:
+    """The largest group of alike hosts, or the one whose description contains ``wanted``.
+
+    hosts: worker address -> fingerprint as a dictionary. Raises ClusterError.
+    """
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for worker, host in sorted(hosts.items()):
+        groups[_describe(host)].append(worker)
+    if not groups:
+        raise ClusterError(
+            f"{address}: no worker offers to time programs; start one with "
+            f'dask worker ... --nthreads 1 --resources "{MEASURING}=1" on a host with a core to spare'
+        )
+    fitting = {kind: workers for kind, workers in groups.items() if wanted.lower() in kind.lower()}
+    if not fitting:
+        raise ClusterError(f"--measure-on {wanted!r}: no such host times programs; there are {'; '.join(groups)}")
+    kind = max(fitting, key=lambda kind: (len(fitting[kind]), kind))
+    others = [worker for name, workers in groups.items() if name != kind for worker in workers]
+    return Measuring(tuple(fitting[kind]), kind, tuple(others))
+
+
+def _describe(host: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {host.get(name)}" if name != "cpu" else str(host.get(name)) for name in _KIND)

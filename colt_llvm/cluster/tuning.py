@@ -1,0 +1,103 @@
+"""``tune`` on a cluster: builders and an examiner that work elsewhere, with the results of one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import colt_llvm.errors
+from colt_llvm.cluster import work
+from colt_llvm.cluster.errors import ClusterError
+from colt_llvm.cluster.fleet import Cluster, Killed
+from colt_llvm.cluster.parcel import Parcel
+from colt_llvm.errors import PassCrashed, PassError
+from colt_llvm.tune.builder import Built
+from colt_llvm.tune.evaluation import Examination, Examined
+from colt_llvm.tune.workforce import Hired, Job
+
+#: Requests under way for each task that the workers do at once: told in order, a slow one holds up those behind it.
+_QUEUED = 2
+
+
+class ClusterBuilder:
+    """As ``tune.builder.Builder``, on whichever worker is free. For one thread at a time."""
+
+    def __init__(self, cluster: Cluster, run: str) -> None:
+        self._cluster = cluster
+        self._run = run
+
+    def build(self, sequence: Sequence[str]) -> Built:
+        """Raises PassError as a local builder does, ClusterError where no worker is left."""
+        built: Built = ask(self._cluster, work.build, self._run, tuple(sequence))
+        return built
+
+    def observe(self, sequence: Sequence[str], observations: Sequence[str]) -> list[Any]:
+        return list(ask(self._cluster, work.observe, self._run, tuple(sequence), tuple(observations)))
+
+
+def ask(cluster: Cluster, task: Callable[..., work.Reply], *arguments: Any, kind: str = "") -> Any:
+    """On a worker that can; one that cannot is refused, and another is asked. Raises PassError, ClusterError.
+
+    kind: of the hosts that may time; empty where nothing is timed.
+    """
+    among = (lambda: cluster.measuring(kind).addresses) if kind else None
+    while True:
+        try:
+            reply = cluster.call(task, *arguments, among=among, timed=bool(kind))
+        except Killed as error:
+            raise PassCrashed(f"the workers that did this died: {error}") from None
+        if reply.refused:
+            cluster.refuse(reply.worker, reply.refused)
+            cluster.require()
+            continue
+        if reply.failure:
+            raise _pass_error(*reply.failure)
+        return reply.value
+
+
+def _pass_error(name: str, text: str) -> PassError:
+    kind = getattr(colt_llvm.errors, name, PassError)
+    error = kind(text) if isinstance(kind, type) and issubclass(kind, PassError) else PassError(text)
+    assert isinstance(error, PassError)
+    return error
+
+
+@contextmanager
+def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
+    """Make the workers ready for a run. Raises ClusterError where none can be used."""
+    timed = job.options.times_the_program
+    measuring = cluster.measuring() if timed else None
+    parcel = Parcel.pack(job.program) if job.portable else None
+    notes: list[str] = []
+    if timed and parcel is None:
+        raise ClusterError(
+            "this program can be run on this machine only (its folder, its harness or your own check); "
+            "leave out --cluster, or use --objective size"
+        )
+    with cluster.provided(work.RunPlugin.of(job, parcel)) as run:
+        kind, timing = "", 0
+        if measuring is not None:
+            cluster.prepare(work.ready_to_time, run, measuring.addresses)
+            kind = measuring.kind
+            measuring = cluster.measuring(kind)
+            timing = len(measuring.addresses)
+            notes.append(measuring.note)
+        cluster.prepare(work.ready, run, cluster.usable())
+        cluster.require()
+
+        def examiner(objects: tuple[bytes, ...], wanted: Examination) -> Examined:
+            try:
+                found: Examined = ask(cluster, work.examination, run, objects, wanted, kind=kind)
+            except PassCrashed as error:
+                return Examined(miscompiled=str(error))
+            return found
+
+        threads = sum(cluster.threads().values())
+        in_flight = threads + 2 * timing if timed else _QUEUED * threads
+        count = job.options.workers or in_flight
+        lanes = timing or min(count, threads)
+        yield Hired(
+            [ClusterBuilder(cluster, run) for _ in range(count)], examiner if parcel and job.with_objects else None,
+            lanes, in_flight, [*notes, *cluster.notes()],
+        )  # fmt: skip

@@ -1,0 +1,244 @@
+"""What runs in a worker process. Everything that is sent to it and back is plain data."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from distributed import WorkerPlugin, get_worker
+
+from colt_llvm import __version__
+from colt_llvm.cluster.cores import MeasuringCore, keep_off, move_to, taken
+from colt_llvm.cluster.parcel import Parcel
+from colt_llvm.errors import ColtError, PassError, ToolchainError
+from colt_llvm.measure import fingerprint
+from colt_llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
+from colt_llvm.tune.builder import Builder
+from colt_llvm.tune.evaluation import Examination, Examined, examine
+from colt_llvm.tune.judge import Judge
+from colt_llvm.tune.workforce import Job
+
+
+@dataclass(frozen=True)
+class Reply:
+    """value: what was asked for. failure: name of the PassError's class, and its text. refused: why this worker
+    takes no part in the run. worker: its address.
+    """
+
+    value: Any = None
+    failure: tuple[str, str] | None = None
+    refused: str = ""
+    worker: str = ""
+
+
+class Refused(Exception):
+    """This worker would give other results than the machine that asks."""
+
+
+def version() -> str:
+    return __version__
+
+
+def host() -> dict[str, Any]:
+    """This worker's host, as ``measure.fingerprint`` sees it."""
+    return asdict(fingerprint())
+
+
+class RunPlugin(WorkerPlugin):
+    """Brings a run's data to every worker, also to one that comes later or is started again."""
+
+    def __init__(self, run: str, data: bytes) -> None:
+        self.run = run
+        self.data = data
+
+    @staticmethod
+    def of(job: Job, parcel: Parcel | None) -> RunPlugin:
+        """parcel: what is needed to run the program; None where it is only built."""
+        return RunPlugin(uuid.uuid4().hex, pickle.dumps((job, parcel)))
+
+    def setup(self, worker: Any) -> None:
+        _RUNS[self.run] = _Run(self.data)
+
+    def teardown(self, worker: Any) -> None:
+        run = _RUNS.pop(self.run, None)
+        if run is not None:
+            run.close()
+
+
+_RUNS: dict[str, _Run] = {}
+
+
+def ready(run: str) -> str:
+    """Start a compiler service. Empty, or why this worker cannot be used."""
+    return _answer(run, lambda it: None).refused
+
+
+def ready_to_time(run: str) -> str:
+    """Take a core, and run the baseline. Before anybody is ``ready``, so that all keep off that core."""
+    return _answer(run, lambda it: it.judge(timed=True)).refused
+
+
+def build(run: str, sequence: tuple[str, ...]) -> Reply:
+    return _answer(run, lambda it: it.with_builder(lambda builder: builder.build(sequence)))
+
+
+def observe(run: str, sequence: tuple[str, ...], observations: tuple[str, ...]) -> Reply:
+    return _answer(run, lambda it: it.with_builder(lambda builder: builder.observe(sequence, observations)))
+
+
+def examination(run: str, objects: tuple[bytes, ...], wanted: Examination) -> Reply:
+    return _answer(run, lambda it: it.examine(objects, wanted))
+
+
+def _answer(name: str, what: Any) -> Reply:
+    here = get_worker().address
+    run = _RUNS.get(name)
+    if run is None:
+        return Reply(refused="does not know the run", worker=here)
+    try:
+        run.start()
+        return Reply(what(run), worker=here)
+    except Refused as reason:
+        return Reply(refused=str(reason), worker=here)
+    except PassError as error:
+        return Reply(failure=(type(error).__name__, str(error)), worker=here)
+
+
+class _Run:
+    """One run on this worker: a compiler service for each task that it does at once, and a judge."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._lock = threading.Lock()
+        self._idle: list[Builder] = []
+        self._all: list[Builder] = []
+        self._judge: Judge | None = None
+        self._folder: Path | None = None
+        self._core: MeasuringCore | None = None
+        self._cores = os.sched_getaffinity(0)
+        self._refusal = ""
+        self._toolchain: Toolchain | None = None
+
+    def start(self) -> None:
+        """Make sure that this worker gives the same code. Raises Refused, each time anew."""
+        with self._lock:
+            if self._refusal:
+                raise Refused(self._refusal)
+            if self._toolchain is not None:
+                return
+            self._job: Job
+            self._parcel: Parcel | None
+            self._job, self._parcel = pickle.loads(self._data)
+            try:
+                if self._job.options.times_the_program:
+                    self._keep_off_timed_cores()
+                toolchain = _same_toolchain(self._job.toolchain)
+                self._idle.append(self._new_builder(toolchain))
+                self._compare(self._idle[0])
+                self._toolchain = toolchain
+            except (Refused, ColtError) as reason:
+                self._refusal = " ".join(str(reason).split())
+                self._close_builders()
+                raise Refused(self._refusal) from None
+
+    def _new_builder(self, toolchain: Toolchain) -> Builder:
+        job = self._job
+        builder = Builder(
+            toolchain, job.program, job.baseline, job.catalogue, with_objects=job.with_objects,
+            options=replace(job.service, llvm_prefix=toolchain.prefix), record=job.record,
+        )  # fmt: skip
+        self._all.append(builder)
+        return builder
+
+    def _compare(self, builder: Builder) -> None:
+        empty = builder.build(())
+        if empty != self._job.empty:
+            what = "the baseline's object" if self._job.with_objects else "the baseline's IR"
+            raise Refused(f"does not give {what} byte for byte; let it have the same LLVM and CPU features")
+
+    @contextmanager
+    def _builder(self) -> Iterator[Builder]:
+        assert self._toolchain is not None
+        with self._lock:
+            builder = self._idle.pop() if self._idle else self._new_builder(self._toolchain)
+        try:
+            yield builder
+        finally:
+            self._idle.append(builder)
+
+    def with_builder(self, use: Any) -> Any:
+        with self._builder() as builder:
+            return use(builder)
+
+    def examine(self, objects: tuple[bytes, ...], wanted: Examination) -> Examined:
+        return examine(self.judge(wanted.timed), objects, wanted)
+
+    def judge(self, timed: bool) -> Judge:
+        """Raises Refused where the baseline does something else here, or no core is free."""
+        with self._lock:
+            if self._judge is None:
+                try:
+                    self._judge = self._new_judge(timed)
+                except ColtError as error:
+                    raise Refused(f"cannot run the baseline: {' '.join(str(error).split())}") from None
+            return self._judge
+
+    def _new_judge(self, timed: bool) -> Judge:
+        assert self._toolchain is not None
+        assert self._parcel is not None
+        if timed:
+            self._core = MeasuringCore.take()
+            if self._core is None:
+                raise Refused("has no core left to time on: other workers on that host time already")
+            self._keep_off_timed_cores()
+        self._folder = Path(mkdtemp(prefix="colt-"))
+        program = self._parcel.unpack(self._folder)
+        core = self._core.number if self._core else None
+        return Judge.of(self._toolchain, program, self._job.options, self._job.baseline.objects, core)
+
+    def _keep_off_timed_cores(self) -> None:
+        keep_off(taken(self._cores))
+
+    def _close_builders(self) -> None:
+        for builder in self._all:
+            builder.close()
+        self._all, self._idle = [], []
+
+    def close(self) -> None:
+        self._close_builders()
+        if self._judge is not None:
+            self._judge.close()
+        if self._core is not None:
+            self._core.release()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        move_to(self._cores)
+
+
+def _same_toolchain(wanted: Toolchain) -> Toolchain:
+    """Of this very version and target, wherever it is here. Raises Refused."""
+    found = []
+    for candidate in _toolchains(wanted):
+        if (candidate.version, candidate.triple) == (wanted.version, wanted.triple):
+            return candidate
+        found.append(f"{candidate.version} for {candidate.triple}")
+    there = ", ".join(dict.fromkeys(found)) or "none"
+    raise Refused(f"has LLVM {there}, and this run needs {wanted.version} for {wanted.triple}")
+
+
+def _toolchains(wanted: Toolchain) -> Iterator[Toolchain]:
+    for prefix in (wanted.prefix, None):
+        try:
+            yield find_toolchain(prefix)
+        except ToolchainError:
+            continue
+    yield from installed_toolchains()
