@@ -49,7 +49,7 @@ function levels() {
   const { depth, place } = order();
   const x = Float64Array.from(depth, (d) => d * 130);
   const y = Float64Array.from(place, (p) => p * 20);
-  return { x, y, wide: 6 };
+  return { x, y, wide: 14 };
 }
 
 // Trials from left to right, better ones higher up. Those without a ratio are in a row of their own below.
