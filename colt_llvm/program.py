@@ -66,6 +66,8 @@ class Program:
     """Sources (absolute paths), the flags of both baseline and candidate, and the workloads.
 
     harness: sources that are linked in as plain clang makes them, and not tuned; such as one with ``main``.
+    family, split, description: of the included programs; split is ``train`` or ``held-out``.
+    Raises UsageError for a flag that would change the mark, and for no workload.
     """
 
     name: str

@@ -51,6 +51,7 @@ class Toolchain:
         return int(self.version.split(".")[0])
 
     def compiler(self, cxx: bool) -> Path:
+        """clang, or clang++ for C++."""
         return self.clangxx if cxx else self.clang
 
     def load(self) -> Library:

@@ -18,7 +18,10 @@ MODEL_KINDS: tuple[ModelKind, ...] = ("openai", "embedded", "replay", "scripted"
 
 @dataclass(frozen=True)
 class Price:
-    """Money per million tokens, in one currency throughout a run. cached: of input that the provider had cached."""
+    """Money per million tokens, in one currency throughout a run. cached: of input that the provider had cached.
+
+    Raises UsageError for a price that is no number from 0 on.
+    """
 
     input: float = 0.0
     cached: float = 0.0

@@ -36,6 +36,7 @@ class CostError(ColtError, ArithmeticError):
 
 
 def _no_cost(figures: Mapping[str, float]) -> float:
+    """Stands where a function has to be given. Raises UsageError."""
     raise UsageError("an objective of your own needs its function: CostObjective(name, cost=function)")
 
 
