@@ -81,11 +81,14 @@ def run_gym_random(
     check: bool = True,
     linker: Linker | None = None,
     patience: int = 0,
+    baseline: Baseline | None = None,
+    judge: Judge | None = None,
 ) -> GymRandomResult:
     """Search until ``trials`` steps were measured or ``seconds`` are over, whichever comes first; then claim the best.
 
     folder: where ``gym-random.json``, the result, is written; made when missing. check: run the workloads; False where
     there is no executable. patience: as in CompilerGym; 0 is the number of actions.
+    baseline, judge: of this program and objective, where they are at hand already; the judge stays open.
 
     Raises UsageError for other objectives or without a limit; CompileError and ProgramError for the program.
     """
@@ -94,9 +97,10 @@ def run_gym_random(
     if trials is None and seconds is None:
         raise UsageError("compiler-gym-random: never ends; give a budget of trials or seconds")
     folder.mkdir(parents=True, exist_ok=True)
-    baseline = prepare_baseline(toolchain, program, objective)
+    baseline = baseline or prepare_baseline(toolchain, program, objective)
     mark = _mark(toolchain, baseline)
-    judge = _judge(toolchain, program, objective, baseline, linker) if check else None
+    own = _judge(toolchain, program, objective, baseline, linker) if check and judge is None else None
+    judge = own or judge
     try:
         walk = _Walk(objective, mark.figures[objective], seed, trials, seconds)
         worker = _search(program, toolchain, baseline, walk, patience)
@@ -105,8 +109,8 @@ def run_gym_random(
         write_json(folder / "gym-random.json", {"objective": objective, "seed": seed, **asdict(result)})
         return result
     finally:
-        if judge is not None:
-            judge.close()
+        if own is not None:
+            own.close()
 
 
 class LoadedSizeReward(CostReward):

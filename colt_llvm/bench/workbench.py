@@ -128,9 +128,13 @@ class Workbench:
         found = run_gym_random(
             self.item.program, self.toolchain, cast(Literal["instructions", "size"], self.objective), cell.seed,
             trials=cell.budget.trials, seconds=cell.budget.seconds, folder=folder, check=self.judge is not None,
+            baseline=self.baseline, judge=self.prover.judge if self.judge is not None else None,
         )  # fmt: skip
-        points = [[trials, seconds, 0.0, 0.0, min(gain, found.gain)] for trials, seconds, gain in found.curve]
-        points.append([found.trials, found.seconds, 0.0, 0.0, found.gain])
+        points: list[list[float]] = []
+        for trials, seconds, gain in found.curve:
+            if min(gain, found.gain) > (points[-1][4] if points else 0.0):
+                points.append([trials, round(seconds, 6), 0.0, 0.0, min(gain, found.gain)])
+        points.append([found.trials, round(found.seconds, 6), 0.0, 0.0, found.gain])
         return record_of(
             self.item, cell, self.toolchain.version, baseline=dict(self.figures), trials=found.trials,
             seconds=round(found.seconds, 6), took_seconds=round(time.monotonic() - began, 6), gain=found.gain,
@@ -142,7 +146,8 @@ class Workbench:
     def _claim(self, trials: Sequence[TrialRecord], points: Sequence[Point], seconds: float) -> dict[str, Any]:
         proof = self.prover.prove(trials, 0.0)
         winner = proof.winner if proof.verdict is Finding.IMPROVED else None
-        gain, figures, sequence = 0.0, {name: [value, value] for name, value in self.figures.items()}, ()
+        gain, sequence = 0.0, tuple[str, ...]()
+        figures = {name: [value, value] for name, value in self.figures.items()}
         if winner is not None:
             gain = Objective(self.objective).reward(winner.built.figures, self.figures)
             figures = {name: [value, winner.built.figures[name]] for name, value in self.figures.items()}
