@@ -146,7 +146,7 @@ def _compile(toolchain: Toolchain, program: Program, source: Path, flags: Sequen
         if done.status != 0 or not place.is_file():
             flag = flags[0].partition("=")[0]
             raise CompileError(
-                f"clang-pgo: {source.name} does not compile with {flag} ({done.describe_status()}); see clang's message",
+                f"clang-pgo: {source.name} does not compile with {flag} ({done.describe_status()})",
                 done.stderr.decode("utf-8", "replace").rstrip(),
             )
         return place.read_bytes()
