@@ -25,7 +25,7 @@ RANKS = {
     "baseline": 6, "output": 6,
     "recipe": 7,
     "env": 8, "proposal": 8,
-    "tune": 9, "doctor": 9, "gym_search": 9,
+    "analysis": 9, "tune": 9, "doctor": 9, "gym_search": 9,
     "cluster": 9.5,
     "bench": 10, "report": 10, "build": 10, "api": 10,
     "cli": 11,

@@ -1,0 +1,173 @@
+"""Tables as files: CSV and JSON with every number, Markdown and LaTeX to be read.
+
+cells.csv          one row a cell, failed ones too
+strategies.csv     one row a strategy in a group
+models.csv         one row a model of a strategy in a group
+programs.csv       one row a program and strategy in a group
+summary.json       all of the statistics, and what was refused
+tables.md, tables.tex
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from colt_llvm.analysis.bootstrap import Estimate
+from colt_llvm.analysis.cells import Cell, Results
+from colt_llvm.analysis.groups import Group, group_cells
+from colt_llvm.analysis.latex import latex_document
+from colt_llvm.analysis.markdown import markdown_document
+from colt_llvm.analysis.sentences import below_baseline, claims
+from colt_llvm.analysis.summary import Row, Summary, summarise
+from colt_llvm.errors import RunDirectoryError
+
+Record = dict[str, Any]
+
+
+def write_tables(results: Results, folder: Path, reference: str | None = None) -> list[Path]:
+    """Write all of them into ``folder``, made if needed; gives the files. Raises RunDirectoryError.
+
+    reference: the strategy that others are held against; by default COLT.
+    """
+    summaries = [summarise(group, reference) for group in group_cells(results)]
+    texts = {
+        "cells.csv": csv_text(map(cell_record, results.cells)),
+        "strategies.csv": csv_text(record for summary in summaries for record in strategy_records(summary)),
+        "programs.csv": csv_text(record for summary in summaries for record in program_records(summary.group)),
+        "models.csv": csv_text(record for summary in summaries for record in model_records(summary)),
+        "summary.json": json_text(results, summaries),
+        "tables.md": markdown_document(results, summaries),
+        "tables.tex": latex_document(summaries),
+    }
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="")
+            written.append(folder / name)
+    except OSError as error:
+        raise RunDirectoryError(
+            f"{folder}: cannot be written ({error.strerror}); choose another folder with -o"
+        ) from None
+    return written
+
+
+def csv_text(records: Iterable[Record]) -> str:
+    """A header of all names, and a line a record. Empty where there is none."""
+    rows = list(records)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+def json_text(results: Results, summaries: Sequence[Summary]) -> str:
+    """Numbers that are not finite are null."""
+    groups = [
+        {
+            **_group_record(summary.group),
+            "programs": [list(program) for program in summary.group.programs],
+            "reference": summary.reference,
+            "strategies": strategy_records(summary),
+            "models": model_records(summary),
+            "claims": claims(summary),
+            "half_the_trials": {name: _estimate("gain", found) for name, found in summary.efficiency.items()},
+        }
+        for summary in summaries
+    ]
+    value = {"kind": "colt-llvm bench summary", "version": 1, "refused": list(results.refused), "groups": groups}
+    return json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
+
+
+def cell_record(cell: Cell) -> Record:
+    low, high = cell.interval or ("", "")
+    return {
+        "suite": cell.suite, "program": cell.program, "split": cell.split, "family": cell.family,
+        "strategy": cell.strategy, "objective": cell.objective, "strict": cell.strict, "budget": cell.budget.amount,
+        "unit": cell.budget.unit, "seed": cell.seed, "llvm": cell.llvm, "host": cell.host, "made": cell.made,
+        "status": cell.status, "error": cell.error, "gain": cell.gain if cell.done else "",
+        "ratio": math.exp(cell.gain) if cell.done else "", "ratio_low": low, "ratio_high": high,
+        "checked": "" if cell.checked is None else cell.checked, "trials": cell.trials, "distinct": cell.distinct,
+        "seconds": cell.seconds, "money": cell.curve[-1].money if cell.curve else 0.0,
+        "work": cell.curve[-1].work if cell.curve else 0.0,
+        "failures": " ".join(f"{kind}={count}" for kind, count in sorted(cell.failures.items())),
+    }  # fmt: skip
+
+
+def strategy_records(summary: Summary) -> list[Record]:
+    return [{**_group_record(summary.group), **_row_record(row)} for row in summary.rows]
+
+
+def _row_record(row: Row) -> Record:
+    record: Record = {
+        "strategy": row.strategy, "programs": row.programs, "searches": row.searches, "failed": row.failed,
+        **_estimate("gain", row.gain), "below_baseline_percent": below_baseline(row.gain.value), "area": row.area,
+        "reached_share_of_best": row.reached.share, "reached": row.reached.reached, "reached_of": row.reached.searches,
+        "reached_median": row.reached.median, "mean_rank": row.rank, "checked": row.checked[0],
+        "check_failed": row.checked[1], "nothing_to_check": row.checked[2], "mean_trials": row.trials,
+        "mean_seconds": row.seconds, "mean_money": row.money, "mean_work": row.work,
+    }  # fmt: skip
+    if row.comparison is not None:
+        found = row.comparison
+        record |= {
+            "reference": found.reference, **_estimate("difference", found.difference), "wins": found.counts.wins,
+            "ties": found.counts.ties, "losses": found.counts.losses, "p": found.p, "p_holm": found.p_holm,
+            "p_sign": found.p_sign, "told_apart": found.told_apart,
+        }  # fmt: skip
+    return record
+
+
+def program_records(group: Group) -> list[Record]:
+    """Mean, least and greatest log gain over the seeds, one a program and strategy."""
+    records = []
+    for strategy in group.strategies:
+        for program in group.programs_of(strategy):
+            gains = [cell.gain for cell in group.cells[strategy][program]]
+            records.append(
+                {
+                    **_group_record(group), "suite": program[0], "program": program[1], "strategy": strategy,
+                    "seeds": len(gains), "mean_gain": float(np.mean(gains)), "least_gain": min(gains),
+                    "greatest_gain": max(gains), "best_known_gain": group.best[program],
+                }
+            )  # fmt: skip
+    return records
+
+
+def model_records(summary: Summary) -> list[Record]:
+    """Sums over the group's searches."""
+    return [
+        {**_group_record(summary.group), "strategy": row.strategy, "model": model, **sums}
+        for row in summary.rows
+        for model, sums in row.models.items()
+    ]
+
+
+def _group_record(group: Group) -> Record:
+    key = group.key
+    return {
+        "objective": key.objective, "strict": key.strict, "budget": key.budget.amount, "unit": key.budget.unit,
+        "llvm": key.llvm, "host": key.host, "part": group.part,
+    }  # fmt: skip
+
+
+def _estimate(name: str, estimate: Estimate) -> Record:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
