@@ -65,6 +65,15 @@ def program_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def strategy_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    from colt_llvm.tune.strategy_names import COLT, STRATEGIES
+
+    return click.option(
+        "--strategy", default=COLT, show_default=True, metavar="NAME",
+        help="; ".join(f"{name}: {summary}" for name, summary in STRATEGIES.items()) + ".",
+    )(function)  # fmt: skip
+
+
 def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Who proposes, what that may cost, and the rules of the search (with the ablations of arXiv 2602.01935)."""
     for option in reversed(
@@ -101,6 +110,14 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+def refuse_models_of(strategy: str, given: dict[str, Any]) -> None:
+    """Raises UsageError for options of models where the strategy asks none."""
+    from colt_llvm.tune.strategy_names import refuse_models
+
+    if any(given[name] is not None for name in ("models", "max_cost", "max_calls", "max_tokens")):
+        refuse_models(strategy)
 
 
 def search_changes(given: dict[str, Any]) -> dict[str, Any]:

@@ -57,8 +57,9 @@ def tune_project_command(given: dict[str, Any]) -> int:
 def project_options(given: dict[str, Any]) -> ProjectOptions:
     """Raises UsageError."""
     from colt_llvm.build.project_options import DEFAULT_SECONDS, ProjectOptions
-    from colt_llvm.cli.options import search_changes
+    from colt_llvm.cli.options import refuse_models_of, search_changes
 
+    refuse_models_of(given["strategy"], given)
     context = click.get_current_context()
     for parameter in context.command.params:
         name = parameter.name or ""
@@ -80,6 +81,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
         for index, run in enumerate(given["runs"])
     )
     tune = {
+        "strategy": given["strategy"],
         "trials": given["trials"], "seed": given["seed"], "workers": given["workers"], "risky": given["risky"],
         "allow_nonzero": given["allow_nonzero"], "timeout_seconds": given["timeout"],
         "memory_bytes": None if given["memory"] is None else given["memory"] << 20,

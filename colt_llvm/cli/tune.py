@@ -12,7 +12,15 @@ from typing import Any
 
 import click
 
-from colt_llvm.cli.options import llvm_option, model_options, program_from_options, program_options, search_changes
+from colt_llvm.cli.options import (
+    llvm_option,
+    model_options,
+    program_from_options,
+    program_options,
+    refuse_models_of,
+    search_changes,
+    strategy_option,
+)
 from colt_llvm.errors import UsageError
 from colt_llvm.program import Program
 
@@ -65,6 +73,7 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
 @click.option(
     "--risky", is_flag=True, help="Also try passes that are known to break programs; outputs are checked as ever."
 )
+@strategy_option
 @model_options
 @click.option(
     "--run-dir",
@@ -103,6 +112,8 @@ def command(**given: Any) -> int:  # fmt: skip
         return tune_project_command(given)
     _refuse_project_options(given)
     options = _options(given)
+    if not given["resume"]:
+        refuse_models_of(options.strategy, given)
     program = _program(given)
     from colt_llvm.models.registry import load_models
 
@@ -180,7 +191,8 @@ def _options(given: dict[str, Any]) -> Any:
         except ValueError:
             raise UsageError(f"--weight {text!r}: write a figure and a number, such as runtime=2") from None
     return TuneOptions(
-        objective=given["objective"], weights=weights or None, trials=given["trials"], seconds=given["seconds"],
+        objective=given["objective"], strategy=given["strategy"], weights=weights or None,
+        trials=given["trials"], seconds=given["seconds"],
         seed=given["seed"], workers=given["workers"], strict=given["strict"], risky=given["risky"],
         allow_nonzero=given["allow_nonzero"], timeout_seconds=given["timeout"],
         memory_bytes=None if given["memory"] is None else given["memory"] << 20,

@@ -68,7 +68,8 @@ def _panel(title: str, progress: Progress) -> Table:
     table.add_row("phase", f"{progress.phase} {progress.message}")
     trials = f"{progress.trials}" + (f" of {progress.trials_wanted}" if progress.trials_wanted else "")
     table.add_row("trials", f"{trials}, {progress.known} gave object code known before")
-    table.add_row("tree", f"{progress.nodes} nodes, longest sequence {progress.depth}")
+    tree = f"{progress.nodes} nodes, " if progress.nodes else ""
+    table.add_row("tree" if tree else "search", f"{tree}longest sequence {progress.depth}")
     where = f" at trial {progress.best_trial}" if progress.best_trial is not None else ""
     table.add_row("best", f"{progress.best_ratio:.4f}x{where}")
     table.add_row("", escape(", ".join(progress.best_sequence)))

@@ -1,27 +1,35 @@
 """The search of arXiv 2602.01935, pure: it runs nothing, reads no clock, and draws all randomness from a seed.
 
 Reading order: protocol (what is asked and told), tree, selection, expansion, course_alteration, backpropagation, and
-colt, which puts them together.
+colt, which puts them together. What it is compared with: sequences, greedy, genetic.
 """
 
 from __future__ import annotations
 
 from colt_llvm.search.colt import ColtSearch
+from colt_llvm.search.genetic import GeneticOptions, GeneticSearch
+from colt_llvm.search.greedy import GreedyOptions, GreedySearch
 from colt_llvm.search.objective import OBJECTIVES, BadFigureError, MissingFigureError, Objective
 from colt_llvm.search.options import PRESETS, ColtOptions, preset
 from colt_llvm.search.pareto import ParetoFront, pareto_front
 from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Strategy, Trial
 from colt_llvm.search.random_proposer import RandomProposer
 from colt_llvm.search.random_search import RandomSearch
+from colt_llvm.search.sequences import ActionSet, RandomSequences, SequenceSearch
 from colt_llvm.search.statistics import ModelStatistics, Statistics
 from colt_llvm.search.tree import Node, Tree
 
 __all__ = [
     "OBJECTIVES",
     "PRESETS",
+    "ActionSet",
     "BadFigureError",
     "ColtOptions",
     "ColtSearch",
+    "GeneticOptions",
+    "GeneticSearch",
+    "GreedyOptions",
+    "GreedySearch",
     "Kind",
     "MissingFigureError",
     "Model",
@@ -33,7 +41,9 @@ __all__ = [
     "Proposal",
     "RandomProposer",
     "RandomSearch",
+    "RandomSequences",
     "Request",
+    "SequenceSearch",
     "Statistics",
     "Strategy",
     "Tree",

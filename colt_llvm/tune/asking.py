@@ -21,7 +21,7 @@ from colt_llvm.models.transcript import Transcript
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.proposal.proposer import ModelProposer
 from colt_llvm.proposal.questions import Questions, Task
-from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, Request
+from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, Request, Strategy, Tree
 
 #: Answers while every model of a run is set aside.
 STAND_IN = "embedded/base"
@@ -37,17 +37,26 @@ class Observant(Protocol):
 
 @dataclass
 class Asking:
-    """A search and whoever answers it. ledger: None where no model is asked. policies_only: no language model is."""
+    """A search and whoever answers it. ledger: None where no model is asked. policies_only: no language model is.
 
-    search: ColtSearch
+    note: what is said of who proposed, where no model did.
+    """
+
+    search: Strategy
     proposer: Observant
     ledger: Ledger | None = None
     policies_only: bool = False
+    note: str = ""
     close: Callable[[], None] = field(default=lambda: None)
+
+    @property
+    def tree(self) -> Tree | None:
+        """None where the strategy has none."""
+        return self.search.tree if isinstance(self.search, ColtSearch) else None
 
     def models(self) -> dict[str, Any]:
         """The ledger with each model's hit rate and corrections as the search counts them; empty without models."""
-        if self.ledger is None:
+        if self.ledger is None or not isinstance(self.search, ColtSearch):
             return {}
         counted = self.ledger.to_dict()
         for name, record in self.search.statistics.by_model.items():
@@ -61,12 +70,14 @@ class Asking:
 
     def notes(self) -> list[str]:
         """What a person should know of who proposed."""
+        if self.note:
+            return [self.note]
         if not isinstance(self.proposer, ModelProposer):
             return ["no model was asked: proposals by what paid in this run"]
         if self.policies_only:
             return ["proposed by the embedded models: small policies, not language models; --models names others"]
         away = self.proposer.set_aside
-        left = "" if len(away) < len(self.search.models.names) else f"; {self.proposer.stand_in_name} answered instead"
+        left = "" if len(away) < len(self.models()["models"]) else f"; {self.proposer.stand_in_name} answered instead"
         return [f"set aside for failing: {', '.join(away)}{left}"] if away else []
 
 
@@ -115,4 +126,4 @@ def ask_models(
         if transcript is not None:
             transcript.close()
 
-    return Asking(search, proposer, ledger, all(spec.kind == "embedded" for spec in specs), close)
+    return Asking(search, proposer, ledger, all(spec.kind == "embedded" for spec in specs), close=close)

@@ -9,6 +9,7 @@ from typing import Any
 
 from colt_llvm.errors import UsageError
 from colt_llvm.search import OBJECTIVES, ColtOptions, Objective, preset
+from colt_llvm.tune.strategy_names import COLT, split_name, takes_search_options
 
 DEFAULT_SECONDS = 120.0
 #: Of the time, where a run time has to be proved: a gain that cannot be told from noise is no result.
@@ -22,6 +23,7 @@ FIGURES = ("runtime", "size", "text", "instructions")
 class TuneOptions:
     """objective: one of OBJECTIVES. weights: of ``balanced``, figure name to weight.
 
+    strategy: one of ``tune.strategy_names.STRATEGIES``; only "colt" asks models.
     trials, seconds: when the search ends, whichever comes first; both None is DEFAULT_SECONDS. The proof of a run
     time is made within ``seconds``; without it, it takes what it needs.
     workers: requests in flight; 1 makes a run repeat exactly from its seed; 0 chooses for this machine.
@@ -32,9 +34,12 @@ class TuneOptions:
     preset, search: values of the search, and what is changed of them (see ``colt_llvm.search.preset``); an empty
     preset is "paper" for language models and "broad" for what costs next to nothing to ask.
     max_calls, max_tokens, max_cost: of all models together; the search ends before it would go over one of them.
+
+    Raises UsageError for a value that means nothing.
     """
 
     objective: str = "runtime"
+    strategy: str = COLT
     weights: Mapping[str, float] | None = None
     trials: int | None = None
     seconds: float | None = None
@@ -56,6 +61,9 @@ class TuneOptions:
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise UsageError(f"--objective {self.objective!r}: use one of {', '.join(OBJECTIVES)}")
+        split_name(self.strategy)  # refuses an unknown one
+        if (self.preset or self.search) and not takes_search_options(self.strategy):
+            raise UsageError(f"--strategy {self.strategy}: has no tree; leave out --preset and the tree's options")
         if unknown := sorted(set(self.weights or ()) - set(FIGURES)):
             raise UsageError(f"--weight {unknown[0]!r}: is no figure; use one of {', '.join(FIGURES)}")
         Objective(self.objective, self.weights or {})  # refuses weights that mean nothing
@@ -98,8 +106,10 @@ class TuneOptions:
         return preset(self.preset or ("paper" if language_models else "broad"), self.search)
 
     def to_dict(self) -> dict[str, Any]:
+        """JSON-able; ``from_dict`` is the inverse."""
         return asdict(self)
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> TuneOptions:
+        """Raises UsageError, and TypeError for a name that is no option."""
         return TuneOptions(**data)

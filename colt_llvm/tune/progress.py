@@ -16,8 +16,8 @@ class Progress:
     """A snapshot for a live view; every field is a plain number or text.
 
     phase: ``prepare``, ``search``, ``prove`` or ``done``. best_ratio: baseline / candidate, above 1 is better.
-    failures: kind -> how many. known: trials whose object code had been seen before. models: the ledger as it
-    was at ``models_at`` seconds.
+    failures: kind -> how many. known: trials whose object code had been seen before.
+    nodes: of the tree, 0 where there is none. models: the ledger as it was at ``models_at`` seconds.
     """
 
     phase: str = "prepare"

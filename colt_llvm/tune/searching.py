@@ -15,17 +15,17 @@ from colt_llvm.measure import fingerprint
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Limits
 from colt_llvm.models.question import Evidence
-from colt_llvm.models.replay import asked_as, recorded_run
+from colt_llvm.models.replay import recorded_run
 from colt_llvm.proposal.questions import Task
 from colt_llvm.recipe import opt_lines
-from colt_llvm.search import ColtSearch
-from colt_llvm.tune.asking import Asking, ask_models
+from colt_llvm.tune.asking import Asking
 from colt_llvm.tune.driver import Driver, TrialRecord, Verdict
 from colt_llvm.tune.evidence import gather, program_features
 from colt_llvm.tune.lending import Lending
 from colt_llvm.tune.progress import Progress
 from colt_llvm.tune.records import trial_from_dict, trial_to_dict
-from colt_llvm.tune.session import Session, requests_in_flight
+from colt_llvm.tune.session import Session
+from colt_llvm.tune.strategies import make_strategy
 
 _LIVE_LEDGER_SECONDS = 0.5
 
@@ -56,10 +56,10 @@ def search(
     earlier = [trial_from_dict(record) for record in records]
     elapsed = max((trial.seconds for trial in earlier), default=0.0)
     seconds = options.search_seconds
-    builders = Lending(session.builders)
-    reading = any(asked_as(spec).is_language_model for spec in specs)
-    asking = ask_models(
-        specs, task_of(session), options.colt_options(reading), session.catalogue,
+    builders = Lending(session.lent)
+    task = task_of(session)
+    asking = session.hooks.asking(task) or make_strategy(
+        options, task, session.catalogue, specs, models=session.hooks.models,
         limits=Limits(options.max_cost, options.max_calls, options.max_tokens), folder=session.journal.directory,
         told=[trial.request.id for trial in earlier], evidence=_evidence(session, builders), stop=stop,
         deadline=None if seconds is None else time.monotonic() + seconds - elapsed,
@@ -74,14 +74,15 @@ def search(
         session.journal.append(trial_to_dict(trial))
         if trial.outcome.failure == "miscompile":
             _keep_reproducer(session, trial)
-        _note(progress, trial, strategy, driver)
+        _note(progress, trial, asking)
         _note_models(progress, asking)
         report()
 
     verdicts = {session.root_key: Verdict(session.figures, checked=True)}
     driver = Driver(
         strategy, asking.proposer, builders, session.judge, session.objective, session.figures, on_trial,
-        in_flight=requests_in_flight(options, specs), seed=options.seed, verdicts=verdicts,
+        in_flight=session.in_flight(specs), seed=options.seed, verdicts=verdicts,
+        in_order=session.in_order(specs), evaluator=session.evaluator(),
         recorded=recorded_verdicts(specs) if options.times_the_program else None,
     )  # fmt: skip
     try:
@@ -90,7 +91,7 @@ def search(
             asking.proposer.observe(trial.request, trial.proposal, trial.outcome)
             driver.remember(trial)
             trials.append(trial)
-            _note(progress, trial, strategy, driver)
+            _note(progress, trial, asking)
         left = None if options.trials is None else max(0, options.trials - len(trials))
         ran_before, searching = session.judge.program_seconds, time.monotonic()
         driver.run(trials=left, seconds=seconds, elapsed=elapsed, stop=stop)
@@ -108,7 +109,7 @@ def search(
 def task_of(session: Session) -> Task:
     """What stays the same in all questions of a run."""
     return Task(
-        objective=session.options.objective,
+        objective=session.objective.name,
         baseline=session.baseline.name,
         cpu=fingerprint().cpu,
         passes=tuple(session.catalogue.names()),
@@ -150,15 +151,15 @@ def _note_models(progress: Progress, asking: Asking) -> None:
         progress.models_at, progress.models = progress.elapsed_seconds, asking.models()
 
 
-def _note(progress: Progress, trial: TrialRecord, strategy: ColtSearch, driver: Driver) -> None:
+def _note(progress: Progress, trial: TrialRecord, asking: Asking) -> None:
     progress.trials += 1
     progress.known += trial.known
     progress.elapsed_seconds = trial.seconds
-    progress.nodes = len(strategy.tree.nodes)
+    progress.nodes = len(asking.tree.nodes) if asking.tree is not None else 0
     progress.depth = max(progress.depth, len(trial.sequence))
     if trial.outcome.failure:
         progress.failures[trial.outcome.failure] += 1
-    best = strategy.best()
+    best = asking.search.best()
     if best is not None and best.reward > 0:
         progress.best_ratio = math.exp(best.reward)
         progress.best_sequence = best.sequence

@@ -1,0 +1,193 @@
+"""Strategies that choose whole sequences: what COLT's tree is compared with.
+
+Every request is at the root, and what is proposed is the whole sequence. One object is strategy and proposer at once:
+the sequence is chosen when the request is handed out, so that it depends on nothing but the seed and what was told.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from colt_llvm.errors import UsageError
+from colt_llvm.search.in_flight import InFlight
+from colt_llvm.search.protocol import Outcome, Proposal, Request, Trial, better_trial
+from colt_llvm.search.randomness import derived
+from colt_llvm.search.tree import ROOT
+
+#: How often a sequence that was proposed before is drawn again, before it is let pass.
+MOST_REDRAWS = 50
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ActionSet:
+    """What sequences are made of: passes in an order, and edits of the pipeline that completes them, in none.
+
+    edit_share: how many of the draws are edits, from 0 to 1, where there are both. Raises UsageError for no action.
+    """
+
+    passes: Names
+    edits: Names = ()
+    edit_share: float = 0.7
+
+    def __post_init__(self) -> None:
+        if not self.passes and not self.edits:
+            raise UsageError("no actions to draw from: give at least one pass")
+        if not 0 <= self.edit_share <= 1:
+            raise UsageError(f"edit_share is {self.edit_share}: give a number from 0 to 1")
+
+    @property
+    def names(self) -> Names:
+        """Passes, then edits."""
+        return self.passes + self.edits
+
+    @property
+    def weights(self) -> list[float]:
+        """How often ``draw`` gives each of ``names``, as shares of 1."""
+        share = 0.0 if not self.edits else self.edit_share if self.passes else 1.0
+        passes = [(1 - share) / len(self.passes)] * len(self.passes)
+        return passes + [share / len(self.edits)] * len(self.edits)
+
+    def draw(self, random: Random) -> str:
+        """One action."""
+        by_edit = self.edits and (not self.passes or random.random() < self.edit_share)
+        return random.choice(self.edits if by_edit else self.passes)
+
+    def draw_sequence(self, random: Random, longest: int) -> Names:
+        """From 1 to ``longest`` actions."""
+        return self.tidy([self.draw(random) for _ in range(random.randint(1, longest))])
+
+    def tidy(self, names: Sequence[str]) -> Names:
+        """Without what says nothing new: an edit that is there already."""
+        edits = set(self.edits)
+        return tuple(name for index, name in enumerate(names) if name not in edits or name not in names[:index])
+
+    def meaning(self, names: Sequence[str]) -> tuple[Names, frozenset[str]]:
+        """Equal for sequences that can only give the same: passes in their order, edits in any."""
+        edits = set(self.edits)
+        return tuple(name for name in names if name not in edits), frozenset(edits.intersection(names))
+
+
+class SequenceSearch:
+    """A :class:`colt_llvm.search.protocol.Strategy` that is its own proposer. Subclasses say how they choose and learn.
+
+    Any number may be in flight; never exhausted. A sequence proposed before is drawn again, so that no trial is
+    spent on it, but only ``MOST_REDRAWS`` times.
+    """
+
+    def __init__(self, name: str, actions: ActionSet, seed: int) -> None:
+        """name: how its requests and proposals are signed."""
+        self.name = name
+        self.actions = actions
+        self.seed = seed
+        self.root_key: str | None = None
+        self._best: Trial | None = None
+        self._in_flight = InFlight()
+        self._chosen: dict[int, Names] = {}  # by request id, while in flight
+        self._proposed = Counter([actions.meaning(())])
+
+    # What a subclass is.
+
+    def _choose(self, request_id: int, random: Random) -> Names:
+        """A sequence to try. May be called several times for one request, when what it gives is known already."""
+        raise NotImplementedError
+
+    def _learn(self, request_id: int, sequence: Names, outcome: Outcome) -> None:
+        """Take in a trial, in the order of telling."""
+
+    # Strategy.
+
+    def set_root_key(self, key: str) -> None:
+        """The object code of the empty sequence."""
+        self.root_key = key
+
+    def ask(self) -> Request:
+        """The empty sequence, to be followed by the one that was chosen."""
+        request = Request(self._in_flight.next_id, ROOT, (), self.name, "expand")
+        self._hand_out(request, self._choose_new(request.id))
+        return request
+
+    def _choose_new(self, request_id: int) -> Names:
+        random = derived(self.seed, self.name, request_id)
+        sequence = self._choose(request_id, random)
+        for _ in range(MOST_REDRAWS):
+            if not self.is_known(sequence):
+                break
+            sequence = self._choose(request_id, random)
+        return sequence
+
+    def is_known(self, sequence: Sequence[str]) -> bool:
+        """Whether a sequence that means the same was proposed before, and not taken back."""
+        return self._proposed[self.actions.meaning(sequence)] > 0
+
+    def _hand_out(self, request: Request, sequence: Names) -> None:
+        self._in_flight.add(request)
+        self._chosen[request.id] = sequence
+        self._proposed[self.actions.meaning(sequence)] += 1
+
+    def tell(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        """Settle a pending request. Raises UsageError for one that was never handed out."""
+        pending = self._in_flight.settle(request)
+        if pending is None:
+            return
+        del self._chosen[pending.id]
+        self._learn(pending.id, proposal.passes, outcome)
+        if outcome.reward is not None:
+            self._best = better_trial(self._best, Trial(pending, proposal, outcome, outcome.reward))
+
+    def abandon(self, request: Request) -> None:
+        """The sequence may be proposed again; the request's id is used up."""
+        pending = self._in_flight.remove(request)
+        if pending is not None:
+            self._proposed[self.actions.meaning(self._chosen.pop(pending.id))] -= 1
+
+    def restore(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        """Ask and tell in one, for a journal's entries in the order in which they were told.
+
+        Raises UsageError for an entry of another strategy.
+        """
+        if self._in_flight.settled(request):
+            return
+        if request.model != self.name or request.sequence:
+            raise UsageError(f"request {request.id} is not of {self.name} search: resume with the strategy of the run")
+        if request.id not in self._in_flight.pending:
+            self._hand_out(request, proposal.passes)
+        self.tell(request, proposal, outcome)
+
+    def best(self) -> Trial | None:
+        """The trial with the greatest reward, that of the shorter sequence among equals; None before any."""
+        return self._best
+
+    @property
+    def under_way(self) -> int:
+        """Requests in flight."""
+        return len(self._in_flight.pending)
+
+    # Proposer.
+
+    def propose(self, request: Request) -> Proposal:
+        """What was chosen for a request in flight."""
+        return Proposal(self._chosen[request.id], self.name, self.name)
+
+    def prepare(self, request: Request) -> Callable[[], Proposal]:
+        """The answer, which is there already."""
+        proposal = self.propose(request)
+        return lambda: proposal
+
+    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        """Nothing more: ``tell`` has taken it in."""
+
+
+class RandomSequences(SequenceSearch):
+    """Random search: 1 to ``longest`` actions, each drawn by itself."""
+
+    def __init__(self, actions: ActionSet, seed: int, longest: int = 8) -> None:
+        super().__init__("random", actions, seed)
+        self.longest = longest
+
+    def _choose(self, request_id: int, random: Random) -> Names:
+        return self.actions.draw_sequence(random, self.longest)
