@@ -45,6 +45,7 @@ class Results:
     @staticmethod
     def open(folder: Path) -> Results:
         """Make the folder, or go on with it. Raises RunDirectoryError where it is in use or holds something else."""
+        folder = folder.absolute()
         try:
             for part in ("cells", "runs", "suites"):
                 (folder / part).mkdir(parents=True, exist_ok=True)

@@ -127,27 +127,28 @@ def merge_command(folders: tuple[Path, ...], output: Path) -> None:
 @click.option("--no-pictures", is_flag=True, help="Tables alone; pictures need matplotlib.")
 def report_command(results: Path, output: Path, no_pictures: bool) -> None:
     """Write tables (CSV, JSON, Markdown, LaTeX) and pictures of what was measured."""
-    from colt_llvm.bench.results import read_header
+    from colt_llvm.analysis import load_results, write_tables
 
-    read_header(results)
-    from colt_llvm.analysis import write_pictures, write_tables
-
-    made = list(write_tables(results, output))
+    loaded = load_results(results)
+    write_tables(loaded, output)
     if not no_pictures:
-        made += list(write_pictures(results, output))
-    for file in made:
-        click.echo(str(file))
+        from colt_llvm.analysis.pictures import write_pictures
+
+        write_pictures(loaded, output)
+    click.echo(f"{len(loaded.cells)} cells; written to {output}")
 
 
 class _Said:
-    """One line now and then: how far it is, and how long it will take."""
+    """One line now and then: how far it is, and how long it will take; and each reason for failing once."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
+        self._reasons: set[str] = set()
 
     def cell(self, tally: Any, record: dict[str, Any]) -> None:
         now = time.monotonic()
-        if record["status"] == "failed":
+        if record["status"] == "failed" and record["error"] not in self._reasons:
+            self._reasons.add(record["error"])
             click.echo(f"{record['id']}: failed: {record['error']}", err=True)
         if now - self._last < _SAID_EVERY_SECONDS and tally.done < tally.wanted:
             return
