@@ -135,10 +135,13 @@ class Workbench:
             if min(gain, found.gain) > (points[-1][4] if points else 0.0):
                 points.append([trials, round(seconds, 6), 0.0, 0.0, min(gain, found.gain)])
         points.append([found.trials, round(found.seconds, 6), 0.0, 0.0, found.gain])
+        checked = found.checked
+        if checked is None and self.judge is not None:  # nothing is claimed: the baseline stands, or nothing did
+            checked = not found.detail
         return record_of(
             self.item, cell, self.toolchain.version, baseline=dict(self.figures), trials=found.trials,
             seconds=round(found.seconds, 6), took_seconds=round(time.monotonic() - began, 6), gain=found.gain,
-            checked=found.checked, failures={"crash": found.failures} if found.failures else {},
+            checked=checked, failures={"crash": found.failures} if found.failures else {},
             rejected=int(bool(found.detail)), curve=points, sequence=list(found.sequence),
             figures={name: list(pair) for name, pair in found.figures.items()},
         )  # fmt: skip
@@ -196,9 +199,7 @@ def judge_of(item: BenchProgram, objective: str, toolchain: Toolchain, baseline:
 
     Raises CompileError or ProgramError, the latter also where it ends with another status than its suite says.
     """
-    options = TuneOptions(
-        objective=objective, trials=1, timeout_seconds=item.timeout_seconds, allow_nonzero=True
-    )
+    options = TuneOptions(objective=objective, trials=1, timeout_seconds=item.timeout_seconds, allow_nonzero=True)
     try:
         judge = Judge.of(toolchain, item.program, options, baseline.objects, None)
     except CompileError as error:
