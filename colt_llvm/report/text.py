@@ -68,6 +68,11 @@ def ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}\N{MULTIPLICATION SIGN}"
 
 
+def change(share: float) -> str:
+    """0.01 as +1.00%, with a sign in any case but none."""
+    return f"{share:+.2%}".replace("-", "\N{MINUS SIGN}") if f"{share:.4f}".strip("-") != "0.0000" else "0.00%"
+
+
 def figure(name: str, value: float | None) -> str:
     """A figure in the unit of its name: CPU seconds, bytes, instructions."""
     if value is None or not math.isfinite(value):

@@ -7,7 +7,7 @@ from collections import Counter
 
 from colt_llvm.report.charts import Line, convergence
 from colt_llvm.report.run import Run
-from colt_llvm.report.text import LABELS, Markup, e, figure, ratio, seconds, table
+from colt_llvm.report.text import LABELS, Markup, change, e, figure, ratio, seconds, table
 from colt_llvm.report.tree import best_trial, improvements
 
 
@@ -83,7 +83,7 @@ def figures_section(run: Run) -> str:
         new = "Tuned" if run.result.improved else "Kept"
         rows = [
             (Markup(f"{e(LABELS.get(name, name))}{_chosen(run, name)}"), figure(name, old), figure(name, tuned),
-             ratio(old / tuned) if tuned else "", f"{tuned / old - 1:+.2%}" if old else "")
+             ratio(old / tuned) if tuned else "", change(tuned / old - 1) if old else "")
             for name, (old, tuned) in sorted(run.result.figures.items(), key=lambda item: item[0] != chosen)
         ]  # fmt: skip
         parts.append(
