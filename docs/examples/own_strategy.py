@@ -1,8 +1,11 @@
 """A strategy of your own: simulated annealing over whole sequences."""
 
 import math
+from pathlib import Path
 
 import colt_llvm
+
+SOURCE = Path(__file__).with_name("words.c")
 
 
 class Annealing(colt_llvm.SequenceSearch):
@@ -29,6 +32,6 @@ class Annealing(colt_llvm.SequenceSearch):
             self.here, self.reward = sequence, outcome.reward
 
 
-result = colt_llvm.tune("crc_adler", objective="size", strategy=Annealing, trials=25, workers=1)
+result = colt_llvm.tune(SOURCE, objective="size", strategy=Annealing, trials=25, workers=1)
 print(result.notes[-1])
 print(f"{result.verdict}, {result.ratio:.4f}x after {result.trials} trials, {result.distinct} different results")

@@ -1,8 +1,11 @@
 """What a run leaves behind, and how to go on with it."""
 
 import json
+from pathlib import Path
 
 import colt_llvm
+
+SOURCE = Path(__file__).with_name("words.c")
 
 
 def show(progress):
@@ -10,7 +13,7 @@ def show(progress):
         print(f"searched: {progress.trials} trials, best {progress.best_ratio:.4f}x")
 
 
-result = colt_llvm.tune("crc_adler", objective="size", trials=6, workers=1, seed=3, on_progress=show)
+result = colt_llvm.tune(SOURCE, objective="size", trials=6, workers=1, seed=3, on_progress=show)
 result = colt_llvm.resume(result.run_directory, trials=12, on_progress=show)
 
 for name, (baseline, tuned) in result.figures.items():
@@ -21,5 +24,5 @@ print(f"{len(trials)} trials in the journal, the best of them number {result.fou
 
 if result.improved:
     recipe = colt_llvm.load_recipe(result.recipe)
-    differing = colt_llvm.apply(recipe, "crc_adler", "crc_adler-tuned")
+    differing = colt_llvm.apply(recipe, SOURCE, "words-tuned")
     print("built again:", "; ".join(differing) or "the same object")
