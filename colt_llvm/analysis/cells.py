@@ -62,7 +62,7 @@ class ModelUse:
 class Cell:
     """One search. Fields as in the file; gain: natural log of baseline / best, 0 where nothing was found or proved.
 
-    host: machine, processor and cores in one line. checked: None where there was nothing to run.
+    host: processor, architecture and the first digits of the machine's hash, in one line. checked: None where there was nothing to run.
     interval: of the ratio (low, high); None for objectives without noise.
     """
 
@@ -175,8 +175,8 @@ def _budget(record: Mapping[str, Any]) -> Budget:
 
 
 def _host(record: Mapping[str, Any]) -> str:
-    """Kernel, governor and memory are left out: they change on one machine."""
-    parts = (record["cpu"], f"{record['cores']} cores", record.get("architecture", ""), record.get("machine", ""))
+    """Kernel, governor, memory and how many cores this process had are left out: they change on one machine."""
+    parts = (record["cpu"], record.get("architecture", ""), record.get("machine", "")[:8])
     return ", ".join(str(part) for part in parts if part)
 
 

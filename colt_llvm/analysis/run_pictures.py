@@ -1,0 +1,130 @@
+"""Pictures of one run, from its run directory: what was found when, time against size, who was asked, and the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from colt_llvm.analysis.pictures import draw_shares
+from colt_llvm.analysis.sentences import below_baseline
+from colt_llvm.analysis.style import COLOURS, drawing, new_figure, save, shortened
+from colt_llvm.analysis.tree_picture import draw_tree
+from colt_llvm.errors import RunDirectoryError
+from colt_llvm.journal import read_header, read_trials
+from colt_llvm.models.transcript import read_calls
+from colt_llvm.search.pareto import pareto_front
+
+Record = dict[str, Any]
+_UNITS = {"runtime": "run time (s)", "size": "size (bytes)", "instructions": "IR instructions"}
+
+
+def write_run_pictures(run_directory: Path, folder: Path) -> list[Path]:
+    """SVG and PNG of run-convergence, pareto, run-models and tree, those that the run has; gives the files.
+
+    Raises RunDirectoryError for a folder without trials, UsageError without matplotlib.
+    """
+    header, trials = read_header(run_directory), read_trials(run_directory)
+    if not trials:
+        raise RunDirectoryError(f"{run_directory}: holds no trial yet; let the run go on for a while")
+    files = []
+    try:
+        with drawing():
+            title = _title(header, trials)
+            figures = {
+                "run-convergence": draw_run_convergence(trials, title),
+                "pareto": draw_pareto(trials, title),
+                "run-models": draw_run_models(header, run_directory, title),
+                "tree": draw_tree(trials, title),
+            }
+            for name, figure in figures.items():
+                if figure is not None:
+                    files += save(figure, folder, name)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise RunDirectoryError(f"{run_directory}: holds something that is no trial ({error!r})") from None
+    return files
+
+
+def draw_run_convergence(trials: Sequence[Record], title: str) -> Any:
+    """Each trial's own result as a dot, failures at the foot, and the best so far as a line."""
+    rewards = [trial["outcome"]["reward"] for trial in trials]
+    at = np.arange(1, len(trials) + 1)
+    known = np.array([np.nan if reward is None else below_baseline(reward) for reward in rewards])
+    best = np.maximum.accumulate(np.nan_to_num(known, nan=0.0).clip(min=0))
+    figure = new_figure(7.0, 3.8)
+    axes = figure.add_subplot()
+    axes.axhline(0, color="black", lw=0.8)
+    axes.plot(at, known, "o", markersize=2.8, color=COLOURS[5], label="a trial")
+    failed = at[np.isnan(known)]
+    # Regressions can be huge; they are drawn at the foot too, so that what is near the baseline can be seen.
+    foot = -max(float(best[-1]), 1.0)
+    worse = at[known < foot]
+    axes.set_ylim(bottom=foot * 1.1)
+    if len(worse):
+        axes.plot(worse, np.full(len(worse), foot), "v", markersize=3.5, color=COLOURS[1], label="worse than shown")
+    if len(failed):
+        axes.plot(failed, np.full(len(failed), foot), "x", markersize=4.5, color="black", label="failed")
+    axes.step(at, best, where="post", color=COLOURS[0], lw=1.8, label="best so far")
+    axes.set_xlabel("trial")
+    axes.set_ylabel("below the baseline (%)")
+    figure.suptitle(title, fontsize=9)
+    figure.legend(loc="outside right center", fontsize=8)
+    return figure
+
+
+def draw_pareto(trials: Sequence[Record], title: str) -> Any:
+    """Run time against size of what was built; without run times, instructions against size. None where one is missing.
+
+    On the front: no other trial is as good in both.
+    """
+    figures = [trial["outcome"]["figures"] for trial in trials if trial["outcome"]["reward"] is not None]
+    across = next((name for name in ("runtime", "instructions") if sum(name in one for one in figures) > 1), None)
+    points = [(one[across], one["size"]) for one in figures if across in one and "size" in one] if across else []
+    if len(set(points)) < 2:
+        return None
+    front = sorted(points[index] for index in pareto_front(points))
+    figure = new_figure(6.4, 4.2)
+    axes = figure.add_subplot()
+    x, y = np.array(points).T
+    axes.plot(x, y, "o", markersize=4, markerfacecolor="none", color="#777777", label="a trial")
+    fx, fy = np.array(front).T
+    axes.step(fx, fy, where="post", color=COLOURS[0], lw=1.4)
+    axes.plot(fx, fy, "D", color=COLOURS[0], markersize=6, label="on the front")
+    # A few hopeless trials would press all others into a corner.
+    for set_limit, values in ((axes.set_xlim, x), (axes.set_ylim, y)):
+        low, high = float(values.min()), float(np.quantile(values, 0.95))
+        room = 0.05 * (high - low) or 1.0
+        set_limit(low - room, high + room)
+    outside = int(np.sum((x > axes.get_xlim()[1]) | (y > axes.get_ylim()[1])))
+    axes.set_xlabel(_UNITS[str(across)])
+    axes.set_ylabel(_UNITS["size"])
+    note = f"; {outside} trials lie outside" if outside else ""
+    figure.suptitle(f"{title}\nlower left is better{note}", fontsize=9)
+    figure.legend(loc="outside right center", fontsize=8)
+    return figure
+
+
+def draw_run_models(header: Record, run_directory: Path, title: str) -> Any:
+    """Share of calls and cost by model; None where no model was asked."""
+    sums: dict[str, dict[str, float]] = {}
+    for model in header.get("models", []):
+        sums[model["name"]] = {"parameters": float(model["parameters"]), "calls": 0.0, "answers": 0.0, "cost": 0.0}
+    for call in read_calls(run_directory):
+        if call.model in sums:
+            sums[call.model]["calls"] += 1
+            sums[call.model]["answers"] += call.error is None
+            sums[call.model]["cost"] += call.cost
+    if not sum(one["calls"] for one in sums.values()):
+        return None
+    for one in sums.values():
+        one["work"] = one["parameters"] * one["answers"]
+    paid = any(one["cost"] > 0 for one in sums.values())
+    return draw_shares({"run": sums}, "cost" if paid else "work", title)
+
+
+def _title(header: Record, trials: Sequence[Record]) -> str:
+    objective = header.get("options", {}).get("objective", "")
+    name = shortened(str(header.get("program", {}).get("name", "")))
+    return f"{name}: {objective} against {header.get('baseline', '')}, {len(trials)} trials, LLVM {header.get('llvm')}"
