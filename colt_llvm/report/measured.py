@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from colt_llvm.report.diff import diff_table
 from colt_llvm.report.text import Markup, change, e, ratio, table
+from colt_llvm.tune.contributions import Contribution, Contributions
 
 _BAR_WIDTH, _BAR_HEIGHT = 160, 12
-
-
-@dataclass(frozen=True)
-class PassRow:
-    """One action of the recipe. without: ratio to the baseline when it is left out; None where that failed.
-
-    interval: of ``without``; None for an exact figure. note: why there is no ratio, or what else is to be known.
-    """
-
-    action: str
-    without: float | None
-    interval: tuple[float, float] | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,28 +22,39 @@ class Code:
     after: str
 
 
-def passes_section(whole: float, rows: Sequence[PassRow], baseline: str) -> str:
-    """whole: the recipe's ratio to the baseline. A pass contributes what the ratio loses without it."""
-    gains = [None if row.without is None else whole / row.without - 1 for row in rows]
+def passes_section(found: Contributions, baseline: str) -> str:
+    """How many times better the recipe is with each action than without it; exact, or with an interval."""
+    gains = [None if item.factor is None else item.factor - 1 for item in found]
     largest = max((abs(gain) for gain in gains if gain is not None), default=0.0)
     cells = [
         (
-            str(number), Markup(f"<code>{e(row.action)}</code>"), ratio(row.without), _interval(row.interval),
-            "" if gain is None else change(gain), Markup(_bar(gain, largest)), row.note,
+            str(item.position + 1), Markup(f"<code>{e(item.action)}</code>"), ratio(item.ratio),
+            "" if gain is None else change(gain), Markup(_bar(gain, largest)), _interval(item), _note(item),
         )
-        for number, (row, gain) in enumerate(zip(rows, gains, strict=True), start=1)
+        for item, gain in zip(found, gains, strict=True)
     ]  # fmt: skip
-    head = ("Place", "Action left out", "Ratio without it", "Interval", "It contributes", "", "Note")
+    head = ("Place", "Action left out", "Ratio without it", "It contributes", "", "Interval", "Note")
+    timed = f", from {found.rounds:,} rounds" if found.rounds else ""
     return (
         f"<p>Each action of the recipe was left out in turn, and the program built, checked and measured without it. "
-        f"The whole recipe gives {e(ratio(whole))} against {e(baseline)}. Contributions need not add up: passes work "
-        "on each other\N{RIGHT SINGLE QUOTATION MARK}s results.</p>\n"
-        + table("What the recipe loses without each action", head, cells, (2, 3, 4))
+        f"The whole recipe gives {e(ratio(found.ratio))} against {e(baseline)}{timed}. Contributions need not add up: "
+        "passes work on each other\N{RIGHT SINGLE QUOTATION MARK}s results.</p>\n"
+        + table("What the recipe loses without each action", head, cells, (0, 2, 3))
+        + "".join(f"<p>{e(note)}.</p>\n" for note in found.notes)
     )
 
 
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"{interval[0]:.4f} to {interval[1]:.4f}"
+def _interval(item: Contribution) -> str:
+    if item.factor_interval is None:
+        return ""
+    low, high = item.factor_interval
+    return f"{change(low - 1)} to {change(high - 1)}"
+
+
+def _note(item: Contribution) -> str:
+    if item.failure:
+        return item.failure[:300]
+    return "same object code without it" if item.no_effect else ""
 
 
 def _bar(gain: float | None, largest: float) -> str:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from colt_llvm.errors import RunDirectoryError, UsageError
+from colt_llvm.errors import ColtError, RunDirectoryError, UsageError
+from colt_llvm.report.measured import missing, passes_section
 from colt_llvm.report.page import page
-from colt_llvm.report.run import read_run
+from colt_llvm.report.run import Run, read_run
+from colt_llvm.toolchain import Toolchain
+from colt_llvm.tune.contributions import contributions, read_contributions
 
 DEFAULT_NAME = "report.html"
+_LATER = "colt-llvm report RUN, without --no-measure"
 
 
-def write_report(run_directory: Path, output: Path | None = None, *, measure: bool = False) -> Path:
+def write_report(run_directory: Path, output: Path | None = None, *, toolchain: Toolchain | None = None) -> Path:
     """Write the report and return where it is: ``output``, or report.html in the run directory.
 
-    measure: have what each pass contributes measured, and the hot function looked up, where the run has not got them
-    yet; that builds and runs the program.
-    Raises RunDirectoryError for a folder without a run, UsageError for a project's run or an output of the run's own.
+    toolchain: to measure what each pass contributes and to look up the hot function, where the run has not got them
+    yet; that builds and runs the program, and is kept in the run directory. None: they are left out then.
+    Raises RunDirectoryError for a folder without a run, UsageError for a project's run or an output that is no page.
     """
     run = read_run(run_directory)
     place = output or run_directory / DEFAULT_NAME
     if place.suffix not in (".html", ".htm"):
         raise UsageError(f"-o {place}: a report is HTML; give a name in .html")
-    text = page(run, '<p class="missing">Not measured.</p>\n', '<p class="missing">Not looked up.</p>\n')
+    text = page(run, _passes(run, toolchain), _code(run, toolchain))
     try:
         place.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -30,3 +34,24 @@ def write_report(run_directory: Path, output: Path | None = None, *, measure: bo
             f"{place}: {error.strerror or error}; free some space, or choose another place with -o"
         ) from None
     return place
+
+
+def _passes(run: Run, toolchain: Toolchain | None) -> str:
+    """What is known or can be measured; else why not: a report is worth having without it."""
+    if run.recipe is None:
+        return missing("There is no recipe, so no pass to leave out.")
+    try:
+        found = read_contributions(run.directory)
+        if found is None or found.sequence != run.recipe.sequence:
+            if toolchain is None:
+                return missing("Not measured.", _LATER)
+            found = contributions(run.directory, toolchain)
+    except ColtError as error:
+        return missing(f"Not measured: {error}")
+    return passes_section(found, run.baseline)
+
+
+def _code(run: Run, toolchain: Toolchain | None) -> str:
+    if run.recipe is None:
+        return missing("There is no recipe, so no function to compare.")
+    return missing("Not looked up.", _LATER if toolchain is None else "")

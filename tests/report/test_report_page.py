@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,13 +13,15 @@ from report_helpers import BASELINE, SPECS, make_run
 
 from colt_llvm.cli.main import run
 from colt_llvm.errors import RunDirectoryError, UsageError
-from colt_llvm.journal import Journal
+from colt_llvm.journal import Journal, write_json
 from colt_llvm.report.charts import ticks
 from colt_llvm.report.diff import diff_table
 from colt_llvm.report.run import read_run
 from colt_llvm.report.text import data_script, e, seconds
 from colt_llvm.report.tree import MARKS, nodes_of
 from colt_llvm.report.write import write_report
+from colt_llvm.toolchain import installed_toolchains
+from colt_llvm.tune.contributions import KIND, VERSION, Contribution, Contributions
 
 
 def page_of(folder: Path) -> str:
@@ -264,3 +267,33 @@ def test_every_model_is_in_the_ledger(tmp_path: Path) -> None:
     make_run(tmp_path, result=False)
     page = page_of(tmp_path)
     assert all(f'<th scope="row">{spec.name}</th>' in page for spec in SPECS)
+
+
+def test_what_each_pass_contributes_is_read_from_the_run(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    sequence = tuple(json.loads((tmp_path / "recipe.json").read_text())["sequence"])
+    first = Contribution(sequence[0], 0, 1.02, None, 1.0125, (1.01, 1.015))
+    others = [Contribution(name, at, 1.03, no_effect=True, factor=1.0) for at, name in enumerate(sequence)][1:]
+    broken = Contribution("licm", len(sequence), failure="miscompile: line 1 <differs>")
+    found = Contributions(sequence, "size", 1.03, None, (first, *others, broken), rounds=12)
+    write_json(tmp_path / "contributions.json", {"kind": KIND, "version": VERSION, **asdict(found)})
+    page = page_of(tmp_path)
+    row = re.search(rf"<code>{re.escape(e(sequence[0]))}</code></td>(.*)</tr>", page.partition('id="passes"')[2])
+    assert row
+    assert "+1.25%" in row[1]
+    assert "+1.00% to +1.50%" in row[1]
+    assert page.count("same object code without it") == len(others)
+    assert "miscompile: line 1 &lt;differs&gt;" in page
+
+
+def test_what_was_not_measured_is_said_with_the_remedy(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    assert "Not measured. It is made by <code>colt-llvm report RUN, without --no-measure</code>" in page_of(tmp_path)
+
+
+def test_a_report_is_written_though_nothing_can_be_measured_any_more(tmp_path: Path) -> None:
+    make_run(tmp_path)  # its source is not there
+    page = write_report(tmp_path, toolchain=installed_toolchains()[0]).read_text()
+    assert "Not measured: " in page
+    assert "toy.c" in page.partition("Not measured: ")[2][:300]
+    assert not (tmp_path / "contributions.json").exists()
