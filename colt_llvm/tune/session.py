@@ -202,9 +202,13 @@ def _start_builders(
 
 
 def _service_options(toolchain: Toolchain, options: TuneOptions) -> ServiceOptions:
+    """Steps are exact: else what a service built before can show in the next result (attributes of declarations are
+    set anew when a module is read), and services would not agree. It costs a few percent.
+    """
     return ServiceOptions(
-        llvm_prefix=toolchain.prefix, action_seconds=options.pass_seconds, memory_bytes=options.pass_memory_bytes
-    )
+        llvm_prefix=toolchain.prefix, action_seconds=options.pass_seconds, memory_bytes=options.pass_memory_bytes,
+        exact_steps=True,
+    )  # fmt: skip
 
 
 def builder_count(options: TuneOptions) -> int:
