@@ -247,9 +247,11 @@ def _start(
     """One builder, and what the empty sequence gives; clang generates code where libLLVM's differs, as in tune."""
     with_objects = objective != "instructions"
     options = TuneOptions()
+    # Exact steps: what a service computed for one search must not show in the next one.
     service = ServiceOptions(
-        llvm_prefix=toolchain.prefix, action_seconds=options.pass_seconds, memory_bytes=options.pass_memory_bytes
-    )
+        llvm_prefix=toolchain.prefix, action_seconds=options.pass_seconds, memory_bytes=options.pass_memory_bytes,
+        exact_steps=True,
+    )  # fmt: skip
     for codegen in ("library", "clang"):
         builder = Builder(
             toolchain, item.program, baseline, catalogue, with_objects=with_objects, codegen=codegen, options=service
