@@ -27,7 +27,7 @@ class LeaveOut:
         pass
 
 
-result = colt_llvm.tune(SOURCE, objective="size", models=[LeaveOut(), "embedded/base"], trials=15, workers=1)
+result = colt_llvm.tune(SOURCE, objective="size", models=[LeaveOut(), "embedded/base"], trials=30, workers=1)
 print(f"{result.verdict}, {result.ratio:.4f}x")
 for name, record in result.models["models"].items():
     print(f"{name}: {record['answers']} answers")
