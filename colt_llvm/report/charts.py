@@ -70,7 +70,7 @@ def _grid(
         parts.append(
             f'<text x="{_LEFT - 7}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.{max(digits, 2)}f}</text>'
         )
-    columns, digits = ticks(0, end, 6)
+    columns, digits = ticks(0, end, 6 if unit else min(6, max(1, int(end))))  # no half a trial
     for value in columns:
         parts.append(f'<path class="grid" d="M{x(value):.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
         text = f"{value:,.{digits}f}"

@@ -26,7 +26,7 @@ def verdict(run: Run) -> str:
         return (
             f"No improvement found: in {_count(result.trials, 'trial')} nothing was proved better than "
             f"{result.baseline}"
-            f"{_measured(run)}; the baseline is kept."
+            f"{_measured(run)}{_noise(run)}; the baseline is kept."
         )
     name = result.program
     old, new = result.figures.get(result.objective, (0.0, 0.0))
@@ -64,6 +64,14 @@ def _measured(run: Run) -> str:
         f" ({interval.confidence:.1%} interval {interval.low:.4f} to {interval.high:.4f}, ratio {interval.ratio:.4f}, "
         f"{_count(interval.rounds, 'round')} apart from the search)"
     )
+
+
+def _noise(run: Run) -> str:
+    """Why an interval above 1 is no proof."""
+    interval, noise = run.result.interval if run.result else None, run.evidence.get("host_noise")
+    if interval is None or interval.low <= 1 or not noise:
+        return ""
+    return f", which is within what this host shows between two equal programs, {noise:.2%}"
 
 
 def _checked(run: Run) -> str:
@@ -112,7 +120,7 @@ def _counts(run: Run) -> list[tuple[str, str]]:
         rows.append(("Found at trial", f"{run.result.found_at_trial:,}"))
         rows.append(("Found after", seconds(run.result.found_at_seconds or 0.0)))
     if run.evidence.get("host_noise"):
-        rows.append(("Noise of the host", f"\N{PLUS-MINUS SIGN}{run.evidence['host_noise'] - 1:.2%}"))
+        rows.append(("Noise of the host", f"\N{PLUS-MINUS SIGN}{run.evidence['host_noise']:.2%}"))
     return rows
 
 

@@ -103,6 +103,14 @@ def test_a_measured_ratio_comes_with_its_interval(tmp_path: Path) -> None:
     assert "(95.0% interval 1.0400 to 1.0600, ratio 1.0500, 40 rounds apart from the search)" in said
 
 
+def test_a_gain_within_the_noise_of_the_host_is_said_to_be_one(tmp_path: Path) -> None:
+    interval = {"ratio": 1.009, "low": 1.005, "high": 1.02, "confidence": 0.99, "rounds": 9}
+    make_run(tmp_path, improved=False, interval=interval, evidence={"host_noise": 0.0276})
+    page = page_of(tmp_path)
+    assert "which is within what this host shows between two equal programs, 2.76%" in verdict_of(page)
+    assert "\N{PLUS-MINUS SIGN}2.76%" in page
+
+
 def test_a_run_that_found_nothing_says_so(tmp_path: Path) -> None:
     make_run(tmp_path, improved=False)
     page = page_of(tmp_path)
