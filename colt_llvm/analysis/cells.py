@@ -62,7 +62,8 @@ class ModelUse:
 class Cell:
     """One search. Fields as in the file; gain: natural log of baseline / best, 0 where nothing was found or proved.
 
-    host: processor, architecture and the first digits of the machine's hash, in one line. checked: None where there was nothing to run.
+    host: processor, architecture and the first digits of the machine's hash, in one line.
+    checked: None where there was nothing to run.
     interval: of the ratio (low, high); None for objectives without noise.
     """
 

@@ -33,11 +33,13 @@ def write_run_pictures(run_directory: Path, folder: Path) -> list[Path]:
     try:
         with drawing():
             title = _title(header, trials)
+            sizes = {model["name"]: model["parameters"] for model in header.get("models", [])}
+            models = sorted(sizes, key=lambda name: (sizes[name], name))
             figures = {
                 "run-convergence": draw_run_convergence(trials, title),
                 "pareto": draw_pareto(trials, title),
                 "run-models": draw_run_models(header, run_directory, title),
-                "tree": draw_tree(trials, title),
+                "tree": draw_tree(trials, title, models),
             }
             for name, figure in figures.items():
                 if figure is not None:
@@ -61,7 +63,7 @@ def draw_run_convergence(trials: Sequence[Record], title: str) -> Any:
     # Regressions can be huge; they are drawn at the foot too, so that what is near the baseline can be seen.
     foot = -max(float(best[-1]), 1.0)
     worse = at[known < foot]
-    axes.set_ylim(bottom=foot * 1.1)
+    axes.set_ylim(foot * 1.1, -foot * 1.15)
     if len(worse):
         axes.plot(worse, np.full(len(worse), foot), "v", markersize=3.5, color=COLOURS[1], label="worse than shown")
     if len(failed):

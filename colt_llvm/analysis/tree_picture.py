@@ -1,4 +1,4 @@
-"""The search tree of a run, layer by layer: who made each node, what got worse, what failed, and the way to the best."""
+"""The search tree of a run, layer by layer: who made each node, what got worse, and the way to the best."""
 
 from __future__ import annotations
 
@@ -70,8 +70,11 @@ def place_nodes(parents: Mapping[int, int]) -> dict[int, tuple[float, int]]:
     return {node: (across[node], layers[node]) for node in layers}
 
 
-def draw_tree(trials: Sequence[Record], title: str) -> Any:
-    """None where all trials grow from the root: a search over whole sequences has no tree."""
+def draw_tree(trials: Sequence[Record], title: str, models: Sequence[str] = ()) -> Any:
+    """None where all trials grow from the root: a search over whole sequences has no tree.
+
+    models: in the order of their colours and shapes; others follow.
+    """
     nodes = tree_nodes(trials)
     if all(node.parent == _ROOT for node in nodes):
         return None
@@ -83,8 +86,7 @@ def draw_tree(trials: Sequence[Record], title: str) -> Any:
     inches = figure.get_size_inches()
     size = min(44.0, max(3.0, (68 * min(inches[0] / (width + 2), 1.4 * inches[1] / (depth + 2))) ** 2))
     _edges(axes, nodes, places)
-    models = list(dict.fromkeys(node.model for node in nodes))
-    for index, model in enumerate(models):
+    for index, model in enumerate(dict.fromkeys([*models, *(node.model for node in nodes)])):
         for worse in (False, True):
             chosen = [n for n in nodes if n.model == model and n.reward is not None and n.regression == worse]
             _dots(axes, chosen, places, index, worse, size, shortened(model))

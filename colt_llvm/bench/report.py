@@ -10,6 +10,7 @@ from typing import Any
 
 from colt_llvm.bench.ablation_report import ablation_section
 from colt_llvm.bench.projects_report import projects_table
+from colt_llvm.bench.strategies_report import ablations_section, strategies_section
 from colt_llvm.program import included_programs
 
 Result = dict[str, Any]
@@ -24,6 +25,8 @@ def write_report(results: Path, output: Path) -> None:
     parts.append(_suite("Run time", _RUNTIME_TEXT, _all(results / "runtime"), "runtime"))
     parts.append(_control(_load(results / "control.json")))
     parts.append(ablation_section(_all(results / "ablation")))
+    parts.append(strategies_section(results / "strategies"))
+    parts.append(ablations_section(results / "ablations"))
     parts.append(_wrapper(_load(results / "wrapper.json")))
     parts.append(projects_table(_load(results / "projects.json")))
     kept = [earlier.get(_title(part), part) if _NOT_MEASURED in part else part for part in parts]

@@ -1,0 +1,44 @@
+"""The sections of the benchmarks that are made from a folder of cells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from colt_llvm.bench.strategies_report import ablations_section, strategies_section
+
+
+def write_results(folder: Path) -> Path:
+    (folder / "cells").mkdir(parents=True)
+    for number in range(28):
+        label, program, seed = ("COLT", "no | bias")[number % 2], f"p{number // 4}", number // 2 % 2
+        gain = 0.10 + 0.01 * (number // 4) - 0.05 * (number % 2)
+        use = {"parameters": 2.0, "calls": 5, "answers": 4, "corrections": 1, "cost": 0.0}
+        cell = {
+            "kind": "colt-llvm bench cell", "version": 1, "suite": "s", "program": program, "split": "held-out",
+            "strategy": label, "objective": "size", "seed": seed, "budget": {"trials": 10}, "llvm": "22.1.8",
+            "host": {"cpu": "Example CPU", "cores": 2}, "made": "2026-01-02T03:04:05+00:00", "status": "done",
+            "trials": 10, "distinct": 9, "seconds": 1.0, "gain": gain, "checked": True, "models": {"m": use},
+            "curve": [[10, 1.0, 0.0, 8.0, gain]],
+        }  # fmt: skip
+        (folder / "cells" / f"{number}.json").write_text(json.dumps(cell))
+    return folder
+
+
+def test_the_section_gives_the_setting_the_table_and_only_what_intervals_bear_out(tmp_path: Path) -> None:
+    section = strategies_section(write_results(tmp_path))
+    assert section.startswith("## Strategies\n")
+    assert "2026-01-02, 7 programs (7 held-out), 2 seeds, budgets of 10 trials" in section
+    assert "28 of 28 searches done" in section
+    assert "| no \\| bias | 7 |" in section
+    assert "0/0/7" in section
+    assert "COLT is better than no \\| bias (+4.88%" in section
+
+
+def test_ablations_say_what_each_variant_asked(tmp_path: Path) -> None:
+    section = ablations_section(write_results(tmp_path))
+    assert "| COLT | 4.0 | 1.0 | 100% | 1.000 | 1.00 |" in section
+
+
+def test_without_cells_the_section_says_not_measured(tmp_path: Path) -> None:
+    assert strategies_section(tmp_path).endswith("Not measured.\n")
