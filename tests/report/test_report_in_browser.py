@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,8 +59,6 @@ def show(browser: Any, page: Path) -> None:
 
 def assert_quiet_and_offline(browser: Any) -> None:
     """No word on the console, which also tells of each breach of the policy; and no request but for the file."""
-    import json
-
     assert browser.get_log("browser") == []
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
@@ -96,15 +95,18 @@ def test_a_real_run_can_be_read_clicked_and_walked(
     browser: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
-    size = ("--objective", "size", "--seed", "1", "--workers", "1", "--trials", "25")
+    size = ("--objective", "size", "--seed", "1", "--workers", "1", "--trials", "15")
     assert run(["tune", "sha256", *size, "--run-dir", str(folder), "--json"]) == 0
     capfd.readouterr()
-    assert run(["report", str(folder), "--no-measure", "-o", str(tmp_path / "page.html")]) == 0
+    assert run(["report", str(folder), "-o", str(tmp_path / "page.html")]) == 0
     assert "page.html" in capfd.readouterr().out
     show(browser, tmp_path / "page.html")
 
     assert "than with clang -Oz" in browser.find_element("class name", "verdict").text
     assert "4,2" in browser.find_element("tag name", "table").text  # bytes of the baseline
+    recipe = json.loads((folder / "recipe.json").read_text())
+    passes = [cell.text for cell in browser.find_elements("css selector", "#passes tbody code")]
+    assert passes == recipe["sequence"]
     browser.execute_script("coltReport.use('levels')")
     click_node(browser, 3)
     assert selected(browser) == 3
@@ -126,7 +128,7 @@ def test_a_real_run_can_be_read_clicked_and_walked(
     assert "the winner" in panel(browser)
 
     browser.find_element("id", "filter").send_keys("#7")
-    assert browser.find_element("id", "matches").text == "1 of 26 match"
+    assert browser.find_element("id", "matches").text == "1 of 16 match"
     browser.execute_script("document.getElementById('trials').open = true")
     browser.find_element("css selector", "#trial-rows button").click()
     assert panel(browser).startswith("Trial 7\n")
