@@ -128,5 +128,6 @@ def settings_of(strategy: StrategySpec) -> dict[str, Any]:
 
 
 def same_host(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether times measured on both may be compared."""
-    return all(one.get(key) == other.get(key) for key in ("machine", "cpu", "architecture"))
+    """Whether times measured on both may be compared: hosts of one kind, as a cluster's measuring workers are."""
+    keys = ("cpu", "architecture", "kernel", "governor", "virtualised")
+    return all(one.get(key) == other.get(key) for key in keys)

@@ -142,7 +142,7 @@ def test_merging_refuses_unlike_hosts_where_a_time_decides(
     one, two = filled(tmp_path / "one", made[:1]), filled(tmp_path / "two", made[1:])
     for file in two.rglob("*.json"):
         data = json.loads(file.read_text())
-        data["host"]["machine"] = "elsewhere"
+        data["host"]["cpu"] = "another"
         file.write_text(json.dumps(data))
     if refused:
         with pytest.raises(UsageError, match="unlike hosts"):
