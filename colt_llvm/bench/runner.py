@@ -18,6 +18,7 @@ from typing import Any
 from colt_llvm.bench.cells import Cell, Group, failed_record
 from colt_llvm.bench.results import Results
 from colt_llvm.bench.worker import serve
+from colt_llvm.cluster import Cluster
 from colt_llvm.toolchain import Toolchain
 
 _POLL_SECONDS = 0.5
@@ -55,11 +56,12 @@ def run_groups(
     jobs: int,
     stop: threading.Event,
     on_cell: Callable[[Tally, dict[str, Any]], None] = lambda tally, record: None,
+    cluster: Cluster | None = None,
 ) -> Tally:
     """Make the cells of all groups. Those that measure run time come last, one at a time.
 
     stop: the cells under way still end, and what is done is kept. A process that dies fails the cell that it was at,
-    and another one goes on with the rest.
+    and another one goes on with the rest. cluster: its workers make the cells, and not processes of this machine.
     """
     tally = Tally(sum(len(group.cells) for group in groups))
     began = time.monotonic()
@@ -72,6 +74,11 @@ def run_groups(
         tally.last = record["id"]
         on_cell(tally, record)
 
+    if cluster is not None:
+        from colt_llvm.bench.on_cluster import run_on_cluster
+
+        run_on_cluster(cluster, groups, toolchain, stop, take)
+        return tally
     untimed = [group for group in groups if not group.timed]
     timed = [group for group in groups if group.timed]
     for chosen, side_by_side in ((untimed, jobs), (timed, 1)):

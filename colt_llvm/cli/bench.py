@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from colt_llvm.cli.cluster_options import cluster_of, cluster_options
 from colt_llvm.cli.options import llvm_option
 from colt_llvm.errors import UsageError
 
@@ -36,6 +37,7 @@ def command() -> None:
 @click.option("--seconds", type=float, metavar="S", help="Budget of seconds; with --trials there are two budgets.")
 @click.option("--jobs", type=int, metavar="N", help="Processes side by side, where nothing is timed. Default: cores.")
 @click.option("--retry", is_flag=True, help="Also make cells again that failed.")
+@cluster_options
 @llvm_option
 def run_command(**given: Any) -> int:
     """Make the cells that RESULTS lacks.
@@ -74,8 +76,8 @@ def run_command(**given: Any) -> int:
         missing = {cell.id for cell in results.missing(cells, retry=given["retry"])}
         todo = groups_of((item, cell) for item, cell in wanted if cell.id in missing)
         click.echo(f"{len(cells)} cells, {len(cells) - len(missing)} there already, {len(missing)} to make", err=True)
-        with ended_by_signal() as stop:
-            tally = run_groups(todo, results, toolchain, jobs=jobs, stop=stop, on_cell=_Said().cell)
+        with cluster_of(given) as cluster, ended_by_signal() as stop:
+            tally = run_groups(todo, results, toolchain, jobs=jobs, stop=stop, on_cell=_Said().cell, cluster=cluster)
     click.echo(f"{tally.done} cells made, {tally.failed} of them failed, in {_duration(tally.seconds)}", err=True)
     if stop.is_set():
         click.echo("interrupted; run it again to go on", err=True)

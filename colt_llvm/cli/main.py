@@ -17,6 +17,7 @@ from colt_llvm.errors import ColtError, CompileError
 _COMMANDS = {
     "tune": ("tune", "Find the pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
     "apply": ("apply", "Build a program with the recipe that tune wrote."),
+    "minimize": ("minimize", "Drop the actions of a recipe that do not pay, and prove what is left."),
     "report": ("report", "Write one HTML file about a run: verdict, search tree, passes, recipe."),
     "recipes": ("recipes", "List the recipes in a tree, and check or remove them."),
     "bench": ("bench", "Compare strategies on many programs, and report what was measured."),
@@ -41,6 +42,7 @@ Exit status:
   6  a run directory or output file cannot be read or written
   7  the recipe cannot be read, or does not fit
   8  some stale recipes could not be renewed in the time given (tune --ci)
+  9  no usable cluster (--cluster): nobody answers, or no worker is left
 """
 
 

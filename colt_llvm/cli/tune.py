@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from colt_llvm.cli.cluster_options import cluster_of, cluster_options
 from colt_llvm.cli.options import (
     llvm_option,
     model_options,
@@ -97,6 +98,7 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
 @click.option(
     "--ci", is_flag=True, help="With --build: only files whose recipe is stale; exit status 8 where some stay so."
 )
+@cluster_options
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
 @llvm_option
@@ -107,6 +109,8 @@ def command(**given: Any) -> int:  # fmt: skip
     included program; with --build it is what the build makes. Ctrl-C ends the search with the best so far.
     """
     if given["builds"]:
+        if given["cluster"]:
+            raise UsageError("--cluster: cannot tune a project yet; leave it out, or tune its files one by one")
         from colt_llvm.cli.project import tune_project_command
 
         return tune_project_command(given)
@@ -123,23 +127,25 @@ def command(**given: Any) -> int:  # fmt: skip
     toolchain = find_toolchain(given["llvm_prefix"])
     # Imported here: what is wrong above is told without waiting for them.
     from colt_llvm.cli.view import live_view, print_result
+    from colt_llvm.tune.hooks import Hooks
     from colt_llvm.tune.progress import TuneResult
     from colt_llvm.tune.records import result_to_dict
     from colt_llvm.tune.tuner import resume, tune
 
     output = given["output"]
     result: TuneResult
-    with ended_by_signal() as stop:
+    with cluster_of(given) as cluster, ended_by_signal() as stop:
+        hooks = Hooks(workforce=cluster)
         if program is None:
             with live_view(f"resuming {given['resume']}", quiet=given["as_json"]) as view:
                 result = resume(given["resume"], toolchain, output=output, trials=given["trials"],
                                 seconds=given["seconds"], limits={name: given[name] for name in _LIMITS},
-                                on_progress=view, stop=stop)  # fmt: skip
+                                on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
         else:
             directory = given["run_dir"] or free_directory(program.name)
             with live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view:
                 result = tune(program, toolchain, options, models=models, run_directory=directory, output=output,
-                              on_progress=view, stop=stop)  # fmt: skip
+                              on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
     if given["as_json"]:
         click.echo(json.dumps(result_to_dict(result), indent=1))
     else:
@@ -155,7 +161,7 @@ def _refuse_project_options(given: dict[str, Any]) -> None:
 
 #: What may be said anew when a run goes on; everything else is the run's own.
 _LIMITS = ("max_calls", "max_tokens", "max_cost")
-_WITH_RESUME = {"resume", "trials", "seconds", "output", "as_json", "llvm_prefix", *_LIMITS}
+_WITH_RESUME = {"resume", "cluster", "measure_on", "trials", "seconds", "output", "as_json", "llvm_prefix", *_LIMITS}
 
 
 def _refuse_other_options() -> None:

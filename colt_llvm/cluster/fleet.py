@@ -174,21 +174,26 @@ class Cluster:
         return ClusterError(f"{self.address}: {what}; start it again, and go on with --resume")
 
     def run_cells(
-        self, function: Callable[[Any], Any], arguments: Sequence[Any], *, timed: bool = False
+        self,
+        function: Callable[[Any], Any],
+        arguments: Sequence[Any],
+        *,
+        timed: bool = False,
+        stop: threading.Event | None = None,
     ) -> Iterator[CellResult]:
         """``function(argument)`` for each, on any worker, in the order in which they end.
 
         function: of a module that workers can import. What it raises is that cell's error. timed: only on measuring
-        workers, one at a time on each; all of them are on hosts of one kind.
+        workers, one at a time on each host; all of the hosts are of one kind. stop: ends it, without what is under way.
         Raises ClusterError where no worker is left.
         """
         kind = self.measuring().kind if timed else ""
-        among: Among = (lambda: self.measuring(kind).addresses) if timed else None
+        among: Among = (lambda: self.measuring(kind).one_each()) if timed else None
         tasks = [self._submit(function, [argument], among, timed) for argument in arguments]
         waiting = {task.future: (index, task) for index, task in enumerate(tasks)}
         patience = Patience(self)
         try:
-            while waiting:
+            while waiting and not (stop and stop.is_set()):
                 self._wait(list(waiting), "FIRST_COMPLETED")
                 done = [future for future in waiting if future.done()]
                 for future in done:
@@ -198,7 +203,8 @@ class Cluster:
                     again = [(index, self._again_if_stranded(task)) for index, task in waiting.values()]
                     waiting = {task.future: (index, task) for index, task in again}
         finally:
-            self._client.cancel(list(waiting))
+            with suppress(Exception):  # the scheduler may be gone
+                self._client.cancel(list(waiting))
 
     # Tuning.
 

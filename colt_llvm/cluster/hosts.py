@@ -17,11 +17,22 @@ _KIND = ("cpu", "architecture", "kernel", "governor", "virtualised")
 
 @dataclass(frozen=True)
 class Measuring:
-    """addresses: workers that time. kind: their hosts in one line. others: measuring workers that are left out."""
+    """addresses: workers that time. kind: their hosts in one line. others: measuring workers that are left out.
+
+    machines: of each address; "" where it is not known.
+    """
 
     addresses: tuple[str, ...]
     kind: str
     others: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+
+    def one_each(self) -> tuple[str, ...]:
+        """The first worker of each machine, for work that takes whichever core it likes."""
+        firsts: dict[str, str] = {}
+        for address, machine in zip(self.addresses, self.machines, strict=True):
+            firsts.setdefault(machine or address, address)
+        return tuple(firsts.values())
 
     @property
     def note(self) -> str:
@@ -49,7 +60,8 @@ def choose_measuring(hosts: Mapping[str, Mapping[str, object]], wanted: str, add
         raise ClusterError(f"--measure-on {wanted!r}: no such host times programs; there are {'; '.join(groups)}")
     kind = max(fitting, key=lambda kind: (len(fitting[kind]), kind))
     others = [worker for name, workers in groups.items() if name != kind for worker in workers]
-    return Measuring(tuple(fitting[kind]), kind, tuple(others))
+    chosen = tuple(fitting[kind])
+    return Measuring(chosen, kind, tuple(others), tuple(str(hosts[worker].get("machine", "")) for worker in chosen))
 
 
 def _describe(host: Mapping[str, object]) -> str:
