@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ import pytest
 from fake_cells import HOST, fake_cell, fake_experiment, write_cells
 
 from colt_llvm.analysis import group_cells, load_results, summarise, write_tables
+from colt_llvm.analysis.bootstrap import Estimate
 from colt_llvm.analysis.cells import parse_cell
 from colt_llvm.analysis.curves import area_under, best_so_far, reach, steps, strategy_curve, time_to_reach
 from colt_llvm.analysis.latex import escape_latex
+from colt_llvm.analysis.paired import Counts
 from colt_llvm.analysis.sentences import claims
+from colt_llvm.analysis.summary import Comparison
 from colt_llvm.errors import RunDirectoryError
 
 
@@ -175,3 +179,9 @@ def test_latex_escapes_every_letter_that_it_would_read() -> None:
     assert escape_latex("a_b{c}#1 $x^2~\\n\nλ") == (
         r"a\_b\{c\}\#1 \$x\textasciicircum{}2\textasciitilde{}\textbackslash{}n $\lambda$"
     )
+
+
+def test_an_interval_alone_is_no_claim_nor_is_a_p() -> None:
+    apart, level = Estimate(0.1, 0.05, 0.2, 0.95, 8), Estimate(0.1, -0.05, 0.2, 0.95, 8)
+    told = [(apart, 0.01), (apart, 0.2), (level, 0.01), (replace(apart, programs=5), 0.01)]
+    assert [Comparison("COLT", e, Counts(8, 0, 0), p, p, p).told_apart for e, p in told] == [True, False, False, False]
