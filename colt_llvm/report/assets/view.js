@@ -27,13 +27,12 @@ class View {
   resize() {
     const box = this.canvas.getBoundingClientRect();
     const density = window.devicePixelRatio || 1;
-    const fresh = !this.width;
     this.width = Math.max(1, box.width);
     this.height = Math.max(1, box.height);
     this.canvas.width = Math.round(this.width * density);
     this.canvas.height = Math.round(this.height * density);
     this.density = density;
-    if (fresh && this.layout) this.fit();
+    if (this.layout && !this.moved) this.fit();
     this.draw(); // at once: a new size has emptied the canvas
   }
 
@@ -52,6 +51,7 @@ class View {
     this.stretch = Math.min(axes ? Infinity : this.layout.wide ?? 1, Math.max(axes ? 0 : 1, filling));
     this.scale = Math.min(axes ? Infinity : 2.2, wide / (Math.max(1, x1 - x0) * this.stretch), tall / Math.max(1, y1 - y0));
     this.fitted = this.scale;
+    this.moved = false; // a new size then shows the whole picture again
     this.left = x0 - (margin[0] + (wide - (x1 - x0) * this.scale * this.stretch) / 2) / (this.scale * this.stretch);
     this.top = y0 - (margin[2] + (tall - (y1 - y0) * this.scale) / 2) / this.scale;
     this.redraw();
@@ -65,12 +65,14 @@ class View {
     this.left += x / (this.scale * this.stretch) - x / (scale * this.stretch);
     this.top += y / this.scale - y / scale;
     this.scale = scale;
+    this.moved = true;
     this.redraw();
   }
 
   pan(dx, dy) {
     this.left -= dx / (this.scale * this.stretch);
     this.top -= dy / this.scale;
+    this.moved = true;
     this.redraw();
   }
 
