@@ -98,7 +98,7 @@ def _front(trials: Sequence[TrialRecord]) -> Iterator[dict[str, Any]]:
         yield {"trial": trial.request.id, **{name: trial.outcome.figures[name] for name in names}}
 
 
-def _sections(baseline: Sequence[bytes], tuned: Sequence[bytes]) -> dict[str, list[int]]:
+def section_changes(baseline: Sequence[bytes], tuned: Sequence[bytes]) -> dict[str, list[int]]:
     """Section name -> bytes before and after, over all objects; of those that are loaded."""
     totals: list[Counter[str]] = [Counter(), Counter()]
     for total, objects in zip(totals, (baseline, tuned), strict=True):
@@ -115,7 +115,7 @@ def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
         "baseline": session.baseline.name,
         "ratio": proof.ratio,
         "size": {"baseline": session.figures["size"], "tuned": winner.built.size},
-        "sections": _sections(session.baseline.objects, winner.built.objects),
+        "sections": section_changes(session.baseline.objects, winner.built.objects),
         "seed": session.options.seed,
         "host": asdict(fingerprint()),
         **evidence_of(proof),
