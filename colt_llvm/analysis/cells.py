@@ -225,7 +225,8 @@ def _order(folder: Path, cells: tuple[Cell, ...]) -> tuple[str, ...]:
     labels = {cell.strategy for cell in cells}
     try:
         experiment = json.loads((folder / "experiment.json").read_text(encoding="utf-8"))
-        entries = experiment.get("strategies") or experiment.get("strategy") or []
+        parts = experiment.get("parts") or [experiment]
+        entries = [entry for part in parts for entry in part["strategies"]]
         listed = [str(entry["label"] if isinstance(entry, dict) else entry) for entry in entries]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         listed = []

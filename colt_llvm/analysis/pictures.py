@@ -79,7 +79,8 @@ def draw_convergence(summary: Summary, axis: str) -> Any:
                 axes.plot(curve.at, edge, color=style["color"], linestyle=style["linestyle"], lw=0.6)
     for place, (name, curve) in enumerate(drawn.items()):
         style = line_style(group.strategies.index(name))
-        axes.plot(curve.at, _per_cent(curve.mean), markevery=(4 + 3 * place, 24), label=shortened(name), **style)
+        axes.plot(curve.at, _per_cent(curve.mean), markevery=(4 + 3 * place, 24), label=shortened(name),
+                  drawstyle="steps-post", **style)  # fmt: skip
     axes.set_xlabel(_AXIS_LABELS[axis])
     axes.set_ylabel(f"best so far, {_BELOW}")
     axes.set_xlim(left=0)

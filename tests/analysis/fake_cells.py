@@ -34,7 +34,9 @@ def write_cells(folder: Path, cells: list[dict[str, Any]], strategies: list[str]
     for number, cell in enumerate(cells):
         (folder / "cells" / f"{number:05}.json").write_text(json.dumps(cell))
     if strategies:
-        (folder / "experiment.json").write_text(json.dumps({"strategies": [{"label": name} for name in strategies]}))
+        (folder / "experiment.json").write_text(
+            json.dumps({"parts": [{"strategies": [{"label": name} for name in strategies]}]})
+        )
     return folder
 
 

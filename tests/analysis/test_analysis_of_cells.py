@@ -103,6 +103,7 @@ def test_strategies_are_told_apart_where_they_differ_and_not_where_they_do_not(t
     write_cells(tmp_path, fake_experiment(effects, programs=12, seeds=3), list(effects))
     summary = summarise(group_cells(load_results(tmp_path))[0])
     assert summary.reference == "COLT"
+    assert summary.group.strategies == tuple(effects)
     told = {row.strategy: row.comparison.told_apart for row in summary.rows if row.comparison}
     assert told == {"same": False, "random": True, "oracle": True}
     first, second, *_ = claims(summary)
