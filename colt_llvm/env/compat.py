@@ -21,6 +21,8 @@ from pathlib import Path
 from colt_llvm.errors import ToolchainError
 from colt_llvm.toolchain import find_toolchain
 
+#: Imported by compiler_gym for what is not used here: graphs of programs, images, downloads. A third of its own import.
+_LATER = ("docker", "networkx", "requests")
 _PB2 = "compiler_gym.service.proto.compiler_gym_service_pb2"
 _lock = threading.RLock()
 
@@ -35,6 +37,8 @@ def prepare() -> None:
         _numpy_names()
         _protobuf_module()
         _no_gym_notice()
+        for name in _LATER:
+            _load_at_first_use(name)
 
 
 def import_compiler_gym() -> types.ModuleType:
@@ -131,6 +135,26 @@ def _serialized_descriptor(path: Path) -> bytes:
     raise CompilerGymMissing(
         f"{path}: is not the file of compiler-gym 0.2.5; run: pip install --no-deps compiler-gym==0.2.5"
     )
+
+
+class _Later(types.ModuleType):
+    """Stands for a package until something of it is asked for.
+
+    Not ``importlib.util.LazyLoader``: a plain ``import`` statement looks at ``__spec__``, and that loads its modules.
+    """
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__") and name != "__path__":
+            raise AttributeError(name)
+        with _lock:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+            return getattr(importlib.import_module(self.__name__), name)
+
+
+def _load_at_first_use(name: str) -> None:
+    if name not in sys.modules and importlib.util.find_spec(name) is not None:
+        sys.modules[name] = _Later(name)
 
 
 def _no_gym_notice() -> None:
