@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 PROGRAM ?= programs/lz77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint bench bench-projects lock clean demo programs
+.PHONY: help setup test lint docs bench bench-all bench-projects lock clean demo programs
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
@@ -22,7 +22,15 @@ lint: setup ## ruff and mypy
 demo: setup ## tune one included program; PROGRAM=programs/NAME picks it
 	.venv/bin/colt-llvm tune $(PROGRAM) $(ARGS)
 
-bench: setup ## measure speed, code size and run time (about two hours, on a quiet machine); writes docs/BENCHMARKS.md
+docs: setup ## build the documents into build/docs
+	$(PYTHON) -m sphinx -q -W --keep-going -b html docs build/docs
+
+bench: setup ## compare all search strategies (under an hour on two cores, on a quiet machine); writes docs/BENCHMARKS.md
+	.venv/bin/colt-llvm bench run strategies -o bench-results/strategies
+	$(PYTHON) -m colt_llvm.bench report
+
+bench-all: bench ## what else docs/BENCHMARKS.md holds: ablations, speed, code size, run time (about three hours)
+	.venv/bin/colt-llvm bench run ablations -o bench-results/ablations
 	for part in speed wrapper size runtime control ablation report; do $(PYTHON) -m colt_llvm.bench $$part || exit 1; done
 
 bench-projects: setup ## three projects of other people, tuned and tested (over an hour; needs apt's packages); ARGS="--only bzip2"
