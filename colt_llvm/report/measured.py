@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from colt_llvm.report.diff import diff_table
 from colt_llvm.report.text import Markup, change, e, ratio, table
 from colt_llvm.tune.contributions import Contribution, Contributions
+from colt_llvm.tune.hot_function import HotFunction
 
 _BAR_WIDTH, _BAR_HEIGHT = 160, 12
-
-
-@dataclass(frozen=True)
-class Code:
-    """One function before and after. kind: "IR" or "assembly". why: how it was chosen, such as its share."""
-
-    name: str
-    why: str
-    kind: str
-    before: str
-    after: str
 
 
 def passes_section(found: Contributions, baseline: str) -> str:
@@ -72,7 +60,7 @@ def _bar(gain: float | None, largest: float) -> str:
     )
 
 
-def code_section(code: Code) -> str:
+def code_section(code: HotFunction) -> str:
     """The function as a diff of what the baseline and the recipe make of it."""
     lines = [len(text.splitlines()) for text in (code.before, code.after)]
     return (

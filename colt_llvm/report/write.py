@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from colt_llvm.errors import ColtError, RunDirectoryError, UsageError
-from colt_llvm.report.measured import missing, passes_section
+from colt_llvm.report.measured import code_section, missing, passes_section
 from colt_llvm.report.page import page
 from colt_llvm.report.run import Run, read_run
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.contributions import contributions, read_contributions
+from colt_llvm.tune.hot_function import hot_function, read_hot_function
 
 DEFAULT_NAME = "report.html"
 _LATER = "colt-llvm report RUN, without --no-measure"
@@ -54,4 +55,12 @@ def _passes(run: Run, toolchain: Toolchain | None) -> str:
 def _code(run: Run, toolchain: Toolchain | None) -> str:
     if run.recipe is None:
         return missing("There is no recipe, so no function to compare.")
-    return missing("Not looked up.", _LATER if toolchain is None else "")
+    try:
+        found = read_hot_function(run.directory)
+        if found is None:
+            if toolchain is None:
+                return missing("Not looked up.", _LATER)
+            found = hot_function(run.directory, toolchain)
+    except ColtError as error:
+        return missing(f"Not looked up: {error}")
+    return code_section(found)

@@ -21,7 +21,9 @@ from colt_llvm.report.text import data_script, e, seconds
 from colt_llvm.report.tree import MARKS, nodes_of
 from colt_llvm.report.write import write_report
 from colt_llvm.toolchain import installed_toolchains
+from colt_llvm.tune import hot_function
 from colt_llvm.tune.contributions import KIND, VERSION, Contribution, Contributions
+from colt_llvm.tune.hot_function import HotFunction
 
 
 def page_of(folder: Path) -> str:
@@ -305,3 +307,13 @@ def test_a_report_is_written_though_nothing_can_be_measured_any_more(tmp_path: P
     assert "Not measured: " in page
     assert "toy.c" in page.partition("Not measured: ")[2][:300]
     assert not (tmp_path / "contributions.json").exists()
+
+
+def test_the_hot_function_is_read_from_the_run_and_shown_as_a_diff(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    code = HotFunction("work<int>", "it shrank most", None, "push\nadd\nret", "push\nret", "assembly")
+    data = {"kind": hot_function.KIND, "version": hot_function.VERSION, "function": asdict(code)}
+    write_json(tmp_path / hot_function.FILE_NAME, data)
+    page = page_of(tmp_path)
+    assert "<code>work&lt;int&gt;</code>, as assembly: it shrank most. 3 lines before and 2 after." in page
+    assert page.count('<tr class="minus">') == 1
