@@ -18,6 +18,7 @@ from colt_llvm.baseline import build
 from colt_llvm.compilation import LEVELS, Level, codegen_command, front_end, front_end_command
 from colt_llvm.errors import PassError, RecipeError
 from colt_llvm.journal import write_json
+from colt_llvm.llvm.process_options import split_options
 from colt_llvm.measure.size import loaded_digest
 from colt_llvm.output import write_output
 from colt_llvm.program import Program
@@ -31,7 +32,8 @@ KIND = "colt-llvm recipe"
 class Recipe:
     """How to build one program, and the evidence.
 
-    sequence: the actions by name. pipeline: the complete text for ``opt -passes=``, the completion included.
+    sequence: the actions by name. pipeline: the complete text for ``opt -passes=``, the completion included; options
+    that opt needs for it stand before it (``llvm.process_options``).
     level: of the front end and of code generation. sources: file name -> digest of its content when tuned.
     objects: digest of each object's loaded content, in the order of the sources.
     evidence: ratio with interval, sizes, raw samples, host: as measured, never read back by a build.
@@ -184,7 +186,8 @@ def opt_lines(toolchain: Toolchain, program: Program, level: Level, pipeline: st
         raw, tuned, result = f"{stem}.raw.bc", f"{stem}.opt.bc", f"{stem}.o"
         lines.append(shlex.join([*front_end_command(toolchain, program, source, level), "-o", raw]))
         # As the harness does it: costs depend on the relocation model, code generation on the order of uses.
-        options = ["-relocation-model=pic", "-preserve-bc-uselistorder", f"-passes={pipeline}"]
+        words, passes = split_options(pipeline)
+        options = ["-relocation-model=pic", "-preserve-bc-uselistorder", *words, f"-passes={passes}"]
         lines.append(shlex.join([opt, *options, raw, "-o", tuned]))
         lines.append(shlex.join([*codegen_command(toolchain, program, Path(tuned), level), "-o", result]))
     return tuple(lines)

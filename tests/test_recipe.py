@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from colt_llvm.acceptance import toolchain_catalogue
-from colt_llvm.baseline import prepare_baseline
+from colt_llvm.baseline import Completion, prepare_baseline
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.compilation import baseline_objects
 from colt_llvm.errors import CompileError, PassError, RecipeError, RunDirectoryError
+from colt_llvm.llvm.process_options import with_options
 from colt_llvm.measure import loaded_digest
 from colt_llvm.pipeline import edit_pipeline, edits_of
 from colt_llvm.program import Program, load_program, program_from_files, programs_directory
@@ -182,14 +183,15 @@ def by_hand(lines: tuple[str, ...], folder: Path) -> None:
         assert done.returncode == 0, f"{line}\n{done.stderr}"
 
 
-def passes_and_edits(catalogue: Catalogue, expanded: str) -> str:
+def passes_and_edits(catalogue: Catalogue, completion: Completion) -> str:
     """A pipeline as the search makes them: a few passes, then the baseline's with some left out."""
+    expanded = completion.expanded
     names = [edit for edit in edits_of(expanded) if "#" not in edit]
     places = [edit for edit in edits_of(expanded) if edit.startswith("without<simplifycfg#")]
     edits = frozenset({"without<licm>", places[-1], names[len(names) // 2]})
     assert edits <= set(edits_of(expanded))
     passes = [catalogue[name].pipeline for name in ("sroa", "gvn", "loop-rotate", "licm", "inline")]
-    return ",".join([*passes, edit_pipeline(expanded, edits)])
+    return with_options(completion.options, ",".join([*passes, edit_pipeline(expanded, edits)]))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +207,7 @@ def test_the_lines_of_a_recipe_give_the_same_objects_by_hand(
         pytest.skip(f"LLVM {major} with its opt is not installed")
     program = load_program(programs_directory() / name)
     baseline = prepare_baseline(toolchain, program, objective)
-    pipeline = passes_and_edits(toolchain_catalogue(toolchain), baseline.completion.expanded)
+    pipeline = passes_and_edits(toolchain_catalogue(toolchain), baseline.completion)
     recipe = recipe_for(toolchain, program, baseline.level, pipeline)
     by_hand(recipe.opt, tmp_path)
     objects = apply_recipe(recipe, toolchain, program)

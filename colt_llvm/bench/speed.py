@@ -19,6 +19,7 @@ from colt_llvm.bench.steps import prefixes
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.env import ColtEnv
 from colt_llvm.errors import PassError
+from colt_llvm.llvm.process_options import split_options
 from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.program import Program, included_programs, load_program, programs_directory
 from colt_llvm.proposal.blind import BlindProposer
@@ -191,8 +192,9 @@ class _Opt:
         self._folder.cleanup()
 
     def seconds(self, pipeline: str) -> float:
+        options, passes = split_options(pipeline)
         started = time.perf_counter()
-        process.run([self._opt, f"-passes={pipeline}", self._source, "-o", self._source.with_suffix(".opt.bc")])
+        process.run([self._opt, *options, f"-passes={passes}", self._source, "-o", self._source.with_suffix(".opt.bc")])
         return time.perf_counter() - started
 
 

@@ -94,6 +94,7 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMDisposePassBuilderOptions": (None, (c_void_p,)),
     "LLVMRunPasses": (c_void_p, (c_void_p, c_char_p, c_void_p, c_void_p)),
     "LLVMGetErrorMessage": (c_void_p, (c_void_p,)),
+    "LLVMParseCommandLineOptions": (None, (c_int, POINTER(c_char_p), c_char_p)),
     "LLVMDisposeErrorMessage": (None, (c_void_p,)),
 }
 

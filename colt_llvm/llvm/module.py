@@ -9,6 +9,7 @@ from types import TracebackType
 
 from colt_llvm.errors import InvalidIR, PassError, PipelineSyntaxError, ToolchainError
 from colt_llvm.llvm.library import DiagnosticHandler, Library
+from colt_llvm.llvm.process_options import apply_options, split_options
 
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: the verifier says no, and does not abort
 _OBJECT_FILE = 1  # LLVMObjectFile
@@ -101,15 +102,18 @@ class Module:
     def run(self, pipeline: str, target: TargetMachine | None = None) -> None:
         """Apply a textual pipeline in place, as ``opt -passes=`` does, and verify the result.
 
+        Options before it (``process_options``) are set for the whole process, until a text without them is run.
         Raises PipelineSyntaxError when libLLVM does not accept the text (the module is unchanged), and
         PassError when a pass reported an error or left a module that does not verify.
         """
         call = self.library.call
+        words, passes = split_options(pipeline)
+        apply_options(self.library, words)
         options = call.LLVMCreatePassBuilderOptions()
         self._messages.clear()
         try:
             machine = target.handle if target else None
-            error = call.LLVMRunPasses(self.handle, pipeline.encode(), machine, options)
+            error = call.LLVMRunPasses(self.handle, passes.encode(), machine, options)
         finally:
             call.LLVMDisposePassBuilderOptions(options)
         if error:

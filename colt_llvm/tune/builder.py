@@ -11,6 +11,7 @@ from colt_llvm.catalogue import Action, Catalogue
 from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.datasets import make_benchmark, make_record
 from colt_llvm.env.payload import BenchmarkRecord, unpack
+from colt_llvm.llvm.process_options import with_options
 from colt_llvm.measure.size import loaded_digest, section_sizes
 from colt_llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.program import Program
@@ -60,6 +61,7 @@ class Sequences:
     def __init__(self, catalogue: Catalogue, baseline: Baseline) -> None:
         self._catalogue = catalogue
         self._baseline = baseline
+        self.options = baseline.completion.options
         self.edits = edits_of(baseline.completion.expanded) if baseline.completion.expanded else []
 
     def passes(self, names: Sequence[str]) -> list[Action]:
@@ -75,9 +77,9 @@ class Sequences:
         return edit_pipeline(completion.expanded, edits) if edits else completion.pipeline
 
     def pipeline(self, names: Sequence[str]) -> str:
-        """The complete text for ``opt -passes=``."""
+        """The complete text for ``opt -passes=``, with the options that it needs before it."""
         texts = [action.pipeline for action in self.passes(names)]
-        return ",".join(filter(None, [*texts, self.completion(names)]))
+        return with_options(self.options, ",".join(filter(None, [*texts, self.completion(names)])))
 
 
 class Builder:
@@ -99,8 +101,9 @@ class Builder:
         record: BenchmarkRecord | None = None,
     ) -> None:
         self._sequences = Sequences(catalogue, baseline)
-        actions = [(action.name, action.pipeline) for action in catalogue.actions]
-        self._number = {pipeline: index for index, (_, pipeline) in enumerate(actions)}
+        self._options = baseline.completion.options
+        actions = [(action.name, with_options(self._options, action.pipeline)) for action in catalogue.actions]
+        self._number = {action.pipeline: index for index, action in enumerate(catalogue.actions)}
         self._observations = ["IrInstructionCount", "Object" if with_objects else "IrHash"]
         self._env = ColtEnv(toolchain=toolchain, actions=actions, options=options)
         try:
@@ -134,7 +137,7 @@ class Builder:
     def _completion_number(self, pipeline: str) -> int:
         number = self._number.get(pipeline)
         if number is None:
-            number = self._number[pipeline] = self._env.define_action(COMPLETION, pipeline)
+            number = self._number[pipeline] = self._env.define_action(COMPLETION, with_options(self._options, pipeline))
         return number
 
     def close(self) -> None:

@@ -1,0 +1,130 @@
+"""Options of LLVM's process before a pipeline: written out, the baseline of ``instructions`` must stay what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from colt_llvm.acceptance import toolchain_catalogue
+from colt_llvm.baseline import Baseline, literature_completion, prepare_baseline
+from colt_llvm.compilation import front_end
+from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.llvm import Module, TargetMachine
+from colt_llvm.llvm.process_options import split_options, with_options
+from colt_llvm.llvm.replay import replay
+from colt_llvm.program import Program, included_programs, load_program, programs_directory
+from colt_llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.tune.builder import Builder, Sequences
+
+THRESHOLD = "-inlinedefault-threshold=5"
+
+
+@pytest.fixture(scope="module")
+def newest() -> Toolchain:
+    return installed_toolchains()[0]
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    return load_program(programs_directory() / "crc_adler")
+
+
+@pytest.fixture(scope="module")
+def baseline(newest: Toolchain, program: Program) -> Baseline:
+    return prepare_baseline(newest, program, "instructions")
+
+
+@pytest.fixture(scope="module")
+def builder(newest: Toolchain, program: Program, baseline: Baseline) -> Iterator[Builder]:
+    with Builder(newest, program, baseline, toolchain_catalogue(newest), with_objects=False) as builder:
+        yield builder
+
+
+def after(toolchain: Toolchain, bitcode: bytes, *texts: str) -> bytes:
+    with Module.parse(toolchain.load(), bitcode) as module:
+        for text in texts:
+            module.run(text, TargetMachine(toolchain.load(), module.triple, 3))
+        return module.bitcode()
+
+
+# --- the text
+
+
+def test_options_come_back_from_before_the_passes() -> None:
+    options = (THRESHOLD, "-rotation-max-header-size=0")
+    assert split_options(with_options(options, "function(sroa<modify-cfg>)")) == (options, "function(sroa<modify-cfg>)")
+    assert with_options((), "default<Oz>") == "default<Oz>"
+    assert split_options("default<Oz>") == ((), "default<Oz>")
+
+
+@pytest.mark.parametrize("option", ["-load=x.so", "-inline-threshold=5", f"-{THRESHOLD}", "-inlinedefault-threshold=-5",
+                                    "-inlinedefault-threshold", "-"])  # fmt: skip
+def test_nothing_else_may_stand_before_a_pipeline(newest: Toolchain, baseline: Baseline, option: str) -> None:
+    with pytest.raises(PipelineSyntaxError, match="may not stand before a pipeline"):
+        split_options(f"{option} default<Oz>")
+    with pytest.raises(PipelineSyntaxError, match="may not stand before a pipeline"):
+        replay(newest.library, baseline.bitcodes, f"{option} default<Oz>", 3)
+
+
+def test_an_option_holds_for_its_text_only(newest: Toolchain, baseline: Baseline) -> None:
+    bitcode, inline = baseline.bitcodes[0], "cgscc(inline)"
+    much = after(newest, bitcode, inline)
+    little = after(newest, bitcode, f"{THRESHOLD} {inline}")
+    assert little != much
+    assert after(newest, bitcode, inline) == much
+    assert after(newest, bitcode, f"{THRESHOLD} function(adce)", inline) == after(
+        newest, bitcode, "function(adce)", inline
+    )
+
+
+# --- the baseline written out
+
+
+def differing(toolchain: Toolchain, programs: list[Program]) -> list[str]:
+    completion = literature_completion(toolchain)
+    text = with_options(completion.options, completion.expanded)
+    return [
+        program.name
+        for program in programs
+        for bitcode in front_end(toolchain, program, "O3")
+        if after(toolchain, bitcode, text) != after(toolchain, bitcode, "default<Oz>")
+    ]
+
+
+@pytest.mark.parametrize("major", [22, 19])
+def test_written_out_it_gives_the_very_same_code(major: int) -> None:
+    toolchain = next((found for found in installed_toolchains() if found.major == major), None)
+    if toolchain is None or toolchain.opt is None:
+        pytest.skip(f"LLVM {major} with its opt is not installed")
+    names = ("crc_adler", "heat2d", "regex_vm", "shapes_cpp")  # much inlined, floating point, several files, C++
+    assert differing(toolchain, [load_program(programs_directory() / name) for name in names]) == []
+
+
+@pytest.mark.slow
+def test_written_out_it_gives_the_very_same_code_for_every_program(newest: Toolchain) -> None:
+    assert differing(newest, included_programs()) == []
+
+
+def test_the_first_edit_does_not_change_what_it_does_not_name(
+    newest: Toolchain, baseline: Baseline, builder: Builder
+) -> None:
+    edit = "without<forceattrs>"  # does nothing without options of its own
+    assert edit in Sequences(toolchain_catalogue(newest), baseline).edits
+    assert builder.build((edit,)).key == builder.build(()).key
+
+
+def test_step_by_step_inlines_as_in_one_text(newest: Toolchain, baseline: Baseline, builder: Builder) -> None:
+    names = ("inline", "without<licm>")
+    pipeline = Sequences(toolchain_catalogue(newest), baseline).pipeline(names)
+    assert pipeline.startswith(f"{THRESHOLD} cgscc(inline),")
+    (optimised,) = replay(newest.library, baseline.bitcodes, pipeline, baseline.codegen_level)
+    (stepwise,) = builder.observe(names, ["IrInstructionCount"])
+    with Module.parse(newest.load(), optimised) as module:
+        assert newest.load().count_instructions(module.handle) == stepwise
+
+
+def test_without_opt_clangs_own_passes_are_left_out(newest: Toolchain) -> None:
+    from dataclasses import replace
+
+    assert literature_completion(replace(newest, opt=None)).expanded == literature_completion(newest).expanded
