@@ -96,6 +96,10 @@ class Cluster:
     def usable(self) -> list[str]:
         return sorted(self.threads())
 
+    def wait_for(self, count: int, seconds: float = 60.0) -> None:
+        """Until so many workers are there. Raises TimeoutError."""
+        self._client.wait_for_workers(count, timeout=seconds)
+
     def refuse(self, address: str, reason: str) -> None:
         with self._lock:
             self.refused[address] = reason

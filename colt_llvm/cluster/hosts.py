@@ -65,4 +65,7 @@ def choose_measuring(hosts: Mapping[str, Mapping[str, object]], wanted: str, add
 
 
 def _describe(host: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {host.get(name)}" if name != "cpu" else str(host.get(name)) for name in _KIND)
+    """Every part, also an empty one, tells hosts apart; only those that say something are shown."""
+    parts = [str(host.get("cpu") or "unknown CPU")]
+    parts += [f"{name} {value}" for name in _KIND[1:-1] if (value := host.get(name))]
+    return ", ".join([*parts, "virtual"] if host.get("virtualised") else parts)
