@@ -7,12 +7,9 @@ else by the depth of loops. Of a size or a count it is the function that shrank 
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -26,10 +23,10 @@ from colt_llvm.llvm import Module
 from colt_llvm.llvm.flow import Function, functions_of
 from colt_llvm.llvm.replay import replay
 from colt_llvm.measure.elf import read_object, unpack_symbols
-from colt_llvm.measure.runner import run_workload
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.listing import functions_in, ir_functions, joined, shortened
+from colt_llvm.tune.symbol_samples import symbol_samples
 from colt_llvm.tune.variants import Workshop, of_recipe
 
 FILE_NAME = "hot-function.json"
@@ -39,8 +36,6 @@ MOST_LINES = 400
 T = TypeVar("T", int, float)
 
 _STT_FUNC = 2
-_SAMPLE = re.compile(r"\s*[0-9a-f]+\s+(\S+)\s*")
-_FREQUENCY = "1999"
 #: A function with less of the time is not worth showing in place of the hottest.
 _MATTERS = 0.1
 
@@ -143,7 +138,9 @@ def _hottest(
 ) -> HotFunction:
     known = set(texts[0]) | set(texts[1])
     try:
-        samples = _sampled(workshop)
+        samples = symbol_samples(
+            workshop.judge.baseline, workshop.program.timed_workload, workshop.judge.run_seconds, workshop.judge.core
+        )
         total = sum(samples.values())
         own = {name: count for name, count in samples.items() if name in known}
         if own:
@@ -163,35 +160,24 @@ def _hottest(
     return _shown(name, f"it has the most code in deep loops; not measured, for {reason}", None, texts, "assembly")
 
 
+def _beside(
+    gone: str, why: str, own: Mapping[str, int], total: int, texts: Sequence[Mapping[str, str]]
+) -> tuple[str, str]:
+    """Where the hottest function has no code of its own any more: the hottest that both have, if it matters."""
+    both = [name for name in own if name in texts[0] and name in texts[1]]
+    name = max(both, key=lambda name: (own[name], name), default="")
+    if not name or own[name] < _MATTERS * total:
+        return gone, f"{why}; the recipe leaves it no code of its own: it is inlined or removed"
+    share = f"{own[name] / total:.0%}"
+    return name, (
+        f"it is the hottest that both have, with {share} of the baseline's time by {total:,} samples of perf's clock; "
+        f"{gone}, with {own[gone] / total:.0%}, has no code of its own under the recipe: it is inlined or removed"
+    )
+
+
 def _shown(name: str, why: str, share: float | None, texts: Sequence[Mapping[str, str]], kind: str) -> HotFunction:
     before, after = (shortened(text.get(name, ""), MOST_LINES) for text in texts)
     return HotFunction(name, why, share, before, after, kind)
-
-
-def _sampled(workshop: Workshop) -> Counter[str]:
-    """Samples of the baseline's timed workload by symbol. Raises ColtError where perf cannot be used."""
-    perf = shutil.which("perf")
-    if perf is None:
-        raise CompileError("perf is not installed")
-    with TemporaryDirectory(prefix="colt-perf-") as folder:
-        data = Path(folder, "perf.data")
-        # Without -B and -N perf copies every program that it sees to ~/.debug.
-        record = (perf, "record", "-B", "-N", "-e", "cpu-clock:u", "-F", _FREQUENCY, "-o", str(data), "--")
-        workload = workshop.program.timed_workload
-        limits = process.Limits(max(10.0, 10 * workshop.judge.run_seconds))
-        run_workload(
-            workshop.judge.baseline, replace(workload, command=record + workload.command), limits=limits,
-            core=workshop.judge.core,
-        )  # fmt: skip
-        done = process.run(
-            [perf, "script", "-i", data, "-F", "ip,sym", "--no-demangle"],
-            env={**os.environ, "PERF_CONFIG": os.devnull, "LC_ALL": "C", "PAGER": "cat"},
-        )
-        lines = done.stdout.decode("utf-8", "replace").splitlines()
-        samples = Counter(found[1] for line in lines if (found := _SAMPLE.fullmatch(line)))
-        if done.status != 0 or not samples:
-            raise CompileError("perf is not allowed here, or the run was too short for a sample")
-        return samples
 
 
 def _loop_weights(toolchain: Toolchain, bitcodes: Sequence[bytes]) -> dict[str, float]:
