@@ -7,18 +7,23 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from colt_llvm import __version__
 from colt_llvm.cluster.errors import ClusterError
 from colt_llvm.cluster.hosts import MEASURING, Measuring, choose_measuring
 from colt_llvm.tune.workforce import Hired, Job
 
+T = TypeVar("T")
+
 _LOOK_SECONDS = 2.0
 _PATIENCE_SECONDS = 30.0
+_RETURN_SECONDS = 5.0
+_AGAIN_SECONDS = 0.25
 _PREPARE_SECONDS = 120.0
 
 
@@ -134,10 +139,9 @@ class Cluster:
         measuring resource. Raises Killed, ClusterError, and what ``function`` raises.
         """
         from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
 
-        task = self._submit(function, arguments, among, timed)
-        patience = Patience(self)
+        patience = Patience(self, among)
+        task = self._patiently(lambda: self._submit(function, arguments, among, timed), _PATIENCE_SECONDS)
         while True:
             self._wait([task.future])
             if task.future.done():
@@ -145,7 +149,7 @@ class Cluster:
                     return task.future.result()
                 except KilledWorker as error:
                     raise Killed(" ".join(str(error).split())) from None
-                except FutureCancelledError:
+                except CancelledError:
                     raise self._gone("the scheduler has gone") from None
             patience.look()
             task = self._again_if_stranded(task)
@@ -157,6 +161,17 @@ class Cluster:
             workers=allowed, allow_other_workers=False, resources={MEASURING: 1} if timed else None,
         )  # fmt: skip
         return _Task(future, function, tuple(arguments), among, timed, allowed)
+
+    def _patiently(self, what: Callable[[], T], seconds: float) -> T:
+        """Again for so long where no worker can do it now."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                return what()
+            except ClusterError:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(_AGAIN_SECONDS)
 
     def _wait(self, futures: Sequence[Any], until: str = "ALL_COMPLETED", seconds: float = _LOOK_SECONDS) -> None:
         from distributed import wait
@@ -191,11 +206,15 @@ class Cluster:
         workers, one at a time on each host; all of the hosts are of one kind. stop: ends it, without what is under way.
         Raises ClusterError where no worker is left.
         """
-        kind = self.measuring().kind if timed else ""
+        # A measuring worker that has just died may be on its way back.
+        kind = self._patiently(self.measuring, _RETURN_SECONDS).kind if timed else ""
         among: Among = (lambda: self.measuring(kind).one_each()) if timed else None
-        tasks = [self._submit(function, [argument], among, timed) for argument in arguments]
+        tasks = [
+            self._patiently(partial(self._submit, function, [argument], among, timed), _PATIENCE_SECONDS)
+            for argument in arguments
+        ]
         waiting = {task.future: (index, task) for index, task in enumerate(tasks)}
-        patience = Patience(self)
+        patience = Patience(self, among)
         try:
             while waiting and not (stop and stop.is_set()):
                 self._wait(list(waiting), "FIRST_COMPLETED")
@@ -255,18 +274,25 @@ class Cluster:
 class Patience:
     """How long work waits for workers to come back. ``look`` raises ClusterError when that is over."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, among: Among) -> None:
         self._cluster = cluster
+        self._among = among
         self._since: float | None = None
 
     def look(self) -> None:
-        if self._cluster.anybody():
+        if self._somebody():
             self._since = None
             return
         now = time.monotonic()
         self._since = self._since or now
         if now - self._since >= _PATIENCE_SECONDS:
-            raise self._cluster._gone("all workers have gone")
+            raise self._cluster._gone("all workers that can do this have gone")
+
+    def _somebody(self) -> bool:
+        try:
+            return self._cluster.anybody() and (self._among is None or bool(self._among()))
+        except ClusterError:
+            return False
 
 
 def _cell(future: Any, index: int) -> CellResult:

@@ -16,7 +16,8 @@ from colt_llvm.tune.builder import Built
 from colt_llvm.tune.evaluation import Examination, Examined
 from colt_llvm.tune.workforce import Hired, Job
 
-#: Requests under way for each task that the workers do at once: told in order, a slow one holds up those behind it.
+#: Requests under way for each task that the workers do at once. Told in order, a slow one holds up those behind it
+#: (docs/scaling.md); more under way means that each is asked for knowing less.
 _QUEUED = 2
 
 

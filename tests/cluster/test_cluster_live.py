@@ -1,0 +1,148 @@
+"""Two Dask workers in processes of their own, on this machine. Starting them is most of what these tests cost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cluster_tasks
+import pytest
+
+from colt_llvm.cluster import Cluster, ClusterError, connect
+from colt_llvm.journal import read_trials
+from colt_llvm.program import load_program, programs_directory
+from colt_llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.tune.builder import Built
+from colt_llvm.tune.hooks import Hooks
+from colt_llvm.tune.options import TuneOptions
+from colt_llvm.tune.progress import Progress, TuneResult
+from colt_llvm.tune.tuner import tune
+from colt_llvm.tune.workforce import Job
+
+pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        # For workers, which start afresh and import what they are to do.
+        paths = filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")])
+        patch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        with connect("local:2") as cluster:
+            yield cluster
+
+
+@pytest.fixture(scope="module")
+def toolchain() -> Toolchain:
+    return find_toolchain()
+
+
+def listening() -> set[str]:
+    """Addresses on which anything of this process's family of processes listens, as the kernel writes them."""
+    found = set()
+    inodes = {os.readlink(link) for pid in family() for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+            found.add(fields[1].partition(":")[0])
+    return found
+
+
+def family() -> list[int]:
+    pids = [os.getpid()]
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            pids += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
+    return pids
+
+
+def run(toolchain: Toolchain, folder: Path, hooks: Hooks, on_progress: Any = None, **given: Any) -> TuneResult:
+    program = load_program(programs_directory() / "collatz")
+    return tune(program, toolchain, TuneOptions(seed=3, **given), run_directory=folder, hooks=hooks,
+                on_progress=on_progress)  # fmt: skip
+
+
+def trials(folder: Path) -> list[dict[str, Any]]:
+    return [{**record, "seconds": 0} for record in read_trials(folder)]
+
+
+def test_nothing_listens_beyond_loopback(cluster: Cluster) -> None:
+    assert len(family()) >= 3  # and two workers
+    assert listening() == {"0100007F"}  # 127.0.0.1
+
+
+def test_a_killed_worker_changes_no_trial(cluster: Cluster, toolchain: Toolchain, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"objective": "instructions", "trials": 20, "workers": 4}
+    here = run(toolchain, tmp_path / "here", Hooks(), **given)
+    killed: list[int] = []
+
+    def kill_one(progress: Progress) -> None:
+        if progress.trials >= 6 and not killed:
+            killed.append(cluster.call(os.getpid))
+            os.kill(killed[0], signal.SIGKILL)
+
+    there = run(toolchain, tmp_path / "there", Hooks(workforce=cluster), kill_one, **given)
+    assert killed
+    assert trials(tmp_path / "there") == trials(tmp_path / "here")
+    assert there.sequence == here.sequence
+
+
+def test_checks_on_workers_find_what_checks_here_find(cluster: Cluster, toolchain: Toolchain, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"objective": "size", "trials": 3, "workers": 1}
+    run(toolchain, tmp_path / "here", Hooks(), **given)
+    run(toolchain, tmp_path / "there", Hooks(workforce=cluster), **given)
+    assert trials(tmp_path / "there") == trials(tmp_path / "here")
+
+
+def test_a_worker_that_gives_other_code_is_refused(cluster: Cluster, toolchain: Toolchain, tmp_path: Path) -> None:
+    class Deceived:
+        """Says that the baseline is other code than it is, as where a worker's LLVM differs."""
+
+        def hire(self, job: Job) -> Any:
+            return cluster.hire(replace(job, empty=Built("other", 1)))
+
+    before = dict(cluster.refused)
+    try:
+        with pytest.raises(ClusterError, match="byte for byte") as caught:
+            run(toolchain, tmp_path / "run", Hooks(workforce=Deceived()), objective="instructions", trials=3)
+        assert "\n" not in str(caught.value)
+    finally:
+        cluster.refused.clear()
+        cluster.refused.update(before)
+
+
+def test_another_llvm_is_refused(toolchain: Toolchain) -> None:
+    from colt_llvm.cluster import work
+
+    assert work._same_toolchain(toolchain) == toolchain
+    with pytest.raises(work.Refused, match=r"has LLVM .*this run needs 99\.0\.0"):
+        work._same_toolchain(replace(toolchain, version="99.0.0"))
+
+
+def test_cells_come_as_they_end_with_their_errors(cluster: Cluster) -> None:
+    results = {result.index: result for result in cluster.run_cells(cluster_tasks.double, [1, -1, 3])}
+    assert (results[0].value, results[2].value) == (2, 6)
+    assert results[1].error == "ValueError: a negative number"
+
+
+def test_a_cell_whose_worker_dies_is_made_again(cluster: Cluster, tmp_path: Path) -> None:
+    (result,) = cluster.run_cells(cluster_tasks.die_once, [str(tmp_path / "mark")])
+    assert result.error == ""
+    assert result.value
+
+
+def test_timed_cells_never_overlap_on_one_host(cluster: Cluster) -> None:
+    times = sorted(result.value for result in cluster.run_cells(cluster_tasks.interval, [0.1] * 3, timed=True))
+    assert all(earlier[1] <= later[0] for earlier, later in pairwise(times))
+
+
+def test_stopped_cells_end_at_once(cluster: Cluster) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert list(cluster.run_cells(cluster_tasks.interval, [5.0] * 4, stop=stop)) == []
