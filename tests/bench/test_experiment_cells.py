@@ -81,12 +81,11 @@ def test_searches_that_share_a_service_find_what_each_finds_alone(bench: Workben
 
 
 def test_a_budget_of_seconds_begins_with_nothing_known(bench: Workbench, tmp_path: Path) -> None:
-    bench.run(cell(), tmp_path)
-    before = bench.builder._env.counters()["passes_run"]
-    made = bench.run(cell(seconds=0.3), tmp_path)
-    assert bench.builder._env.counters()["passes_run"] > before + 1  # the empty sequence alone is one
+    bench.run(cell("random"), tmp_path)
+    before = bench.builder._env.counters()["states"]
+    made = bench.run(cell("random", seconds=0.001), tmp_path)
+    assert bench.builder._env.counters()["states"] < before
     assert not made["shared_cache"]
-    assert made["seconds"] >= 0.3
 
 
 def test_a_wrong_program_is_no_gain(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

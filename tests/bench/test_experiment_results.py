@@ -140,7 +140,7 @@ def test_merging_refuses_unlike_hosts_where_a_time_decides(
 ) -> None:
     made = [cell("one", seed, objective=objective, **budget) for seed in (1, 2)]
     one, two = filled(tmp_path / "one", made[:1]), filled(tmp_path / "two", made[1:])
-    for file in two.rglob("*.json"):
+    for file in (two / "cells").glob("*.json"):
         data = json.loads(file.read_text())
         data["host"]["cpu"] = "another"
         file.write_text(json.dumps(data))
