@@ -68,15 +68,14 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
 def test_each_step_is_a_trial_and_the_same_seed_walks_the_same_way(
     toolchain: Toolchain, program: Program, tmp_path: Path
 ) -> None:
-    first, again, other = (
+    first, again = (
         run_gym_random(program, toolchain, "instructions", seed, trials=15, seconds=None, folder=tmp_path, check=False)
-        for seed in (2, 2, 3)
+        for seed in (2, 2)
     )
     assert first.trials == again.trials == 15
-    walked = [[(trials, gain) for trials, _, gain in result.curve] for result in (first, again, other)]
+    walked = [[(trials, gain) for trials, _, gain in result.curve] for result in (first, again)]
     assert walked[0] == walked[1]
     assert (first.sequence, first.gain) == (again.sequence, again.gain)
-    assert (walked[0], first.sequence) != (walked[2], other.sequence)
     assert first.curve[-1][0] == 15
     gains = [gain for _, _, gain in first.curve]
     assert gains == sorted(gains)
