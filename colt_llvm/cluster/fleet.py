@@ -22,7 +22,6 @@ T = TypeVar("T")
 
 _LOOK_SECONDS = 2.0
 _PATIENCE_SECONDS = 30.0
-_RETURN_SECONDS = 5.0
 _AGAIN_SECONDS = 0.25
 _PREPARE_SECONDS = 120.0
 
@@ -65,6 +64,7 @@ class Cluster:
         self._measure_on = measure_on
         self.refused: dict[str, str] = {}
         self._hosts: dict[str, Any] = {}
+        self._timed_once = False  # whether a worker ever offered to time
         self._lock = threading.Lock()
 
     def take_stock(self) -> None:
@@ -83,6 +83,7 @@ class Cluster:
             elif answer != __version__:
                 self.refuse(address, f"has colt-llvm {answer}, and this is {__version__}")
         self.require()
+        self._timed_once = bool(self._declared())
 
     # Who there is.
 
@@ -120,15 +121,22 @@ class Cluster:
         """
         from colt_llvm.cluster import work
 
-        declared = [
-            address for address, each in self._workers().items()
-            if address not in self.refused and each.get("resources", {}).get(MEASURING, 0) >= 1
-        ]  # fmt: skip
+        declared = self._declared()
         unknown = [address for address in declared if address not in self._hosts]
         if unknown:
             self._hosts |= self._client.run(work.host, workers=unknown)
         hosts = {address: self._hosts[address] for address in declared}
         return choose_measuring(hosts, kind or self._measure_on, self.address)
+
+    def _declared(self) -> list[str]:
+        """Workers that offer to time programs."""
+        workers = self._workers().items()
+        offers = {address: each.get("resources", {}).get(MEASURING, 0) for address, each in workers}
+        return [address for address, cores in offers.items() if cores >= 1 and address not in self.refused]
+
+    def some_measuring(self) -> Measuring:
+        """As ``measuring``; where there was one when the cluster was joined, it may be on its way back."""
+        return self._patiently(self.measuring, _PATIENCE_SECONDS if self._timed_once else 0.0)
 
     # Work.
 
@@ -206,8 +214,7 @@ class Cluster:
         workers, one at a time on each host; all of the hosts are of one kind. stop: ends it, without what is under way.
         Raises ClusterError where no worker is left.
         """
-        # A measuring worker that has just died may be on its way back.
-        kind = self._patiently(self.measuring, _RETURN_SECONDS).kind if timed else ""
+        kind = self.some_measuring().kind if timed else ""
         among: Among = (lambda: self.measuring(kind).one_each()) if timed else None
         tasks = [
             self._patiently(partial(self._submit, function, [argument], among, timed), _PATIENCE_SECONDS)

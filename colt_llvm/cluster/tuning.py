@@ -68,7 +68,7 @@ def _pass_error(name: str, text: str) -> PassError:
 def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
     """Make the workers ready for a run. Raises ClusterError where none can be used."""
     timed = job.options.times_the_program
-    measuring = cluster.measuring() if timed else None
+    measuring = cluster.some_measuring() if timed else None
     parcel = Parcel.pack(job.program) if job.portable else None
     notes: list[str] = []
     if timed and parcel is None:
