@@ -12,7 +12,7 @@ from colt_llvm.errors import UsageError
 from colt_llvm.peers.peer_search import Names, PeerSearch, import_peer
 from colt_llvm.search import ActionSet
 
-#: Of those that nevergrad has for discrete choices, the one that it takes for few trials and many choices.
+#: Its plain optimiser for discrete choices; on a made-up landscape of 330 actions NGOpt found less in 60 trials.
 DEFAULT = "DiscreteOnePlusOne"
 SLOTS = 12
 #: What an optimiser may be told of the length of a run; it plans by that.
@@ -22,8 +22,9 @@ _BUDGET = 200
 class NevergradSearch(PeerSearch[Any]):
     """algorithm: a name of ``nevergrad.optimizers.registry``; "" is DEFAULT. Raises UsageError, MissingPeer.
 
-    A slot is one TransitionChoice over all actions and as many empty places, which an optimiser moves over in a random
-    order; it starts with all slots empty. With a softmax Choice for each slot a proposal took 270 ms instead of 46.
+    A slot is an index into all actions, shuffled, around as many empty places; it starts empty, and a discrete
+    optimiser draws it anew. That takes 0.6 ms a proposal. nevergrad's own TransitionChoice, which holds the same index,
+    keeps an object for each choice: 60 ms of CPU with 330 actions, as had its Choice.
     """
 
     def __init__(self, actions: ActionSet, seed: int, algorithm: str = "") -> None:
@@ -35,22 +36,24 @@ class NevergradSearch(PeerSearch[Any]):
             raise UsageError(f"--strategy nevergrad:{name}: nevergrad has no such optimiser; try {DEFAULT} or NGOpt")
         import numpy as np
 
-        random = Random(seed)
-        names: list[str | None] = [*random.sample(actions.names, len(actions.names))]
-        empty: list[str | None] = [None] * len(names)
-        middle = len(names) // 2
-        self._choices = [*names[:middle], *empty, *names[middle:]]
+        names: list[str | None] = [*Random(seed).sample(actions.names, len(actions.names))]
+        half = len(names) // 2
+        self._choices = [*names[:half], *[None] * len(names), *names[half:]]
         self._place = {choice: index for index, choice in enumerate(self._choices)}
         self._place[None] = len(self._choices) // 2
         with _quiet():
-            space = nevergrad.p.TransitionChoice(self._choices, repetitions=SLOTS)
+            start = np.full(SLOTS, float(self._place[None]))
+            last = len(self._choices) - 1
+            space = nevergrad.p.Array(init=start).set_bounds(-0.49, last + 0.49, method="gaussian")
+            space.set_integer_casting()
             space.random_state = np.random.RandomState(seed % 2**32)
             self._optimiser = registry[name](parametrization=space, budget=_BUDGET, num_workers=1)
 
     def _ask_library(self) -> tuple[Any, Names]:
         with _quiet():
             candidate = self._optimiser.ask()
-        return candidate, self.actions.tidy([name for name in candidate.value if name is not None])
+        named = [self._choices[int(index)] for index in candidate.value]
+        return candidate, self.actions.tidy([name for name in named if name is not None])
 
     def _tell_library(self, ticket: Any, loss: float | None) -> None:
         if loss is not None:
@@ -58,8 +61,10 @@ class NevergradSearch(PeerSearch[Any]):
                 self._optimiser.tell(ticket, loss)
 
     def _adopt(self, sequence: Names) -> Any:
-        value = [*sequence[:SLOTS], *[None] * (SLOTS - len(sequence))]
-        return self._optimiser.parametrization.spawn_child(new_value=tuple(value))
+        import numpy as np
+
+        value = [self._place[name] for name in sequence[:SLOTS]] + [self._place[None]] * (SLOTS - len(sequence))
+        return self._optimiser.parametrization.spawn_child(new_value=np.array(value, dtype=float))
 
 
 @contextmanager
