@@ -35,16 +35,18 @@ def run_on_cluster(
 ) -> None:  # fmt: skip
     """``take`` each cell's record as its part ends. What ``stop`` interrupts is made again another time.
 
-    Cells that measure run time go to measuring workers alone, one on each host, after all the others have ended.
+    Cells that measure run time, and those whose budget is of seconds, go to measuring workers alone, one on each
+    host, after all the others have ended.
     """
     threads = sum(cluster.threads().values())
     for timed in (False, True):
-        chosen = [group for group in groups if group.timed is timed]
+        chosen = [some for group in groups if (some := _where_time_counts(group, timed)).cells]
         count = sum(len(group.cells) for group in chosen)
-        size = 1 if timed else max(1, min(_MOST_CELLS, count // (_PARTS_EACH * threads)))
+        most = max(1, min(_MOST_CELLS, count // (_PARTS_EACH * threads)))
         parts = [
             Part(replace(group, cells=group.cells[at : at + size]), _files(group.program.program), toolchain.version)
             for group in chosen
+            for size in [1 if group.timed else most]
             for at in range(0, len(group.cells), size)
         ]
         if not parts or stop.is_set():
@@ -56,6 +58,12 @@ def run_on_cluster(
             ]
             for record in records:
                 take(record)
+
+
+def _where_time_counts(group: Group, timed: bool) -> Group:
+    """The group's cells whose result depends on the host's speed, or the others."""
+    cells = (cell for cell in group.cells if (group.timed or cell.budget.seconds is not None) is timed)
+    return replace(group, cells=tuple(cells))
 
 
 def make_part(part: Part) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from colt_llvm.bench.results import Results, read_cell, read_cells, read_header
 from colt_llvm.bench.status import duration, status_of
 from colt_llvm.cli.main import run
 from colt_llvm.errors import RunDirectoryError, UsageError
+from colt_llvm.program import Program
 
 CELLS = [cell("one", 1), cell("one", 2), cell("two", 1), cell("two", 2)]
 
@@ -207,3 +209,34 @@ def test_long_groups_are_shared_out_and_nothing_is_lost() -> None:
     parts = runner._parts(Group(program(), "size", cells))
     assert [len(part.cells) for part in parts] == [50, 50, 50]
     assert [made for part in parts for made in part.cells] == list(cells)
+
+
+def test_on_a_cluster_what_a_time_decides_goes_to_measuring_workers(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    from colt_llvm.bench.on_cluster import run_on_cluster
+
+    sent: list[tuple[bool, list[str]]] = []
+
+    class Fleet:
+        def threads(self) -> dict[str, int]:
+            return {"a": 1, "b": 1}
+
+        def run_cells(self, function: Any, parts: Any, *, timed: bool, stop: Any) -> Any:
+            for index, part in enumerate(parts):
+                sent.append((timed, [made.id for made in part.group.cells]))
+                value = [record(made) for made in part.group.cells] if index else None
+                yield SimpleNamespace(index=index, value=value, error="" if index else "the worker died")
+
+    source = tmp_path / "alpha.c"
+    source.write_text("int main(void) { return 0; }\n")
+    item = replace(program(), program=Program("alpha", (source,)))
+    slow, quick = cell(seconds=1.0), cell("two")
+    timed = cell("one", objective="runtime")
+    taken: list[dict[str, Any]] = []
+    groups = [Group(item, "size", (slow, quick)), Group(item, "runtime", (timed,))]
+    fleet: Any = Fleet()
+    run_on_cluster(fleet, groups, NO_TOOLCHAIN, threading.Event(), taken.append)
+    assert sent == [(False, [quick.id]), (True, [slow.id]), (True, [timed.id])]
+    assert {made["id"]: made["status"] for made in taken} == {
+        quick.id: "failed", slow.id: "failed", timed.id: "done",
+    }  # fmt: skip
