@@ -17,8 +17,10 @@ from colt_llvm.search.protocol import Outcome, Proposal, Request, Trial, better_
 from colt_llvm.search.randomness import derived
 from colt_llvm.search.tree import ROOT
 
-#: How often a sequence that was proposed before is drawn again, before it is let pass.
+#: How often a sequence that was proposed before is drawn again: by the strategy, then anywhere. Then it is let pass.
 MOST_REDRAWS = 50
+#: Actions in a sequence that no strategy has worked on yet, at most.
+FIRST_LONGEST = 8
 
 Names = tuple[str, ...]
 
@@ -49,8 +51,8 @@ class ActionSet:
     def weights(self) -> list[float]:
         """How often ``draw`` gives each of ``names``, as shares of 1."""
         share = 0.0 if not self.edits else self.edit_share if self.passes else 1.0
-        passes = [(1 - share) / len(self.passes)] * len(self.passes)
-        return passes + [share / len(self.edits)] * len(self.edits)
+        each = [(1 - share) / max(1, len(self.passes)), share / max(1, len(self.edits))]
+        return [each[0]] * len(self.passes) + [each[1]] * len(self.edits)
 
     def draw(self, random: Random) -> str:
         """One action."""
@@ -76,7 +78,7 @@ class SequenceSearch:
     """A :class:`colt_llvm.search.protocol.Strategy` that is its own proposer. Subclasses say how they choose and learn.
 
     Any number may be in flight; never exhausted. A sequence proposed before is drawn again, so that no trial is
-    spent on it, but only ``MOST_REDRAWS`` times.
+    spent on it, but not for ever (``MOST_REDRAWS``).
     """
 
     def __init__(self, name: str, actions: ActionSet, seed: int) -> None:
@@ -96,6 +98,10 @@ class SequenceSearch:
         """A sequence to try. May be called several times for one request, when what it gives is known already."""
         raise NotImplementedError
 
+    def _choose_elsewhere(self, request_id: int, random: Random) -> Names:
+        """The same, where ``_choose`` has given nothing new so many times: any sequence."""
+        return self.actions.draw_sequence(random, FIRST_LONGEST)
+
     def _learn(self, request_id: int, sequence: Names, outcome: Outcome) -> None:
         """Take in a trial, in the order of telling."""
 
@@ -113,11 +119,11 @@ class SequenceSearch:
 
     def _choose_new(self, request_id: int) -> Names:
         random = derived(self.seed, self.name, request_id)
-        sequence = self._choose(request_id, random)
-        for _ in range(MOST_REDRAWS):
-            if not self.is_known(sequence):
-                break
-            sequence = self._choose(request_id, random)
+        for choose in (self._choose, self._choose_elsewhere):
+            for _ in range(MOST_REDRAWS):
+                sequence = choose(request_id, random)
+                if not self.is_known(sequence):
+                    return sequence
         return sequence
 
     def is_known(self, sequence: Sequence[str]) -> bool:
@@ -185,7 +191,7 @@ class SequenceSearch:
 class RandomSequences(SequenceSearch):
     """Random search: 1 to ``longest`` actions, each drawn by itself."""
 
-    def __init__(self, actions: ActionSet, seed: int, longest: int = 8) -> None:
+    def __init__(self, actions: ActionSet, seed: int, longest: int = FIRST_LONGEST) -> None:
         super().__init__("random", actions, seed)
         self.longest = longest
 
