@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ if importlib.util.find_spec("compiler_gym") is None:
     pytest.skip("compiler-gym is not installed", allow_module_level=True)
 
 from colt_llvm.bench.gym_random import run_gym_random
+from colt_llvm.env import ColtEnv
 
 SOURCE = """
 #include <stdio.h>
@@ -66,19 +68,29 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
 
 
 def test_each_step_is_a_trial_and_the_same_seed_walks_the_same_way(
-    toolchain: Toolchain, program: Program, tmp_path: Path
+    toolchain: Toolchain, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, again = (
-        run_gym_random(program, toolchain, "instructions", seed, trials=15, seconds=None, folder=tmp_path, check=False)
-        for seed in (2, 2)
-    )
-    assert first.trials == again.trials == 15
-    walked = [[(trials, gain) for trials, _, gain in result.curve] for result in (first, again)]
-    assert walked[0] == walked[1]
-    assert (first.sequence, first.gain) == (again.sequence, again.gain)
-    assert first.curve[-1][0] == 15
-    gains = [gain for _, _, gain in first.curve]
-    assert gains == sorted(gains)
+    walks: list[list[int]] = []
+    step = ColtEnv.step
+
+    def watched(self: ColtEnv, action: int, **options: Any) -> Any:
+        walks[-1].append(int(action))
+        return step(self, action, **options)
+
+    monkeypatch.setattr(ColtEnv, "step", watched)
+    results = []
+    for seed in (2, 2, 3):
+        walks.append([])
+        results.append(
+            run_gym_random(
+                program, toolchain, "instructions", seed, trials=8, seconds=None, folder=tmp_path, check=False
+            )
+        )
+        assert results[-1].trials == len(walks[-1]) == results[-1].curve[-1][0] == 8
+        gains = [gain for _, _, gain in results[-1].curve]
+        assert gains == sorted(gains)
+    assert walks[0] == walks[1] != walks[2]
+    assert (results[0].sequence, results[0].gain) == (results[1].sequence, results[1].gain)
 
 
 def test_what_is_claimed_is_the_object_of_one_pipeline_checked_and_held_against_clang(
@@ -154,7 +166,7 @@ def test_the_profile_of_all_workloads_is_used_checked_and_timed(
     assert json.loads((tmp_path / "clang-pgo.json").read_text())["verdict"] == result.verdict.value
 
 
-def test_a_program_that_comes_out_wrong_is_not_timed(
+def test_a_program_that_comes_out_wrong_where_it_is_not_timed_is_refused(
     profiling: Toolchain, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compile_ = clang_pgo._compile
@@ -162,7 +174,9 @@ def test_a_program_that_comes_out_wrong_is_not_timed(
     def wrong(toolchain: Toolchain, program: Program, source: Path, flags: list[str]) -> bytes:
         if flags[0].startswith("-fprofile-instr-use"):
             source = tmp_path / "other.c"
-            source.write_text('#include <stdio.h>\nint main(void) { puts("other"); return 0; }\n')
+            source.write_text(
+                SOURCE.replace("rounds = argc > 1 ? atoi(argv[1]) : 1", "rounds = argc > 1 ? atoi(argv[1]) : 2")
+            )
         return compile_(toolchain, program, source, flags)
 
     monkeypatch.setattr(clang_pgo, "_compile", wrong)
