@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -125,6 +126,4 @@ def test_step_by_step_inlines_as_in_one_text(newest: Toolchain, baseline: Baseli
 
 
 def test_without_opt_clangs_own_passes_are_left_out(newest: Toolchain) -> None:
-    from dataclasses import replace
-
     assert literature_completion(replace(newest, opt=None)).expanded == literature_completion(newest).expanded
