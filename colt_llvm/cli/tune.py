@@ -55,7 +55,14 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
     metavar="SECONDS",
     help="Time for the search and, where it is run time, its proof. Default: 120, if --trials is not given.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Repeats a run, with --workers 1.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Repeats a run without timing and language models, with the same --workers; any other with --workers 1.",
+)
 @click.option(
     "--workers", type=int, default=0, metavar="N", help="Candidates under way at once. Default: by this machine."
 )
