@@ -26,8 +26,8 @@ class TuneOptions:
     strategy: one of ``tune.strategy_names.STRATEGIES``; only "colt" asks models.
     trials, seconds: when the search ends, whichever comes first; both None is DEFAULT_SECONDS. The proof of a run
     time is made within ``seconds``; without it, it takes what it needs.
-    workers: requests in flight; 0 chooses for this machine. With 1 a run repeats exactly from its seed; where nothing is
-    timed and no language model is asked, so it does with any number, as long as that is the same.
+    workers: requests in flight; 0 chooses for this machine. With 1 a run repeats exactly from its seed; where nothing
+    is timed and no language model is asked, so it does with any number, as long as that is the same.
     strict: ``instructions`` is held against clang's own -Oz instead of the literature's.
     risky: also draw passes that the catalogue flags as able to break programs.
     timeout_seconds: wall-clock time that one run of the program may take.
