@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from colt_llvm.analysis.bootstrap import Estimate
-from colt_llvm.analysis.summary import MIN_PROGRAMS, Comparison, Row, Summary
+from colt_llvm.analysis.summary import MIN_PROGRAMS, SIGNIFICANCE, Comparison, Row, Summary
 
 RULE = (
     "Two strategies are told apart where the 95% interval of their difference leaves out 0 and the signed-rank test "
@@ -116,10 +116,21 @@ def _cautions(summary: Summary) -> list[str]:
     wrong = [f"{row.strategy} {row.checked[1]}" for row in summary.rows if row.checked[1]]
     if wrong:
         said.append(f"Searches whose best failed its check, and count as no gain: {', '.join(wrong)}.")
-    if len(group.programs) < MIN_PROGRAMS:
-        said.append(f"With {len(group.programs)} programs nothing can be told apart; use {MIN_PROGRAMS} or more.")
+    comparisons = sum(row.comparison is not None for row in summary.rows)
+    needed = programs_needed(comparisons)
+    if len(group.programs) < needed:
+        counted = f"{len(group.programs)} programs" + (f" and {comparisons} comparisons" if comparisons > 1 else "")
+        said.append(f"With {counted} nothing can be told apart; use {needed} programs or more.")
     said += [f"Doubtful: {line}." for line in group.doubtful]
     return said
+
+
+def programs_needed(comparisons: int) -> int:
+    """With fewer no signed-rank test can have p < 0.05: its least is 2 / 2^n, times ``comparisons`` in Holm's correction."""
+    programs = MIN_PROGRAMS
+    while comparisons * 2.0 ** (1 - programs) >= SIGNIFICANCE:
+        programs += 1
+    return programs
 
 
 def _comparison(row: Row) -> Comparison:

@@ -18,8 +18,8 @@ from colt_llvm.analysis.cells import parse_cell
 from colt_llvm.analysis.curves import area_under, best_so_far, reach, steps, strategy_curve, time_to_reach
 from colt_llvm.analysis.latex import escape_latex
 from colt_llvm.analysis.paired import Counts
-from colt_llvm.analysis.sentences import claims
-from colt_llvm.analysis.summary import Comparison
+from colt_llvm.analysis.sentences import claims, programs_needed
+from colt_llvm.analysis.summary import SIGNIFICANCE, Comparison
 from colt_llvm.errors import RunDirectoryError
 
 
@@ -186,3 +186,8 @@ def test_an_interval_alone_is_no_claim_nor_is_a_p() -> None:
     apart, level = Estimate(0.1, 0.05, 0.2, 0.95, 8), Estimate(0.1, -0.05, 0.2, 0.95, 8)
     told = [(apart, 0.01), (apart, 0.2), (level, 0.01), (replace(apart, programs=5), 0.01)]
     assert [Comparison("COLT", e, Counts(8, 0, 0), p, p, p).told_apart for e, p in told] == [True, False, False, False]
+
+
+def test_more_comparisons_need_more_programs() -> None:
+    assert [programs_needed(count) for count in (1, 2, 8)] == [6, 7, 9]
+    assert 8 * 2.0 ** (1 - 9) < SIGNIFICANCE <= 8 * 2.0 ** (1 - 8)
