@@ -126,7 +126,7 @@ def _cautions(summary: Summary) -> list[str]:
 
 
 def programs_needed(comparisons: int) -> int:
-    """With fewer no signed-rank test can have p < 0.05: its least is 2 / 2^n, times ``comparisons`` in Holm's correction."""
+    """With fewer no signed-rank test can have p < 0.05: the least is 2 / 2^n, times ``comparisons`` after Holm."""
     programs = MIN_PROGRAMS
     while comparisons * 2.0 ** (1 - programs) >= SIGNIFICANCE:
         programs += 1
