@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from colt_llvm.errors import UsageError
 from colt_llvm.pipeline import is_edit
-from colt_llvm.search import Outcome, Proposal, Request
+from colt_llvm.search import ActionSet, Outcome, Proposal, Refiner, Request
 from colt_llvm.search.randomness import derived
 
 #: Whole-pass edits that shrank the most train programs at -Oz when left out alone, best first. At -O3 the list is
@@ -45,9 +45,12 @@ class BlindProposer:
         self.first = tuple(edit for edit in FIRST_EDITS if edit in known)
         self._rewards: dict[tuple[str, ...], float] = {(): 0.0}
         self._credit: dict[str, float] = {}
+        self._refiner = Refiner(ActionSet(self._passes, self._edits), seed)
 
     def prepare(self, request: Request) -> Callable[[], Proposal]:
         """The answer, not drawn yet."""
+        if request.kind == "refine":
+            return self._refiner.prepare(request)
         return lambda: self.propose(request)
 
     def propose(self, request: Request) -> Proposal:
@@ -73,7 +76,8 @@ class BlindProposer:
 
     def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
         """Take in a trial, in the order in which the strategy is told."""
-        if outcome.reward is None:
+        self._refiner.observe(request, proposal, outcome)
+        if outcome.reward is None or request.kind == "refine":
             return
         sequence = request.sequence + proposal.passes
         self._rewards.setdefault(sequence, outcome.reward)

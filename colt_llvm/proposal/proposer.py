@@ -20,7 +20,7 @@ from colt_llvm.models.question import Evidence, Question
 from colt_llvm.proposal.answer import JointAction, parse_answer
 from colt_llvm.proposal.prompt import LEAST_TOKENS, PromptTooSmall, render
 from colt_llvm.proposal.questions import Questions
-from colt_llvm.search import ColtSearch, Outcome, Proposal, RandomProposer, Request
+from colt_llvm.search import ActionSet, ColtSearch, Outcome, Proposal, RandomProposer, Refiner, Request
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +62,14 @@ class ModelProposer:
         self._random = RandomProposer(
             [*task.passes, *task.edits], search.models.models, task.seed, 1, 3, signed=RANDOM_EXPANSION
         )  # fmt: skip
+        self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed)
 
     # In the thread that tells the search.
 
     def prepare(self, request: Request) -> Callable[[], Proposal]:
         """Who is asked, and what that model is told, is settled now; the call may be made in another thread."""
+        if request.kind == "refine":  # nobody is asked
+            return self._refiner.prepare(request)
         name = self._who(request)
         question = self._questions.make(
             request, name or self.stand_in_name, self.health.available, self._ledger.spent
@@ -88,6 +91,9 @@ class ModelProposer:
     def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
         """Take in a trial after the search was told, in the order of telling; also those of a journal."""
         self._questions.observe(request, proposal, outcome)
+        self._refiner.observe(request, proposal, outcome)
+        if request.kind == "refine":
+            return
         asked = proposal.asked or request.model
         # A good proposal with a wrong next model is no failure. Requests to a stand-in count as time that passes.
         self.health.observe(asked, ok=proposal.model == asked, kind=proposal.error or "")

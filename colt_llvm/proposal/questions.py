@@ -103,7 +103,7 @@ class Questions:
         tree = self._search.tree
         child, leaf = tree.nodes[-1], tree.nodes[request.node]
         gain = None
-        if child.reward is not None:
+        if child.reward is not None and request.kind != "refine":  # there it says nothing of one action
             gain = child.reward - (leaf.reward or 0.0)
             for name in dict.fromkeys(proposal.passes):
                 total, count = self._gains.get(name, (0.0, 0))

@@ -15,6 +15,7 @@ from colt_llvm.search.pareto import ParetoFront, pareto_front
 from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Strategy, Trial
 from colt_llvm.search.random_proposer import RandomProposer
 from colt_llvm.search.random_search import RandomSearch
+from colt_llvm.search.refining import Refiner
 from colt_llvm.search.sequences import ActionSet, RandomSequences, SequenceSearch
 from colt_llvm.search.statistics import ModelStatistics, Statistics
 from colt_llvm.search.tree import Node, Tree
@@ -42,6 +43,7 @@ __all__ = [
     "RandomProposer",
     "RandomSearch",
     "RandomSequences",
+    "Refiner",
     "Request",
     "SequenceSearch",
     "Statistics",

@@ -17,6 +17,7 @@ from colt_llvm.search.model_set import ModelSet
 from colt_llvm.search.next_model import first_model, next_model
 from colt_llvm.search.options import ColtOptions
 from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Trial, better_trial
+from colt_llvm.search.randomness import derived
 from colt_llvm.search.selection import select, smallness
 from colt_llvm.search.statistics import Statistics
 from colt_llvm.search.tree import ROOT, Node, Tree
@@ -76,11 +77,19 @@ class ColtSearch:
             return self._request(request_id, self.tree.nodes[due.leaf], "correct", due.rejected)
         if self._seeds_left:
             return self._request(request_id, self.tree.root, "seed")
+        if self.tree.root.open and self._refines(request_id):
+            return self._request(request_id, self.tree.root, "refine")
         if self.tree.root.open:
             return self._request(request_id, select(self.tree, self.phi, self.options), "expand")
         if not self._in_flight.pending and self._restarts_without_news < self.options.max_restarts_without_news:
             return self._request(request_id, self.tree.root, "seed")  # the tree is exhausted: a restart (ours)
         return None
+
+    def _refines(self, request_id: int) -> bool:
+        """Whether this one is for a variation of what is best so far: a share of the requests, drawn by their ids."""
+        if self._best is None or self._best.reward <= 0 or not self.options.refine_share:
+            return False
+        return derived(self.seed, "refine", request_id).random() < self.options.refine_share
 
     def _request(self, request_id: int, leaf: Node, kind: Kind, rejected: Proposal | None = None) -> Request:
         model = self.models.largest if kind == "correct" else leaf.next_model
@@ -103,7 +112,7 @@ class ColtSearch:
     def _count_in_flight(self, request: Request, change: int) -> None:
         leaf = self.tree.nodes[request.node]
         add_virtual_loss(self.tree, leaf, change)
-        if request.kind != "correct":  # a correction takes no new place: it replaces a child, or nothing
+        if request.kind in ("seed", "expand"):  # a correction replaces a child or nothing; a variation is one too many
             leaf.expanding += change
             self.tree.refresh(leaf)
 
@@ -153,11 +162,12 @@ class ColtSearch:
         child = grow(self.tree, request, proposal, outcome, model, corrected)
         leaf = self.tree.nodes[request.node]
         if not child.live:
-            expansion_failed(self.tree, leaf, self.options.max_expansion_failures)
+            if request.kind != "refine":  # says nothing of the root
+                expansion_failed(self.tree, leaf, self.options.max_expansion_failures)
             return child
         self._turn += 1
         self._restarts_without_news = 0
-        if request.kind != "correct" and _reward(child) > _reward(leaf):
+        if request.kind in ("seed", "expand") and _reward(child) > _reward(leaf):
             self.statistics.hit(proposal)
         return child
 
@@ -168,7 +178,7 @@ class ColtSearch:
 
     def _alter_course(self, request: Request, proposal: Proposal, child: Node) -> bool:
         """Whether the child is to be corrected first; it is then held, and not backed up until that is settled."""
-        if request.kind == "seed":
+        if request.kind in ("seed", "refine"):
             return False
         # A stand-in's regression after a bad answer is that of the model asked: it gave nothing better.
         answerable = proposal.model if proposal.model in self.models else proposal.asked or request.model

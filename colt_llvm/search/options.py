@@ -26,6 +26,7 @@ class ColtOptions:
     next_model: str = "model"  # who is asked next: see NEXT_MODEL_POLICIES and FIXED
     backup: str = "mean"  # Q = W / N
     max_restarts_without_news: int = 5  # rounds of new seeds without one new state, before the search ends
+    refine_share: float = 0.0  # of the requests, in [0, 1): vary a whole good sequence instead (ours)
 
     def __post_init__(self) -> None:
         _at_least("branching", self.branching, 1)
@@ -38,6 +39,8 @@ class ColtOptions:
             raise UsageError(f"exploration is {self.exploration}: give 0 or more; 1.41 is usual")
         if not 0 <= self.model_bias <= 1:
             raise UsageError(f"model_bias is {self.model_bias}: give a number from 0 to 1; 0.5 is usual")
+        if not 0 <= self.refine_share < 1:
+            raise UsageError(f"refine_share is {self.refine_share}: give a number from 0 to below 1; 0 refines nothing")
         if self.backup != "mean":
             raise UsageError(f"backup is {self.backup!r}: only 'mean' exists; give that or leave it out")
         if self.next_model not in NEXT_MODEL_POLICIES and self.fixed_model is None:

@@ -14,8 +14,9 @@ from typing import Literal, Protocol
 
 from colt_llvm.errors import UsageError
 
-Kind = Literal["seed", "expand", "correct"]
-KINDS: tuple[Kind, ...] = ("seed", "expand", "correct")
+#: "refine": at the root, a whole sequence made from good ones; no model is asked (ours).
+Kind = Literal["seed", "expand", "correct", "refine"]
+KINDS: tuple[Kind, ...] = ("seed", "expand", "correct", "refine")
 
 
 @dataclass(frozen=True)

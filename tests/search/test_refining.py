@@ -1,0 +1,139 @@
+"""Variations of what is best so far: who is asked, what is proposed, and what the tree makes of it."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from search_helpers import MODELS, answer, asked, fair, search_with, step
+
+from colt_llvm.errors import UsageError
+from colt_llvm.search import PRESETS, ActionSet, ColtOptions, ColtSearch, Outcome, Proposal, Refiner, Request
+
+ACTIONS = ActionSet(
+    ("sroa", "gvn", "licm", "unroll<O2>", "unroll<O3>"),
+    ("without<licm>", "without<licm#1>", "without<licm#2>", "without<gvn>"),
+)
+
+
+def world(sequence: tuple[str, ...]) -> Outcome:
+    """Parts that pay, found in different branches; one that costs."""
+    names = set(sequence)
+    worth = {"gvn": 1, "without<gvn>": 2, "without<licm#2>": 3, "unroll<O3>": 4, "sroa": -2}
+    return Outcome(sum(worth.get(name, 0) for name in names) / 100, " ".join(sorted(names)))
+
+
+def refined(refiner: Refiner, *ids: int) -> list[Proposal]:
+    return [refiner.propose(Request(number, 0, (), "m", "refine")) for number in ids]
+
+
+def taught(*sequences: tuple[str, ...]) -> Refiner:
+    refiner = Refiner(ACTIONS, 1)
+    for number, sequence in enumerate(sequences):
+        request = Request(number, 0, (), "m", "expand")
+        refiner.observe(request, Proposal(sequence, f"next {number}", "m"), world(sequence))
+    return refiner
+
+
+# --- the search
+
+
+def test_the_presets_of_the_paper_and_of_breadth_refine_nothing() -> None:
+    assert [PRESETS[name].refine_share for name in ("paper", "broad")] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_refuses_a_share_that_leaves_no_search(share: float) -> None:
+    with pytest.raises(UsageError, match="refine_share"):
+        ColtOptions(refine_share=share)
+
+
+def test_a_share_of_the_requests_is_for_variations_once_there_is_a_gain() -> None:
+    search = search_with(seeds=2, branching=4, refine_share=0.5)
+    kinds = [step(search, answer(f"bad {number}"), fair(-0.1)).kind for number in range(20)]
+    assert "refine" not in kinds
+    kinds = [step(search, answer(f"{number}"), fair(0.1 + number / 1000)).kind for number in range(200)]
+    assert 70 < kinds.count("refine") < 130
+    assert set(kinds) == {"refine", "expand"}
+
+
+def test_a_variation_stands_at_the_root_and_is_nobodys_call_hit_or_regression() -> None:
+    search = search_with(seeds=1, refine_share=0.99, course_alteration_period=1)
+    step(search, answer("a", model="large"), fair(0.1))
+    request = step(search, Proposal(("a", "b"), "small", "refinement"), fair(0.2))
+    assert (request.kind, request.node, request.sequence) == ("refine", 0, ())
+    child = search.tree.nodes[-1]
+    assert (child.parent, child.live, child.next_model) == (0, True, "small")
+    assert sum(record.calls for record in search.statistics.by_model.values()) == 1
+    best = search.best()
+    assert best is not None
+    assert best.sequence == ("a", "b")
+    assert step(search, Proposal(("c",), "small", "refinement"), fair(-0.2)).kind == "refine"
+    assert asked(search).kind != "correct"
+
+
+def test_variations_that_give_nothing_do_not_close_the_root() -> None:
+    search = search_with(seeds=1, refine_share=0.99, max_expansion_failures=2)
+    step(search, answer("a", model="large"), fair(0.1))
+    for number in range(10):
+        step(search, Proposal((f"{number}",), "small", "refinement"), Outcome(None, failure="crash"))
+    assert not search.tree.root.terminal
+
+
+def course(search: ColtSearch, refiner: Refiner, trials: int) -> list[tuple[Request, Proposal, Outcome]]:
+    told = []
+    for _ in range(trials):
+        request = asked(search)
+        if request.kind == "refine":
+            proposal = refiner.propose(request)
+        else:
+            name = Random(f"{request.id} {request.sequence}").choice(ACTIONS.names)
+            proposal = Proposal((name,), "small", request.model)
+        outcome = world(request.sequence + proposal.passes)
+        search.tell(request, proposal, outcome)
+        refiner.observe(request, proposal, outcome)
+        told.append((request, proposal, outcome))
+    return told
+
+
+def test_a_resumed_search_goes_on_as_if_it_had_not_been_interrupted() -> None:
+    options = ColtOptions(branching=4, exploration=0.1, refine_share=0.4)
+    told = course(ColtSearch(MODELS, options, 7), Refiner(ACTIONS, 7), 40)
+    assert any(request.kind == "refine" for request, _, _ in told[25:])
+    search, refiner = ColtSearch(MODELS, options, 7), Refiner(ACTIONS, 7)
+    for request, proposal, outcome in told[:25]:
+        search.restore(request, proposal, outcome)
+        refiner.observe(request, proposal, outcome)
+    assert course(search, refiner, 15) == told[25:]
+
+
+# --- the variations
+
+
+def test_joins_what_was_found_in_different_branches() -> None:
+    refiner = taught(("unroll<O3>",), ("without<licm#2>",), ("without<gvn>",))
+    joined = [set(proposal.passes) for proposal in refined(refiner, *range(100))]
+    assert {"unroll<O3>", "without<licm#2>"} in joined
+
+
+def test_leaves_out_moves_and_changes_the_parameter_of_actions() -> None:
+    refiner = taught(("sroa", "gvn", "unroll<O3>", "without<licm#2>"))
+    seen = {proposal.passes for proposal in refined(refiner, *range(300))}
+    assert ("gvn", "unroll<O3>", "without<licm#2>") in seen
+    assert any(names[-2:] == ("unroll<O2>", "without<licm#2>") for names in seen)
+    assert any("without<licm>" in names and "without<licm#2>" not in names for names in seen)
+    assert any(names.index("gvn") < names.index("sroa") for names in seen if {"gvn", "sroa"} <= set(names))
+
+
+def test_proposes_what_is_new_and_follows_from_the_request_alone() -> None:
+    tried = (("unroll<O3>",), ("without<licm#2>",), ("unroll<O3>", "without<licm#2>"))
+    refiner = taught(*tried)
+    once = refined(refiner, *range(50))
+    assert once == refined(refiner, *range(50))
+    meanings = {ACTIONS.meaning(names) for names in tried} | {ACTIONS.meaning(())}
+    assert not meanings & {ACTIONS.meaning(proposal.passes) for proposal in once}
+
+
+def test_whoever_was_to_go_on_from_a_good_sequence_goes_on_from_its_variation() -> None:
+    (proposal,) = refined(taught(("unroll<O3>",)), 5)
+    assert (proposal.model, proposal.next_model) == ("refinement", "next 0")
