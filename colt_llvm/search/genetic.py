@@ -1,6 +1,12 @@
 """A genetic search over sequences, in a steady state: each trial may change the population at once.
 
 There are no generations to wait for, so any number may be in flight, and with one the search repeats from its seed.
+
+A child differs from what it was crossed from by up to six changes, insertions above all. With one or two changes, as
+the literature has it for short lists of flags, it found less than random sequences do, for most of our 330 actions
+change nothing: on landscapes made from the measured effects of single actions on two train programs, 22% at 200 trials
+with a population of 30 and 1.5 changes, 37% with 10 and up to six. Populations from 6 to 20, tournaments of 2 or 3 and
+crossover from 0.4 to 0.8 mattered less.
 """
 
 from __future__ import annotations
@@ -19,14 +25,15 @@ class GeneticOptions:
     """population: sequences that are kept, the best of each object code.
 
     tournament: how many are compared for a parent. crossover: share of children that have two parents.
-    mutations: changes of a child, on average; at least one where it has one parent.
+    most_changes: of a child, from one up. insert_weight: how much more often one is an insertion than each other kind.
     longest: actions in a sequence; first_longest: in one of the first population.
     """
 
-    population: int = 30
-    tournament: int = 3
+    population: int = 10
+    tournament: int = 2
     crossover: float = 0.6
-    mutations: float = 1.5
+    most_changes: int = 6
+    insert_weight: int = 4
     longest: int = 40
     first_longest: int = 8
 
@@ -35,8 +42,8 @@ class GeneticOptions:
             raise UsageError(
                 f"{self}: give a population of 2 or more, a tournament of 1 or more, and 1 <= first_longest <= longest"
             )
-        if not 0 <= self.crossover <= 1 or not 1 <= self.mutations <= 10:
-            raise UsageError(f"{self}: give a crossover from 0 to 1, and mutations from 1 to 10")
+        if not 0 <= self.crossover <= 1 or self.most_changes < 1 or self.insert_weight < 1:
+            raise UsageError(f"{self}: give a crossover from 0 to 1, and 1 or more for most_changes and insert_weight")
 
 
 @dataclass(frozen=True)
@@ -62,18 +69,16 @@ class GeneticSearch(SequenceSearch):
         self.options = options or GeneticOptions()
         self.population: list[Individual] = []
         self._told = 0
+        self._kinds = (INSERT,) * self.options.insert_weight + (REMOVE, REPLACE, SWAP)
 
     def _choose(self, request_id: int, random: Random) -> Names:
         if self._told + self.under_way < self.options.population or len(self.population) < 2:
             return self.actions.draw_sequence(random, self.options.first_longest)
         child = self._parent(random).sequence
-        crossed = random.random() < self.options.crossover
-        if crossed:
+        if random.random() < self.options.crossover:
             child = crossover(child, self._parent(random).sequence, random)[: self.options.longest]
-        mutated = not crossed or random.random() < 1 - 1 / (1 + self.options.mutations)
-        while mutated:
-            child = changed(child, (INSERT, REMOVE, REPLACE, SWAP), self.actions, random, self.options.longest)
-            mutated = random.random() < 1 - 1 / self.options.mutations
+        for _ in range(random.randint(1, self.options.most_changes)):
+            child = changed(child, self._kinds, self.actions, random, self.options.longest)
         return self.actions.tidy(child)
 
     def _parent(self, random: Random) -> Individual:

@@ -1,4 +1,9 @@
-"""Hill climbing with restarts: one action more, less or another, kept where that is better."""
+"""Hill climbing with restarts: one action more, less or another, kept where that is no worse.
+
+Most single actions change nothing, so a step sideways is taken as well: with all else equal, 11.8% in place of 9.0% on
+a train program (sha256, 150 trials of 3 seeds, IR count), and 48% in place of 38% on landscapes made from the measured
+effects of single actions. Insertions are four of six changes; a patience from 30 to 120 made no difference.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from colt_llvm.search.sequences import ActionSet, Names, SequenceSearch
 
 @dataclass(frozen=True)
 class GreedyOptions:
-    """patience: trials in a neighbourhood that gave nothing, before the search starts elsewhere.
+    """patience: trials in a row that gained nothing, before the search starts elsewhere.
 
     longest: actions in a sequence, at most; first_longest: in one that is drawn to start from.
     insert_weight: how much more often an action is inserted than removed or replaced.
@@ -22,7 +27,7 @@ class GreedyOptions:
     patience: int = 60
     longest: int = 40
     first_longest: int = 8
-    insert_weight: int = 2
+    insert_weight: int = 4
 
     def __post_init__(self) -> None:
         if self.patience < 1 or self.insert_weight < 1 or not 1 <= self.first_longest <= self.longest:
@@ -32,7 +37,7 @@ class GreedyOptions:
 
 
 class GreedySearch(SequenceSearch):
-    """First improvement: what is better than the sequence climbed from takes its place at once."""
+    """What is no worse than the sequence climbed from takes its place at once."""
 
     def __init__(self, actions: ActionSet, seed: int, options: GreedyOptions | None = None) -> None:
         super().__init__("greedy", actions, seed)
@@ -48,9 +53,12 @@ class GreedySearch(SequenceSearch):
         return changed(self._from, self._kinds, self.actions, random, self.options.longest)
 
     def _learn(self, request_id: int, sequence: Names, outcome: Outcome) -> None:
-        if outcome.reward is not None and (self._from is None or outcome.reward > self._reward):
-            self._from, self._reward, self._without_news = sequence, outcome.reward, 0
-            return
+        before = None if self._from is None else self._reward
+        if outcome.reward is not None and (before is None or outcome.reward >= before):
+            self._from, self._reward = sequence, outcome.reward
+            if before is None or outcome.reward > before:
+                self._without_news = 0
+                return
         self._without_news += 1
         if self._without_news >= self.options.patience:
             self._from, self._without_news = None, 0

@@ -221,13 +221,20 @@ def test_insertions_reach_both_ends() -> None:
 
 def test_climbing_takes_what_is_better_at_once_and_starts_elsewhere_when_nothing_is() -> None:
     search = GreedySearch(ACTIONS, 0, GreedyOptions(patience=5))
-    rewards = iter([0.1, 0.2] + [0.0] * 5 + [-0.5] + [-0.6] * 4)
+    rewards = iter([0.1, 0.2] + [0.0] * 5 + [-0.5] + [-0.6] * 4)  # patience is over with the seventh
     told = run(search, lambda _: Outcome(next(rewards)), 12)
     sequences = [proposal.passes for _, proposal, _ in told]
     assert distance(sequences[0], sequences[1]) == 1
     assert all(distance(sequences[1], sequence) == 1 for sequence in sequences[2:7])
     assert all(distance(sequences[7], sequence) == 1 for sequence in sequences[8:]), "from the new start, though worse"
     assert best_of(search) == 0.2
+
+
+def test_climbing_steps_sideways_too_but_not_for_ever() -> None:
+    search = GreedySearch(ACTIONS, 0, GreedyOptions(patience=5))
+    sequences = [proposal.passes for _, proposal, _ in run(search, lambda _: Outcome(0.1), 20)]
+    assert [distance(*pair) for pair in pairwise(sequences[:6])] == [1] * 5
+    assert distance(sequences[5], sequences[6]) > 1
 
 
 def test_the_population_holds_the_best_of_each_object_code() -> None:
@@ -262,7 +269,7 @@ def test_a_crossing_is_made_of_stretches_of_both_parents() -> None:
         lambda: GreedyOptions(first_longest=41),
         lambda: GeneticOptions(population=1),
         lambda: GeneticOptions(crossover=1.1),
-        lambda: GeneticOptions(mutations=0.5),
+        lambda: GeneticOptions(most_changes=0),
     ],
 )
 def test_options_that_mean_nothing_are_refused(make: Callable[[], object]) -> None:
