@@ -7,6 +7,7 @@ effects of single actions. Insertions are four of six changes; a patience from 3
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from random import Random
 
@@ -18,22 +19,23 @@ from colt_llvm.search.sequences import ActionSet, Names, SequenceSearch
 
 @dataclass(frozen=True)
 class GreedyOptions:
-    """patience: trials in a row that gained nothing, before the search starts elsewhere.
+    """starts: sequences that are drawn at the beginning and at each restart; the best of them is climbed from.
+
+    patience: trials in a row that gained nothing, before the search starts elsewhere.
 
     longest: actions in a sequence, at most; first_longest: in one that is drawn to start from.
     insert_weight: how much more often an action is inserted than removed or replaced.
     """
 
+    starts: int = 10
     patience: int = 60
     longest: int = 40
     first_longest: int = 8
     insert_weight: int = 4
 
     def __post_init__(self) -> None:
-        if self.patience < 1 or self.insert_weight < 1 or not 1 <= self.first_longest <= self.longest:
-            raise UsageError(
-                f"{self}: give a patience and an insert_weight of 1 or more, and 1 <= first_longest <= longest"
-            )
+        if min(self.starts, self.patience, self.insert_weight) < 1 or not 1 <= self.first_longest <= self.longest:
+            raise UsageError(f"{self}: give 1 or more for each, and a first_longest that is not above longest")
 
 
 class GreedySearch(SequenceSearch):
@@ -42,23 +44,26 @@ class GreedySearch(SequenceSearch):
     def __init__(self, actions: ActionSet, seed: int, options: GreedyOptions | None = None) -> None:
         super().__init__("greedy", actions, seed)
         self.options = options or GreedyOptions()
-        self._from: Names | None = None  # what is climbed from; None: a sequence to start from is wanted
-        self._reward = 0.0
+        self._from: Names | None = None  # what is climbed from, or the best start so far
+        self._reward = -math.inf
+        self._starts_left = self.options.starts
         self._without_news = 0
         self._kinds = (INSERT,) * self.options.insert_weight + (REMOVE, REPLACE)
 
     def _choose(self, request_id: int, random: Random) -> Names:
-        if self._from is None:
+        if self._starts_left > self.under_way or self._from is None:
             return self.actions.draw_sequence(random, self.options.first_longest)
         return changed(self._from, self._kinds, self.actions, random, self.options.longest)
 
     def _learn(self, request_id: int, sequence: Names, outcome: Outcome) -> None:
-        before = None if self._from is None else self._reward
-        if outcome.reward is not None and (before is None or outcome.reward >= before):
-            self._from, self._reward = sequence, outcome.reward
-            if before is None or outcome.reward > before:
-                self._without_news = 0
-                return
-        self._without_news += 1
+        reward = -math.inf if outcome.reward is None else outcome.reward
+        better = reward > self._reward
+        if better or reward == self._reward > -math.inf:
+            self._from, self._reward = sequence, reward
+        if self._starts_left:
+            self._starts_left -= 1
+            return
+        self._without_news = 0 if better else self._without_news + 1
         if self._without_news >= self.options.patience:
-            self._from, self._without_news = None, 0
+            self._from, self._reward = None, -math.inf
+            self._starts_left, self._without_news = self.options.starts, 0

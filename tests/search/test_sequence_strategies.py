@@ -220,7 +220,7 @@ def test_insertions_reach_both_ends() -> None:
 
 
 def test_climbing_takes_what_is_better_at_once_and_starts_elsewhere_when_nothing_is() -> None:
-    search = GreedySearch(ACTIONS, 0, GreedyOptions(patience=5))
+    search = GreedySearch(ACTIONS, 0, GreedyOptions(starts=1, patience=5))
     rewards = iter([0.1, 0.2] + [0.0] * 5 + [-0.5] + [-0.6] * 4)  # patience is over with the seventh
     told = run(search, lambda _: Outcome(next(rewards)), 12)
     sequences = [proposal.passes for _, proposal, _ in told]
@@ -230,8 +230,17 @@ def test_climbing_takes_what_is_better_at_once_and_starts_elsewhere_when_nothing
     assert best_of(search) == 0.2
 
 
+def test_the_best_of_several_starts_is_climbed_from() -> None:
+    search = GreedySearch(ACTIONS, 1, GreedyOptions(starts=4))
+    rewards = iter([-0.2, 0.3, 0.1, None, *[-1.0] * 8])
+    told = run(search, lambda _: Outcome(next(rewards)), 12)
+    sequences = [proposal.passes for _, proposal, _ in told]
+    assert all(distance(sequences[1], sequence) == 1 for sequence in sequences[4:])
+    assert any(distance(sequences[1], sequence) > 1 for sequence in sequences[2:4])
+
+
 def test_climbing_steps_sideways_too_but_not_for_ever() -> None:
-    search = GreedySearch(ACTIONS, 0, GreedyOptions(patience=5))
+    search = GreedySearch(ACTIONS, 0, GreedyOptions(starts=1, patience=5))
     sequences = [proposal.passes for _, proposal, _ in run(search, lambda _: Outcome(0.1), 20)]
     assert [distance(*pair) for pair in pairwise(sequences[:6])] == [1] * 5
     assert distance(sequences[5], sequences[6]) > 1
