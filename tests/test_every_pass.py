@@ -194,7 +194,9 @@ def adapted_catalogue(toolchain: Toolchain, scratch: Path) -> Catalogue:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("major", MAJORS)
+@pytest.mark.parametrize(
+    "major", [pytest.param(major, marks=[pytest.mark.exhaustive] if major != MAJORS[0] else []) for major in MAJORS]
+)
 def test_every_action_runs_on_the_programs(major: int, tmp_path: Path) -> None:
     toolchain = toolchain_or_skip(major)
     catalogue = adapted_catalogue(toolchain, tmp_path)

@@ -103,6 +103,7 @@ def test_written_out_it_gives_the_very_same_code(major: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_written_out_it_gives_the_very_same_code_for_every_program(newest: Toolchain) -> None:
     assert differing(newest, included_programs()) == []
 

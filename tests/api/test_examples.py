@@ -40,6 +40,7 @@ def test_every_example_is_known() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_examples_print_what_they_show(tmp_path: Path) -> None:
     child = subprocess.run(
         [sys.executable, "-W", "error::SyntaxWarning", "-c", RUNNER, str(EXAMPLES), *SHOWN],
