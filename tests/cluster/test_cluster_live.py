@@ -93,6 +93,7 @@ def test_a_killed_worker_changes_no_trial(cluster: Cluster, toolchain: Toolchain
     assert there.sequence == here.sequence
 
 
+@pytest.mark.exhaustive
 def test_checks_on_workers_find_what_checks_here_find(cluster: Cluster, toolchain: Toolchain, tmp_path: Path) -> None:
     given: dict[str, Any] = {"objective": "size", "trials": 3, "workers": 1}
     run(toolchain, tmp_path / "here", Hooks(), **given)

@@ -190,6 +190,7 @@ def test_each_action_is_left_out_in_turn_and_what_changes_nothing_is_told_apart(
         read_contributions(place.parent)
 
 
+@pytest.mark.exhaustive
 def test_run_times_are_measured_beside_the_full_recipe_and_the_baseline(
     toolchain: Toolchain, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +245,7 @@ def test_for_a_count_of_instructions_the_function_is_shown_as_ir(toolchain: Tool
     assert not (tmp_path / "hot-function.json").exists()
 
 
+@pytest.mark.exhaustive
 def test_of_a_run_time_the_function_is_where_the_time_goes(
     toolchain: Toolchain, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
