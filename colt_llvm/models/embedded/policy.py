@@ -9,6 +9,7 @@ import numpy as np
 from colt_llvm.models.base import Answer, CallError, ModelSpec, Prompt
 from colt_llvm.models.embedded.choice import (
     DEFAULTS,
+    DIGITS,
     ChoiceOptions,
     barred,
     choose,
@@ -77,10 +78,11 @@ class EmbeddedModel:
         gains = self._gains(known, question)[actions.known]
         if not any(map(is_pipeline, question.state.sequence)):
             gains[actions.pipelines] *= self._options.pipeline
-        gains = gains.round(9)
+        gains = gains.round(DIGITS)
         places = np.argsort(-gains, kind="stable")[:_SHORT_LIST].tolist()
         places += [actions.place[name] for name in question.paid if name in actions.place]
-        return {actions.names[place]: float(gains[place]) for place in places}
+        names, listed = actions.names, gains.tolist()
+        return {names[place]: listed[place] for place in places}
 
     def close(self) -> None:
         """Nothing to let go of."""
