@@ -231,12 +231,15 @@ def test_climbing_takes_what_is_better_at_once_and_starts_elsewhere_when_nothing
 
 
 def test_the_best_of_several_starts_is_climbed_from() -> None:
-    search = GreedySearch(ACTIONS, 1, GreedyOptions(starts=4))
-    rewards = iter([-0.2, 0.3, 0.1, None, *[-1.0] * 8])
-    told = run(search, lambda _: Outcome(next(rewards)), 12)
+    search = GreedySearch(ACTIONS, 1, GreedyOptions(starts=4, patience=8))
+    starts = [-0.2, 0.3, 0.1, None]
+    rewards = iter([*starts, *[-1.0] * 8, *starts, *[-1.0] * 8])
+    told = run(search, lambda _: Outcome(next(rewards)), 24)
     sequences = [proposal.passes for _, proposal, _ in told]
-    assert all(distance(sequences[1], sequence) == 1 for sequence in sequences[4:])
-    assert any(distance(sequences[1], sequence) > 1 for sequence in sequences[2:4])
+    for first in (0, 12):  # and again after a restart
+        best, others = sequences[first + 1], sequences[first + 4 : first + 12]
+        assert all(distance(best, sequence) == 1 for sequence in others)
+        assert any(distance(best, sequence) > 1 for sequence in sequences[first + 2 : first + 4])
 
 
 def test_climbing_steps_sideways_too_but_not_for_ever() -> None:
