@@ -54,6 +54,14 @@ class Toolchain:
         """clang, or clang++ for C++."""
         return self.clangxx if cxx else self.clang
 
+    def profdata(self) -> Path:
+        """llvm-profdata of the same version. Raises ToolchainError."""
+        name = f"llvm-profdata-{self.major}"
+        found = _sibling(self.clang.parent, "llvm-profdata", self.major) or shutil.which(name)
+        if found is None:
+            raise ToolchainError(f"{name} is not installed; install it (Debian, Ubuntu: llvm-{self.major})")
+        return Path(found)
+
     def load(self) -> Library:
         """Open libLLVM in this process."""
         return Library.load(self.library)

@@ -9,7 +9,6 @@ tuned program is.
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -71,7 +70,7 @@ def run_clang_pgo(program: Program, toolchain: Toolchain, seed: int, seconds: fl
     for source in program.sources:
         if source.suffix in IR_SUFFIXES:
             raise UsageError(f"{source.name}: clang's profile counts need C or C++; leave clang-pgo out for LLVM IR")
-    profdata = find_profdata(toolchain)
+    profdata = toolchain.profdata()
     folder.mkdir(parents=True, exist_ok=True)
     options = TuneOptions(objective="runtime", seconds=seconds, seed=seed)
     plain = baseline_objects(toolchain, program, LEVEL)
@@ -85,17 +84,6 @@ def run_clang_pgo(program: Program, toolchain: Toolchain, seed: int, seconds: fl
         judge.close()
     write_json(folder / "clang-pgo.json", {"seed": seed, **asdict(result), "verdict": result.verdict.value})
     return result
-
-
-def find_profdata(toolchain: Toolchain) -> Path:
-    """llvm-profdata of the same version. Raises ToolchainError."""
-    versioned = f"llvm-profdata-{toolchain.major}"
-    for candidate in (toolchain.clang.parent / "llvm-profdata", toolchain.clang.parent / versioned):
-        if candidate.exists():
-            return candidate
-    if found := shutil.which(versioned):
-        return Path(found)
-    raise ToolchainError(f"{versioned}: not found; install it (Debian, Ubuntu: apt-get install llvm-{toolchain.major})")
 
 
 def _train(toolchain: Toolchain, program: Program, profdata: Path, judge: Judge, folder: Path) -> Path:

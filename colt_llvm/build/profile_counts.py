@@ -7,7 +7,6 @@ C++ templates count where they are used, code from system headers counts too, an
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from colt_llvm import process
 from colt_llvm.build.profile_result import CannotProfile
+from colt_llvm.errors import ToolchainError
 from colt_llvm.measure import run_workload
 from colt_llvm.program import Workload
 from colt_llvm.toolchain import Toolchain
@@ -29,7 +29,10 @@ _COUNT = re.compile(r"    (?:Function count: |Block counts: \[)([\d, ]*)\]?")
 def check_instrumentation(toolchain: Toolchain) -> Path:
     """Build a program of one line, so that what is missing shows before the user's project is built. Return
     llvm-profdata. Raises CannotProfile."""
-    profdata = _find_profdata(toolchain)
+    try:
+        profdata = toolchain.profdata()
+    except ToolchainError as error:
+        raise CannotProfile(str(error)) from None
     with TemporaryDirectory(prefix="colt-counts-") as folder:
         command = (str(toolchain.clang), *INSTRUMENTATION_FLAGS, "-x", "c", "-", "-o", f"{folder}/probe")
         if process.run(command, stdin=b"int main(void) { return 0; }\n").status != 0:
@@ -80,16 +83,6 @@ def _entries(lines: list[str]) -> Iterator[tuple[str, int]]:
             total += sum(int(number) for number in found[1].split(",") if number.strip())
     if name:
         yield name, total
-
-
-def _find_profdata(toolchain: Toolchain) -> Path:
-    versioned = f"llvm-profdata-{toolchain.major}"
-    for candidate in (toolchain.clang.parent / "llvm-profdata", toolchain.clang.parent / versioned):
-        if candidate.exists():
-            return candidate
-    if found := shutil.which(versioned):
-        return Path(found)
-    raise CannotProfile(f"{versioned} is not installed; install it (Debian, Ubuntu: llvm-{toolchain.major})")
 
 
 def _call(*command: str | Path) -> str:

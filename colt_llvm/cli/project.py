@@ -32,8 +32,9 @@ def tune_project_command(given: dict[str, Any]) -> int:
 
     toolchain = find_toolchain(given["llvm_prefix"])
     from colt_llvm.build.project import tune_project
-    from colt_llvm.cli.tune import ended_by_signal, free_directory
+    from colt_llvm.cli.tune import ended_by_signal
     from colt_llvm.cli.view import live_view
+    from colt_llvm.journal import free_directory
 
     quiet = given["as_json"]
 

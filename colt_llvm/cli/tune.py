@@ -134,6 +134,7 @@ def command(**given: Any) -> int:  # fmt: skip
     toolchain = find_toolchain(given["llvm_prefix"])
     # Imported here: what is wrong above is told without waiting for them.
     from colt_llvm.cli.view import live_view, print_result
+    from colt_llvm.journal import free_directory
     from colt_llvm.tune.hooks import Hooks
     from colt_llvm.tune.progress import TuneResult
     from colt_llvm.tune.records import result_to_dict
@@ -212,15 +213,6 @@ def _options(given: dict[str, Any]) -> Any:
         preset=given["preset"] or "", search=search_changes(given),
         max_calls=given["max_calls"], max_tokens=given["max_tokens"], max_cost=given["max_cost"],
     )  # fmt: skip
-
-
-def free_directory(name: str) -> Path:
-    """``colt-runs/NAME-N`` that is not there yet."""
-    root = Path("colt-runs")
-    number = 1
-    while (root / f"{name}-{number}").exists():
-        number += 1
-    return root / f"{name}-{number}"
 
 
 @contextmanager

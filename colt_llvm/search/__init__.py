@@ -14,7 +14,6 @@ from colt_llvm.search.options import PRESETS, ColtOptions, preset
 from colt_llvm.search.pareto import ParetoFront, pareto_front
 from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Strategy, Trial
 from colt_llvm.search.random_proposer import RandomProposer
-from colt_llvm.search.random_search import RandomSearch
 from colt_llvm.search.refining import Refiner
 from colt_llvm.search.sequences import ActionSet, RandomSequences, SequenceSearch
 from colt_llvm.search.statistics import ModelStatistics, Statistics
@@ -41,7 +40,6 @@ __all__ = [
     "ParetoFront",
     "Proposal",
     "RandomProposer",
-    "RandomSearch",
     "RandomSequences",
     "Refiner",
     "Request",

@@ -9,6 +9,7 @@ from typing import Any
 
 from colt_llvm.errors import UsageError
 from colt_llvm.search import OBJECTIVES, ColtOptions, Objective, preset
+from colt_llvm.search.objective import FIGURES
 from colt_llvm.tune.strategy_names import COLT, split_name, takes_search_options
 
 DEFAULT_SECONDS = 120.0
@@ -16,7 +17,6 @@ DEFAULT_SECONDS = 120.0
 _PROOF_SHARE = 0.35
 _MOST_SECONDS = 1e6  # the kernel takes no longer waits than 24 days
 _MOST_BYTES = 1 << 60
-FIGURES = ("runtime", "size", "text", "instructions")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 
 from colt_llvm import baseline as baselines
 from colt_llvm.bench import clang_pgo
-from colt_llvm.bench.clang_pgo import find_profdata, run_clang_pgo
+from colt_llvm.bench.clang_pgo import run_clang_pgo
 from colt_llvm.errors import ColtError, ToolchainError, UsageError
 from colt_llvm.measure import Verdict
 from colt_llvm.measure.size import section_sizes
@@ -194,8 +194,8 @@ def test_refuses_llvm_ir_and_a_toolchain_without_profdata(
         run_clang_pgo(ir, toolchain, 1, 1.0, tmp_path)
     monkeypatch.setattr("shutil.which", lambda name: None)
     bare = replace(toolchain, clang=tmp_path / "clang")
-    with pytest.raises(ToolchainError, match="apt-get install llvm-"):
-        find_profdata(bare)
+    with pytest.raises(ToolchainError, match="is not installed; install it"):
+        bare.profdata()
 
 
 def test_a_clang_without_its_runtime_says_what_to_install(

@@ -14,7 +14,7 @@ from colt_llvm.models.record import CallRecord
 from colt_llvm.models.specs import spec_to_dict
 from colt_llvm.models.transcript import Transcript
 from colt_llvm.program import Program, Workload, program_to_dict
-from colt_llvm.search import ColtSearch, Model, Outcome, Proposal, RandomSearch, Request
+from colt_llvm.search import ActionSet, ColtSearch, Model, Outcome, Proposal, RandomSequences, Request
 from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.records import trial_to_dict
@@ -73,12 +73,12 @@ def make_run(
         "host": {"machine": "", "cpu": "a processor", "architecture": "x86_64", "cores": 2, "memory_bytes": 8 << 30,
                  "kernel": "6.1", "governor": "", "virtualised": True},
     }  # fmt: skip
-    search: ColtSearch | RandomSearch
+    search: ColtSearch | RandomSequences
     models = [Model(spec.name, spec.parameters) for spec in specs] or [Model("random", 1.0)]
     if chosen.strategy == "colt":
         search = ColtSearch(models, chosen.colt_options(language_models=False), seed)
     else:
-        search = RandomSearch(models, seed)
+        search = RandomSequences(ActionSet(PASSES), seed)
     search.set_root_key(ROOT_KEY)
     journal = Journal.create(folder, header)
     transcript = Transcript(folder)

@@ -7,10 +7,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from memoryless_search import MemorylessSearch
 from search_helpers import ACTIONS, MODELS, answer, asked, fair
 
 from colt_llvm.errors import UsageError
-from colt_llvm.search import RandomProposer, RandomSearch, Request
+from colt_llvm.search import RandomProposer, Request
 
 
 def request(number: int, model: str = "small") -> Request:
@@ -75,7 +76,7 @@ def test_a_proposer_that_cannot_draw_is_refused(options: dict[str, Any]) -> None
 
 
 def test_random_search_asks_at_the_root_alone_with_any_number_in_flight() -> None:
-    search = RandomSearch(MODELS, 0)
+    search = MemorylessSearch(MODELS, 0)
     requests = [asked(search) for _ in range(100)]
     assert [r.id for r in requests] == list(range(100))
     assert {(r.node, r.sequence) for r in requests} == {(0, ())}
@@ -83,7 +84,7 @@ def test_random_search_asks_at_the_root_alone_with_any_number_in_flight() -> Non
 
 
 def test_random_search_remembers_the_best_and_ignores_what_is_told_twice_or_late() -> None:
-    search = RandomSearch(MODELS, 0)
+    search = MemorylessSearch(MODELS, 0)
     first, second, third = (asked(search) for _ in range(3))
     search.tell(first, answer("a"), fair(0.2))
     search.tell(second, answer("b"), fair(0.1))
@@ -97,4 +98,4 @@ def test_random_search_remembers_the_best_and_ignores_what_is_told_twice_or_late
 
 def test_random_search_refuses_what_was_never_asked() -> None:
     with pytest.raises(UsageError):
-        RandomSearch(MODELS, 0).tell(request(0), answer("a"), fair(0.2))
+        MemorylessSearch(MODELS, 0).tell(request(0), answer("a"), fair(0.2))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from memoryless_search import MemorylessSearch
 from search_helpers import MODELS, answer, asked, fair, search_with, step
 
 from colt_llvm.errors import UsageError
-from colt_llvm.search import Proposal, RandomSearch, Request, Strategy
+from colt_llvm.search import Proposal, Request, Strategy
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_an_entry_below_a_child_that_waits_for_its_correction_is_refused() -> No
         search.restore(Request(1, 1, ("a",), "small", "expand"), answer("b"), fair(0.1))
 
 
-@pytest.mark.parametrize("strategy", [search_with(), RandomSearch(MODELS, 0)])
+@pytest.mark.parametrize("strategy", [search_with(), MemorylessSearch(MODELS, 0)])
 def test_restoring_an_entry_twice_is_harmless(strategy: Strategy) -> None:
     request = Request(0, 0, (), "large", "seed")
     strategy.restore(request, answer("a"), fair(0.1))

@@ -8,9 +8,10 @@ from statistics import mean
 from typing import Any
 
 import pytest
+from memoryless_search import MemorylessSearch
 from search_helpers import ACTIONS, MODELS, HiddenSequence, iterations, run, search_with, stand_in
 
-from colt_llvm.search import ColtSearch, Node, Outcome, RandomProposer, RandomSearch, Strategy
+from colt_llvm.search import ColtSearch, Node, Outcome, RandomProposer, Strategy
 
 
 class CountingList(list[Node]):
@@ -69,7 +70,7 @@ def test_the_tree_beats_random_search_on_a_hidden_sequence(longest: int) -> None
     worlds = range(12)
     tree = [best_reward(search_with(seed), stand_in(seed), hidden_world(seed)) for seed in worlds]
     blind = [
-        best_reward(RandomSearch(MODELS, seed), stand_in(seed, max_passes=longest), hidden_world(seed))
+        best_reward(MemorylessSearch(MODELS, seed), stand_in(seed, max_passes=longest), hidden_world(seed))
         for seed in worlds
     ]
     assert mean(tree) > mean(blind) + 0.1
@@ -79,7 +80,7 @@ def test_the_tree_beats_random_search_on_a_hidden_sequence(longest: int) -> None
 def test_a_tree_of_seeds_alone_is_random_search() -> None:
     for seed in range(3):
         seeded = best_reward(search_with(seed, seeds=400), stand_in(seed), hidden_world(seed))
-        assert seeded == best_reward(RandomSearch(MODELS, seed), stand_in(seed), hidden_world(seed))
+        assert seeded == best_reward(MemorylessSearch(MODELS, seed), stand_in(seed), hidden_world(seed))
 
 
 def test_the_bias_sends_more_calls_to_small_models() -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memoryless_search import MemorylessSearch
 from search_helpers import ACTIONS, MODELS, noise, run, search_with, stand_in
 
-from colt_llvm.search import ColtSearch, Node, RandomProposer, RandomSearch, Request, Strategy
+from colt_llvm.search import ColtSearch, Node, RandomProposer, Request, Strategy
 
 seeds = st.integers(0, 2**32)
 periods = st.sampled_from([None, 1, 2, 3])
@@ -99,7 +100,7 @@ def colt(seed: int) -> Strategy:
 
 
 def random_search(seed: int) -> Strategy:
-    return RandomSearch(MODELS, seed)
+    return MemorylessSearch(MODELS, seed)
 
 
 @settings(max_examples=40, deadline=None)

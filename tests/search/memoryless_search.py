@@ -1,4 +1,4 @@
-"""Random search: every request is at the root. What the tree has to beat."""
+"""A strategy without memory, answered by any proposer: every request is at the root. What the tree has to beat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from colt_llvm.search.randomness import derived
 from colt_llvm.search.tree import ROOT
 
 
-class RandomSearch:
+class MemorylessSearch:
     """A :class:`colt_llvm.search.protocol.Strategy` without memory: any number in flight, never exhausted."""
 
     def __init__(self, models: Sequence[Model], seed: int) -> None:
