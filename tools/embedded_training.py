@@ -304,9 +304,9 @@ def save(arrays: dict[str, np.ndarray], folder: Path) -> None:
 
 
 def _stored_type(name: str) -> type:
-    if name == "nano_pairs":
+    if name in ("nano_pairs", "small_objective"):
         return np.int16
-    return np.float16 if name.startswith(("base_in", "base_out")) else np.float32
+    return np.float16 if name.startswith(("base_in", "base_out", "small_rewards", "small_neighbours")) else np.float32
 
 
 def rank_quality(tries: Iterable[Try], gains: dict[tuple[str, tuple[str, ...]], dict[str, float]]) -> float:

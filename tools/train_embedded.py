@@ -21,8 +21,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from embedded_coreset import coreset_arrays
 from embedded_evaluation import BREADTH, SETS, Course, blind_course, model_course
 from embedded_sampling import sample
+from embedded_sequences import cross, find_sequences
 from embedded_training import TrainingOptions, read, save, train
 from embedded_workbench import OBJECTIVES, workbench
 
@@ -46,6 +48,14 @@ def generate(options: argparse.Namespace) -> None:
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(partial(_journal, options.data, options.seed, deadline), wanted))
     sample(find_toolchain(), programs, options.data / "samples", options.seconds, options.seed)
+    sequences(options)
+
+
+def sequences(options: argparse.Namespace) -> None:
+    """Good whole sequences of each program, then every one of them for every program."""
+    programs, folder = included_programs("train"), options.data / "sequences"
+    find_sequences(programs, folder, options.sequence_seconds, options.jobs, options.seed)
+    cross(programs, folder, options.jobs)
 
 
 def _journal(folder: Path, seed: int, deadline: float, wanted: tuple[str, str]) -> None:
@@ -74,6 +84,7 @@ def fit(options: argparse.Namespace) -> None:
     if not tries:
         raise SystemExit(f"{options.data}: holds no samples; run generate first")
     arrays = train(tries, features, TrainingOptions(seed=options.seed))
+    arrays |= coreset_arrays(options.data / "sequences", arrays["feature_mean"], arrays["feature_scale"])
     save(arrays, options.output)
     print(f"{len(tries)} tries of {len({row.program for row in tries})} programs; wrote {options.output}/weights.npz")
 
@@ -118,8 +129,15 @@ def main() -> None:
     part.add_argument("--jobs", type=int, default=2)
     part.add_argument("--minutes", type=float, default=35.0, help="for the journals")
     part.add_argument("--seconds", type=float, default=14.0, help="of sampling for each program and objective")
+    part.add_argument("--sequence-seconds", type=float, default=40.0, help="of looking for good sequences, for each")
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=generate)
+    part = parts.add_parser("sequences")
+    part.add_argument("data", type=Path)
+    part.add_argument("--jobs", type=int, default=2)
+    part.add_argument("--sequence-seconds", type=float, default=40.0)
+    part.add_argument("--seed", type=int, default=1)
+    part.set_defaults(call=sequences)
     part = parts.add_parser("train")
     part.add_argument("data", type=Path)
     part.add_argument("--output", type=Path, default=Path(colt_llvm.models.embedded.__file__).parent)

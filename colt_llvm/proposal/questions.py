@@ -77,6 +77,7 @@ class Questions:
             edits=task.edits,
             evidence=Evidence(),
             trials_done=self._done,
+            in_flight=max(0, self._search.under_way - 1),
             trials_wanted=task.trials_wanted,
             calls=spent.calls,
             tokens=spent.tokens,

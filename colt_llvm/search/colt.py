@@ -57,6 +57,11 @@ class ColtSearch:
         return self._best
 
     @property
+    def under_way(self) -> int:
+        """Requests in flight."""
+        return len(self._in_flight.pending)
+
+    @property
     def exhausted(self) -> bool:
         """Whether ``ask`` gives None for good."""
         return not self._in_flight.pending and self._choose(0) is None
@@ -154,10 +159,12 @@ class ColtSearch:
             backpropagate(self.tree, child)
 
     def _expand(self, request: Request, proposal: Proposal, outcome: Outcome, correction: Correction | None) -> Node:
-        if request.kind == "seed":
+        if request.kind == "seed" and self.options.seed_models == "largest":
             model = first_model(self.models, self.options)
         else:
             model = self._next_model(request, proposal)
+        if request.kind == "seed":
+            self.tree.root.next_model = model
         corrected = None if correction is None else self.tree.nodes[correction.child]
         child = grow(self.tree, request, proposal, outcome, model, corrected)
         leaf = self.tree.nodes[request.node]

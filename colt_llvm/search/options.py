@@ -10,6 +10,8 @@ from typing import Any
 from colt_llvm.errors import UsageError
 
 NEXT_MODEL_POLICIES = ("model", "random", "round_robin", "largest")
+#: "largest", as in the paper; "named": whom the last answer at the root named (ours: each seed is a step like others).
+SEED_MODELS = ("largest", "named")
 FIXED = "fixed:"  # "fixed:<name>": one model is asked throughout
 
 
@@ -23,6 +25,7 @@ class ColtOptions:
     course_alteration_period: int | None = 2  # K: regressions in a row to a correction; 1 each time, None never
     max_expansion_failures: int = 5  # a node that fails so often is terminal
     seeds: int = 4  # first requests, all at the root
+    seed_models: str = "largest"  # who is asked for them, and next at what they give: see SEED_MODELS
     next_model: str = "model"  # who is asked next: see NEXT_MODEL_POLICIES and FIXED
     backup: str = "mean"  # Q = W / N
     max_restarts_without_news: int = 5  # rounds of new seeds without one new state, before the search ends
@@ -41,6 +44,8 @@ class ColtOptions:
             raise UsageError(f"model_bias is {self.model_bias}: give a number from 0 to 1; 0.5 is usual")
         if not 0 <= self.refine_share < 1:
             raise UsageError(f"refine_share is {self.refine_share}: give a number from 0 to below 1; 0 refines nothing")
+        if self.seed_models not in SEED_MODELS:
+            raise UsageError(f"seed_models is {self.seed_models!r}: give one of {', '.join(SEED_MODELS)}")
         if self.backup != "mean":
             raise UsageError(f"backup is {self.backup!r}: only 'mean' exists; give that or leave it out")
         if self.next_model not in NEXT_MODEL_POLICIES and self.fixed_model is None:

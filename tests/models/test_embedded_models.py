@@ -19,6 +19,7 @@ from colt_llvm.models.base import CallError, LanguageModel, Message, Prompt
 from colt_llvm.models.embedded import SPECS, load
 from colt_llvm.models.embedded.choice import PIPELINES
 from colt_llvm.models.embedded.policy import EmbeddedModel
+from colt_llvm.models.embedded.scoring import RETRIEVING
 from colt_llvm.models.embedded.weights import FILE, PARTS, WeightsError, read_weights, weights
 from colt_llvm.models.question import Attempt, Offer, Question, State
 from colt_llvm.pipeline import is_edit
@@ -151,10 +152,26 @@ def test_a_combination_that_was_tried_at_a_state_is_not_tried_again(model: Langu
     assert ["aa", "bb"] not in list(answers(model, replace(few, tried=tried)))
 
 
-def test_seeds_are_single_actions_that_differ_also_in_flight(model: LanguageModel) -> None:
-    found = [answer(model, a_question(kind="seed", request_id=number)) for number in range(20)]
-    assert all(len(passes) == 1 for passes in found)
-    assert len({passes[0] for passes in found}) == 20
+@pytest.mark.parametrize("objective", ["size", "runtime"])
+def test_seeds_differ_also_in_flight(model: LanguageModel, objective: str) -> None:
+    questions = [a_question(kind="seed", objective=objective, in_flight=number) for number in range(20)]
+    assert len({tuple(answer(model, question)) for question in questions}) == 20
+
+
+def test_without_whole_sequences_seeds_are_single_actions(model: LanguageModel) -> None:
+    retrieves = model.spec.name == RETRIEVING
+    assert retrieves == (len(answer(model, a_question(kind="seed"))) > 1)
+    assert len(answer(model, a_question(kind="seed", objective="runtime"))) == 1
+
+
+def test_who_knows_whole_sequences_is_named_as_long_as_one_promises_something(model: LanguageModel) -> None:
+    def named(**changes: Any) -> str:
+        text = model.ask(Prompt(a_question(kind="seed", **changes), unread), 10.0).text
+        return str(json.loads(text)["next_model"])
+
+    assert named() == RETRIEVING
+    assert named(best=State((), 9.0)) == "embedded/nano", "nothing is that good"
+    assert named(objective="runtime") == "embedded/nano", "none are known"
 
 
 def test_the_first_seeds_are_among_the_most_promising() -> None:

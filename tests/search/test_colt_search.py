@@ -26,6 +26,14 @@ def test_seeded_children_ask_the_largest_model_next() -> None:
     assert search.tree.nodes[1].next_model == "large"
 
 
+def test_seeds_may_be_asked_of_whom_the_last_answer_at_the_root_named() -> None:
+    search = search_with(seeds=3, seed_models="named")
+    first = step(search, answer("a", next_model="small", model="large"), fair(0.1))
+    second = step(search, answer("b", next_model="middle"), Outcome(None, failure="crash"))
+    assert [first.model, second.model, asked(search).model] == ["large", "small", "middle"]
+    assert search.tree.nodes[1].next_model == "small"
+
+
 def test_the_leaf_asks_the_model_that_its_proposal_named() -> None:
     search = search_with(seeds=0)
     step(search, answer("a", next_model="middle", model="large"), fair(0.2))
@@ -260,6 +268,7 @@ def test_the_smaller_of_two_models_with_one_hit_rate_is_the_better_fallback() ->
         {"max_expansion_failures": 0},
         {"seeds": -1},
         {"next_model": "smallest"},
+        {"seed_models": "smallest"},
         {"next_model": "fixed:"},
         {"backup": "max"},
         {"max_restarts_without_news": -1},

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from random import Random
 
 from colt_llvm.models.question import Question
@@ -82,14 +83,14 @@ def combined(learned: Mapping[str, float], paid: Mapping[str, float], trust: flo
 
 
 def first_action(question: Question, learned: Mapping[str, float], allowed: Collection[str], name: str) -> str | None:
-    """For a seed: one place down the order of learned gains for each request, so that seeds in flight differ too.
+    """For a seed: the first in the order of learned gains that was not tried, one further down for each in flight.
 
     The order is a little shuffled by the run's seed. None where the order has come to its end: a restart.
     """
     shuffled = Random(f"{question.seed}/order/{name}")
     jitter = {action: shuffled.uniform(1.0 - _JITTER, 1.0 + _JITTER) for action in sorted(learned)}
     order = sorted(learned, key=lambda action: (-round(learned[action] * jitter[action], DIGITS), action))
-    return next((action for action in order[question.request_id :] if action in allowed), None)
+    return next(islice((action for action in order if action in allowed), question.in_flight, None), None)
 
 
 def choose(question: Question, scores: Mapping[str, float], random: Random, options: ChoiceOptions) -> list[str]:

@@ -19,7 +19,7 @@ from colt_llvm.models.embedded.choice import (
     is_pipeline,
     trust_in_run,
 )
-from colt_llvm.models.embedded.scoring import SCORERS
+from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved
 from colt_llvm.models.embedded.succession import next_model
 from colt_llvm.models.embedded.weights import OBJECTIVES, Weights, candidates, weights
 from colt_llvm.models.question import Question
@@ -43,12 +43,17 @@ class EmbeddedModel:
     def ask(self, prompt: Prompt, timeout_seconds: float) -> Answer:
         """Reads ``prompt.question`` only. Raises CallError when nothing may be proposed, WeightsError."""
         question = prompt.question
-        passes = self.propose(question)
+        retrieves = self._spec.name == RETRIEVING
+        offered = any(offer.name == RETRIEVING for offer in question.offers)
+        known = retrieved(weights(), question) if retrieves or offered else None
+        passes = list(known) if known and retrieves else self._step(question)
         if not passes:
             raise CallError("bad request", "no action is left to propose at this state: offer more passes")
-        return Answer(json.dumps({"passes": passes, "next_model": next_model(question)}))
+        # Who knows whole sequences begins, as long as there is one that is worth a trial.
+        successor = RETRIEVING if known and offered else next_model(question)
+        return Answer(json.dumps({"passes": passes, "next_model": successor}))
 
-    def propose(self, question: Question) -> list[str]:
+    def _step(self, question: Question) -> list[str]:
         """One to three names; empty where none is allowed."""
         learned = self._short_list(weights(), question)
         out = barred(question)

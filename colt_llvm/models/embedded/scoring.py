@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from colt_llvm.models.embedded.features import program_vector
+from colt_llvm.models.embedded.retrieval import Names
 from colt_llvm.models.embedded.weights import OBJECTIVES, Array, Weights
 from colt_llvm.models.question import Question
 from colt_llvm.pipeline import is_edit
@@ -49,8 +50,25 @@ def base(weights: Weights, question: Question) -> Array:
     return table(arrays["base_gain"], question.objective) + change / SCALE
 
 
+def retrieved(weights: Weights, question: Question) -> Names | None:
+    """For a first idea: a whole sequence that did good to programs like this one; None where none promises more."""
+    coreset = weights.coresets.get(question.objective)
+    if question.kind != "seed" or coreset is None:
+        return None
+    return coreset.choose(question, _scaled(weights.arrays, question), allowed(question.passes, question.edits))
+
+
+@lru_cache(maxsize=8)
+def allowed(passes: Names, edits: Names) -> frozenset[str]:
+    """All that may be proposed in a run."""
+    return frozenset((*passes, *edits))
+
+
 #: The perceptron learns gains in hundredths.
 SCALE = 100.0
+
+#: The model that proposes what ``retrieved`` gives.
+RETRIEVING = "embedded/small"
 
 SCORERS: Mapping[str, Scorer] = {"embedded/nano": nano, "embedded/small": small, "embedded/base": base}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from colt_llvm.errors import ColtError
 from colt_llvm.models.embedded.choice import is_pipeline
+from colt_llvm.models.embedded.retrieval import Coreset, Names
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -25,7 +27,7 @@ OBJECTIVES = ("instructions", "size")
 #: What each model is made of. The rest of the file (names, scales) is shared and not learned.
 PARTS = {
     "embedded/nano": ("nano_gain", "nano_pair_gain"),
-    "embedded/small": ("small_project", "small_weights", "small_gain"),
+    "embedded/small": ("small_project", "small_weights", "small_gain", "small_rewards", "small_neighbours"),
     "embedded/base": ("base_gain", "base_in", "base_in_bias", "base_out", "base_out_bias"),
 }
 
@@ -39,12 +41,14 @@ class Weights:
     """actions: the vocabulary. number: action -> its place there. arrays: by the names of PARTS and a few scales.
 
     pairs: action in the sequence -> (places, gains) of the actions that it changes the worth of, for nano.
+    coresets: by objective, for small.
     """
 
     actions: tuple[str, ...]
     number: dict[str, int]
     arrays: dict[str, Array]
     pairs: dict[int, tuple[Indices, Array]]
+    coresets: dict[str, Coreset]
 
     def count(self, model: str) -> int:
         """Learned numbers of one model."""
@@ -69,18 +73,33 @@ def read_weights(path: Path) -> Weights:
         with np.load(path, allow_pickle=False) as stored:
             raw: dict[str, Any] = {name: stored[name] for name in stored.files}
         actions = tuple(str(raw.pop("actions")).split("\n"))
+        sequences = [tuple(line.split()) for line in str(raw.pop("small_sequences")).split("\n")]
         pairs = raw.pop("nano_pairs").astype(np.intp)
         arrays = {name: array.astype(np.float64) for name, array in raw.items()}
+        coresets = _coresets(sequences, arrays)
         missing = [part for parts in PARTS.values() for part in parts if part not in arrays]
         if missing:
             raise KeyError(missing[0])
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, ValueError, KeyError, IndexError, BadZipFile) as error:
         raise WeightsError(f"{path}: the embedded models' weights cannot be read ({error}); install again") from error
     by_held: dict[int, tuple[Indices, Array]] = {}
     for held in np.unique(pairs[:, 0]):
         rows = pairs[:, 0] == held
         by_held[int(held)] = (pairs[rows, 1], arrays["nano_pair_gain"][rows])
-    return Weights(actions, {name: place for place, name in enumerate(actions)}, arrays, by_held)
+    return Weights(actions, {name: place for place, name in enumerate(actions)}, arrays, by_held, coresets)
+
+
+def _coresets(sequences: list[Names], arrays: Mapping[str, Array]) -> dict[str, Coreset]:
+    """small_rewards: [sequences, programs], small_neighbours: [objectives, programs, features]."""
+    found = {}
+    for number, objective in enumerate(OBJECTIVES):
+        places = np.flatnonzero(arrays["small_objective"] == number)
+        found[objective] = Coreset(
+            tuple(sequences[place] for place in places),
+            arrays["small_rewards"][places].T,
+            arrays["small_neighbours"][number],
+        )
+    return found
 
 
 @dataclass(frozen=True)

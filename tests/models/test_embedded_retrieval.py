@@ -1,0 +1,74 @@
+"""What the retrieving policy proposes first: sequences that did good to programs like the one at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from colt_llvm.models.embedded.retrieval import Coreset
+from colt_llvm.models.question import Attempt, Question, State
+
+# Two kinds of programs: the first two like "aa", the third likes "bb"; "cc" does a little for all, "dd" harms.
+CORESET = Coreset(
+    sequences=(("aa", "a2"), ("bb",), ("cc",), ("dd",)),
+    rewards=np.array([[0.10, -0.02, 0.03, -0.1], [0.08, -0.01, 0.03, -0.1], [0.0, 0.12, 0.03, -0.1]]),
+    features=np.array([[0.0, 0.0], [0.1, 0.0], [5.0, 5.0]]),
+)
+ACTIONS = frozenset({"aa", "a2", "bb", "cc", "dd"})
+LIKE_FIRST, LIKE_THIRD, LIKE_NONE = np.array([0.0, 0.1]), np.array([5.0, 4.9]), np.array([2.5, 2.5])
+
+
+def question(*tried: Attempt, best: float = 0.0, in_flight: int = 0, **changes: Any) -> Question:
+    return Question(
+        request_id=len(tried) + in_flight, seed=1, kind="seed", acting="", objective="size", baseline="", cpu="",
+        state=State((), 0.0), tried=tried, best=State((), best) if best else None, in_flight=in_flight, **changes,
+    )  # fmt: skip
+
+
+def tried(name: str, gain: float | None) -> Attempt:
+    sequence = next(sequence for sequence in CORESET.sequences if name in sequence)
+    return Attempt(sequence, "embedded/small", gain, None if gain is not None else "crash")
+
+
+@pytest.mark.parametrize(("vector", "first"), [(LIKE_FIRST, ("aa", "a2")), (LIKE_THIRD, ("bb",))])
+def test_it_begins_with_what_was_good_for_programs_with_like_counts(vector: np.ndarray, first: tuple[str]) -> None:
+    assert CORESET.choose(question(), vector, ACTIONS) == first
+
+
+def test_how_the_program_answered_counts_too() -> None:
+    unlike = tried("cc", -0.5)  # tells nothing apart: all programs gained by it alike
+    assert CORESET.choose(question(unlike), LIKE_FIRST, ACTIONS) == ("aa", "a2")
+    answered_as_the_third = tried("aa", 0.0)
+    assert CORESET.choose(question(answered_as_the_third), LIKE_NONE, ACTIONS) == ("bb",)
+
+
+def test_what_promises_nothing_beyond_the_best_is_not_proposed() -> None:
+    assert CORESET.choose(question(best=0.09), LIKE_FIRST, ACTIONS) == ("aa", "a2"), "one of the two gained 0.10"
+    assert CORESET.choose(question(best=0.2), LIKE_FIRST, ACTIONS) is None
+
+
+def test_a_sequence_is_proposed_once_also_when_it_failed() -> None:
+    assert CORESET.choose(question(tried("aa", None)), LIKE_FIRST, ACTIONS) == ("cc",)
+
+
+def test_requests_in_flight_get_different_sequences() -> None:
+    found = [CORESET.choose(question(in_flight=number), LIKE_NONE, ACTIONS) for number in range(3)]
+    assert len(set(found)) == 3 or found[2] is None
+    assert found[0] != found[1]
+
+
+def test_actions_that_do_not_exist_here_are_left_out_of_a_sequence() -> None:
+    assert CORESET.choose(question(), LIKE_FIRST, ACTIONS - {"a2"}) == ("aa",)
+    assert CORESET.choose(question(), LIKE_THIRD, frozenset({"bb"})) == ("bb",)
+
+
+def test_nothing_is_proposed_where_no_action_exists() -> None:
+    assert CORESET.choose(question(), LIKE_FIRST, frozenset()) is None
+
+
+def test_the_answer_does_not_depend_on_the_order_of_what_was_tried_elsewhere() -> None:
+    first, second = tried("cc", 0.03), tried("dd", -0.1)
+    one = CORESET.choose(question(first, second), LIKE_NONE, ACTIONS)
+    assert one == CORESET.choose(question(second, first), LIKE_NONE, ACTIONS)

@@ -1,0 +1,126 @@
+"""Good whole sequences of the train programs, and what each of them does for every other train program.
+
+A genetic search over sequences, which starts from the best that was found for other programs, so that what many
+programs like is found early and polished often. Nothing is executed: as good as builds are, and no better.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from embedded_workbench import OBJECTIVES, Workbench, workbench
+
+from colt_llvm.errors import ColtError
+from colt_llvm.program import Program, resolve_program
+from colt_llvm.search import ActionSet, GeneticOptions, GeneticSearch, Proposal, Request
+from colt_llvm.search.sequences import Names
+from colt_llvm.search.tree import ROOT
+from colt_llvm.toolchain import find_toolchain
+
+_STARTS = 24  # sequences of other programs that a search starts from
+_KEPT = 8  # of one program
+_LEAST_PART = 3e-4  # of the reward: an action that brings less is dropped
+_OPTIONS = GeneticOptions(population=24, tournament=3, most_changes=3, longest=30)
+
+
+@dataclass(frozen=True)
+class Leaning(ActionSet):
+    """Draws half of its actions among those that were of use somewhere."""
+
+    useful: Names = ()
+
+    def draw(self, random: random.Random) -> str:
+        if self.useful and random.random() < 0.5:
+            return random.choice(self.useful)
+        return super().draw(random)
+
+
+def find_sequences(programs: Sequence[Program], folder: Path, seconds: float, jobs: int, seed: int) -> None:
+    """``seconds`` for each program and objective, ``jobs`` at a time. A file that exists is left alone."""
+    wanted = [(program.name, objective) for program in programs for objective in OBJECTIVES]
+    with ProcessPoolExecutor(jobs) as pool:
+        for line in pool.map(partial(_find, folder, seconds, seed), wanted):
+            print(line, flush=True)
+
+
+def _find(folder: Path, seconds: float, seed: int, wanted: tuple[str, str]) -> str:
+    name, objective = wanted
+    path = folder / objective / f"{name}.json"
+    if path.exists():
+        return f"{name}, {objective}: there already"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = [sequence for other in sorted(path.parent.glob("*.json")) for _, sequence in read_best(other)]
+    try:
+        with workbench(find_toolchain(), resolve_program([name]), objective) as bench:
+            deadline = time.monotonic() + seconds
+            best = _evolve(bench, known, deadline - 0.25 * seconds, f"{seed}/{objective}/{name}")
+            best = [_shortened(bench, sequence, deadline) for sequence in best]
+            found = [(bench.outcome(sequence).reward, sequence) for sequence in dict.fromkeys(best)]
+            content = {"program": name, "features": bench.features, "best": found, "builds": len(bench.known)}
+    except ColtError as error:
+        return f"{name}, {objective}: left out: {error}"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return f"{name}, {objective}: {content['builds']} builds, best {max(found, default=(0.0, ()))[0]:.4f}"
+
+
+def read_best(path: Path) -> list[tuple[float, Names]]:
+    """Rewards and sequences that were found for one program, the best first."""
+    best = json.loads(path.read_text(encoding="utf-8"))["best"]
+    return sorted(((reward, tuple(sequence)) for reward, sequence in best), reverse=True)
+
+
+def _evolve(bench: Workbench, known: Sequence[Names], deadline: float, seed: str) -> list[Names]:
+    draws = random.Random(seed)
+    useful = tuple(sorted({name for sequence in known for name in sequence}))
+    search = GeneticSearch(Leaning(bench.passes, bench.edits, useful=useful), draws.randrange(1 << 30), _OPTIONS)
+    for place, sequence in enumerate(draws.sample(list(known), min(_STARTS, len(known)))):
+        request = Request(place, ROOT, (), search.name, "expand")
+        search.restore(request, Proposal(sequence, search.name, search.name), bench.outcome(sequence))
+    while time.monotonic() < deadline:
+        request = search.ask()
+        proposal = search.propose(request)
+        search.tell(request, proposal, bench.outcome(proposal.passes))
+    best = sorted(search.population, key=lambda one: one.rank, reverse=True)
+    return [one.sequence for one in best[:_KEPT] if one.reward > 0]
+
+
+def _shortened(bench: Workbench, sequence: Names, deadline: float) -> Names:
+    """Without the actions that bring next to nothing."""
+    place = 0
+    while place < len(sequence) and time.monotonic() < deadline:
+        shorter = sequence[:place] + sequence[place + 1 :]
+        outcome = bench.outcome(shorter)
+        reward = bench.outcome(sequence).reward
+        if outcome.reward is not None and reward is not None and outcome.reward >= reward - _LEAST_PART:
+            sequence = shorter
+        else:
+            place += 1
+    return sequence
+
+
+def cross(programs: Sequence[Program], folder: Path, jobs: int) -> None:
+    """rewards.json of each objective: every sequence found, for every train program. None where it does not build."""
+    for objective in OBJECTIVES:
+        every = [sequence for path in sorted((folder / objective).glob("*.json")) for _, sequence in read_best(path)]
+        sequences = list(dict.fromkeys(every))
+        with ProcessPoolExecutor(jobs) as pool:
+            rows = list(pool.map(partial(_row, objective, sequences), [program.name for program in programs]))
+        table = {"sequences": sequences, "programs": [row for row in rows if row is not None]}
+        (folder / f"{objective}-rewards.json").write_text(json.dumps(table), encoding="utf-8")
+        print(f"{objective}: {len(sequences)} sequences for {len(table['programs'])} programs", flush=True)
+
+
+def _row(objective: str, sequences: Sequence[Names], name: str) -> dict | None:
+    try:
+        with workbench(find_toolchain(), resolve_program([name]), objective) as bench:
+            outcomes = [bench.outcome(sequence) for sequence in sequences]
+            return {"program": name, "features": bench.features, "rewards": [outcome.reward for outcome in outcomes]}
+    except ColtError:
+        return None
