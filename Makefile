@@ -31,7 +31,7 @@ bench: setup ## compare all search strategies (under an hour on two cores, on a 
 
 bench-all: bench ## what else docs/BENCHMARKS.md holds: ablations, speed, code size, run time (about three hours)
 	.venv/bin/colt-llvm bench run ablations -o bench-results/ablations
-	for part in speed wrapper size runtime control ablation report; do $(PYTHON) -m colt_llvm.bench $$part || exit 1; done
+	for part in speed wrapper size runtime control report; do $(PYTHON) -m colt_llvm.bench $$part || exit 1; done
 
 bench-projects: setup ## three projects of other people, tuned and tested (over an hour; needs apt's packages); ARGS="--only bzip2"
 	$(PYTHON) -m colt_llvm.bench.projects $(ARGS)

@@ -69,21 +69,6 @@ def control(results: Path, rounds: float) -> None:
 
 
 @cli.command()
-@click.option("--trials", default=100, show_default=True)
-@click.option("--seeds", default=5, show_default=True)
-@click.option("--preset", "preset_name", default="paper", show_default=True)
-@click.option("--jobs", default=2, show_default=True)
-@click.option("--programs", default="", help="Names with commas between. Default: all that are included.")
-@click.pass_obj
-def ablation(results: Path, trials: int, seeds: int, preset_name: str, jobs: int, programs: str) -> None:
-    """COLT against its parts, with the embedded policies."""
-    from colt_llvm.bench.ablation import run_ablation
-
-    names = list(filter(None, programs.split(","))) or list(program_names())
-    run_ablation(names, results / "ablation", trials=trials, seeds=seeds, preset_name=preset_name, jobs=jobs)
-
-
-@cli.command()
 @click.option("--rounds", default=40, show_default=True)
 @click.pass_obj
 def wrapper(results: Path, rounds: int) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.bench.ablation_report import ablation_section
 from colt_llvm.bench.projects_report import projects_table
 from colt_llvm.bench.strategies_report import ablations_section, strategies_section
 from colt_llvm.program import included_programs
@@ -24,7 +23,6 @@ def write_report(results: Path, output: Path) -> None:
     parts.append(_suite("Code size", _SIZE_TEXT, _all(results / "size"), "size"))
     parts.append(_suite("Run time", _RUNTIME_TEXT, _all(results / "runtime"), "runtime"))
     parts.append(_control(_load(results / "control.json")))
-    parts.append(ablation_section(_all(results / "ablation")))
     parts.append(strategies_section(results / "strategies"))
     parts.append(ablations_section(results / "ablations"))
     parts.append(_wrapper(_load(results / "wrapper.json")))

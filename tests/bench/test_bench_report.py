@@ -77,30 +77,3 @@ def test_every_kind_of_evaluation_has_its_rows_with_ratios(tmp_path: Path) -> No
     write_json(tmp_path / "speed.json", speed)
     write_report(tmp_path, tmp_path / "out.md")
     assert "| steps |" not in (tmp_path / "out.md").read_text(), "measured before there were such rows"
-
-
-def ablation(program: str, **gains: float) -> dict[str, Any]:
-    """One run a variant; the largest policy costs 100 an answer, the small one 1."""
-    answers = {"COLT, two": {"p/big": 2, "p/tiny": 8}, "p/big alone": {"p/big": 10}, "p/tiny alone": {"p/tiny": 10}}
-    runs = [
-        {
-            "variant": variant, "seed": 1, "gain": gain, "answers": answers[variant], "corrections": 1, "seconds": 2.0,
-            "largest_answers": answers[variant].get("p/big", 0),
-            "cost": 100 * answers[variant].get("p/big", 0) + answers[variant].get("p/tiny", 0),
-        }
-        for variant, gain in zip(answers, gains.values(), strict=True)
-    ]  # fmt: skip
-    return {"program": program, "split": "train", "family": "hash", "trials": 10, "preset": "paper", "runs": runs}
-
-
-def test_the_ablation_is_held_against_the_largest_alone(tmp_path: Path) -> None:
-    (tmp_path / "ablation").mkdir()
-    for name in ("a", "b"):
-        write_json(tmp_path / "ablation" / f"{name}.json", ablation(name, colt=0.10, big=0.05, tiny=0.02))
-    write_report(tmp_path, tmp_path / "out.md")
-    text = (tmp_path / "out.md").read_text()
-    assert "### All programs (2)" in text
-    assert "Neural workloads" not in text
-    assert "| COLT, two | 9.52% | +4.64 (+4.64 to +4.64) | 10 | 1.0 | 20% | 0.208 | 2.00 s |" in text
-    assert "| p/big alone | 4.88% |  | 10 | 1.0 | 100% | 1.000 | 2.00 s |" in text
-    assert "| p/tiny alone | 1.98% | -2.90 (-2.90 to -2.90) |" in text
