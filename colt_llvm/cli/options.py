@@ -89,8 +89,8 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--max-tokens", type=int, metavar="N", help="End before more than N tokens, both ways."),
             click.option(
                 "--preset",
-                type=click.Choice(["paper", "broad"]),
-                help="Values of the search. Default: paper for language models, broad for embedded policies.",
+                type=click.Choice(["paper", "broad", "retrieval"]),
+                help="Values of the search. Default: paper for language models, retrieval for embedded policies.",
             ),
             click.option("--branching", type=int, metavar="B", help="Children of a node before the search descends."),
             click.option("--exploration", type=float, metavar="C", help="Weight of what was visited less."),

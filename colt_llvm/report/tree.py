@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from colt_llvm.errors import UsageError
 from colt_llvm.models.registry import BLIND_SPEC
-from colt_llvm.models.replay import asked_as
 from colt_llvm.report.run import Run
 from colt_llvm.search import ColtSearch, Model
 from colt_llvm.search.tree import ROOT
 from colt_llvm.tune.driver import TrialRecord
+from colt_llvm.tune.strategies import default_preset
 
 TREE_STRATEGIES = ("colt", "mcts")
 #: Of a node, the first that holds. Told apart by shape and colour in the page.
@@ -80,9 +80,7 @@ def restored(run: Run) -> ColtSearch:
         models = [Model(name, 1.0) for name in asked]
     else:
         models = [Model(spec.name, spec.parameters) for spec in run.specs]
-    # Plain tree search has the paper's branching, as language models have.
-    reading = run.options.strategy == "mcts" or any(asked_as(spec).is_language_model for spec in run.specs)
-    search = ColtSearch(models, run.options.colt_options(reading), run.options.seed)
+    search = ColtSearch(models, run.options.colt_options(default_preset(run.specs)), run.options.seed)
     key = root_key(run.trials)
     if key is not None:
         search.set_root_key(key)

@@ -33,7 +33,7 @@ class TuneOptions:
     timeout_seconds: wall-clock time that one run of the program may take.
     memory_bytes: address space of the program. pass_seconds, pass_memory_bytes: of one pass.
     preset, search: values of the search, and what is changed of them (see ``colt_llvm.search.preset``); an empty
-    preset is "paper" for language models and "broad" for what costs next to nothing to ask.
+    preset is "paper" for language models, "retrieval" for the embedded policies, and "broad" for random proposals.
     max_calls, max_tokens, max_cost: of all models together; the search ends before it would go over one of them.
 
     Raises UsageError for a value that means nothing.
@@ -102,9 +102,9 @@ class TuneOptions:
         """Whether run time decides, so that one core is kept for measuring."""
         return self.objective in ("runtime", "balanced")
 
-    def colt_options(self, language_models: bool) -> ColtOptions:
-        """Of the search. language_models: whether asking costs time or money."""
-        return preset(self.preset or ("paper" if language_models else "broad"), self.search)
+    def colt_options(self, default: str) -> ColtOptions:
+        """Of the search. default: the preset where none was chosen. Raises UsageError."""
+        return preset(self.preset or default, self.search)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; ``from_dict`` is the inverse."""

@@ -28,7 +28,7 @@ from colt_llvm.tune.asking import Asking, ask_models, default_models
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.strategy_names import STRATEGIES, refuse_models, split_name, takes_models
 
-__all__ = ["STRATEGIES", "asking_alone", "make_strategy", "specs_for"]
+__all__ = ["STRATEGIES", "asking_alone", "default_preset", "make_strategy", "specs_for"]
 
 
 def specs_for(strategy: str, models: Sequence[ModelSpec] | None) -> list[ModelSpec]:
@@ -43,6 +43,14 @@ def specs_for(strategy: str, models: Sequence[ModelSpec] | None) -> list[ModelSp
     return list(models) if models is not None else default_models()
 
 
+def default_preset(specs: Sequence[ModelSpec]) -> str:
+    """Of the search, where the user chose none: by what asking costs, and by whether whole sequences are known."""
+    asked = [asked_as(spec) for spec in specs]
+    if any(spec.is_language_model for spec in asked):
+        return "paper"
+    return "retrieval" if any(spec.kind == "embedded" for spec in asked) else "broad"
+
+
 def make_strategy(
     options: TuneOptions, task: Task, catalogue: Catalogue, specs: Sequence[ModelSpec] | None = None, **of_models: Any
 ) -> Asking:
@@ -53,12 +61,11 @@ def make_strategy(
     """
     specs = specs_for(options.strategy, specs)
     if takes_models(options.strategy):
-        reading = any(asked_as(spec).is_language_model for spec in specs)
-        return ask_models(specs, task, options.colt_options(reading), catalogue, **of_models)
+        return ask_models(specs, task, options.colt_options(default_preset(specs)), catalogue, **of_models)
     name, algorithm = split_name(options.strategy)
     actions = ActionSet(task.passes, task.edits)
     if name == "mcts":
-        return random_tree(actions, options.colt_options(language_models=False), task.seed)
+        return random_tree(actions, options.colt_options(default_preset([])), task.seed)
     if name in _PEERS:
         return asking_alone(_PEERS[name](actions, task.seed, algorithm, task.trials_wanted))
     return asking_alone(_OWN[name](actions, task.seed))

@@ -19,7 +19,7 @@ Names = tuple[str, ...]
 
 #: Features are alike within about this distance of the mean distance, and rewards within this log ratio.
 FEATURE_WIDTH = 1.0
-REWARD_WIDTH = 0.03
+REWARD_WIDTH = 0.04
 #: A sequence that is expected to bring less than this (a log ratio) beyond what is known is not worth a trial.
 LEAST_GAIN = 2e-4
 

@@ -2,6 +2,6 @@
 
 PARAMETERS = {
     "embedded/nano": 1560,
-    "embedded/small": 5278,
+    "embedded/small": 7019,
     "embedded/base": 101790,
 }
