@@ -56,20 +56,26 @@ def each(programs: list[Program], holds: Callable[[Program], bool]) -> list[str]
         return [program.name for program, held in zip(programs, pool.map(holds, programs), strict=True) if not held]
 
 
-@pytest.mark.slow
-def test_the_newest_llvm_gives_clangs_object_at_o3_for_every_program(newest: Toolchain) -> None:
-    assert each(included_programs(), lambda p: prepare_baseline(newest, p, "runtime").completion.exact) == []
+#: By default one program in four, so that a run of all tests stays short.
+HOW_MANY = pytest.mark.parametrize("one_in", [4, pytest.param(1, marks=pytest.mark.exhaustive)])
 
 
 @pytest.mark.slow
-def test_the_newest_llvm_gives_clangs_object_at_oz_for_every_program(newest: Toolchain) -> None:
+@HOW_MANY
+def test_the_newest_llvm_gives_clangs_object_at_o3(newest: Toolchain, one_in: int) -> None:
+    assert each(included_programs()[::one_in], lambda p: prepare_baseline(newest, p, "runtime").completion.exact) == []
+
+
+@pytest.mark.slow
+@HOW_MANY
+def test_the_newest_llvm_gives_clangs_object_at_oz(newest: Toolchain, one_in: int) -> None:
     text = written_out(newest, "Oz")
 
     def same(program: Program) -> bool:
         objects = build(newest, program, "Oz", front_end(newest, program, "Oz"), text)
         return objects == baseline_objects(newest, program, "Oz")
 
-    assert each(included_programs(), same) == []
+    assert each(included_programs()[::one_in], same) == []
 
 
 @pytest.mark.parametrize(("major", "objective"), [(19, "runtime"), (19, "size"), (16, "runtime")])
