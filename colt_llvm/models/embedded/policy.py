@@ -35,8 +35,10 @@ class EmbeddedModel:
     Its numbers are those of the package, or of the file that the specification names (see ``own``).
     """
 
-    def __init__(self, spec: ModelSpec, options: ChoiceOptions = DEFAULTS) -> None:
+    def __init__(self, spec: ModelSpec, options: ChoiceOptions = DEFAULTS, known: Weights | None = None) -> None:
+        """known: its numbers, where they are in no file."""
         self._spec = spec
+        self._known = known
         self._options = options
         self._policy = spec.model or spec.name  # draws follow from it: equal numbers give equal answers
         self._score = SCORERS[self._policy]
@@ -63,7 +65,7 @@ class EmbeddedModel:
         return Answer(json.dumps({"passes": passes, "next_model": successor}))
 
     def _weights(self) -> Weights:
-        return weights(self._file, self._digest)
+        return self._known or weights(self._file, self._digest)
 
     def _step(self, question: Question) -> list[str]:
         """One to three names; empty where none is allowed."""

@@ -23,7 +23,7 @@ Indices = npt.NDArray[np.intp]
 
 __all__ = [
     "FILE", "LLVM_MAJOR", "OBJECTIVES", "PARTS", "Weights", "WeightsError", "candidates", "read_arrays", "read_weights",
-    "weights",
+    "weights", "weights_of",
 ]  # fmt: skip
 
 FILE = Path(__file__).with_name("weights.npz")
@@ -87,18 +87,23 @@ def read_arrays(path: Path) -> dict[str, Any]:
 
 def read_weights(path: Path) -> Weights:
     """Raises WeightsError."""
-    raw = read_arrays(path)
     try:
-        actions = tuple(str(raw.pop("actions")).split("\n"))
-        sequences = [tuple(line.split()) for line in str(raw.pop("small_sequences")).split("\n")]
-        pairs = raw.pop("nano_pairs").astype(np.intp)
-        arrays = {name: array.astype(np.float64) for name, array in raw.items()}
-        coresets = _coresets(sequences, arrays)
-        missing = [part for parts in PARTS.values() for part in parts if part not in arrays]
-        if missing:
-            raise KeyError(missing[0])
+        return weights_of(read_arrays(path))
     except (AttributeError, ValueError, KeyError, IndexError) as error:
         raise _unreadable(path, error) from error
+
+
+def weights_of(stored: Mapping[str, Any]) -> Weights:
+    """Of arrays as they are stored. Raises KeyError, ValueError, ... where they are not such."""
+    raw = dict(stored)
+    actions = tuple(str(raw.pop("actions")).split("\n"))
+    sequences = [tuple(line.split()) for line in str(raw.pop("small_sequences")).split("\n")]
+    pairs = raw.pop("nano_pairs").astype(np.intp)
+    arrays = {name: array.astype(np.float64) for name, array in raw.items()}
+    coresets = _coresets(sequences, arrays)
+    missing = [part for parts in PARTS.values() for part in parts if part not in arrays]
+    if missing:
+        raise KeyError(missing[0])
     by_held: dict[int, tuple[Indices, Array]] = {}
     for held in np.unique(pairs[:, 0]):
         rows = pairs[:, 0] == held
