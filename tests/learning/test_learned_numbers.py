@@ -15,8 +15,17 @@ from colt_llvm.learning.lessons import read_lessons
 from colt_llvm.learning.packing import packed, replacing, stored
 from colt_llvm.learning.sequences import Experience, experiences, grown
 from colt_llvm.learning.tables import PRIOR_PROGRAMS, learned_row, mean_gains
+from colt_llvm.learning.train import _start, _Student
 from colt_llvm.learning.tries import Try
-from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, read_arrays, read_weights, weights_of
+from colt_llvm.models.embedded.weights import (
+    FILE,
+    OBJECTIVES,
+    WeightsError,
+    read_arrays,
+    read_weights,
+    weights_of,
+)
+from colt_llvm.toolchain import find_toolchain
 
 NUMBER = {"aa": 0, "bb": 1, "cc": 2}
 PRIOR = np.array([0.02, 0.02, 0.01])
@@ -108,6 +117,37 @@ def test_a_file_gives_back_what_went_in_byte_for_byte(tmp_path: Path) -> None:
         assert json.loads(archive.read("card.json")) == {"version": 1}
     read, made = read_weights(path), weights_of(stored(arrays))
     assert all(np.array_equal(read.arrays[name], made.arrays[name], equal_nan=True) for name in made.arrays)
+
+
+def test_learning_goes_on_from_an_earlier_file_or_from_the_package(tmp_path: Path) -> None:
+    arrays = read_arrays(FILE)
+    arrays["nano_gain"] = arrays["nano_gain"] + np.float32(0.5)
+    path = tmp_path / "old.npz"
+    path.write_bytes(packed(arrays, {"version": 1, "parameters": {"nano": 1, "small": 2, "base": 3}}))
+    assert np.array_equal(_start(path)["nano_gain"], arrays["nano_gain"])
+    assert np.array_equal(_start(None)["nano_gain"], read_arrays(FILE)["nano_gain"])
+    del arrays["nano_gain"]
+    path.write_bytes(packed(arrays, {"version": 1, "parameters": {"nano": 1, "small": 2, "base": 3}}))
+    with pytest.raises(WeightsError, match=r"nano_gain.*make it again"):
+        _start(path)
+
+
+def test_what_is_learned_follows_from_the_runs_and_of_a_program_left_out_nothing(tmp_path: Path) -> None:
+    """Nothing is built: the sources are gone, so the tables alone learn."""
+    runs = [
+        a_run(tmp_path / name / "run", [a_trial(1, "licm", 0.03), a_trial(2, "gvn", 0.01 + number)], name=name)
+        for number, name in enumerate(("aa", "bb"))
+    ]
+    for name in ("aa", "bb"):
+        (tmp_path / name / f"{name}.c").unlink()
+    old, toolchain = read_arrays(FILE), find_toolchain()
+    student = _Student.of(old, read_lessons(runs), toolchain)
+    again = _Student.of(old, read_lessons(runs[::-1]), toolchain)
+    assert packed(student.learned()) == packed(again.learned())
+    assert len(student.notes) == 2
+    alone = _Student.of(old, read_lessons(runs[:1]), toolchain)
+    assert packed(student.learned(without=read_lessons(runs[1:])[0].key)) == packed(alone.learned())
+    assert packed(student.learned()) != packed(alone.learned()) != packed(old)
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
