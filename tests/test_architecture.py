@@ -26,7 +26,7 @@ RANKS = {
     "recipe": 7,
     "env": 8, "proposal": 8,
     "analysis": 9, "tune": 9, "doctor": 9, "gym_search": 9,
-    "cluster": 9.5,
+    "cluster": 9.5, "learning": 9.5,
     "bench": 10, "report": 10, "build": 10, "api": 10,
     "cli": 11,
 }  # fmt: skip
@@ -164,6 +164,7 @@ HEAVY = {"compiler_gym", "gym", "grpc", "numpy", "openai", "matplotlib", "llvmli
         "from colt_llvm.cli.main import run; assert run(['tune', '--help']) == 0",
         "from colt_llvm.cli.main import run; assert run(['search', '--help']) == 0",
         "from colt_llvm.cli.main import run; assert run(['models', '--help']) == 0",
+        "from colt_llvm.cli.main import run; assert run(['train', '--help']) == 0",
         "from colt_llvm.cli.main import run; assert run(['tune', '--objective', 'beauty']) == 2",
     ],
 )

@@ -14,9 +14,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from embedded_workbench import OBJECTIVES, Workbench, workbench
-
 from colt_llvm.errors import ColtError
+from colt_llvm.learning.workbench import OBJECTIVES, Workbench, workbench
 from colt_llvm.pipeline import is_edit
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain

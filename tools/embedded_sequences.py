@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from embedded_workbench import OBJECTIVES, Workbench, workbench
-
 from colt_llvm.errors import ColtError
+from colt_llvm.learning.workbench import OBJECTIVES, Workbench, workbench
 from colt_llvm.program import Program, resolve_program
 from colt_llvm.search import ActionSet, GeneticOptions, GeneticSearch, Proposal, Request
 from colt_llvm.search.sequences import Names

@@ -5,41 +5,28 @@ The target is max(gain, 0), cut at a most, for one action at one state. Everythi
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from colt_llvm.journal import read_trials
+from colt_llvm.learning.packing import packed
+from colt_llvm.learning.tables import mean_gains
+from colt_llvm.learning.tries import LEAST_STATE, Try, gain_of, tries_of
 from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.scoring import SCALE, state_values
 from colt_llvm.models.embedded.weights import OBJECTIVES, PARTS
 from colt_llvm.pipeline import is_edit
+from colt_llvm.tune.records import trial_from_dict
 
-_MOST_GAIN = 0.08  # of one try: a program that shrinks by a half must not drown the others
-_LEAST_STATE = -0.1  # reward: tries at states below this teach nothing
-_LEAST_MARK = -0.01  # gains are held against the state's reward, or this
-_JOURNAL_WEIGHT = 0.5  # of a proposal's share, against 1 of a single action that was sampled
 _PRIOR_PROGRAMS = 3.0  # an action's mean gain is drawn to that of its sort as by so many programs
 _PAIRS = 900
 _DIRECTIONS = 6
 _HIDDEN = 48
-
-
-@dataclass(frozen=True)
-class Try:
-    """gain: already cut. weight: of this row against the others."""
-
-    program: str
-    objective: str
-    held: tuple[str, ...]
-    action: str
-    gain: float
-    weight: float
 
 
 @dataclass(frozen=True)
@@ -66,41 +53,14 @@ def read(folder: Path, without: Collection[str] = ()) -> tuple[list[Try], dict[t
             head, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
             features[path.stem, objective] = program_vector(head["features"])
             for line in lines:
-                if line["reward"] >= _LEAST_STATE:
-                    gain = 0.0 if line["same"] else _gain(line["after"], line["reward"])
+                if line["reward"] >= LEAST_STATE:
+                    gain = 0.0 if line["same"] else gain_of(line["after"], line["reward"])
                     tries.append(Try(path.stem, objective, tuple(line["at"]), line["action"], gain, 1.0))
         for path in sorted((folder / objective).glob("*/trials.jsonl")):
             program = path.parent.name
             if (program, objective) in features and program not in without:
-                tries += _journal(path, program, objective)
+                tries += tries_of(map(trial_from_dict, read_trials(path.parent)), program, objective)
     return tries, features
-
-
-def _gain(after: float | None, reward: float) -> float:
-    """To climb back to the baseline is no gain: any full pipeline does that."""
-    return 0.0 if after is None else min(max(after - max(reward, _LEAST_MARK), 0.0), _MOST_GAIN)
-
-
-def _journal(path: Path, program: str, objective: str) -> Iterator[Try]:
-    rewards: dict[tuple[str, ...], float] = {(): 0.0}
-    keys: set[str] = set()
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue  # a last line that was cut off
-        at, added = tuple(line["request"]["sequence"]), tuple(line["proposal"]["passes"])
-        reward, key = line["outcome"]["reward"], line["outcome"]["key"]
-        if reward is not None:
-            rewards.setdefault(at + added, reward)
-        here = rewards.get(at, 0.0)
-        gain = 0.0 if key in keys else _gain(reward, here)
-        keys.add(key)
-        if here < _LEAST_STATE:
-            continue
-        for place, action in enumerate(added):
-            held = at + added[:place]
-            yield Try(program, objective, held, action, gain / len(added), _JOURNAL_WEIGHT / len(added))
 
 
 def train(tries: list[Try], features: dict[tuple[str, str], np.ndarray], options: TrainingOptions) -> dict:
@@ -172,15 +132,9 @@ class _Data:
                 alike = rows & (sorts[self.action] == sort)
                 mean = np.average(self.gain[alike], weights=self.weight[alike]) if alike.any() else 0.0
                 prior[sorts == sort] = mean
-            total, count = _PRIOR_PROGRAMS * prior, np.full(len(self.actions), _PRIOR_PROGRAMS)
-            for program in np.unique(self.program[rows]):
-                mine = rows & (self.program == program)
-                weights = np.bincount(self.action[mine], self.weight[mine], len(self.actions))
-                sums = np.bincount(self.action[mine], self.weight[mine] * self.gain[mine], len(self.actions))
-                sure = weights / (weights + 1.0)  # a program with one try counts by half
-                total += sure * sums / np.maximum(weights, 1e-9)
-                count += sure
-            result[objective] = total / count
+            result[objective] = mean_gains(
+                prior, _PRIOR_PROGRAMS, self.program[rows], self.action[rows], self.gain[rows], self.weight[rows]
+            )
         return result
 
 
@@ -289,24 +243,11 @@ def _perceptron(data: _Data, table: np.ndarray, options: TrainingOptions) -> dic
 
 def save(arrays: dict[str, np.ndarray], folder: Path) -> None:
     """weights.npz in half precision and sizes.py, byte for byte the same for the same arrays."""
-    with zipfile.ZipFile(folder / "weights.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in sorted(arrays.items()):
-            stored = array if array.dtype.kind == "U" else array.astype(_stored_type(name))
-            buffer = io.BytesIO()
-            np.lib.format.write_array(buffer, np.asanyarray(stored), allow_pickle=False)
-            archive.writestr(
-                zipfile.ZipInfo(f"{name}.npy", (2020, 1, 1, 0, 0, 0)), buffer.getvalue(), zipfile.ZIP_DEFLATED
-            )
+    (folder / "weights.npz").write_bytes(packed(arrays))
     counts = {model: sum(int(arrays[part].size) for part in parts) for model, parts in PARTS.items()}
     lines = [f'    "{model}": {count},' for model, count in counts.items()]
     text = '"""Learned numbers of each model. Written by tools/train_embedded.py together with the weights."""\n\n'
     (folder / "sizes.py").write_text(text + "PARAMETERS = {\n" + "\n".join(lines) + "\n}\n", encoding="utf-8")
-
-
-def _stored_type(name: str) -> type:
-    if name in ("nano_pairs", "small_objective"):
-        return np.int16
-    return np.float16 if name.startswith(("base_in", "base_out", "small_rewards", "small_neighbours")) else np.float32
 
 
 def rank_quality(tries: Iterable[Try], gains: dict[tuple[str, tuple[str, ...]], dict[str, float]]) -> float:

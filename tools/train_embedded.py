@@ -22,14 +22,15 @@ from functools import partial
 from pathlib import Path
 
 from embedded_coreset import coreset_arrays
-from embedded_evaluation import BREADTH, SETS, Course, blind_course, model_course
+from embedded_evaluation import BREADTH, SETS, blind_course
 from embedded_sampling import sample
 from embedded_sequences import cross, find_sequences
 from embedded_training import TrainingOptions, read, save, train
-from embedded_workbench import OBJECTIVES, workbench
 
 import colt_llvm.models.embedded
 from colt_llvm.errors import ColtError
+from colt_llvm.learning.courses import Course, model_course
+from colt_llvm.learning.workbench import OBJECTIVES, workbench
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.program import included_programs, resolve_program

@@ -18,6 +18,7 @@ _COMMANDS = {
     "tune": ("tune", "Find the pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
     "apply": ("apply", "Build a program with the recipe that tune wrote."),
     "minimize": ("minimize", "Drop the actions of a recipe that do not pay, and prove what is left."),
+    "train": ("train", "Fine-tune your own copy of the embedded policies from your runs."),
     "report": ("report", "Write one HTML file about a run: verdict, search tree, passes, recipe."),
     "recipes": ("recipes", "List the recipes in a tree, and check or remove them."),
     "bench": ("bench", "Compare strategies on many programs, and report what was measured."),

@@ -82,7 +82,8 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "--models",
                 metavar="LIST|FILE",
                 help="Who proposes: names with commas between, a .toml file (see: colt-llvm models --example), "
-                "replay:RUN to repeat a run offline, or blind for no model. Default: the embedded policies.",
+                "a .npz of colt-llvm train, replay:RUN to repeat a run offline, or blind for no model. Default: the "
+                "embedded policies.",
             ),
             click.option("--max-cost", type=float, metavar="X", help="End before calls cost more than X."),
             click.option("--max-calls", type=int, metavar="N", help="End before more than N calls to models."),

@@ -7,16 +7,23 @@ from collections.abc import Iterable, Mapping
 
 from colt_llvm.errors import UsageError
 from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.embedded.own import check_spec
 from colt_llvm.models.registry import key_of
 
 _TIMEOUT_SECONDS = 5.0
 
 
 def preflight(specs: Iterable[ModelSpec], environment: Mapping[str, str] = os.environ) -> None:
-    """Raises UsageError for a missing key, or one that the endpoint refuses. Anything else is let pass.
+    """Raises UsageError for a missing key, or one that the endpoint refuses. Anything else of endpoints is let pass.
+
+    Raises WeightsError for a file of the user's own policies that is gone or has changed.
 
     Each endpoint is asked once for its list of models, which costs nothing and is not counted as a call.
     """
+    specs = list(specs)
+    for spec in specs:
+        if spec.kind == "embedded":
+            check_spec(spec)
     specs = [spec for spec in specs if spec.kind == "openai"]
     keys = {spec.name: key_of(spec, environment) for spec in specs}
     seen = set()

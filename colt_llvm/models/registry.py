@@ -11,6 +11,7 @@ from typing import Any
 
 from colt_llvm.errors import UsageError
 from colt_llvm.models.base import LanguageModel, ModelSpec
+from colt_llvm.models.embedded.own import is_own, own_specs
 from colt_llvm.models.specs import SPEC_KEYS, check_url, check_variable, refuse_unknown, spec_from_dict
 
 _toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -47,9 +48,9 @@ def connect(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> Lan
 
         return OpenAICompatible(spec, key_of(spec, environment))
     if spec.kind == "embedded":
-        from colt_llvm.models.embedded import load
+        from colt_llvm.models.embedded import load_spec
 
-        return load(spec.name)
+        return load_spec(spec)
     if spec.kind == "replay":
         from colt_llvm.models.replay import ReplayModel
 
@@ -148,7 +149,13 @@ def _model(table: dict[str, Any], number: int, endpoints: Mapping[str, Mapping[s
         raise UsageError(f"{where}: a replay is named on the command line: --models {REPLAY}RUN")
     if table.get("kind") == "embedded":
         refuse_unknown(table, ("name", "kind"), where)
-        return _embedded(str(table.get("name")))
+        name = str(table.get("name"))
+        if is_own(name):
+            specs = own_specs(name)
+            if len(specs) > 1:
+                raise UsageError(f"{where}: is a file of several models; write one [[model]] for each, as {name}:base")
+            return specs[0]
+        return _embedded(name)
     return spec_from_dict(table, where)
 
 
@@ -161,6 +168,8 @@ def _embedded(name: str) -> ModelSpec:
 
 
 def _named(name: str, environment: Mapping[str, str]) -> list[ModelSpec]:
+    if is_own(name):
+        return own_specs(name)
     if name.startswith(EMBEDDED):
         return [_embedded(name)]
     if name.startswith(REPLAY):
@@ -176,5 +185,5 @@ def _named(name: str, environment: Mapping[str, str]) -> list[ModelSpec]:
         if spec.name == name:
             return [spec]
     shipped = ("embedded/nano", "embedded/small", "embedded/base", RANDOM_SPEC.name, BLIND_SPEC.name)
-    known = [*shipped, *(spec.name for spec in configured)]
-    raise UsageError(f"unknown model {name!r}: known are {', '.join(known)}, replay:RUN and what {file} defines")
+    known = [*shipped, *(spec.name for spec in configured), "replay:RUN", "a .npz of colt-llvm train"]
+    raise UsageError(f"unknown model {name!r}: known are {', '.join(known)} and what {file} defines")

@@ -218,11 +218,11 @@ def test_nothing_allowed_is_a_failed_call(model: LanguageModel) -> None:
 
 
 def test_missing_or_damaged_weights_are_named(tmp_path: Any) -> None:
-    with pytest.raises(WeightsError, match="install again"):
+    with pytest.raises(WeightsError, match="make it again"):
         read_weights(tmp_path / "weights.npz")
     damaged = tmp_path / "damaged.npz"
     damaged.write_bytes(FILE.read_bytes()[:2000])
-    with pytest.raises(WeightsError, match="install again"):
+    with pytest.raises(WeightsError, match="make it again"):
         read_weights(damaged)
 
 

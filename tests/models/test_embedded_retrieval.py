@@ -72,3 +72,38 @@ def test_the_answer_does_not_depend_on_the_order_of_what_was_tried_elsewhere() -
     first, second = tried("cc", 0.03), tried("dd", -0.1)
     one = CORESET.choose(question(first, second), LIKE_NONE, ACTIONS)
     assert one == CORESET.choose(question(second, first), LIKE_NONE, ACTIONS)
+
+
+# A fourth program, of which only the last sequence is known; and that sequence is known of no other.
+GROWN = Coreset(
+    sequences=(*CORESET.sequences, ("ee",)),
+    rewards=np.array(
+        [
+            [0.10, -0.02, 0.03, -0.1, np.nan],
+            [0.08, -0.01, 0.03, -0.1, np.nan],
+            [0.0, 0.12, 0.03, -0.1, np.nan],
+            [np.nan, np.nan, np.nan, np.nan, 0.2],
+        ]
+    ),
+    features=np.array([[0.0, 0.0], [0.1, 0.0], [5.0, 5.0], [9.0, 0.0]]),
+)
+
+
+def test_what_was_learned_of_one_program_comes_first_for_that_program() -> None:
+    found = GROWN.choose(question(), np.array([9.0, 0.0]), ACTIONS | {"ee"})
+    assert found == ("ee",)
+
+
+@pytest.mark.parametrize(("vector", "first"), [(LIKE_FIRST, ("aa", "a2")), (LIKE_THIRD, ("bb",))])
+def test_what_was_learned_of_one_program_changes_nothing_for_others(vector: np.ndarray, first: tuple[str]) -> None:
+    assert GROWN.choose(question(), vector, ACTIONS | {"ee"}) == first
+
+
+def test_an_answer_says_nothing_for_or_against_a_program_that_never_gave_it() -> None:
+    answered_as_the_third = tried("aa", 0.0)
+    assert GROWN.choose(question(answered_as_the_third), LIKE_NONE, ACTIONS | {"ee"}) == ("bb",)
+
+
+def test_where_all_is_known_nothing_is_different() -> None:
+    alike = np.array([0.2, 0.3, 0.5])
+    assert (CORESET._sure(alike) == 1.0).all()

@@ -3,6 +3,8 @@
 They answer in the same protocol as language models, from the question's values alone, in well under 5 ms, with numpy
 and without a network. ``docs/embedded-models.md`` says what they were trained on and how good they are.
 
+The user's own copies, which ``colt-llvm train`` writes, answer in the same way (``own``).
+
 nano: a table of expected gains. small: linear in the program's features. base: a perceptron with one hidden layer.
 Importing this loads neither numpy nor weights.
 """
@@ -43,3 +45,15 @@ def _load(name: str) -> EmbeddedModel:
     from colt_llvm.models.embedded.policy import EmbeddedModel
 
     return EmbeddedModel(SPECS[name])
+
+
+def load_spec(spec: ModelSpec) -> LanguageModel:
+    """As ``load``, of the package or of the user's own file. Raises UsageError and WeightsError."""
+    from colt_llvm.models.embedded.own import check_spec
+
+    if not spec.options:
+        return load(spec.name)
+    check_spec(spec)
+    from colt_llvm.models.embedded.policy import EmbeddedModel
+
+    return EmbeddedModel(spec)

@@ -19,9 +19,10 @@ from colt_llvm.models.embedded.choice import (
     is_pipeline,
     trust_in_run,
 )
+from colt_llvm.models.embedded.own import home_of
 from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved
 from colt_llvm.models.embedded.succession import next_model
-from colt_llvm.models.embedded.weights import OBJECTIVES, Weights, candidates, weights
+from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, Weights, candidates, weights
 from colt_llvm.models.question import Question
 
 #: Actions that go into the draw beside those that paid in this run: the best by the learned gain.
@@ -29,12 +30,22 @@ _SHORT_LIST = 96
 
 
 class EmbeddedModel:
-    """One of the small policies. Holds no state of a run, so any number of threads and runs may share it."""
+    """One of the small policies. Holds no state of a run, so any number of threads and runs may share it.
 
-    def __init__(self, spec: ModelSpec, options: ChoiceOptions = DEFAULTS) -> None:
+    Its numbers are those of the package, or of the file that the specification names (see ``own``).
+    """
+
+    def __init__(self, spec: ModelSpec, options: ChoiceOptions = DEFAULTS, known: Weights | None = None) -> None:
+        """known: its numbers, where they are in no file."""
         self._spec = spec
+        self._known = known
         self._options = options
-        self._score = SCORERS[spec.name]
+        self._policy = spec.model or spec.name  # draws follow from it: equal numbers give equal answers
+        self._score = SCORERS[self._policy]
+        home = home_of(spec)
+        self._file, self._digest = home or (FILE, "")
+        # Who retrieves from the same file.
+        self._retriever = RETRIEVING if home is None else f"{spec.name.rpartition('/')[0]}/{RETRIEVING.split('/')[1]}"
 
     @property
     def spec(self) -> ModelSpec:
@@ -43,33 +54,37 @@ class EmbeddedModel:
     def ask(self, prompt: Prompt, timeout_seconds: float) -> Answer:
         """Reads ``prompt.question`` only. Raises CallError when nothing may be proposed, WeightsError."""
         question = prompt.question
-        retrieves = self._spec.name == RETRIEVING
-        offered = any(offer.name == RETRIEVING for offer in question.offers)
-        known = retrieved(weights(), question) if retrieves or offered else None
+        retrieves = self._policy == RETRIEVING
+        offered = any(offer.name == self._retriever for offer in question.offers)
+        known = retrieved(self._weights(), question) if retrieves or offered else None
         passes = list(known) if known and retrieves else self._step(question)
         if not passes:
             raise CallError("bad request", "no action is left to propose at this state: offer more passes")
         # Who knows whole sequences begins, as long as there is one that is worth a trial.
-        successor = RETRIEVING if known and offered else next_model(question)
+        successor = self._retriever if known and offered else next_model(question)
         return Answer(json.dumps({"passes": passes, "next_model": successor}))
+
+    def _weights(self) -> Weights:
+        return self._known or weights(self._file, self._digest)
 
     def _step(self, question: Question) -> list[str]:
         """One to three names; empty where none is allowed."""
-        learned = self._short_list(weights(), question)
+        learned = self._short_list(self._weights(), question)
         out = barred(question)
         allowed = {name: gain for name, gain in learned.items() if name not in out}
         if question.kind == "seed":
             order = dict(list(learned.items())[:_SHORT_LIST])  # not what was tried: that grows in the meantime
-            first = first_action(question, order, allowed, self._spec.name)
+            first = first_action(question, order, allowed, self._policy)
             if first is not None:
                 return [first]
         scores = combined(allowed, question.paid, trust_in_run(question, OBJECTIVES, self._options))
-        return choose(question, scores, generator(question, self._spec.name), self._options)
+        return choose(question, scores, generator(question, self._policy), self._options)
 
     def expected_gains(self, question: Question) -> dict[str, float]:
         """The learned part for all actions of the question: a log ratio each, 0 or more."""
-        actions = candidates(question.passes, question.edits)
-        gains = self._gains(weights(), question)[actions.known]
+        known = self._weights()
+        actions = candidates(known, question.passes, question.edits)
+        gains = self._gains(known, question)[actions.known]
         return dict(zip(actions.names, map(float, gains), strict=True))
 
     def _gains(self, known: Weights, question: Question) -> np.ndarray:
@@ -79,7 +94,7 @@ class EmbeddedModel:
 
     def _short_list(self, known: Weights, question: Question) -> dict[str, float]:
         """The best by the learned gain, and all that was tried in this run."""
-        actions = candidates(question.passes, question.edits)
+        actions = candidates(known, question.passes, question.edits)
         gains = self._gains(known, question)[actions.known]
         if not any(map(is_pipeline, question.state.sequence)):
             gains[actions.pipelines] *= self._options.pipeline

@@ -22,11 +22,13 @@ FEATURE_WIDTH = 1.0
 REWARD_WIDTH = 0.04
 #: A sequence that is expected to bring less than this (a log ratio) beyond what is known is not worth a trial.
 LEAST_GAIN = 2e-4
+#: Where a sequence's worth is known for some programs only: how much likeness says that it is worth nothing.
+DOUBT = 0.1
 
 
 @dataclass(frozen=True)
 class Coreset:
-    """sequences: whole ones. rewards: [programs, sequences], log ratios; of train programs.
+    """sequences: whole ones. rewards: [programs, sequences], log ratios; NaN where it was not tried.
 
     features: [programs, features], scaled.
     """
@@ -46,14 +48,25 @@ class Coreset:
         alike = self._alike(vector, offered, tried)
         best = np.full(len(self.features), max(0.0, question.best.reward if question.best else 0.0))
         free = np.array([bool(sequence) and sequence not in tried for sequence in offered])
+        sure = self._sure(alike)
         for _ in range(question.in_flight + 1):
-            gains = np.where(free, alike @ np.maximum(self.rewards - best[:, None], 0.0), 0.0).round(7)
+            more = np.fmax(self.rewards - best[:, None], 0.0)  # nothing where it is not known
+            gains = np.where(free, alike @ more * sure, 0.0).round(7)
             place = int(gains.argmax())
             if gains[place] < LEAST_GAIN:
                 return None
             free[place] = False
-            best = np.maximum(best, self.rewards[:, place])
+            best = np.fmax(best, self.rewards[:, place])
         return offered[place]
+
+    def _sure(self, alike: Array) -> Array:
+        """[sequences]: what a mean over the programs that are known is to be multiplied by; 1 where all are.
+
+        As if the worth of a sequence had also been seen to be nothing, for a program with DOUBT of all likeness.
+        """
+        known = ~np.isnan(self.rewards)
+        result: Array = np.where(known.all(axis=0), 1.0, (1.0 + DOUBT) / (alike @ known + DOUBT))
+        return result
 
     def _alike(self, vector: Array, offered: Sequence[Names], tried: dict[Names, float | None]) -> Array:
         """[programs]: how much each counts, in sum 1."""
@@ -61,7 +74,12 @@ class Coreset:
         logs = -distance / (2.0 * FEATURE_WIDTH**2)
         seen = [(place, tried[names]) for place, names in enumerate(offered) if tried.get(names) is not None]
         for place, gain in seen:
-            logs = logs - ((self.rewards[:, place] - (gain or 0.0)) / REWARD_WIDTH) ** 2 / (2.0 * len(seen) ** 0.5)
+            off = ((self.rewards[:, place] - (gain or 0.0)) / REWARD_WIDTH) ** 2
+            unknown = np.isnan(off)
+            if unknown.all():
+                continue
+            off[unknown] = off[~unknown].mean()  # neither like nor unlike
+            logs = logs - off / (2.0 * len(seen) ** 0.5)
         shares = np.exp(logs - logs.max())
         result: Array = shares / shares.sum()
         return result

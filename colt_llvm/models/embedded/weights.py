@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,14 +14,21 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from colt_llvm.errors import ColtError
 from colt_llvm.models.embedded.choice import is_pipeline
+from colt_llvm.models.embedded.own import CARD, WeightsError, check_file
 from colt_llvm.models.embedded.retrieval import Coreset, Names
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
+__all__ = [
+    "FILE", "LLVM_MAJOR", "OBJECTIVES", "PARTS", "Weights", "WeightsError", "candidates", "read_arrays", "read_weights",
+    "weights", "weights_of",
+]  # fmt: skip
+
 FILE = Path(__file__).with_name("weights.npz")
+#: The version of LLVM whose actions are in the vocabulary.
+LLVM_MAJOR = 22
 #: The objectives that the weights know, in the order of their tables.
 OBJECTIVES = ("instructions", "size")
 
@@ -32,11 +40,7 @@ PARTS = {
 }
 
 
-class WeightsError(ColtError, OSError):
-    """The weights that ship with the package are missing or damaged."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared and hashed by identity: one object a file
 class Weights:
     """actions: the vocabulary. number: action -> its place there. arrays: by the names of PARTS and a few scales.
 
@@ -56,32 +60,50 @@ class Weights:
 
 
 _lock = threading.Lock()
-_read: list[Weights] = []
+_read: dict[tuple[Path, str], Weights] = {}
 
 
-def weights() -> Weights:
-    """Those of the package. Raises WeightsError."""
+def weights(path: Path = FILE, digest: str = "") -> Weights:
+    """Those of a file; of the package where none is named. Each file is read once a process.
+
+    digest: what the file's content has to have, where that matters. Raises WeightsError.
+    """
     with _lock:
-        if not _read:
-            _read.append(read_weights(FILE))
-        return _read[0]
+        if (path, digest) not in _read:
+            if digest:
+                check_file(path, digest)
+            _read[path, digest] = read_weights(path)
+        return _read[path, digest]
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """All arrays as they are stored, by name. Raises WeightsError."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files if name != CARD}
+    except (OSError, ValueError, KeyError, BadZipFile, zlib.error) as error:
+        raise _unreadable(path, error) from error
 
 
 def read_weights(path: Path) -> Weights:
     """Raises WeightsError."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            raw: dict[str, Any] = {name: stored[name] for name in stored.files}
-        actions = tuple(str(raw.pop("actions")).split("\n"))
-        sequences = [tuple(line.split()) for line in str(raw.pop("small_sequences")).split("\n")]
-        pairs = raw.pop("nano_pairs").astype(np.intp)
-        arrays = {name: array.astype(np.float64) for name, array in raw.items()}
-        coresets = _coresets(sequences, arrays)
-        missing = [part for parts in PARTS.values() for part in parts if part not in arrays]
-        if missing:
-            raise KeyError(missing[0])
-    except (OSError, ValueError, KeyError, IndexError, BadZipFile) as error:
-        raise WeightsError(f"{path}: the embedded models' weights cannot be read ({error}); install again") from error
+        return weights_of(read_arrays(path))
+    except (AttributeError, ValueError, KeyError, IndexError) as error:
+        raise _unreadable(path, error) from error
+
+
+def weights_of(stored: Mapping[str, Any]) -> Weights:
+    """Of arrays as they are stored. Raises KeyError, ValueError, ... where they are not such."""
+    raw = dict(stored)
+    actions = tuple(str(raw.pop("actions")).split("\n"))
+    sequences = [tuple(line.split()) for line in str(raw.pop("small_sequences")).split("\n")]
+    pairs = raw.pop("nano_pairs").astype(np.intp)
+    arrays = {name: array.astype(np.float64) for name, array in raw.items()}
+    coresets = _coresets(sequences, arrays)
+    missing = [part for parts in PARTS.values() for part in parts if part not in arrays]
+    if missing:
+        raise KeyError(missing[0])
     by_held: dict[int, tuple[Indices, Array]] = {}
     for held in np.unique(pairs[:, 0]):
         rows = pairs[:, 0] == held
@@ -89,8 +111,13 @@ def read_weights(path: Path) -> Weights:
     return Weights(actions, {name: place for place, name in enumerate(actions)}, arrays, by_held, coresets)
 
 
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    remedy = "install again" if path == FILE else "make it again with colt-llvm train"
+    return WeightsError(f"{path}: the embedded models' weights cannot be read ({error}); {remedy}")
+
+
 def _coresets(sequences: list[Names], arrays: Mapping[str, Array]) -> dict[str, Coreset]:
-    """small_rewards: [sequences, programs], small_neighbours: [objectives, programs, features]."""
+    """small_rewards: [sequences, programs], NaN where not known. small_neighbours: [objectives, programs, features]."""
     found = {}
     for number, objective in enumerate(OBJECTIVES):
         places = np.flatnonzero(arrays["small_objective"] == number)
@@ -116,10 +143,10 @@ class Candidates:
 
 
 @lru_cache(maxsize=8)
-def candidates(passes: tuple[str, ...], edits: tuple[str, ...]) -> Candidates:
+def candidates(known_by: Weights, passes: tuple[str, ...], edits: tuple[str, ...]) -> Candidates:
     """Edits first, as they pay more often."""
     names = tuple(dict.fromkeys((*edits, *passes)))
-    number = weights().number
+    number = known_by.number
     known = np.array([number.get(name, len(number)) for name in names], dtype=np.intp)
     pipelines = np.array([is_pipeline(name) for name in names], dtype=np.bool_)
     return Candidates(names, known, {name: place for place, name in enumerate(names)}, pipelines)

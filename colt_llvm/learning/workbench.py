@@ -1,4 +1,4 @@
-"""What the tools for the embedded models share: rewards of sequences for one program, without running the program.
+"""Rewards of sequences for one program, without running the program.
 
 Size is that of the objects' loaded sections, instructions are those of the IR. No output is checked here, so these
 rewards are good for training and for comparing proposers, and prove nothing about a program.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.baseline import Baseline, prepare_baseline
@@ -81,16 +83,17 @@ def workbench(toolchain: Toolchain, program: Program, objective: str) -> Iterato
             figures = mark.figures
         yield Workbench(
             program, Objective(objective), baseline.name, builder, tuple(catalogue.names()),
-            tuple(Sequences(catalogue, baseline).edits), _features(toolchain, baseline), figures, empty.key,
+            tuple(Sequences(catalogue, baseline).edits), features_of(toolchain, baseline), figures, empty.key,
         )  # fmt: skip
 
 
-def _features(toolchain: Toolchain, baseline: Baseline) -> dict[str, float]:
+def features_of(toolchain: Toolchain, baseline: Baseline) -> dict[str, float]:
+    """InstCount of the baseline's completed IR, by name: what a model is told of the program."""
     library = Library.load(toolchain.library)
     done = replay(toolchain.library, baseline.bitcodes, baseline.completion.pipeline, baseline.codegen_level)
-    total = None
+    counts = []
     for bitcode in done:
         with Module.parse(library, bitcode) as module:
-            counts = inst_count(module)
-            total = counts if total is None else total + counts
-    return dict(zip((f"{name}Count" for name in INST_COUNT_NAMES), map(float, total), strict=True))
+            counts.append(inst_count(module))
+    total = map(float, np.sum(counts, axis=0))
+    return dict(zip((f"{name}Count" for name in INST_COUNT_NAMES), total, strict=True))

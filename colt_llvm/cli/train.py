@@ -1,0 +1,144 @@
+"""``colt-llvm train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from colt_llvm.cli.options import llvm_option
+
+if TYPE_CHECKING:
+    from colt_llvm.learning.train import Trained
+
+_LISTS = ("--from", "--validate")
+
+
+class _WithLists(click.Command):
+    """``--from RUN RUN`` is ``--from RUN --from RUN``: what a shell makes of ``--from colt-runs/*``."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        spread: list[str] = []
+        of, first = "", False
+        for word in args:
+            if word.startswith("-"):
+                of, first = (word if word in _LISTS else ""), True
+            elif of and not first:
+                spread.append(of)
+            else:
+                first = False
+            spread.append(word)
+        return super().parse_args(context, spread)
+
+
+@click.command("train", cls=_WithLists, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--from", "runs", multiple=True, required=True, type=click.Path(path_type=Path), metavar="RUN...",
+    help="Run directories of tune, with --objective instructions or size.",
+)  # fmt: skip
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=Path("mine.npz"), show_default=True, metavar="FILE.npz",
+    help="Where the policies go. Its name is theirs: mine/nano, mine/small, mine/base.",
+)  # fmt: skip
+@click.option(
+    "--validate", multiple=True, metavar="PROGRAM...",
+    help="Where old and new are compared: files, folders with a program.toml, included programs. Default: the programs "
+    "of the runs, each with what the others taught.",
+)  # fmt: skip
+@click.option(
+    "--start", type=click.Path(path_type=Path), metavar="OLD.npz",
+    help="Go on from an earlier file of train. Default: the policies that ship with the package.",
+)  # fmt: skip
+@click.option("--trials", type=int, default=40, show_default=True, help="Of each search that compares.")
+@click.option("--seeds", type=int, default=3, show_default=True, help="Searches that compare, for each program.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@llvm_option
+def command(runs: tuple[Path, ...], output: Path, validate: tuple[str, ...], start: Path | None, trials: int,
+            seeds: int, as_json: bool, llvm_prefix: Path | None) -> None:  # fmt: skip
+    """Fine-tune your own copy of the embedded policies from your runs; tune --models FILE.npz asks them.
+
+    What language models proposed in those runs is learned too. A model that gets worse where it is compared keeps its
+    old numbers. Nothing is executed.
+    """
+    from colt_llvm.program import resolve_program
+    from colt_llvm.toolchain import find_toolchain
+
+    programs = [resolve_program([name]) for name in validate]
+    toolchain = find_toolchain(llvm_prefix)
+    from colt_llvm.learning.train import train
+
+    trained = train(
+        runs, output, toolchain, validate=programs, start=start, trials=trials, seeds=seeds,
+        say=lambda text: None if as_json else click.echo(f"colt-llvm: {text}", err=True),
+    )  # fmt: skip
+    if as_json:
+        import json
+
+        click.echo(json.dumps(_to_dict(trained), indent=1))
+    else:
+        _print(trained)
+
+
+def _print(trained: Trained) -> None:
+    tried = sum(len(lesson.trials) for lesson in trained.lessons)
+    spoken = sum(lesson.told_by_language_models for lesson in trained.lessons)
+    click.echo(
+        f"learned from {tried} trials of {len(trained.lessons)} runs; {spoken} of them proposed by language models"
+    )
+    for verdict in trained.verdicts:
+        name = verdict.model.partition("/")[2]
+        click.echo(f"{name:<6} {'kept' if verdict.kept else 'not kept: it got worse, and has its old numbers'}")
+        for objective, one in verdict.figures.items():
+            click.echo(
+                f"       {objective}: {one.old_course:.2%} before, {one.new_course:.2%} now (mean of the best over all "
+                f"trials); {one.old_last:.2%} and {one.new_last:.2%} at the end"
+            )
+    for note in _notes(trained):
+        click.echo(f"note: {note}")
+    click.echo(f"wrote {trained.output}: colt-llvm tune PROGRAM --models {trained.output.name}")
+
+
+def _notes(trained: Trained) -> list[str]:
+    effort = trained.effort
+    on = ", ".join(trained.validated_on)
+    notes = [
+        f"compared on {on}: {effort.trials} trials, {effort.seeds} seeds, each model alone; built, not run; gains are "
+        "log ratios"
+    ]
+    if trained.leave_one_out:
+        notes.append(
+            "these are the runs' own programs, each with what the others taught: weak evidence; use --validate"
+        )
+    elif not trained.independent:
+        notes.append("what was learned came from a program that it was compared on: weak evidence; use --validate")
+    if trained.unknown_actions:
+        more = "" if len(trained.unknown_actions) <= 5 else f" and {len(trained.unknown_actions) - 5} more"
+        notes.append(
+            f"in no table, and learned only as parts of whole sequences: {', '.join(trained.unknown_actions[:5])}{more}"
+        )
+    return [*notes, *trained.notes]
+
+
+def _to_dict(trained: Trained) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "output": str(trained.output),
+        "models": list(trained.names),
+        "runs": [
+            {
+                "run": str(lesson.run), "program": lesson.program.name, "objective": lesson.objective,
+                "trials": len(lesson.trials), "by_language_models": lesson.told_by_language_models,
+            }
+            for lesson in trained.lessons
+        ],
+        "verdicts": [asdict(verdict) for verdict in trained.verdicts],
+        "validated_on": list(trained.validated_on),
+        "leave_one_out": trained.leave_one_out,
+        "independent": trained.independent,
+        "trials": trained.effort.trials,
+        "seeds": trained.effort.seeds,
+        "unknown_actions": list(trained.unknown_actions),
+        "notes": _notes(trained),
+    }  # fmt: skip
