@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from colt_llvm.learning.courses import Course, course_of
 from colt_llvm.learning.workbench import Workbench
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.proposal.blind import BlindProposer
-from colt_llvm.search import ColtOptions, ColtSearch, Model
+from colt_llvm.search import PRESETS, ColtSearch, Model
 
-#: As tune searches with a proposer that looks at no code.
-BREADTH = ColtOptions(branching=4, exploration=0.1, max_expansion_failures=20)
 BLIND = Model("blind", 1.0)
 
 #: Sets of models that are compared, by name; "blind" is the proposer without a model.
@@ -28,5 +25,5 @@ SETS: Mapping[str, tuple[str, ...]] = {
 def blind_course(bench: Workbench, trials: int, seed: int) -> Course:
     """Exactly what tune does without models, less the check of the output."""
     proposer = BlindProposer(bench.passes, bench.edits, seed)
-    search = ColtSearch([BLIND], replace(BREADTH, seeds=len(proposer.first) or BREADTH.seeds), seed)
+    search = ColtSearch([BLIND], PRESETS["broad"], seed)
     return course_of(bench, search, lambda request: proposer.propose(request), [proposer.observe], trials)

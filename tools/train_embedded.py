@@ -17,12 +17,11 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from embedded_coreset import coreset_arrays
-from embedded_evaluation import BREADTH, SETS, blind_course
+from embedded_evaluation import SETS, blind_course
 from embedded_sampling import sample
 from embedded_sequences import cross, find_sequences
 from embedded_training import TrainingOptions, read, save, train
@@ -34,11 +33,11 @@ from colt_llvm.learning.workbench import OBJECTIVES, workbench
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.program import included_programs, resolve_program
+from colt_llvm.search import PRESETS
 from colt_llvm.toolchain import find_toolchain
 
 _JOURNAL_TRIALS = 500
 _JOURNAL_SECONDS = 300.0
-_SEEDS_OF_A_SEARCH = 24
 
 
 def generate(options: argparse.Namespace) -> None:
@@ -93,7 +92,7 @@ def fit(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """One line a program, objective and set of models; then means, as ratios less 1, in percent."""
     toolchain = find_toolchain()
-    search = replace(BREADTH, seeds=_SEEDS_OF_A_SEARCH)
+    search = PRESETS["retrieval"]
     found: dict[tuple[str, str], list[Course]] = {}
     for objective in options.objectives:
         for name in options.programs:

@@ -13,7 +13,7 @@ from colt_llvm.models.embedded.weights import Weights
 from colt_llvm.search.options import PRESETS
 
 #: As ``tune`` searches with the embedded policies.
-_SEARCH = PRESETS["broad"]
+_SEARCH = PRESETS["retrieval"]
 #: Of a mean reward: what is nearer than this is level.
 _LEVEL = 1e-6
 

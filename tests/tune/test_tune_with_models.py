@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -203,11 +204,13 @@ def test_a_wrong_key_is_one_clear_line_before_anything_is_done(
 def test_limits_hold_with_several_calls_under_way(
     source: Path, tmp_path: Path, endpoint: Endpoint, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    meeting = threading.Barrier(2)
+    calls, second = itertools.count(), threading.Event()
 
     def overlapping(body: dict[str, Any]) -> str:
-        if endpoint.total <= 2:  # the first one is not answered before there is a second
-            meeting.wait(60)
+        if next(calls):
+            second.set()
+        else:  # the first one is not answered before there is a second
+            second.wait(60)
         return answer(body)
 
     endpoint.answer = overlapping
