@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
@@ -174,6 +175,7 @@ def test_the_package_and_the_help_are_light(code: str) -> None:
     assert not loaded & HEAVY
 
 
+@pytest.mark.exhaustive
 def test_every_file_of_tests_is_collected() -> None:
     """pytest leaves out folders of some names, and says nothing."""
     child = subprocess.run(
@@ -184,3 +186,12 @@ def test_every_file_of_tests_is_collected() -> None:
     files = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")}
     skipped = {file for file in files - collected if "pytestmark" in (ROOT / file).read_text(encoding="utf-8")}
     assert files - collected - skipped == set()
+
+
+def test_no_folder_of_tests_has_a_name_that_pytest_leaves_out(pytestconfig: pytest.Config) -> None:
+    """The same without loading all of them."""
+    left_out, named = pytestconfig.getini("norecursedirs"), pytestconfig.getini("python_files")
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        folders = path.relative_to(ROOT).parts[:-1]
+        assert not [folder for folder in folders for pattern in left_out if fnmatch(folder, pattern)], path
+        assert any(fnmatch(path.name, pattern) for pattern in named), path

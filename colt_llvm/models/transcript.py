@@ -118,8 +118,12 @@ class Transcript:
         return {record.model: record.form for record in self.records if record.form}
 
     def close(self) -> None:
+        """Raises RunDirectoryError where what is left cannot be written."""
         with self._lock:
-            self._file.close()
+            try:
+                self._file.close()
+            except OSError as error:
+                raise _unwritable(self.directory, error) from None
 
     def _write(self, record: CallRecord) -> None:
         values = record_to_dict(record)

@@ -272,7 +272,7 @@ def test_folders_that_cannot_be_written(shell: Shell) -> None:
 
 
 def test_a_disk_that_is_full_in_the_midst_of_a_run(shell: Shell, small_disk: Callable[[int], Path]) -> None:
-    run = small_disk(12) / "run"
+    run = small_disk(24) / "run"
     trials = ("--objective", "size", "--workers", "1", "--json")
     said = shell.refused(6, "tune", "good.c", *trials, "--trials", "500", "--run-dir", run)
     assert said.endswith("run: No space left on device; free some space, or choose a folder that can be written")

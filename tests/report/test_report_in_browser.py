@@ -136,7 +136,7 @@ def test_a_real_run_can_be_read_clicked_and_walked(
 
 
 def test_the_keyboard_walks_the_tree_and_finds_miscompiles(browser: Any, tmp_path: Path) -> None:
-    search = make_run(tmp_path, trials=120)
+    search = make_run(tmp_path, trials=240)
     show(browser, write_report(tmp_path))
     nodes = search.tree.nodes
     wrong = [node.id for node in nodes if node.failure == "miscompile"]
@@ -162,7 +162,7 @@ def test_the_keyboard_walks_the_tree_and_finds_miscompiles(browser: Any, tmp_pat
     legend = browser.find_elements("css selector", "#legend button")
     next(button for button in legend if "regression" in button.text).click()
     regressions = int(browser.find_element("id", "matches").text.split()[0])
-    assert 0 < regressions < 121
+    assert 0 < regressions < 241
     browser.find_element("id", "filter").send_keys(" gvn")
     assert 0 < int(browser.find_element("id", "matches").text.split()[0]) < regressions
     assert_quiet_and_offline(browser)
