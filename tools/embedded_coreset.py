@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from colt_llvm.learning.sequences import FAILED
 from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.weights import OBJECTIVES
 
 _SIZE = 64  # sequences, at most, for each objective
 _LEAST = 2e-4  # of a mean log ratio: what one more sequence has to bring
 _MOST_GAIN = 0.2  # of one program: it must not drown the others
-_FAILED = -0.2  # where a sequence does not build, and the least reward that is told apart
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Rewards:
         for path in sorted((folder / objective).glob("*.json")):
             for _, sequence in json.loads(path.read_text(encoding="utf-8"))["best"]:
                 found[tuple(sequence)].add(path.stem)
-        rows = [[_FAILED if r is None else max(r, _FAILED) for r in row["rewards"]] for row in content["programs"]]
+        rows = [[FAILED if r is None else max(r, FAILED) for r in row["rewards"]] for row in content["programs"]]
         return Rewards(
             tuple(row["program"] for row in content["programs"]), sequences, np.array(rows),
             np.array([program_vector(row["features"]) for row in content["programs"]]),

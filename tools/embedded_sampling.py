@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colt_llvm.errors import ColtError
-from colt_llvm.learning.workbench import OBJECTIVES, Workbench, workbench
+from colt_llvm.learning.workbench import Workbench, workbench
+from colt_llvm.models.embedded.weights import OBJECTIVES
 from colt_llvm.pipeline import is_edit
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain

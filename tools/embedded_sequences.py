@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from colt_llvm.errors import ColtError
-from colt_llvm.learning.workbench import OBJECTIVES, Workbench, workbench
+from colt_llvm.learning.workbench import Workbench, workbench
+from colt_llvm.models.embedded.weights import OBJECTIVES
 from colt_llvm.program import Program, resolve_program
 from colt_llvm.search import ActionSet, GeneticOptions, GeneticSearch, Proposal, Request
 from colt_llvm.search.sequences import Names

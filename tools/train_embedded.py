@@ -29,9 +29,10 @@ from embedded_training import TrainingOptions, read, save, train
 import colt_llvm.models.embedded
 from colt_llvm.errors import ColtError
 from colt_llvm.learning.courses import Course, model_course
-from colt_llvm.learning.workbench import OBJECTIVES, workbench
+from colt_llvm.learning.workbench import workbench
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
+from colt_llvm.models.embedded.weights import OBJECTIVES
 from colt_llvm.program import included_programs, resolve_program
 from colt_llvm.search import PRESETS
 from colt_llvm.toolchain import find_toolchain

@@ -20,7 +20,7 @@ _KEPT = 4
 _LEAST = 1e-3
 #: A further sequence has to differ: of all names in the two of them, at most this part is in both.
 _MOST_SHARED = 0.5
-_FAILED = -0.2  # the reward of what did not build, and the least that is told apart
+FAILED = -0.2  # the reward of what did not build, and the least that is told apart
 #: Features of a program where it was not searched for an objective: so far away that it is like no other.
 _FAR = 99.0
 
@@ -58,7 +58,7 @@ def experiences(lessons: Iterable[Lesson], vectors: Mapping[tuple[str, str], Arr
         rewards = known.setdefault(place, {})
         for trial in lesson.trials:
             reward = trial.outcome.reward
-            rewards[trial.sequence] = max(rewards.get(trial.sequence, _FAILED), _FAILED if reward is None else reward)
+            rewards[trial.sequence] = max(rewards.get(trial.sequence, FAILED), FAILED if reward is None else reward)
     return [Experience(key, objective, vectors[key, objective], rewards) for (key, objective), rewards in known.items()]
 
 

@@ -26,8 +26,6 @@ from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Builder, Sequences, built_from_objects
 from colt_llvm.tune.session import RISKS_AVOIDED
 
-#: The objectives that can be had without a clock.
-OBJECTIVES = ("instructions", "size")
 PASS_SECONDS = 5.0
 
 

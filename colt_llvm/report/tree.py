@@ -11,7 +11,7 @@ from colt_llvm.report.run import Run
 from colt_llvm.search import ColtSearch, Model
 from colt_llvm.search.tree import ROOT
 from colt_llvm.tune.driver import TrialRecord
-from colt_llvm.tune.strategies import default_preset
+from colt_llvm.tune.strategies import with_earlier_preset
 
 TREE_STRATEGIES = ("colt", "mcts")
 #: Of a node, the first that holds. Told apart by shape and colour in the page.
@@ -80,7 +80,7 @@ def restored(run: Run) -> ColtSearch:
         models = [Model(name, 1.0) for name in asked]
     else:
         models = [Model(spec.name, spec.parameters) for spec in run.specs]
-    search = ColtSearch(models, run.options.colt_options(default_preset(run.specs)), run.options.seed)
+    search = ColtSearch(models, with_earlier_preset(run.options, run.specs).colt_options, run.options.seed)
     key = root_key(run.trials)
     if key is not None:
         search.set_root_key(key)

@@ -102,9 +102,10 @@ class TuneOptions:
         """Whether run time decides, so that one core is kept for measuring."""
         return self.objective in ("runtime", "balanced")
 
-    def colt_options(self, default: str) -> ColtOptions:
-        """Of the search. default: the preset where none was chosen. Raises UsageError."""
-        return preset(self.preset or default, self.search)
+    @property
+    def colt_options(self) -> ColtOptions:
+        """Of the search, where a preset is named."""
+        return preset(self.preset, self.search)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able; ``from_dict`` is the inverse."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from colt_llvm.catalogue import Catalogue
@@ -26,9 +27,11 @@ from colt_llvm.search import (
 )
 from colt_llvm.tune.asking import Asking, ask_models, default_models
 from colt_llvm.tune.options import TuneOptions
-from colt_llvm.tune.strategy_names import STRATEGIES, refuse_models, split_name, takes_models
+from colt_llvm.tune.strategy_names import STRATEGIES, refuse_models, split_name, takes_models, takes_search_options
 
-__all__ = ["STRATEGIES", "asking_alone", "default_preset", "make_strategy", "specs_for"]
+__all__ = [
+    "STRATEGIES", "asking_alone", "default_preset", "make_strategy", "specs_for", "with_earlier_preset", "with_preset",
+]  # fmt: skip
 
 
 def specs_for(strategy: str, models: Sequence[ModelSpec] | None) -> list[ModelSpec]:
@@ -51,6 +54,21 @@ def default_preset(specs: Sequence[ModelSpec]) -> str:
     return "retrieval" if any(spec.kind == "embedded" for spec in asked) else "broad"
 
 
+def with_preset(options: TuneOptions, specs: Sequence[ModelSpec]) -> TuneOptions:
+    """With the preset named that a new run has: a later version may have another default, and goes on alike."""
+    if options.preset or not takes_search_options(options.strategy):
+        return options
+    return replace(options, preset=default_preset(specs))
+
+
+def with_earlier_preset(options: TuneOptions, specs: Sequence[ModelSpec]) -> TuneOptions:
+    """The same for the options of a run that names none: it was made before presets were written down."""
+    if options.preset or not takes_search_options(options.strategy):
+        return options
+    reading = any(asked_as(spec).is_language_model for spec in specs)
+    return replace(options, preset="paper" if reading else "broad")
+
+
 def make_strategy(
     options: TuneOptions, task: Task, catalogue: Catalogue, specs: Sequence[ModelSpec] | None = None, **of_models: Any
 ) -> Asking:
@@ -61,11 +79,11 @@ def make_strategy(
     """
     specs = specs_for(options.strategy, specs)
     if takes_models(options.strategy):
-        return ask_models(specs, task, options.colt_options(default_preset(specs)), catalogue, **of_models)
+        return ask_models(specs, task, with_preset(options, specs).colt_options, catalogue, **of_models)
     name, algorithm = split_name(options.strategy)
     actions = ActionSet(task.passes, task.edits)
     if name == "mcts":
-        return random_tree(actions, options.colt_options(default_preset([])), task.seed)
+        return random_tree(actions, with_preset(options, []).colt_options, task.seed)
     if name in _PEERS:
         return asking_alone(_PEERS[name](actions, task.seed, algorithm, task.trials_wanted))
     return asking_alone(_OWN[name](actions, task.seed))

@@ -27,7 +27,7 @@ from colt_llvm.tune.progress import Progress, TuneResult
 from colt_llvm.tune.records import result_to_dict
 from colt_llvm.tune.searching import search
 from colt_llvm.tune.session import Session, prepare
-from colt_llvm.tune.strategies import specs_for
+from colt_llvm.tune.strategies import specs_for, with_earlier_preset, with_preset
 
 OnProgress = Callable[[Progress], None]
 
@@ -55,6 +55,7 @@ def tune(
     options = hooks.options(options or TuneOptions())
     check_output(output, program)
     specs = [] if hooks.strategy else specs_for(options.strategy, models)
+    options = with_preset(options, specs)
     preflight(specs)
     return _run(program, toolchain, options, specs, run_directory, None, output, on_progress, stop, linker, hooks)
 
@@ -88,6 +89,7 @@ def resume(
         given |= {name: value for name, value in (limits or {}).items() if value is not None}
         options = TuneOptions.from_dict(given)
         specs = [spec_from_dict(model) for model in header["models"]]
+        options = with_earlier_preset(options, specs)
         digests = dict(header["sources"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(f"{run_directory}/run.json: is damaged ({error}); start a new run") from None

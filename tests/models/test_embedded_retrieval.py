@@ -54,9 +54,8 @@ def test_a_sequence_is_proposed_once_also_when_it_failed() -> None:
 
 
 def test_requests_in_flight_get_different_sequences() -> None:
-    found = [CORESET.choose(question(in_flight=number), LIKE_NONE, ACTIONS) for number in range(3)]
-    assert len(set(found)) == 3 or found[2] is None
-    assert found[0] != found[1]
+    found = [CORESET.choose(question(in_flight=number), LIKE_NONE, ACTIONS) for number in range(4)]
+    assert found == [("aa", "a2"), ("bb",), None, None], "cc brings nothing beyond the two"
 
 
 def test_actions_that_do_not_exist_here_are_left_out_of_a_sequence() -> None:
@@ -66,12 +65,6 @@ def test_actions_that_do_not_exist_here_are_left_out_of_a_sequence() -> None:
 
 def test_nothing_is_proposed_where_no_action_exists() -> None:
     assert CORESET.choose(question(), LIKE_FIRST, frozenset()) is None
-
-
-def test_the_answer_does_not_depend_on_the_order_of_what_was_tried_elsewhere() -> None:
-    first, second = tried("cc", 0.03), tried("dd", -0.1)
-    one = CORESET.choose(question(first, second), LIKE_NONE, ACTIONS)
-    assert one == CORESET.choose(question(second, first), LIKE_NONE, ACTIONS)
 
 
 # A fourth program, of which only the last sequence is known; and that sequence is known of no other.

@@ -56,6 +56,14 @@ def test_the_first_question_is_about_the_baseline() -> None:
     assert question.program == {"TotalInstsCount": 9.0}
 
 
+def test_tells_how_many_others_are_in_flight() -> None:
+    run = Run(seeds=3)
+    first, second = run.ask(), run.ask()
+    assert run.make(second).in_flight == 1
+    run.tell(first, ("licm",), 0.1, "a")
+    assert run.make(second).in_flight == 0
+
+
 def test_tells_of_the_state_its_parent_and_its_grandparent() -> None:
     run = Run()
     for passes, reward in ((("licm",), 0.1), (("gvn",), 0.3), (("dce",), 0.2)):

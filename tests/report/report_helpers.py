@@ -18,7 +18,7 @@ from colt_llvm.search import ActionSet, ColtSearch, Model, Outcome, Proposal, Ra
 from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.records import trial_to_dict
-from colt_llvm.tune.strategies import default_preset
+from colt_llvm.tune.strategies import with_preset
 
 PASSES = ("licm", "gvn", "sroa", "inline", "instcombine<no-verify-fixpoint>", "loop-unroll<O3>", "without<gvn>")
 SPECS = (ModelSpec("small", "embedded", 1e6), ModelSpec("middle", "embedded", 1e7), ModelSpec("large", "embedded", 1e8))
@@ -63,6 +63,7 @@ def make_run(
     answer, detail: instead of what models and programs said. changes: fields of the result.
     """
     chosen = TuneOptions(objective="size", trials=trials, seed=seed, workers=1, **(options or {}))
+    chosen = with_preset(chosen, specs)
     program = program or Program(
         "toy", (folder / "toy.c",), ("-std=c11",), (), (Workload("default"), Workload("small"))
     )
@@ -77,7 +78,7 @@ def make_run(
     search: ColtSearch | RandomSequences
     models = [Model(spec.name, spec.parameters) for spec in specs] or [Model("random", 1.0)]
     if chosen.strategy == "colt":
-        search = ColtSearch(models, chosen.colt_options(default_preset(specs)), seed)
+        search = ColtSearch(models, chosen.colt_options, seed)
     else:
         search = RandomSequences(ActionSet(PASSES), seed)
     search.set_root_key(ROOT_KEY)

@@ -14,9 +14,10 @@ from tune_helpers import SOURCE, spawn, trials_of, tune_here
 
 from colt_llvm.cli.main import run
 from colt_llvm.errors import UsageError
+from colt_llvm.models.base import ModelKind, ModelSpec
 from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.tune.options import TuneOptions
-from colt_llvm.tune.strategies import specs_for
+from colt_llvm.tune.strategies import specs_for, with_earlier_preset, with_preset
 from colt_llvm.tune.strategy_names import STRATEGIES
 
 QUICK = ("--objective", "instructions", "--seed", "1", "--workers", "1")
@@ -97,6 +98,46 @@ def test_a_run_from_before_there_were_strategies_is_colts(
     assert content["options"].pop("strategy") == "colt"
     header.write_text(json.dumps(content))
     assert tune_here(capfd, "--resume", tmp_path / "old", "--trials", "3")["trials"] == 3
+
+
+@pytest.mark.parametrize(
+    ("strategy", "models", "preset"),
+    [
+        ("colt", ["embedded"], "retrieval"),
+        ("colt", ["random", "embedded"], "retrieval"),
+        ("colt", ["openai", "embedded"], "paper"),
+        ("colt", ["random"], "broad"),
+        ("mcts", [], "broad"),
+        ("greedy", [], ""),
+    ],
+)
+def test_the_default_preset_is_that_of_who_proposes(strategy: str, models: list[ModelKind], preset: str) -> None:
+    specs = [ModelSpec(kind, kind, 1.0) for kind in models]
+    assert with_preset(TuneOptions(strategy=strategy), specs).preset == preset
+
+
+def test_a_preset_that_was_chosen_stays() -> None:
+    assert with_preset(TuneOptions(preset="paper"), [BLIND_SPEC]).preset == "paper"
+    assert with_earlier_preset(TuneOptions(preset="paper"), [BLIND_SPEC]).preset == "paper"
+
+
+def test_a_run_names_its_preset_and_one_from_before_goes_on_with_the_one_it_had(
+    source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def requests(folder: str) -> list[object]:
+        return [trial["request"] for trial in trials_of(tmp_path / folder)]
+
+    tune_here(capfd, source, *QUICK, "--trials", "1", "--run-dir", "new")
+    assert json.loads((tmp_path / "new" / "run.json").read_text())["options"]["preset"] == "retrieval"
+
+    tune_here(capfd, source, *QUICK, "--preset", "broad", "--trials", "30", "--run-dir", "whole")
+    tune_here(capfd, source, *QUICK, "--preset", "broad", "--trials", "14", "--run-dir", "old")
+    header = tmp_path / "old" / "run.json"
+    content = json.loads(header.read_text())
+    content["options"]["preset"] = ""
+    header.write_text(json.dumps(content))
+    tune_here(capfd, "--resume", tmp_path / "old", "--trials", "30")
+    assert requests("old") == requests("whole")
 
 
 @pytest.mark.parametrize(
