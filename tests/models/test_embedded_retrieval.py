@@ -38,10 +38,14 @@ def test_it_begins_with_what_was_good_for_programs_with_like_counts(vector: np.n
 
 
 def test_how_the_program_answered_counts_too() -> None:
-    unlike = tried("cc", -0.5)  # tells nothing apart: all programs gained by it alike
-    assert CORESET.choose(question(unlike), LIKE_FIRST, ACTIONS) == ("aa", "a2")
-    answered_as_the_third = tried("aa", 0.0)
-    assert CORESET.choose(question(answered_as_the_third), LIKE_NONE, ACTIONS) == ("bb",)
+    nearer_the_third = np.array([3.0, 3.0])
+    failed, answered_as_the_first = tried("bb", None), tried("bb", -0.015)
+    assert CORESET.choose(question(failed), nearer_the_third, ACTIONS) == ("cc",)
+    assert CORESET.choose(question(answered_as_the_first), nearer_the_third, ACTIONS) == ("aa", "a2")
+
+
+def test_an_answer_that_all_programs_would_give_tells_none_apart() -> None:
+    assert CORESET.choose(question(tried("cc", -0.5)), LIKE_FIRST, ACTIONS) == ("aa", "a2")
 
 
 def test_what_promises_nothing_beyond_the_best_is_not_proposed() -> None:
