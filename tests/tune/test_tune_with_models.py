@@ -227,10 +227,12 @@ def test_limits_hold_with_several_calls_under_way(
     assert endpoint.total == more["models"]["total"]["calls"] == 20
     assert more["trials"] >= 20 - 4, "answers under way at the limit are not lost"
 
-    result = tune_here(capfd, source, *arguments, "--max-tokens", "60000", "--run-dir", tmp_path / "tokens")
-    assert 0 < result["models"]["total"]["tokens"] <= 60000
-    result = tune_here(capfd, source, *arguments, "--max-cost", "0.05", "--run-dir", tmp_path / "cost")
-    assert 0 < result["models"]["total"]["cost"] <= 0.05
+    result = tune_here(capfd, source, *arguments, "--max-tokens", "20000", "--run-dir", tmp_path / "tokens")
+    assert 0 < result["models"]["total"]["tokens"] <= 20000
+    assert any("--max-tokens" in note for note in result["notes"]), "and it was reached"
+    result = tune_here(capfd, source, *arguments, "--max-cost", "0.03", "--run-dir", tmp_path / "cost")
+    assert 0 < result["models"]["total"]["cost"] <= 0.03
+    assert any("--max-cost" in note for note in result["notes"]), "and it was reached"
     assert result["trials"] > 0
 
 
