@@ -17,7 +17,6 @@ from pathlib import Path
 
 from colt_llvm.errors import ColtError
 from colt_llvm.learning.workbench import Workbench, workbench
-from colt_llvm.models.embedded.weights import OBJECTIVES
 from colt_llvm.program import Program, resolve_program
 from colt_llvm.search import ActionSet, GeneticOptions, GeneticSearch, Proposal, Request
 from colt_llvm.search.sequences import Names
@@ -42,31 +41,41 @@ class Leaning(ActionSet):
         return super().draw(random)
 
 
-def find_sequences(programs: Sequence[Program], folder: Path, seconds: float, jobs: int, seed: int) -> None:
-    """``seconds`` for each program and objective, ``jobs`` at a time. A file that exists is left alone."""
-    wanted = [(program.name, objective) for program in programs for objective in OBJECTIVES]
-    with ProcessPoolExecutor(jobs) as pool:
-        for line in pool.map(partial(_find, folder, seconds, seed), wanted):
-            print(line, flush=True)
+def find_sequences(
+    programs: Sequence[Program], folder: Path, objectives: Sequence[str], seconds: float, rounds: int, jobs: int,
+    seed: int,
+) -> None:  # fmt: skip
+    """``seconds`` for each program, objective and round, ``jobs`` at a time. What was done already is left alone.
+
+    A later round starts from what all programs have by then, so it goes on where the first one ended.
+    """
+    for number in range(1, rounds + 1):
+        wanted = [(program.name, objective) for program in programs for objective in objectives]
+        with ProcessPoolExecutor(jobs) as pool:
+            for line in pool.map(partial(_find, folder, seconds, number, seed), wanted):
+                print(line, flush=True)
 
 
-def _find(folder: Path, seconds: float, seed: int, wanted: tuple[str, str]) -> str:
+def _find(folder: Path, seconds: float, number: int, seed: int, wanted: tuple[str, str]) -> str:
     name, objective = wanted
     path = folder / objective / f"{name}.json"
-    if path.exists():
-        return f"{name}, {objective}: there already"
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")).get("rounds", 1) >= number:
+        return f"{name}, {objective}: round {number} is there already"
     path.parent.mkdir(parents=True, exist_ok=True)
     known = [sequence for other in sorted(path.parent.glob("*.json")) for _, sequence in read_best(other)]
     try:
         with workbench(find_toolchain(), resolve_program([name]), objective) as bench:
             deadline = time.monotonic() + seconds
-            best = _evolve(bench, known, deadline - 0.25 * seconds, f"{seed}/{objective}/{name}")
+            own = [sequence for _, sequence in read_best(path)] if path.exists() else []
+            best = _evolve(bench, own, known, deadline - 0.25 * seconds, f"{seed}/{objective}/{name}/{number}")
             best = [_shortened(bench, sequence, deadline) for sequence in best]
             found = [(bench.outcome(sequence).reward, sequence) for sequence in dict.fromkeys(best)]
             content = {"program": name, "features": bench.features, "best": found, "builds": len(bench.known)}
+            content["rounds"] = number
     except ColtError as error:
         return f"{name}, {objective}: left out: {error}"
-    path.write_text(json.dumps(content), encoding="utf-8")
+    path.with_suffix(".new").write_text(json.dumps(content), encoding="utf-8")
+    path.with_suffix(".new").replace(path)  # others read it meanwhile
     return f"{name}, {objective}: {content['builds']} builds, best {max(found, default=(0.0, ()))[0]:.4f}"
 
 
@@ -76,11 +85,13 @@ def read_best(path: Path) -> list[tuple[float, Names]]:
     return sorted(((reward, tuple(sequence)) for reward, sequence in best), reverse=True)
 
 
-def _evolve(bench: Workbench, known: Sequence[Names], deadline: float, seed: str) -> list[Names]:
+def _evolve(bench: Workbench, own: Sequence[Names], known: Sequence[Names], deadline: float, seed: str) -> list[Names]:
+    """own: found for this program earlier, all of which take part; known: of all programs, of which some do."""
     draws = random.Random(seed)
     useful = tuple(sorted({name for sequence in known for name in sequence}))
     search = GeneticSearch(Leaning(bench.passes, bench.edits, useful=useful), draws.randrange(1 << 30), _OPTIONS)
-    for place, sequence in enumerate(draws.sample(list(known), min(_STARTS, len(known)))):
+    starts = [*own, *draws.sample(list(known), min(_STARTS, len(known)))]
+    for place, sequence in enumerate(dict.fromkeys(starts)):
         request = Request(place, ROOT, (), search.name, "expand")
         search.restore(request, Proposal(sequence, search.name, search.name), bench.outcome(sequence))
     while time.monotonic() < deadline:
@@ -105,9 +116,9 @@ def _shortened(bench: Workbench, sequence: Names, deadline: float) -> Names:
     return sequence
 
 
-def cross(programs: Sequence[Program], folder: Path, jobs: int) -> None:
+def cross(programs: Sequence[Program], folder: Path, objectives: Sequence[str], jobs: int) -> None:
     """rewards.json of each objective: every sequence found, for every train program. None where it does not build."""
-    for objective in OBJECTIVES:
+    for objective in objectives:
         every = [sequence for path in sorted((folder / objective).glob("*.json")) for _, sequence in read_best(path)]
         sequences = list(dict.fromkeys(every))
         with ProcessPoolExecutor(jobs) as pool:

@@ -55,8 +55,10 @@ def generate(options: argparse.Namespace) -> None:
 def sequences(options: argparse.Namespace) -> None:
     """Good whole sequences of each program, then every one of them for every program."""
     programs, folder = included_programs("train"), options.data / "sequences"
-    find_sequences(programs, folder, options.sequence_seconds, options.jobs, options.seed)
-    cross(programs, folder, options.jobs)
+    find_sequences(
+        programs, folder, options.objectives, options.sequence_seconds, options.rounds, options.jobs, options.seed
+    )
+    cross(programs, folder, options.objectives, options.jobs)
 
 
 def _journal(folder: Path, seed: int, deadline: float, wanted: tuple[str, str]) -> None:
@@ -131,12 +133,16 @@ def main() -> None:
     part.add_argument("--minutes", type=float, default=35.0, help="for the journals")
     part.add_argument("--seconds", type=float, default=14.0, help="of sampling for each program and objective")
     part.add_argument("--sequence-seconds", type=float, default=40.0, help="of looking for good sequences, for each")
+    part.add_argument("--rounds", type=int, default=2, help="of that")
+    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES))
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=generate)
     part = parts.add_parser("sequences")
     part.add_argument("data", type=Path)
     part.add_argument("--jobs", type=int, default=2)
     part.add_argument("--sequence-seconds", type=float, default=40.0)
+    part.add_argument("--rounds", type=int, default=2)
+    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES))
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=sequences)
     part = parts.add_parser("train")
