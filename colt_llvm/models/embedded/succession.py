@@ -22,7 +22,8 @@ def next_model(question: Question) -> str:
     offers = sorted(question.offers, key=lambda offer: (offer.parameters, offer.name))
     pooled = _pooled(offers)
     rates = [_smoothed(offer, pooled) for offer in offers]
-    enough = next(offer for offer, rate in zip(offers, rates, strict=True) if rate >= ENOUGH * max(rates))
+    least = ENOUGH * max(rates)
+    enough = next(offer for offer, rate in zip(offers, rates, strict=True) if rate >= least)
     maker = next((offer for offer in offers if offer.name == question.state.made_by), None)
     if maker is not None and _improved(question) and maker.parameters <= enough.parameters:
         return maker.name
