@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from random import Random
+from threading import local
 
 from colt_llvm.models.question import Question
 from colt_llvm.pipeline import is_edit
@@ -46,10 +47,19 @@ DIGITS = 7  # scores are rounded, so that the last bits of an exponential or a s
 _JITTER = 0.25  # of the order in which seeds are tried, from run to run
 _MOST_TRIES = 20  # draws until a proposal is new at this state
 
+_of_thread = local()
+
 
 def generator(question: Question, name: str) -> Random:
-    """A fresh generator; seeding with text gives the same stream on every Python and host."""
-    return Random(f"{question.seed}/{question.request_id}/{question.kind}/{name}")
+    """Seeded by the question; seeding with text gives the same stream on every Python and host.
+
+    It is the thread's own, and good until that asks for the next: a new one would be seeded twice.
+    """
+    if not hasattr(_of_thread, "random"):
+        _of_thread.random = Random()
+    random: Random = _of_thread.random
+    random.seed(f"{question.seed}/{question.request_id}/{question.kind}/{name}")
+    return random
 
 
 @lru_cache(maxsize=4096)

@@ -50,8 +50,8 @@ def ranked(
 
 def mixed(gains: Array, seen: Array, trust: float) -> Array:
     """[actions] each: learned gains and those seen in this run, losses as nothing; rounded as all gains are."""
-    shown = np.where(seen > 0.0, trust * seen, 0.0)
-    result: Array = np.floor(((1.0 - trust) * gains + shown) * _SCALE + 0.5) / _SCALE
+    scores = (1.0 - trust) * gains + trust * np.fmax(seen, 0.0)
+    result: Array = np.floor(scores * _SCALE + 0.5) / _SCALE
     return result
 
 
