@@ -20,6 +20,7 @@ from colt_llvm.models.embedded.choice import (
 )
 from colt_llvm.models.embedded.own import home_of
 from colt_llvm.models.embedded.ranking import ranked, short_list
+from colt_llvm.models.embedded.retrieval import Names
 from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved
 from colt_llvm.models.embedded.succession import next_model
 from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, Array, Candidates, Weights, candidates, weights
@@ -27,7 +28,7 @@ from colt_llvm.models.question import Question
 
 
 class EmbeddedModel:
-    """One of the small policies. Holds no state of a run, so any number of threads and runs may share it.
+    """One of the small policies. No answer depends on one before, so any number of threads and runs may share it.
 
     Its numbers are those of the package, or of the file that the specification names (see ``own``).
     """
@@ -39,6 +40,7 @@ class EmbeddedModel:
         self._options = options
         self._policy = spec.model or spec.name  # draws follow from it: equal numbers give equal answers
         self._score = SCORERS[self._policy]
+        self._last: tuple[Names, Names, Candidates | None] = (), (), None
         home = home_of(spec)
         self._file, self._digest = home or (FILE, "")
         # Who retrieves from the same file.
@@ -87,12 +89,19 @@ class EmbeddedModel:
 
     def _gains(self, question: Question) -> tuple[Candidates, Array]:
         """The actions, and what is learned of each; for those that the weights do not know, the mean of the others."""
-        known = self._weights()
-        actions = candidates(known, question.passes, question.edits)
-        gains = np.maximum(self._score(known, question), 0.0)
+        actions = self._actions(question)
+        gains = np.maximum(self._score(self._weights(), question), 0.0)
         if not actions.all_known:
             gains = np.append(gains, gains.mean())
         return actions, gains.take(actions.known)
+
+    def _actions(self, question: Question) -> Candidates:
+        """Those of the question before, as long as it names the very same tuples: comparing all names costs more."""
+        passes, edits, actions = self._last
+        if actions is None or passes is not question.passes or edits is not question.edits:
+            actions = candidates(self._weights(), question.passes, question.edits)
+            self._last = question.passes, question.edits, actions  # at once, as other threads read it
+        return actions
 
     def _learned(self, question: Question) -> tuple[Candidates, Array]:
         """As ``_gains``, rounded, and whole pipelines cut where nothing has ended the edits yet."""
