@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from colt_llvm.learning.lessons import Lesson
 from colt_llvm.models.embedded.weights import OBJECTIVES
+from colt_llvm.proposal.answer import MOST_PASSES
 
 Array = npt.NDArray[np.float64]
 Names = tuple[str, ...]
@@ -35,12 +36,12 @@ class Experience:
     known: Mapping[Names, float]
 
     def good(self) -> list[Names]:
-        """The best, and a few more that differ from it."""
+        """The best, and a few more that differ from it; only such as an answer may hold whole."""
         chosen: list[Names] = []
         for names, reward in sorted(self.known.items(), key=lambda item: (-item[1], len(item[0]), item[0])):
             if reward < _LEAST or len(chosen) == _KEPT:
                 break
-            if all(_shared(names, other) <= _MOST_SHARED for other in chosen):
+            if len(names) <= MOST_PASSES and all(_shared(names, other) <= _MOST_SHARED for other in chosen):
                 chosen.append(names)
         return chosen
 

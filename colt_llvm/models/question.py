@@ -83,7 +83,8 @@ class Question:
     paid: action -> mean gain of the proposals that held it, over the whole tree; only those that were tried.
     program: features of the root state, as in ``Evidence.features``: the same throughout a run.
     passes, edits: names that may be used; ``edits`` leave passes out of the pipeline that completes the sequence.
-    in_flight: other requests that were handed out and not told yet; what they ask for is not in ``tried``.
+    proposed: what requests in flight propose at this state, where that is known; it is not in ``tried`` yet.
+    in_flight: other requests in flight at this state; of those it is not known what they propose.
     trials_done, trials_wanted: budget; trials_wanted is None where time alone ends the search.
     calls, tokens, cost: spent so far in this run; cost in the currency of the prices.
     """
@@ -108,6 +109,7 @@ class Question:
     edits: tuple[str, ...] = ()
     evidence: Evidence = field(default_factory=Evidence)
     trials_done: int = 0
+    proposed: tuple[tuple[str, ...], ...] = ()
     in_flight: int = 0
     trials_wanted: int | None = None
     calls: int = 0

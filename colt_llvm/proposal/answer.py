@@ -14,8 +14,11 @@ from colt_llvm.catalogue import Catalogue
 from colt_llvm.proposal.lenient_json import Value, holds_an_object, objects_with_passes
 from colt_llvm.proposal.names import Matched, NameReader, catalogue_of, match_model, one_line
 
-#: Longer answers are cut: the effect of a step could not be told from its parts.
-MOST_PASSES = 16
+#: What a model is told: the effect of a longer step could not be told from its parts.
+MOST_ASKED_FOR = 16
+#: Longer answers are cut. Whole sequences that a model knows are longer than a step, and have to stay whole: cut, they
+#: do something else, and whoever proposed one does not know it again among what was tried.
+MOST_PASSES = 40
 
 NOT_JSON = "not JSON"
 NO_KNOWN_PASS = "no known pass"

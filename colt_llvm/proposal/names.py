@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from colt_llvm.catalogue import Action, Catalogue, split_pipeline
 from colt_llvm.errors import UsageError
 
-_MOST_NAMES = 32  # read of one answer
+_MOST_NAMES = 64  # read of one answer
 _MOST_LETTERS = 4_000  # of one text
 _NAME_LETTERS = 160  # of one name; the longest of the catalogue has about 60
 _CLOSE = 0.78

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from colt_llvm.models.base import Message
 from colt_llvm.models.question import Question
-from colt_llvm.proposal.answer import MOST_PASSES
+from colt_llvm.proposal.answer import MOST_ASKED_FOR
 from colt_llvm.proposal.catalogue_text import lengths
 from colt_llvm.proposal.fitting import PromptTooSmall, fit
 from colt_llvm.proposal.sections import sections_of
@@ -41,7 +41,7 @@ def render(question: Question, passes: Mapping[str, str], max_tokens: int) -> tu
 def _system(passes: tuple[tuple[str, str], ...], max_tokens: int) -> str:
     """Depends on nothing but the catalogue and the number of tokens, so that prompt caches hit."""
     words = template("system.txt")
-    given = {"version": TEMPLATE_VERSION, "most": MOST_PASSES}
+    given = {"version": TEMPLATE_VERSION, "most": MOST_ASKED_FOR}
     room = int(max_tokens * _STABLE_SHARE) - estimate(words.substitute(given, catalogue=""))
     for length in lengths(dict(passes)):
         catalogue = length(room)

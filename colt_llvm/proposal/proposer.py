@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.models.base import Answer, CallError, LanguageModel, ModelSpec, NoMoreCalls, Prompt
@@ -28,6 +29,10 @@ logger = logging.getLogger(__name__)
 RANDOM_EXPANSION = "random expansion"
 _STAND_IN_SECONDS = 60.0
 _ANY_ROOM = 1 << 30  # of a prompt that nobody reads as text
+
+
+def _raise(error: Exception) -> Proposal:
+    raise error
 
 
 class ModelProposer:
@@ -67,14 +72,25 @@ class ModelProposer:
     # In the thread that tells the search.
 
     def prepare(self, request: Request) -> Callable[[], Proposal]:
-        """Who is asked, and what that model is told, is settled now; the call may be made in another thread."""
+        """Who is asked, and what that model is told, is settled now; the call may be made in another thread.
+
+        A policy that ships with the package answers in less time than that takes, so it is asked at once: then those
+        asked after it know what is in flight, and no sequence is built twice.
+        """
         if request.kind == "refine":  # nobody is asked
             return self._refiner.prepare(request)
         name = self._who(request)
         question = self._questions.make(
             request, name or self.stand_in_name, self.health.available, self._ledger.spent
         )  # fmt: skip
-        return lambda: self._propose(request, name, question)
+        if name is None or self._specs[name].kind != "embedded":
+            return lambda: self._propose(request, name, question)
+        try:
+            proposal = self._propose(request, name, question)
+        except NoMoreCalls as error:
+            return partial(_raise, error)
+        self._questions.note(request, proposal)
+        return lambda: proposal
 
     def _who(self, request: Request) -> str | None:
         """The acting model; another one while that is set aside; None when all are."""

@@ -46,6 +46,7 @@ class Questions:
         self._specs = tuple(specs)
         self._tried: defaultdict[int, deque[Attempt]] = defaultdict(lambda: deque(maxlen=_MOST_ATTEMPTS))
         self._gains: dict[str, tuple[float, int]] = {}  # action -> sum of gains, how many
+        self._proposed: dict[int, tuple[str, ...]] = {}  # request id -> what it proposes; of some in flight
         self._done = 0
 
     def make(self, request: Request, acting: str, offered: Callable[[str], bool], spent: Spending) -> Question:
@@ -56,6 +57,8 @@ class Questions:
         grandparent = None if parent is None or parent.parent is None else tree.nodes[parent.parent]
         best = self._search.best()
         task = self.task
+        others = [number for number in self._search.in_flight_at(node.id) if number != request.id]
+        proposed = tuple(self._proposed[number] for number in others if number in self._proposed)
         return Question(
             request_id=request.id,
             seed=task.seed,
@@ -77,7 +80,8 @@ class Questions:
             edits=task.edits,
             evidence=Evidence(),
             trials_done=self._done,
-            in_flight=max(0, self._search.under_way - 1),
+            proposed=proposed,
+            in_flight=len(others) - len(proposed),
             trials_wanted=task.trials_wanted,
             calls=spent.calls,
             tokens=spent.tokens,
@@ -98,9 +102,14 @@ class Questions:
         price = spec.price.output or None
         return Offer(spec.name, spec.parameters, record.calls, record.hit_rate, record.errors, price)
 
+    def note(self, request: Request, proposal: Proposal) -> None:
+        """What a request in flight proposes, where that is known before its trial is told."""
+        self._proposed[request.id] = proposal.passes
+
     def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
         """Take in a trial after the search was told, in the order of telling."""
         self._done += 1
+        self._proposed.pop(request.id, None)
         tree = self._search.tree
         child, leaf = tree.nodes[-1], tree.nodes[request.node]
         gain = None

@@ -56,10 +56,13 @@ class ColtSearch:
         """The trial with the greatest reward, that of the shorter sequence among equals; None before any."""
         return self._best
 
-    @property
-    def under_way(self) -> int:
-        """Requests in flight."""
-        return len(self._in_flight.pending)
+    def in_flight_at(self, node: int) -> list[int]:
+        """Ids of the requests to models that are in flight at this node, the first first."""
+        return [
+            request.id
+            for request in self._in_flight.pending.values()
+            if request.node == node and request.kind != "refine"
+        ]
 
     @property
     def exhausted(self) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
 from colt_llvm.models.embedded.retrieval import Coreset
+from colt_llvm.models.embedded.weights import OBJECTIVES, weights
 from colt_llvm.models.question import Attempt, Question, State
+from colt_llvm.pipeline import is_edit
+from colt_llvm.proposal.answer import parse_answer
 
 # Two kinds of programs: the first two like "aa", the third likes "bb"; "cc" does a little for all, "dd" harms.
 CORESET = Coreset(
@@ -60,6 +64,23 @@ def test_a_sequence_is_proposed_once_also_when_it_failed() -> None:
 def test_requests_in_flight_get_different_sequences() -> None:
     found = [CORESET.choose(question(in_flight=number), LIKE_NONE, ACTIONS) for number in range(4)]
     assert found == [("aa", "a2"), ("bb",), None, None], "cc brings nothing beyond the two"
+
+
+def test_what_is_in_flight_is_not_proposed_again() -> None:
+    """Nor is what would have been next without it: it counts as if it had brought what is expected of it."""
+    assert CORESET.choose(question(proposed=(("aa", "a2"),)), LIKE_NONE, ACTIONS) == ("bb",)
+    assert CORESET.choose(question(proposed=(("bb",), ("aa", "a2"))), LIKE_FIRST, ACTIONS) is None
+    assert CORESET.choose(question(proposed=(("zz",),)), LIKE_FIRST, ACTIONS) == ("aa", "a2")
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_sequence_that_is_known_is_a_proposal_as_it_stands(objective: str) -> None:
+    """One that was cut would not be known again among what was tried, and be proposed for ever."""
+    for sequence in weights().coresets[objective].sequences:
+        text = json.dumps({"passes": sequence, "next_model": "m"})
+        edits = tuple(filter(is_edit, sequence))
+        passes = tuple(name for name in sequence if not is_edit(name))
+        assert parse_answer(text, passes, edits, ["m"]).passes == sequence
 
 
 def test_actions_that_do_not_exist_here_are_left_out_of_a_sequence() -> None:

@@ -232,3 +232,27 @@ def test_what_a_model_is_told_is_settled_when_the_request_is_prepared(catalogue:
     run.proposer.observe(other, proposal, Outcome(0.5, "x"))
     answer()
     assert run.models["large"].prompts[0].question.tried == ()
+
+
+def test_a_policy_answers_at_once_so_that_the_next_one_knows_what_is_in_flight(catalogue: Catalogue) -> None:
+    run = Run(catalogue, kind="embedded", seeds=3)
+    first, second = run.search.ask(), run.search.ask()
+    assert first is not None
+    assert second is not None
+    answer = run.proposer.prepare(first)
+    run.proposer.prepare(second)
+    assert [prompt.question.proposed for prompt in run.models["large"].prompts] == [(), (("licm", "gvn"),)]
+    assert answer().passes == ("licm", "gvn")
+
+
+def test_a_policy_that_may_not_be_asked_any_more_says_so_where_its_answer_is_wanted(
+    catalogue: Catalogue,
+) -> None:
+    run = Run(catalogue, kind="embedded", seeds=3, limits=Limits(max_calls=1))
+    first, second = run.search.ask(), run.search.ask()
+    assert first is not None
+    assert second is not None
+    run.proposer.prepare(first)
+    answer = run.proposer.prepare(second)
+    with pytest.raises(NoMoreCalls):
+        answer()

@@ -64,6 +64,17 @@ def test_tells_how_many_others_are_in_flight() -> None:
     assert run.make(second).in_flight == 0
 
 
+def test_tells_what_others_in_flight_propose_where_that_is_known() -> None:
+    run = Run(seeds=3)
+    first, second, third = run.ask(), run.ask(), run.ask()
+    run.questions.note(first, Proposal(("licm",), "a", "a"))
+    assert (run.make(second).proposed, run.make(second).in_flight) == ((("licm",),), 1)
+    run.tell(first, ("licm",), 0.1, "a")
+    assert (run.make(third).proposed, run.make(third).in_flight) == ((), 1)
+    run.search.abandon(second)
+    assert run.make(third).in_flight == 0
+
+
 def test_tells_of_the_state_its_parent_and_its_grandparent() -> None:
     run = Run()
     for passes, reward in ((("licm",), 0.1), (("gvn",), 0.3), (("dce",), 0.2)):

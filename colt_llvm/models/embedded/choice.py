@@ -71,6 +71,11 @@ def is_pipeline(name: str) -> bool:
 _is_edit = lru_cache(maxsize=4096)(is_edit)
 
 
+def had(question: Question) -> set[tuple[str, ...]]:
+    """What was proposed at this state, also by requests in flight."""
+    return {attempt.passes for attempt in question.tried}.union(question.proposed)
+
+
 def barred(question: Question) -> set[str]:
     """Actions that are not proposed at this state: edits that are there or mean nothing, what was tried or rejected.
 
@@ -78,7 +83,7 @@ def barred(question: Question) -> set[str]:
     """
     held = question.state.sequence
     names = set(question.edits if any(map(is_pipeline, held)) else filter(_is_edit, held))
-    names |= {attempt.passes[0] for attempt in question.tried if len(attempt.passes) == 1}
+    names |= {passes[0] for passes in had(question) if len(passes) == 1}
     if question.rejected is not None:
         names |= set(question.rejected.passes)
     return names
@@ -104,7 +109,7 @@ def choose(
     """
     if not names:
         return []
-    tried = {attempt.passes for attempt in question.tried}
+    tried = had(question)
     weights = draw_weights(scores, options)
     for _ in range(_MOST_TRIES):
         chosen = of_one_kind(draw(names, weights, min(len(names), random.choice(options.lengths)), random))

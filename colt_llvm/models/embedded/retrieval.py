@@ -41,13 +41,17 @@ class Coreset:
         """The sequence with the greatest expected gain over the best so far; None where none promises any.
 
         vector: [features] of the program, scaled. known: the actions that may be proposed; others are left out of
-        a sequence. With requests in flight, as many places further down, so that they differ.
+        a sequence. What is in flight counts as if it had brought what is expected of it; where it is not known, the
+        answer is as many places further down, so that they differ.
         """
         offered = [tuple(name for name in sequence if name in known) for sequence in self.sequences]
         tried = {attempt.passes: attempt.gain for attempt in question.tried}
         alike = self._alike(vector, offered, tried)
         best = np.full(len(self.features), max(0.0, question.best.reward if question.best else 0.0))
         free = np.array([bool(sequence) and sequence not in tried for sequence in offered])
+        for place in [offered.index(sequence) for sequence in question.proposed if sequence in offered]:
+            free[place] = False
+            best = np.fmax(best, self.rewards[:, place])
         sure = self._sure(alike)
         for _ in range(question.in_flight + 1):
             more = np.fmax(self.rewards - best[:, None], 0.0)  # nothing where it is not known
