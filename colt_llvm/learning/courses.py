@@ -54,7 +54,9 @@ def model_course(
             return refiner.propose(request)
         question = questions.make(request, request.model, lambda name: True, Spending())
         answer = json.loads(by_name[request.model].ask(Prompt(question, tuple), _ASK_SECONDS).text)
-        return Proposal(tuple(answer["passes"]), answer["next_model"], request.model)
+        return Proposal(
+            tuple(answer["passes"]), answer["next_model"], request.model, confidence=answer.get("confidence")
+        )  # fmt: skip
 
     return course_of(bench, search, propose, [questions.observe, refiner.observe], trials)
 
