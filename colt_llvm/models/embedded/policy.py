@@ -19,6 +19,7 @@ from colt_llvm.models.embedded.choice import (
     is_pipeline,
     trust_in_run,
 )
+from colt_llvm.models.embedded.confidence import confidence, relative_gain
 from colt_llvm.models.embedded.own import home_of
 from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved
 from colt_llvm.models.embedded.succession import next_model
@@ -57,18 +58,19 @@ class EmbeddedModel:
         retrieves = self._policy == RETRIEVING
         offered = any(offer.name == self._retriever for offer in question.offers)
         known = retrieved(self._weights(), question) if retrieves or offered else None
-        passes = list(known) if known and retrieves else self._step(question)
+        passes, relative = (list(known), None) if known and retrieves else self._step(question)
         if not passes:
             raise CallError("bad request", "no action is left to propose at this state: offer more passes")
         # Who knows whole sequences begins, as long as there is one that is worth a trial.
         successor = self._retriever if known and offered else next_model(question)
-        return Answer(json.dumps({"passes": passes, "next_model": successor}))
+        sure = confidence(question, self._spec.name, relative)
+        return Answer(json.dumps({"passes": passes, "next_model": successor, "confidence": sure}))
 
     def _weights(self) -> Weights:
         return self._known or weights(self._file, self._digest)
 
-    def _step(self, question: Question) -> list[str]:
-        """One to three names; empty where none is allowed."""
+    def _step(self, question: Question) -> tuple[list[str], float | None]:
+        """One to three names, empty where none is allowed; and how much they promise, as ``confidence`` reads it."""
         learned = self._short_list(self._weights(), question)
         out = barred(question)
         allowed = {name: gain for name, gain in learned.items() if name not in out}
@@ -76,9 +78,10 @@ class EmbeddedModel:
             order = dict(list(learned.items())[:_SHORT_LIST])  # not what was tried: that grows in the meantime
             first = first_action(question, order, allowed, self._policy)
             if first is not None:
-                return [first]
+                return [first], relative_gain([first], allowed)
         scores = combined(allowed, question.paid, trust_in_run(question, OBJECTIVES, self._options))
-        return choose(question, scores, generator(question, self._policy), self._options)
+        chosen = choose(question, scores, generator(question, self._policy), self._options)
+        return chosen, relative_gain(chosen, scores)
 
     def expected_gains(self, question: Question) -> dict[str, float]:
         """The learned part for all actions of the question: a log ratio each, 0 or more."""
