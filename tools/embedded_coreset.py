@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from embedded_programs import origin
 
 from colt_llvm.learning.sequences import FAILED
 from colt_llvm.models.embedded.features import program_vector
@@ -48,7 +49,7 @@ class Rewards:
 
     def without(self, programs: Collection[str]) -> Rewards:
         """As if these programs had never been seen, nor what was found for them."""
-        rows = [place for place, name in enumerate(self.programs) if name not in programs]
+        rows = [place for place, name in enumerate(self.programs) if origin(name) not in programs]
         columns = [place for place, names in enumerate(self.origins) if names - set(programs)]
         return Rewards(
             tuple(self.programs[row] for row in rows), tuple(self.sequences[column] for column in columns),

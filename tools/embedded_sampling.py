@@ -11,8 +11,10 @@ import json
 import random
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from embedded_programs import origin
 
 from colt_llvm.errors import ColtError
 from colt_llvm.learning.workbench import Workbench, workbench
@@ -40,11 +42,16 @@ class Worth:
         return self._sum[action] / self._count[action]
 
 
-def sample(toolchain: Toolchain, programs: Sequence[Program], folder: Path, seconds: float, seed: int) -> None:
-    """``seconds`` for each program and objective. A file that exists is left alone, so this can be run again."""
+def sample(
+    toolchain: Toolchain, programs: Mapping[str, Sequence[Program]], folder: Path, seconds: float, seed: int
+) -> None:
+    """``seconds`` for each program of each objective; a third for a variant, of which there are many.
+
+    A file that exists is left alone, so this can be run again.
+    """
     worth = {objective: Worth() for objective in OBJECTIVES}
-    for program in programs:
-        for objective in OBJECTIVES:
+    for objective, some in programs.items():
+        for program in some:
             path = folder / objective / f"{program.name}.jsonl"
             if path.exists():
                 continue
@@ -52,7 +59,8 @@ def sample(toolchain: Toolchain, programs: Sequence[Program], folder: Path, seco
             try:
                 with workbench(toolchain, program, objective) as bench:
                     draws = random.Random(f"{seed}/{objective}/{program.name}")
-                    lines = _walks(bench, worth[objective], draws, time.monotonic() + seconds)
+                    own = seconds if origin(program.name) == program.name else seconds / 3
+                    lines = _walks(bench, worth[objective], draws, time.monotonic() + own)
             except ColtError as error:
                 print(f"{program.name}, {objective}: left out: {error}")
                 continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -116,22 +116,26 @@ def _shortened(bench: Workbench, sequence: Names, deadline: float) -> Names:
     return sequence
 
 
-def cross(programs: Sequence[Program], folder: Path, objectives: Sequence[str], jobs: int) -> None:
-    """rewards.json of each objective: every sequence found, for every train program. None where it does not build."""
-    for objective in objectives:
+def cross(programs: Mapping[str, Sequence[Program]], folder: Path, jobs: int) -> None:
+    """rewards.json of each objective: every sequence found, for every program. None where it does not build."""
+    for objective, rows_of in programs.items():
         every = [sequence for path in sorted((folder / objective).glob("*.json")) for _, sequence in read_best(path)]
         sequences = list(dict.fromkeys(every))
         with ProcessPoolExecutor(jobs) as pool:
-            rows = list(pool.map(partial(_row, objective, sequences), [program.name for program in programs]))
+            rows = list(pool.map(partial(_row, objective, sequences), rows_of))
         table = {"sequences": sequences, "programs": [row for row in rows if row is not None]}
         (folder / f"{objective}-rewards.json").write_text(json.dumps(table), encoding="utf-8")
         print(f"{objective}: {len(sequences)} sequences for {len(table['programs'])} programs", flush=True)
 
 
-def _row(objective: str, sequences: Sequence[Names], name: str) -> dict | None:
+def _row(objective: str, sequences: Sequence[Names], program: Program) -> dict | None:
     try:
-        with workbench(find_toolchain(), resolve_program([name]), objective) as bench:
+        with workbench(find_toolchain(), program, objective) as bench:
             outcomes = [bench.outcome(sequence) for sequence in sequences]
-            return {"program": name, "features": bench.features, "rewards": [outcome.reward for outcome in outcomes]}
+            return {
+                "program": program.name,
+                "features": bench.features,
+                "rewards": [outcome.reward for outcome in outcomes],
+            }
     except ColtError:
         return None

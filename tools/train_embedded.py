@@ -22,6 +22,7 @@ from pathlib import Path
 
 from embedded_coreset import coreset_arrays
 from embedded_evaluation import SETS, blind_course
+from embedded_programs import foreign, train_programs, variants
 from embedded_sampling import sample
 from embedded_sequences import cross, find_sequences
 from embedded_training import TrainingOptions, read, save, train
@@ -33,7 +34,7 @@ from colt_llvm.learning.workbench import workbench
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import OBJECTIVES
-from colt_llvm.program import included_programs, resolve_program
+from colt_llvm.program import Program, included_programs, resolve_program
 from colt_llvm.search import PRESETS
 from colt_llvm.toolchain import find_toolchain
 
@@ -44,21 +45,31 @@ _JOURNAL_SECONDS = 300.0
 def generate(options: argparse.Namespace) -> None:
     """Journals first, --jobs at a time; then samples. What is there already is kept; ends after --minutes."""
     deadline = time.monotonic() + 60.0 * options.minutes
-    programs = included_programs("train")
+    programs = train_programs()
     wanted = [(program.name, objective) for objective in OBJECTIVES for program in programs]
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(partial(_journal, options.data, options.seed, deadline), wanted))
-    sample(find_toolchain(), programs, options.data / "samples", options.seconds, options.seed)
+    sample(find_toolchain(), _with_variants(options), options.data / "samples", options.seconds, options.seed)
     sequences(options)
 
 
 def sequences(options: argparse.Namespace) -> None:
-    """Good whole sequences of each program, then every one of them for every program."""
-    programs, folder = included_programs("train"), options.data / "sequences"
+    """Good whole sequences of each train program, then every one of them for every program and variant."""
+    folder = options.data / "sequences"
     find_sequences(
-        programs, folder, options.objectives, options.sequence_seconds, options.rounds, options.jobs, options.seed
-    )
-    cross(programs, folder, options.objectives, options.jobs)
+        train_programs(), folder, options.objectives, options.sequence_seconds, options.rounds, options.jobs,
+        options.seed,
+    )  # fmt: skip
+    cross(_with_variants(options), folder, options.jobs)
+
+
+def _with_variants(options: argparse.Namespace) -> dict[str, list[Program]]:
+    """By objective: the train programs, then what is made from them or by csmith."""
+    toolchain, folder = find_toolchain(), options.data / "programs"
+    return {
+        objective: train_programs() + variants(toolchain, objective, folder, options.csmith, options.seed)
+        for objective in options.objectives
+    }
 
 
 def _journal(folder: Path, seed: int, deadline: float, wanted: tuple[str, str]) -> None:
@@ -79,11 +90,10 @@ def _journal(folder: Path, seed: int, deadline: float, wanted: tuple[str, str]) 
 
 
 def fit(options: argparse.Namespace) -> None:
-    """Refuses data of programs that are not train programs."""
-    allowed = {program.name for program in included_programs("train")}
+    """Refuses data of programs that are neither train programs nor made for training."""
     tries, features = read(options.data)
-    if foreign := {row.program for row in tries} - allowed:
-        raise SystemExit(f"{options.data}: {', '.join(sorted(foreign))}: no train program; remove its folder")
+    if others := foreign({row.program for row in tries}):
+        raise SystemExit(f"{options.data}: {', '.join(others)}: no train program; remove its folder")
     if not tries:
         raise SystemExit(f"{options.data}: holds no samples; run generate first")
     arrays = train(tries, features, TrainingOptions(seed=options.seed))
@@ -134,7 +144,8 @@ def main() -> None:
     part.add_argument("--seconds", type=float, default=14.0, help="of sampling for each program and objective")
     part.add_argument("--sequence-seconds", type=float, default=40.0, help="of looking for good sequences, for each")
     part.add_argument("--rounds", type=int, default=2, help="of that")
-    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES))
+    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES)
+    part.add_argument("--csmith", type=int, default=20, help="random programs beside the included ones")
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=generate)
     part = parts.add_parser("sequences")
@@ -142,7 +153,8 @@ def main() -> None:
     part.add_argument("--jobs", type=int, default=2)
     part.add_argument("--sequence-seconds", type=float, default=40.0)
     part.add_argument("--rounds", type=int, default=2)
-    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES))
+    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES)
+    part.add_argument("--csmith", type=int, default=20, help="random programs beside the included ones")
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=sequences)
     part = parts.add_parser("train")

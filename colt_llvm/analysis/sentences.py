@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from colt_llvm.analysis.bootstrap import Estimate
 from colt_llvm.analysis.summary import MIN_PROGRAMS, SIGNIFICANCE, Comparison, Row, Summary
@@ -30,7 +30,7 @@ def show_per_cent(estimate: Estimate, signed: bool = False) -> str:
 
 def claims(summary: Summary) -> list[str]:
     """Sentences on who found most, on the reference against the others, and on what is missing."""
-    said = [_leader(summary), _reference(summary), _sooner(summary), *_cautions(summary)]
+    said = [_leader(summary), _reference(summary), *_sooner(summary), *_cautions(summary)]
     return [sentence for sentence in said if sentence]
 
 
@@ -81,17 +81,20 @@ def split_rows(rows: Sequence[Row]) -> tuple[list[Row], list[Row], list[Row]]:
     return better, worse, level
 
 
-def _sooner(summary: Summary) -> str:
-    """The reference at half of the trials against the others at all of them."""
-    if not summary.efficiency:
-        return ""
+def _sooner(summary: Summary) -> list[str]:
+    """The reference after a part of the trials against the others after all of them."""
+    return [_after(summary, part, found) for part, found in summary.efficiency.items() if found]
+
+
+def _after(summary: Summary, part: float, found: Mapping[str, Estimate]) -> str:
     amount = summary.group.key.budget.amount
-    enough = {name: found for name, found in summary.efficiency.items() if found.programs >= MIN_PROGRAMS}
-    ahead = [name for name, found in enough.items() if found.low > 0]
-    behind = [name for name, found in enough.items() if found.high < 0]
+    after = f"{amount * part:g}"
+    enough = {name: estimate for name, estimate in found.items() if estimate.programs >= MIN_PROGRAMS}
+    ahead = [name for name, estimate in enough.items() if estimate.low > 0]
+    behind = [name for name, estimate in enough.items() if estimate.high < 0]
     if not ahead and not behind:
         return (
-            f"{summary.reference} after {amount / 2:g} trials is not told apart by its interval from any other after "
+            f"{summary.reference} after {after} trials is not told apart by its interval from any other after "
             f"{amount:g}."
         )
     parts = []
@@ -99,9 +102,9 @@ def _sooner(summary: Summary) -> str:
         parts.append(f"has found more than {_list(ahead)} after {amount:g}")
     if behind:
         parts.append(f"has found less than {_list(behind)} after {amount:g}")
-    rest = [name for name in summary.efficiency if name not in (*ahead, *behind)]
+    rest = [name for name in found if name not in (*ahead, *behind)]
     other = f"; not told apart from {_list(rest)}" if rest else ""
-    return f"After {amount / 2:g} trials {summary.reference} {', and '.join(parts)} (95% intervals){other}."
+    return f"After {after} trials {summary.reference} {', and '.join(parts)} (95% intervals){other}."
 
 
 def _cautions(summary: Summary) -> list[str]:

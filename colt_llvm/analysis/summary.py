@@ -67,18 +67,22 @@ class Row:
     comparison: Comparison | None
 
 
+#: Parts of a budget of trials after which the reference is held against the others after all of it.
+EARLIER = (0.5, 0.2)
+
+
 @dataclass(frozen=True)
 class Summary:
     """A group and its rows, in the experiment's order. leader: who has the greatest mean gain, and ``trailing`` the
-    others against it. efficiency: strategy -> the reference's gain at half of a
-    budget of trials less the strategy's at the whole; empty for other budgets."""
+    others against it. efficiency: part of a budget of trials (EARLIER) -> strategy
+    -> the reference's gain after that part less the strategy's after the whole; empty for other budgets."""
 
     group: Group
     reference: str
     rows: tuple[Row, ...]
     leader: str
     trailing: Mapping[str, Comparison]
-    efficiency: Mapping[str, Estimate]
+    efficiency: Mapping[float, Mapping[str, Estimate]]
 
     def row(self, strategy: str) -> Row:
         return next(row for row in self.rows if row.strategy == strategy)
@@ -103,11 +107,11 @@ def summarise(group: Group, reference: str | None = None, tie: float = TIE) -> S
     comparisons = compare_with(group, reference, tie)
     ranks = mean_rank(group)
     rows = tuple(_row(group, name, ranks.get(name, math.nan), comparisons.get(name)) for name in group.strategies)
-    sooner: dict[str, Estimate] = {}
+    sooner: dict[float, dict[str, Estimate]] = {}
     if group.key.budget.unit == "trials":
         amount = group.key.budget.amount
-        for name in comparisons:
-            sooner[name] = efficiency(group, reference, amount / 2, name, amount)
+        for part in EARLIER:
+            sooner[part] = {name: efficiency(group, reference, amount * part, name, amount) for name in comparisons}
     leader = max(rows, key=lambda row: row.gain.value).strategy
     trailing = comparisons if leader == reference else compare_with(group, leader, tie)
     return Summary(group, reference, rows, leader, trailing, sooner)

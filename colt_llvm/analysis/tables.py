@@ -82,7 +82,10 @@ def json_text(results: Results, summaries: Sequence[Summary]) -> str:
             "strategies": strategy_records(summary),
             "models": model_records(summary),
             "claims": claims(summary),
-            "half_the_trials": {name: _estimate("gain", found) for name, found in summary.efficiency.items()},
+            "part_of_the_trials": {
+                f"{part:g}": {name: _estimate("gain", estimate) for name, estimate in found.items()}
+                for part, found in summary.efficiency.items()
+            },
         }
         for summary in summaries
     ]

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.bench.projects_report import projects_table
-from colt_llvm.bench.strategies_report import ablations_section, strategies_section
+from colt_llvm.bench.strategies_report import (
+    ablations_section,
+    long_section,
+    runtime_section,
+    strategies_section,
+)
 from colt_llvm.program import included_programs
 
 Result = dict[str, Any]
@@ -22,8 +27,10 @@ def write_report(results: Path, output: Path) -> None:
     parts.append(_speed(_load(results / "speed.json")))
     parts.append(_suite("Code size", _SIZE_TEXT, _all(results / "size"), "size"))
     parts.append(_suite("Run time", _RUNTIME_TEXT, _all(results / "runtime"), "runtime"))
+    parts.append(runtime_section(results / "runtime-peers"))
     parts.append(_control(_load(results / "control.json")))
     parts.append(strategies_section(results / "strategies"))
+    parts.append(long_section(results / "long"))
     parts.append(ablations_section(results / "ablations"))
     parts.append(_wrapper(_load(results / "wrapper.json")))
     parts.append(projects_table(_load(results / "projects.json")))

@@ -1,4 +1,4 @@
-"""The sections of docs/BENCHMARKS.md on strategies and ablations, from folders of results: as measured, good or bad."""
+"""The sections of docs/BENCHMARKS.md on what ``bench run`` compared: as measured, good or bad."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ _ABLATIONS = (
     "answers* are means of one search, the last relative to COLT; *largest* is the largest model's share of the "
     "answers.\n"
 )
+_LONG = "`colt-llvm bench run long`: what COLT has after a part of the trials, beside a genetic search after all.\n"
+_RUNTIME = (
+    "`colt-llvm bench run runtime`: run time against plain `clang -O3`, beside clang's own profile-guided build, which "
+    "is trained on the very input it is timed on. Only what is proved counts as a gain: anything else is 0.\n"
+)
 _NOT_MEASURED = "Not measured.\n"
 
 
@@ -30,6 +35,16 @@ def strategies_section(folder: Path) -> str:
 def ablations_section(folder: Path) -> str:
     """``## Ablations``: the same, with what each variant asked its models."""
     return _section("Ablations", _ABLATIONS, folder, models=True)
+
+
+def long_section(folder: Path) -> str:
+    """``## Long searches``: COLT's first trials against many of another."""
+    return _section("Long searches", _LONG, folder, models=True)
+
+
+def runtime_section(folder: Path) -> str:
+    """``## Run time beside a profile-guided build``."""
+    return _section("Run time beside a profile-guided build", _RUNTIME, folder, models=False)
 
 
 def _section(title: str, text: str, folder: Path, *, models: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from colt_llvm.bench.strategies_report import ablations_section, strategies_section
+from colt_llvm.bench.strategies_report import ablations_section, long_section, runtime_section, strategies_section
 
 
 def write_results(folder: Path) -> Path:
@@ -38,6 +38,15 @@ def test_the_section_gives_the_setting_the_table_and_only_what_intervals_bear_ou
 def test_ablations_say_what_each_variant_asked(tmp_path: Path) -> None:
     section = ablations_section(write_results(tmp_path))
     assert "| COLT | 4.0 | 1.0 | 100% | 1.000 | 1.00 |" in section
+
+
+def test_the_reference_is_held_early_against_the_others_at_the_end(tmp_path: Path) -> None:
+    """Nothing of it is found before the last trial, so a part of the trials finds less than all of them."""
+    section = long_section(write_results(tmp_path))
+    assert section.startswith("## Long searches\n")
+    for after in ("5", "2"):
+        assert f"- After {after} trials COLT has found less than no \\| bias after 10 (95% intervals)." in section
+    assert runtime_section(tmp_path / "none").startswith("## Run time beside a profile-guided build\n")
 
 
 def test_without_cells_the_section_says_not_measured(tmp_path: Path) -> None:
