@@ -117,25 +117,36 @@ def _shortened(bench: Workbench, sequence: Names, deadline: float) -> Names:
 
 
 def cross(programs: Mapping[str, Sequence[Program]], folder: Path, jobs: int) -> None:
-    """rewards.json of each objective: every sequence found, for every program. None where it does not build."""
+    """rewards.json of each objective: every sequence found, for every program. None where it does not build.
+
+    Each program's rewards are kept in a file of their own, so this can be stopped and run again.
+    """
     for objective, rows_of in programs.items():
         every = [sequence for path in sorted((folder / objective).glob("*.json")) for _, sequence in read_best(path)]
         sequences = list(dict.fromkeys(every))
         with ProcessPoolExecutor(jobs) as pool:
-            rows = list(pool.map(partial(_row, objective, sequences), rows_of))
+            rows = list(pool.map(partial(_row, folder / "rows" / objective, objective, sequences), rows_of))
         table = {"sequences": sequences, "programs": [row for row in rows if row is not None]}
         (folder / f"{objective}-rewards.json").write_text(json.dumps(table), encoding="utf-8")
         print(f"{objective}: {len(sequences)} sequences for {len(table['programs'])} programs", flush=True)
 
 
-def _row(objective: str, sequences: Sequence[Names], program: Program) -> dict | None:
-    try:
-        with workbench(find_toolchain(), program, objective) as bench:
-            outcomes = [bench.outcome(sequence) for sequence in sequences]
-            return {
-                "program": program.name,
-                "features": bench.features,
-                "rewards": [outcome.reward for outcome in outcomes],
-            }
-    except ColtError:
-        return None
+def _row(folder: Path, objective: str, sequences: Sequence[Names], program: Program) -> dict | None:
+    """Only what its file lacks is built."""
+    path = folder / f"{program.name}.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = {tuple(sequence): reward for sequence, reward in kept.get("known", ())}
+    missing = [sequence for sequence in sequences if sequence not in known]
+    if missing:
+        try:
+            with workbench(find_toolchain(), program, objective) as bench:
+                kept["features"] = bench.features
+                known |= {sequence: bench.outcome(sequence).reward for sequence in missing}
+        except ColtError as error:
+            print(f"{program.name}, {objective}: left out: {error}", flush=True)
+            return None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".new").write_text(json.dumps({**kept, "known": list(known.items())}), encoding="utf-8")
+        path.with_suffix(".new").replace(path)
+    rewards = [known[sequence] for sequence in sequences]
+    return {"program": program.name, "features": kept["features"], "rewards": rewards}

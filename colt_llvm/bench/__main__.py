@@ -13,6 +13,7 @@ from colt_llvm.bench.speed import measure_speed, program_names
 from colt_llvm.bench.suite import run_suite
 from colt_llvm.journal import write_json
 from colt_llvm.measure import fingerprint
+from colt_llvm.toolchain import find_toolchain
 
 #: Programs of different kinds, train and held-out, for what takes a quiet machine and minutes each.
 RUNTIME_PROGRAMS = (
@@ -33,11 +34,13 @@ def cli(context: click.Context, results: Path) -> None:
 @cli.command()
 @click.pass_obj
 def speed(results: Path) -> None:
-    """Steps and evaluations a second; the search's own time; models and programs that overlap."""
+    """Steps and evaluations a second; the search's own time; embedded models; models and programs that overlap."""
+    from colt_llvm.bench.answer_speed import answer_seconds
     from colt_llvm.bench.search_speed import overlap, search_seconds
 
     host = asdict(fingerprint())
     measured = {**measure_speed(), "iterations": search_seconds(), "overlap": overlap()}
+    measured["answers"] = answer_seconds(find_toolchain())
     write_json(results / "speed.json", {"date": date.today().isoformat(), "host": host, **measured})
 
 

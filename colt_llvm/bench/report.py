@@ -114,12 +114,24 @@ def _search_rows(result: Result) -> list[str]:
         f"{row['mean_passes']:.0f} passes | {1000 * row['seconds']:.2f} ms |"
         for row in result.get("iterations", [])
     ]
+    rows += _answer_rows(result.get("answers"))
     if overlap := result.get("overlap"):
         rows.append(
             "| a model of 2 s and a program of 0.3 s (both asleep): four calls in flight against one | "
             f"{overlap['ratio']:.1f} times faster |"
         )
     return rows
+
+
+def _answer_rows(result: Result | None) -> list[str]:
+    if result is None:
+        return []
+    asked = f"{result['mean_tried']:.0f} of {result['actions']} actions tried so far"
+    trial = f"a trial of {result['program']}, which is built, not run ({1000 * result['trial_seconds']:.0f} ms)"
+    return [
+        f"| one answer of `{name}`, {asked} | {1e6 * row['seconds']:.0f} µs; {row['trials']:.2%} of {trial} |"
+        for name, row in result["models"].items()
+    ]
 
 
 def _suite(title: str, text: str, results: Sequence[Result], figure: str) -> str:

@@ -77,3 +77,20 @@ def test_every_kind_of_evaluation_has_its_rows_with_ratios(tmp_path: Path) -> No
     write_json(tmp_path / "speed.json", speed)
     write_report(tmp_path, tmp_path / "out.md")
     assert "| steps |" not in (tmp_path / "out.md").read_text(), "measured before there were such rows"
+
+
+def test_an_answer_of_an_embedded_model_is_shown_beside_a_trial_of_the_same_run(tmp_path: Path) -> None:
+    speed = {
+        "date": "2026-01-02", "host": {"cpu": "a cpu", "cores": 2, "kernel": "6.1"}, "llvm": "22.1.0",
+        "steps": {"walk": 1000.0, "fresh": 500.0, "multistep_passes": 900.0}, "help_seconds": 0.1,
+    }  # fmt: skip
+    answers = {
+        "program": "lz77", "mean_tried": 40.4, "actions": 328, "trial_seconds": 0.02,
+        "models": {"embedded/nano": {"seconds": 0.00015, "trials": 0.0075}},
+    }  # fmt: skip
+    write_json(tmp_path / "speed.json", speed | {"answers": answers})
+    row = "| one answer of `embedded/nano`, 40 of 328 actions tried so far |"
+    assert f"{row} 150 µs; 0.75% of a trial of lz77, which is built, not run (20 ms) |" in report(tmp_path)
+    write_json(tmp_path / "speed.json", speed)
+    write_report(tmp_path, tmp_path / "out.md")
+    assert "one answer" not in (tmp_path / "out.md").read_text(), "measured before there were such rows"

@@ -106,6 +106,16 @@ def test_the_same_question_has_the_same_answer_from_any_thread(model: LanguageMo
     assert all(passes == found[0] for passes in found)
 
 
+def test_runs_with_other_actions_do_not_mix_in_one_model(model: LanguageModel) -> None:
+    few = a_question(passes=("dse", "gvn", "licm"), edits=())
+    questions = [few, a_question(), a_question(edits=()), few, replace(few, edits=EDITS), a_question()]
+    assert [answer(model, question) for question in questions] == [
+        answer(load(model.spec.name), question) for question in questions
+    ]
+    for passes in answers(model, few):
+        assert set(passes) <= set(few.passes)
+
+
 def test_another_seed_or_request_has_other_answers(model: LanguageModel) -> None:
     assert len({tuple(passes) for passes in answers(model, a_question())}) > 10
     assert [answer(model, a_question(seed=seed)) for seed in range(9)] != [answer(model, a_question())] * 9

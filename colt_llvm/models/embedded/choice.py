@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from random import Random
+from threading import local
 
 from colt_llvm.models.question import Question
 from colt_llvm.pipeline import is_edit
@@ -46,10 +47,19 @@ DIGITS = 7  # scores are rounded, so that the last bits of an exponential or a s
 _JITTER = 0.25  # of the order in which seeds are tried, from run to run
 _MOST_TRIES = 20  # draws until a proposal is new at this state
 
+_of_thread = local()
+
 
 def generator(question: Question, name: str) -> Random:
-    """A fresh generator; seeding with text gives the same stream on every Python and host."""
-    return Random(f"{question.seed}/{question.request_id}/{question.kind}/{name}")
+    """Seeded by the question; seeding with text gives the same stream on every Python and host.
+
+    It is the thread's own, and good until that asks for the next: a new one would be seeded twice.
+    """
+    if not hasattr(_of_thread, "random"):
+        _of_thread.random = Random()
+    random: Random = _of_thread.random
+    random.seed(f"{question.seed}/{question.request_id}/{question.kind}/{name}")
+    return random
 
 
 @lru_cache(maxsize=4096)
@@ -58,31 +68,23 @@ def is_pipeline(name: str) -> bool:
     return name.partition("<")[0] in PIPELINES
 
 
+_is_edit = lru_cache(maxsize=4096)(is_edit)
+
+
 def barred(question: Question) -> set[str]:
     """Actions that are not proposed at this state: edits that are there or mean nothing, what was tried or rejected.
 
     Trying one again could only help in company, and breadth pays more.
     """
     held = question.state.sequence
-    names = set(question.edits if any(map(is_pipeline, held)) else filter(is_edit, held))
+    names = set(question.edits if any(map(is_pipeline, held)) else filter(_is_edit, held))
     names |= {attempt.passes[0] for attempt in question.tried if len(attempt.passes) == 1}
     if question.rejected is not None:
         names |= set(question.rejected.passes)
     return names
 
 
-def combined(learned: Mapping[str, float], paid: Mapping[str, float], trust: float) -> dict[str, float]:
-    """Scores, at least 0: learned gains, rounded already, and for actions tried in this run the gain seen there too."""
-    scores = {name: gain if gain > 0.0 else 0.0 for name, gain in learned.items()}
-    scale = 10.0**DIGITS
-    for name, seen in paid.items():
-        if name in scores:
-            score = (1.0 - trust) * scores[name] + (trust * seen if seen > 0.0 else 0.0)
-            scores[name] = int(score * scale + 0.5) / scale  # as round does, in a fifth of the time
-    return scores
-
-
-def first_action(question: Question, learned: Mapping[str, float], allowed: Collection[str], name: str) -> str | None:
+def first_action(question: Question, learned: Mapping[str, float], barred: Collection[str], name: str) -> str | None:
     """For a seed: the first in the order of learned gains that was not tried, one further down for each in flight.
 
     The order is a little shuffled by the run's seed. None where the order has come to its end: a restart.
@@ -90,16 +92,20 @@ def first_action(question: Question, learned: Mapping[str, float], allowed: Coll
     shuffled = Random(f"{question.seed}/order/{name}")
     jitter = {action: shuffled.uniform(1.0 - _JITTER, 1.0 + _JITTER) for action in sorted(learned)}
     order = sorted(learned, key=lambda action: (-round(learned[action] * jitter[action], DIGITS), action))
-    return next(islice((action for action in order if action in allowed), question.in_flight, None), None)
+    return next(islice((action for action in order if action not in barred), question.in_flight, None), None)
 
 
-def choose(question: Question, scores: Mapping[str, float], random: Random, options: ChoiceOptions) -> list[str]:
-    """One to three actions, drawn by score, new at this state where that can be had. ``scores``: of all allowed."""
-    names = [name for _, name in sorted([(-score, name) for name, score in scores.items()])[: options.pool]]
+def choose(
+    question: Question, names: Sequence[str], scores: Sequence[float], random: Random, options: ChoiceOptions
+) -> list[str]:
+    """One to three actions, drawn by score, new at this state where that can be had; none where there are no names.
+
+    names: the pool, best first. scores: theirs.
+    """
     if not names:
         return []
     tried = {attempt.passes for attempt in question.tried}
-    weights = draw_weights([scores[name] for name in names], options)
+    weights = draw_weights(scores, options)
     for _ in range(_MOST_TRIES):
         chosen = of_one_kind(draw(names, weights, min(len(names), random.choice(options.lengths)), random))
         if tuple(chosen) not in tried:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,21 @@ NAMES = (
     "SExt", "ICmp", "FCmp", "PHI", "Call", "Select", "SIToFP", "Unreachable", "ShuffleVector",
 )  # fmt: skip
 
+_KEYS = tuple(f"{name}Count" for name in NAMES)
+
 
 def program_vector(program: Mapping[str, float]) -> Vector:
     """Shape [len(NAMES)], logarithms: of the size, and of each count against the size. Zeros for no program."""
-    counts = [float(program.get(f"{name}Count", 0.0)) for name in NAMES]
+    return vector_of(counts_of(program))
+
+
+def counts_of(program: Mapping[str, float]) -> tuple[float, ...]:
+    """In the order of NAMES; 0 for what is not told."""
+    return tuple([float(program.get(key, 0.0)) for key in _KEYS])
+
+
+def vector_of(counts: Sequence[float]) -> Vector:
+    """As ``program_vector``, of the counts in the order of NAMES."""
     total = counts[0]
     if not total > 0:
         return np.zeros(len(NAMES))

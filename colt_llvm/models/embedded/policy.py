@@ -13,7 +13,6 @@ from colt_llvm.models.embedded.choice import (
     ChoiceOptions,
     barred,
     choose,
-    combined,
     first_action,
     generator,
     is_pipeline,
@@ -21,17 +20,16 @@ from colt_llvm.models.embedded.choice import (
 )
 from colt_llvm.models.embedded.confidence import confidence, relative_gain
 from colt_llvm.models.embedded.own import home_of
+from colt_llvm.models.embedded.ranking import ranked, short_list
+from colt_llvm.models.embedded.retrieval import Names
 from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved
 from colt_llvm.models.embedded.succession import next_model
-from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, Weights, candidates, weights
+from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, Array, Candidates, Weights, candidates, weights
 from colt_llvm.models.question import Question
-
-#: Actions that go into the draw beside those that paid in this run: the best by the learned gain.
-_SHORT_LIST = 96
 
 
 class EmbeddedModel:
-    """One of the small policies. Holds no state of a run, so any number of threads and runs may share it.
+    """One of the small policies. No answer depends on one before, so any number of threads and runs may share it.
 
     Its numbers are those of the package, or of the file that the specification names (see ``own``).
     """
@@ -43,6 +41,7 @@ class EmbeddedModel:
         self._options = options
         self._policy = spec.model or spec.name  # draws follow from it: equal numbers give equal answers
         self._score = SCORERS[self._policy]
+        self._last: tuple[Names, Names, Candidates | None] = (), (), None
         home = home_of(spec)
         self._file, self._digest = home or (FILE, "")
         # Who retrieves from the same file.
@@ -67,45 +66,52 @@ class EmbeddedModel:
         return Answer(json.dumps({"passes": passes, "next_model": successor, "confidence": sure}))
 
     def _weights(self) -> Weights:
-        return self._known or weights(self._file, self._digest)
+        if self._known is None:  # two threads may both come here, and get the same object
+            self._known = weights(self._file, self._digest)
+        return self._known
 
     def _step(self, question: Question) -> tuple[list[str], float | None]:
         """One to three names, empty where none is allowed; and how much they promise, as ``confidence`` reads it."""
-        learned = self._short_list(self._weights(), question)
+        actions, gains = self._learned(question)
         out = barred(question)
-        allowed = {name: gain for name, gain in learned.items() if name not in out}
         if question.kind == "seed":
-            order = dict(list(learned.items())[:_SHORT_LIST])  # not what was tried: that grows in the meantime
-            first = first_action(question, order, allowed, self._policy)
+            # Not what was tried: that grows in the meantime.
+            order = {actions.names[place]: float(gains[place]) for place in short_list(gains).tolist()}
+            first = first_action(question, order, out, self._policy)
             if first is not None:
-                return [first], relative_gain([first], allowed)
-        scores = combined(allowed, question.paid, trust_in_run(question, OBJECTIVES, self._options))
-        chosen = choose(question, scores, generator(question, self._policy), self._options)
-        return chosen, relative_gain(chosen, scores)
+                return [first], relative_gain([first], {name: order[name] for name in order if name not in out})
+        trust = trust_in_run(question, OBJECTIVES, self._options)
+        names, scores = ranked(actions, gains, question.paid, trust, out, self._options.pool)
+        chosen = choose(question, names, scores, generator(question, self._policy), self._options)
+        return chosen, relative_gain(chosen, dict(zip(names, scores, strict=True)))
 
     def expected_gains(self, question: Question) -> dict[str, float]:
         """The learned part for all actions of the question: a log ratio each, 0 or more."""
-        known = self._weights()
-        actions = candidates(known, question.passes, question.edits)
-        gains = self._gains(known, question)[actions.known]
-        return dict(zip(actions.names, map(float, gains), strict=True))
+        actions, gains = self._gains(question)
+        return dict(zip(actions.names, gains.tolist(), strict=True))
 
-    def _gains(self, known: Weights, question: Question) -> np.ndarray:
-        """Shape [vocabulary + 1]; the last is for actions that the weights do not know: the mean."""
-        gains = np.maximum(self._score(known, question), 0.0)
-        return np.append(gains, gains.mean())
+    def _gains(self, question: Question) -> tuple[Candidates, Array]:
+        """The actions, and what is learned of each; for those that the weights do not know, the mean of the others."""
+        actions = self._actions(question)
+        gains = np.maximum(self._score(self._weights(), question), 0.0)
+        if not actions.all_known:
+            gains = np.append(gains, gains.mean())
+        return actions, gains.take(actions.known)
 
-    def _short_list(self, known: Weights, question: Question) -> dict[str, float]:
-        """The best by the learned gain, and all that was tried in this run."""
-        actions = candidates(known, question.passes, question.edits)
-        gains = self._gains(known, question)[actions.known]
+    def _actions(self, question: Question) -> Candidates:
+        """Those of the question before, as long as it names the very same tuples: comparing all names costs more."""
+        passes, edits, actions = self._last
+        if actions is None or passes is not question.passes or edits is not question.edits:
+            actions = candidates(self._weights(), question.passes, question.edits)
+            self._last = question.passes, question.edits, actions  # at once, as other threads read it
+        return actions
+
+    def _learned(self, question: Question) -> tuple[Candidates, Array]:
+        """As ``_gains``, rounded, and whole pipelines cut where nothing has ended the edits yet."""
+        actions, gains = self._gains(question)
         if not any(map(is_pipeline, question.state.sequence)):
             gains[actions.pipelines] *= self._options.pipeline
-        gains = gains.round(DIGITS)
-        places = np.argsort(-gains, kind="stable")[:_SHORT_LIST].tolist()
-        places += [actions.place[name] for name in question.paid if name in actions.place]
-        names, listed = actions.names, gains.tolist()
-        return {names[place]: listed[place] for place in places}
+        return actions, gains.round(DIGITS)
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from colt_llvm.models.embedded.features import program_vector
+from colt_llvm.models.embedded.features import counts_of, vector_of
 from colt_llvm.models.embedded.retrieval import Names
 from colt_llvm.models.embedded.weights import OBJECTIVES, Array, Weights
 from colt_llvm.models.question import Question
@@ -25,22 +25,22 @@ def nano(weights: Weights, question: Question) -> Array:
     """A table for each objective, and one of pairs: what an action in the sequence changes for another."""
     gains = table(weights.arrays["nano_gain"], question.objective).copy()
     for name in dict.fromkeys(question.state.sequence):
-        changed = weights.pairs.get(weights.number.get(name, -1))
-        if changed is not None:
-            gains[changed[0]] += changed[1]
+        changes = weights.pairs.get(name)
+        if changes is not None:
+            gains += changes
     return gains
 
 
 def small(weights: Weights, question: Question) -> Array:
     """Linear for each action: in a few directions of the program's features, and in how far the state has come."""
     gains = table(weights.arrays["small_gain"], question.objective)
-    return gains + weights.arrays["small_weights"] @ small_inputs(weights.arrays, question)
+    return gains + weights.arrays["small_weights"] @ small_inputs(weights, question)
 
 
 def base(weights: Weights, question: Question) -> Array:
     """One hidden layer over the program's features, the bag of actions in the sequence, depth and objective."""
     arrays = weights.arrays
-    inputs = np.concatenate([_scaled(weights.arrays, question), _state(question), objective_vector(question.objective)])
+    inputs = np.concatenate([_scaled(weights, question), _state(question), objective_vector(question.objective)])
     bag = [weights.number[name] for name in set(question.state.sequence) if name in weights.number]
     into = arrays["base_in"]  # [features + state + objective + vocabulary, hidden]
     hidden = inputs @ into[: len(inputs)] + arrays["base_in_bias"]
@@ -55,7 +55,7 @@ def retrieved(weights: Weights, question: Question) -> Names | None:
     coreset = weights.coresets.get(question.objective)
     if question.kind != "seed" or coreset is None:
         return None
-    return coreset.choose(question, _scaled(weights.arrays, question), allowed(question.passes, question.edits))
+    return coreset.choose(question, _scaled(weights, question), allowed(question.passes, question.edits))
 
 
 @lru_cache(maxsize=8)
@@ -87,8 +87,8 @@ def objective_vector(objective: str) -> Array:
     return np.array([float(objective == known) for known in OBJECTIVES])
 
 
-def small_inputs(arrays: Mapping[str, Array], question: Question) -> Array:
-    directions = np.clip(arrays["small_project"] @ _scaled(arrays, question), -3.0, 3.0)
+def small_inputs(weights: Weights, question: Question) -> Array:
+    directions = np.clip(weights.arrays["small_project"] @ _scaled(weights, question), -3.0, 3.0)
     return np.concatenate([directions, _state(question), objective_vector(question.objective)])
 
 
@@ -103,8 +103,14 @@ def state_values(sequence: tuple[str, ...]) -> tuple[float, ...]:
     return min(1.0, len(sequence) / _DEPTH), float(edited), float("without<inline>" in sequence)
 
 
-def _scaled(arrays: Mapping[str, Array], question: Question) -> Array:
-    if not question.program:
+def _scaled(weights: Weights, question: Question) -> Array:
+    return _scaled_counts(weights, counts_of(question.program) if question.program else None)
+
+
+@lru_cache(maxsize=8)
+def _scaled_counts(weights: Weights, counts: tuple[float, ...] | None) -> Array:
+    """Not to be written to: a run's questions are all of one program, and share it."""
+    arrays = weights.arrays
+    if counts is None:
         return np.zeros(len(arrays["feature_mean"]))
-    vector = program_vector(question.program)
-    return np.clip((vector - arrays["feature_mean"]) / arrays["feature_scale"], -3.0, 3.0)
+    return np.clip((vector_of(counts) - arrays["feature_mean"]) / arrays["feature_scale"], -3.0, 3.0)

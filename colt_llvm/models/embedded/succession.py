@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 from colt_llvm.models.question import Offer, Question
 
 #: A model will do when its hit rate is at least this part of the best one's.
@@ -19,10 +21,10 @@ def next_model(question: Question) -> str:
     """
     if not question.offers:
         return question.acting
-    offers = sorted(question.offers, key=lambda offer: (offer.parameters, offer.name))
-    pooled = _pooled(offers)
-    rates = [_smoothed(offer, pooled) for offer in offers]
-    enough = next(offer for offer, rate in zip(offers, rates, strict=True) if rate >= ENOUGH * max(rates))
+    offers = sorted(question.offers, key=attrgetter("parameters", "name"))
+    rates = _smoothed(offers)
+    least = ENOUGH * max(rates)
+    enough = next(offer for offer, rate in zip(offers, rates, strict=True) if rate >= least)
     maker = next((offer for offer in offers if offer.name == question.state.made_by), None)
     if maker is not None and _improved(question) and maker.parameters <= enough.parameters:
         return maker.name
@@ -33,11 +35,9 @@ def _improved(question: Question) -> bool:
     return question.parent is not None and question.state.reward > question.parent.reward
 
 
-def _pooled(offers: list[Offer]) -> float:
-    calls = sum(offer.calls for offer in offers)
-    return sum(offer.calls * (offer.hit_rate or 0.0) for offer in offers) / calls if calls else 0.5
-
-
-def _smoothed(offer: Offer, pooled: float) -> float:
-    hits = offer.calls * (offer.hit_rate or 0.0)
-    return (hits + PRIOR_CALLS * pooled) / (offer.calls + PRIOR_CALLS)
+def _smoothed(offers: list[Offer]) -> list[float]:
+    """Hit rates, with PRIOR_CALLS at the pooled rate added to each."""
+    hits = [offer.calls * (offer.hit_rate or 0.0) for offer in offers]
+    calls = sum([offer.calls for offer in offers])
+    prior = PRIOR_CALLS * (sum(hits) / calls if calls else 0.5)
+    return [(hit + prior) / (offer.calls + PRIOR_CALLS) for hit, offer in zip(hits, offers, strict=True)]

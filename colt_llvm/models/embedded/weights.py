@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,14 +44,14 @@ PARTS = {
 class Weights:
     """actions: the vocabulary. number: action -> its place there. arrays: by the names of PARTS and a few scales.
 
-    pairs: action in the sequence -> (places, gains) of the actions that it changes the worth of, for nano.
+    pairs: action in the sequence -> [vocabulary], what it changes the worth of each action by, for nano.
     coresets: by objective, for small.
     """
 
     actions: tuple[str, ...]
     number: dict[str, int]
     arrays: dict[str, Array]
-    pairs: dict[int, tuple[Indices, Array]]
+    pairs: dict[str, Array]
     coresets: dict[str, Coreset]
 
     def count(self, model: str) -> int:
@@ -104,11 +104,18 @@ def weights_of(stored: Mapping[str, Any]) -> Weights:
     missing = [part for parts in PARTS.values() for part in parts if part not in arrays]
     if missing:
         raise KeyError(missing[0])
-    by_held: dict[int, tuple[Indices, Array]] = {}
-    for held in np.unique(pairs[:, 0]):
-        rows = pairs[:, 0] == held
-        by_held[int(held)] = (pairs[rows, 1], arrays["nano_pair_gain"][rows])
-    return Weights(actions, {name: place for place, name in enumerate(actions)}, arrays, by_held, coresets)
+    number = {name: place for place, name in enumerate(actions)}
+    return Weights(actions, number, arrays, _pairs(actions, pairs, arrays["nano_pair_gain"]), coresets)
+
+
+def _pairs(actions: Names, places: Indices, gains: Array) -> dict[str, Array]:
+    """Written out, so that an action in the sequence costs one addition. places: [pairs, 2]. gains: [pairs]."""
+    written: dict[str, Array] = {}
+    for held in np.unique(places[:, 0]):
+        rows = places[:, 0] == held
+        changes = written[actions[held]] = np.zeros(len(actions))
+        changes[places[rows, 1]] = gains[rows]
+    return written
 
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:
@@ -133,13 +140,21 @@ def _coresets(sequences: list[Names], arrays: Mapping[str, Array]) -> dict[str, 
 class Candidates:
     """The actions of one run. known: places in the vocabulary; for an unknown action, its size (one past the end).
 
-    place: name -> where it stands in ``names``. pipelines: which are whole pipelines.
+    all_known: whether none is unknown. place: name -> where it stands in ``names``. pipelines: places of whole
+    pipelines. by_name: all places in the order of their names. rank: of each place, where it stands in that order.
     """
 
     names: tuple[str, ...]
     known: Indices
+    all_known: bool
     place: dict[str, int]
-    pipelines: npt.NDArray[np.bool_]
+    pipelines: Indices
+    by_name: Indices
+    rank: Indices
+
+    def places(self, names: Iterable[str]) -> list[int]:
+        """Where these stand, in their order; those that are not among the actions are left out."""
+        return [place for place in map(self.place.get, names) if place is not None]
 
 
 @lru_cache(maxsize=8)
@@ -147,6 +162,12 @@ def candidates(known_by: Weights, passes: tuple[str, ...], edits: tuple[str, ...
     """Edits first, as they pay more often."""
     names = tuple(dict.fromkeys((*edits, *passes)))
     number = known_by.number
-    known = np.array([number.get(name, len(number)) for name in names], dtype=np.intp)
-    pipelines = np.array([is_pipeline(name) for name in names], dtype=np.bool_)
-    return Candidates(names, known, {name: place for place, name in enumerate(names)}, pipelines)
+    known = _indices(number.get(name, len(number)) for name in names)
+    pipelines = _indices(place for place, name in enumerate(names) if is_pipeline(name))
+    by_name = _indices(sorted(range(len(names)), key=names.__getitem__))
+    place = {name: place for place, name in enumerate(names)}
+    return Candidates(names, known, number.keys() >= place.keys(), place, pipelines, by_name, by_name.argsort())
+
+
+def _indices(places: Iterable[int]) -> Indices:
+    return np.array(list(places), dtype=np.intp)
