@@ -35,9 +35,9 @@ def test_the_own_rate_is_smoothed_by_six_calls_of_one_in_four() -> None:
 
 
 def test_the_relative_gain_is_that_of_the_best_part() -> None:
-    assert relative_gain(["a", "b"], {"a": 0.1, "b": 0.3, "c": 0.4}) == pytest.approx(0.75)
-    assert relative_gain(["a"], {"a": 0.0, "b": 0.0}) == 0.0
-    assert relative_gain([], {}) == 0.0
+    assert relative_gain([0.1, 0.3], [0.1, 0.3, 0.4]) == pytest.approx(0.75)
+    assert relative_gain([0.0], [0.0, 0.0]) == 0.0
+    assert relative_gain([], []) == 0.0
 
 
 def test_the_chance_of_a_step_by_hand() -> None:

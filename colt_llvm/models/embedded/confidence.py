@@ -11,7 +11,7 @@ programs that were left out more likely. ``docs/embedded-models.md`` says how of
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 from colt_llvm.models.question import Question
 
@@ -48,9 +48,7 @@ def own_rate(question: Question, name: str) -> float:
     return (hits + _PRIOR_CALLS * _PRIOR_RATE) / (calls + _PRIOR_CALLS)
 
 
-def relative_gain(passes: Sequence[str], scores: Mapping[str, float]) -> float:
-    """The best score among ``passes`` in parts of the best of all, 0 to 1; 0 where none is above 0."""
-    best = max(scores.values(), default=0.0)
-    if not best > 0 or not passes:
-        return 0.0
-    return max(scores[name] for name in passes) / best
+def relative_gain(chosen: Iterable[float], offered: Iterable[float]) -> float:
+    """The best score of what was chosen in parts of the best that was on offer, 0 to 1; 0 where none is above 0."""
+    best = max(offered, default=0.0)
+    return max(chosen, default=0.0) / best if best > 0 else 0.0

@@ -79,11 +79,11 @@ class EmbeddedModel:
             order = {actions.names[place]: float(gains[place]) for place in short_list(gains).tolist()}
             first = first_action(question, order, out, self._policy)
             if first is not None:
-                return [first], relative_gain([first], {name: order[name] for name in order if name not in out})
+                return [first], relative_gain([order[first]], (order[name] for name in order if name not in out))
         trust = trust_in_run(question, OBJECTIVES, self._options)
         names, scores = ranked(actions, gains, question.paid, trust, out, self._options.pool)
         chosen = choose(question, names, scores, generator(question, self._policy), self._options)
-        return chosen, relative_gain(chosen, dict(zip(names, scores, strict=True)))
+        return chosen, relative_gain((scores[names.index(name)] for name in chosen), scores[:1])  # the best is first
 
     def expected_gains(self, question: Question) -> dict[str, float]:
         """The learned part for all actions of the question: a log ratio each, 0 or more."""
