@@ -95,6 +95,17 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--branching", type=int, metavar="B", help="Children of a node before the search descends."),
             click.option("--exploration", type=float, metavar="C", help="Weight of what was visited less."),
+            click.option(
+                "--selection",
+                metavar="RULE",
+                help="How the search descends: uct, or puct, which heeds what models are confident of. Default: uct.",
+            ),
+            click.option(
+                "--widening",
+                type=float,
+                metavar="α",
+                help="Nodes visited N times have up to N^α children, where that is more than B. Default: 0.",
+            ),
             click.option("--model-bias", type=float, metavar="λ", help="How much small models are favoured, 0 to 1."),
             click.option(
                 "--correct-every",
@@ -123,7 +134,7 @@ def refuse_models_of(strategy: str, given: dict[str, Any]) -> None:
 
 def search_changes(given: dict[str, Any]) -> dict[str, Any]:
     """What these options change of the search's preset. Raises UsageError."""
-    names = ("branching", "exploration", "model_bias", "next_model")
+    names = ("branching", "exploration", "model_bias", "next_model", "selection", "widening")
     changes = {name: given[name] for name in names if given[name] is not None}
     every = given["correct_every"]
     if every is not None:

@@ -36,9 +36,14 @@ class Course:
 
 
 def model_course(
-    bench: Workbench, models: Sequence[LanguageModel], options: ColtOptions, trials: int, seed: int
+    bench: Workbench,
+    models: Sequence[LanguageModel],
+    options: ColtOptions,
+    trials: int,
+    seed: int,
+    observers: Sequence[Observer] = (),
 ) -> Course:
-    """The tree search with these models, each asked when the search says so."""
+    """The tree search with these models, each asked when the search says so. observers: told of each trial as well."""
     specs = [model.spec for model in models]
     by_name = {model.spec.name: model for model in models}
     search = ColtSearch([Model(spec.name, spec.parameters) for spec in specs], options, seed)
@@ -54,9 +59,11 @@ def model_course(
             return refiner.propose(request)
         question = questions.make(request, request.model, lambda name: True, Spending())
         answer = json.loads(by_name[request.model].ask(Prompt(question, tuple), _ASK_SECONDS).text)
-        return Proposal(tuple(answer["passes"]), answer["next_model"], request.model)
+        return Proposal(
+            tuple(answer["passes"]), answer["next_model"], request.model, confidence=answer.get("confidence")
+        )  # fmt: skip
 
-    return course_of(bench, search, propose, [questions.observe, refiner.observe], trials)
+    return course_of(bench, search, propose, [questions.observe, refiner.observe, *observers], trials)
 
 
 def course_of(

@@ -72,16 +72,22 @@ class Form:
 
 
 def answer_schema(question: Question) -> dict[str, Any]:
-    """The protocol as a JSON schema, with the models on offer as the only names."""
+    """The protocol as a JSON schema, with the models on offer as the only names.
+
+    Strict schemas have no optional fields, so a confidence is either asked for or not to be given.
+    """
     names = [offer.name for offer in question.offers]
     next_model = {"type": "string", "enum": names} if names else {"type": "string"}
+    properties: dict[str, Any] = {
+        "passes": {"type": "array", "items": {"type": "string"}},
+        "next_model": next_model,
+        "reason": {"type": "string"},
+    }
+    if question.confidence_wanted:
+        properties["confidence"] = {"type": "number"}
     return {
         "type": "object",
-        "properties": {
-            "passes": {"type": "array", "items": {"type": "string"}},
-            "next_model": next_model,
-            "reason": {"type": "string"},
-        },
-        "required": ["passes", "next_model", "reason"],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }

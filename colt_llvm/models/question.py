@@ -87,6 +87,7 @@ class Question:
     in_flight: other requests in flight at this state; of those it is not known what they propose.
     trials_done, trials_wanted: budget; trials_wanted is None where time alone ends the search.
     calls, tokens, cost: spent so far in this run; cost in the currency of the prices.
+    confidence_wanted: whether the search makes use of what a model says of its chances.
     """
 
     request_id: int
@@ -115,3 +116,4 @@ class Question:
     calls: int = 0
     tokens: int = 0
     cost: float = 0.0
+    confidence_wanted: bool = False

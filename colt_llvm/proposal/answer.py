@@ -1,11 +1,13 @@
 """A model's text -> a joint action: passes to append, and the model to be queried next (arXiv 2602.01935).
 
-The protocol is one JSON object: ``{"passes": ["NAME", ...], "next_model": "NAME", "reason": "..."}``. The text is
-data from outside: it is read leniently, checked against the names on offer, and never reaches a shell.
+The protocol is one JSON object: ``{"passes": ["NAME", ...], "next_model": "NAME", "reason": "..."}``, and optionally
+``"confidence": 0.3``, the chance that the result is better than the state asked at. The text is data from outside: it
+is read leniently, checked against the names on offer, and never reaches a shell.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +31,7 @@ _REASON_LETTERS = 240
 _MODEL_LETTERS = 200
 _TEXTS = 64
 _DEPTH = 12
+_NUMBER = re.compile(r"[0-9]{0,3}\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class JointAction:
     next_model: one of the models on offer; "" where the search has to choose. reason: the model's own words, one line.
     dropped: what is no name. matched: (given, taken) where another spelling was understood, of passes and models.
     error: what counts against the model: NOT_JSON, NO_KNOWN_PASS, UNKNOWN_MODEL, NO_NEXT_MODEL, or None.
+    confidence: from 0 to 1; None where there is none, or none that can be read: that is no error.
     """
 
     passes: tuple[str, ...] = ()
@@ -47,6 +51,7 @@ class JointAction:
     dropped: tuple[str, ...] = ()
     matched: tuple[tuple[str, str], ...] = ()
     error: str | None = None
+    confidence: float | None = None
 
 
 def parse_answer(
@@ -88,11 +93,20 @@ def _action(fields: dict[str, Value], read: Matched, models: Collection[str]) ->
         dropped=tuple(read.dropped),
         matched=tuple(matched),
         error=error,
+        confidence=_chance(fields.get("confidence")),
     )
 
 
 def _text(value: Value, most_letters: int) -> str:
     return one_line(value, most_letters) if isinstance(value, str) else ""
+
+
+def _chance(value: Value) -> float | None:
+    """A number from 0 to 1, as it is read: as text. Anything else is as if it had not been said."""
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value.strip()):
+        return None
+    chance = float(value)
+    return chance if 0.0 <= chance <= 1.0 else None
 
 
 def _key(key: str) -> str:

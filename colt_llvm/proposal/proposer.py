@@ -138,7 +138,8 @@ class ModelProposer:
         action = self._parse(answer, question)
         if not action.passes:
             return self._expand_at_random(request, action.error or "no known pass", asked)
-        return Proposal(action.passes, action.next_model, name or self.stand_in_name, action.error, asked)
+        signed = name or self.stand_in_name
+        return Proposal(action.passes, action.next_model, signed, action.error, asked, action.confidence)
 
     def _ask(self, name: str, question: Question) -> Answer:
         """Once more with half of the prompt where the endpoint finds it too long. Raises CallError, NoMoreCalls."""

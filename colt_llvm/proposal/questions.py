@@ -86,6 +86,7 @@ class Questions:
             calls=spent.calls,
             tokens=spent.tokens,
             cost=spent.cost,
+            confidence_wanted=self._search.options.selection == "puct",
         )
 
     def _rejected(self, request: Request) -> Attempt | None:

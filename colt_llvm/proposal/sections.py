@@ -198,6 +198,12 @@ def _tried(question: Question, room: int) -> Section | None:
 
 
 def _task(question: Question, room: int) -> str:
+    """What is asked for; the line on confidence only where the search makes use of it, as it costs tokens."""
+    turn = _turn(question, room)
+    return f"{turn} {say('task confidence')}" if question.confidence_wanted else turn
+
+
+def _turn(question: Question, room: int) -> str:
     rejected = question.rejected
     if question.kind == "correct" and rejected is not None:
         passes = figures.sequence(rejected.passes, room // 8)

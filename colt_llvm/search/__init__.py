@@ -1,7 +1,7 @@
 """The search of arXiv 2602.01935, pure: it runs nothing, reads no clock, and draws all randomness from a seed.
 
-Reading order: protocol (what is asked and told), tree, selection, expansion, course_alteration, backpropagation, and
-colt, which puts them together. What it is compared with: sequences, greedy, genetic.
+Reading order: protocol (what is asked and told), widening, tree, selection, expansion, course_alteration,
+backpropagation, and colt, which puts them together. What it is compared with: sequences, greedy, genetic.
 """
 
 from __future__ import annotations

@@ -8,12 +8,15 @@ from colt_llvm.search.tree import Node, Tree
 def backpropagate(tree: Tree, node: Node) -> None:
     """Add the node's own reward to itself and to each ancestor: N += 1, W += reward (arXiv 2602.01935).
 
-    Widens the tree's reward range by it, so Q stays within that range.
+    Widens the tree's reward range by it, so Q stays within that range. Where children widen with N (see widening),
+    a node that was full may open again. It cannot close by this, so each node is refreshed at most once in effect.
     """
     assert node.reward is not None
     for step in tree.path(node):
         step.visits += 1
         step.value_sum += node.reward
+        if tree.widening.on:
+            tree.refresh(step)
     tree.least = min(tree.least, node.reward)
     tree.greatest = max(tree.greatest, node.reward)
 

@@ -34,7 +34,7 @@ class ColtSearch:
         self.models = ModelSet.of(models)
         self.options = options
         self.seed = seed
-        self.tree = Tree(first_model(self.models, options), options.branching)
+        self.tree = Tree(first_model(self.models, options), options.branching, options.places)
         self.statistics = Statistics(self.models)
         least, greatest = self.models.least_parameters, self.models.greatest_parameters
         self.phi = {model.name: smallness(model.parameters, least, greatest) for model in models}  # by model name

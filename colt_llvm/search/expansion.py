@@ -49,6 +49,7 @@ def grow(
         request=request.id,
         key=outcome.key,
         failure=failure,
+        prior=proposal.confidence,
         figures=outcome.figures,
         live=failure is None,
     )

@@ -8,10 +8,13 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from colt_llvm.errors import UsageError
+from colt_llvm.search.widening import Widening
 
 NEXT_MODEL_POLICIES = ("model", "random", "round_robin", "largest")
 #: "largest", as in the paper; "named": whom the last answer at the root named (ours: each seed is a step like others).
 SEED_MODELS = ("largest", "named")
+#: "uct": the rule of the paper. "puct": exploration in proportion to what models were confident of (see selection).
+SELECTIONS = ("uct", "puct")
 FIXED = "fixed:"  # "fixed:<name>": one model is asked throughout
 
 
@@ -30,6 +33,9 @@ class ColtOptions:
     backup: str = "mean"  # Q = W / N
     max_restarts_without_news: int = 5  # rounds of new seeds without one new state, before the search ends
     refine_share: float = 0.0  # of the requests, in [0, 1): vary a whole good sequence instead (ours)
+    selection: str = "uct"  # which child is descended to: see SELECTIONS
+    widening: float = 0.0  # exponent of N in [0, 1): nodes have more than B children as they are visited; 0: never
+    widening_factor: float = 1.0  # children of a node that was visited once, where that is more than B
 
     def __post_init__(self) -> None:
         _at_least("branching", self.branching, 1)
@@ -44,6 +50,12 @@ class ColtOptions:
             raise UsageError(f"model_bias is {self.model_bias}: give a number from 0 to 1; 0.5 is usual")
         if not 0 <= self.refine_share < 1:
             raise UsageError(f"refine_share is {self.refine_share}: give a number from 0 to below 1; 0 refines nothing")
+        if self.selection not in SELECTIONS:
+            raise UsageError(f"selection is {self.selection!r}: give one of {', '.join(SELECTIONS)}")
+        if not 0 <= self.widening < 1:
+            raise UsageError(f"widening is {self.widening}: give a number from 0 to below 1; 0 widens nothing")
+        if not (math.isfinite(self.widening_factor) and self.widening_factor > 0):
+            raise UsageError(f"widening_factor is {self.widening_factor}: give a number above 0; 1 is usual")
         if self.seed_models not in SEED_MODELS:
             raise UsageError(f"seed_models is {self.seed_models!r}: give one of {', '.join(SEED_MODELS)}")
         if self.backup != "mean":
@@ -51,6 +63,11 @@ class ColtOptions:
         if self.next_model not in NEXT_MODEL_POLICIES and self.fixed_model is None:
             known = ", ".join(NEXT_MODEL_POLICIES)
             raise UsageError(f"next_model is {self.next_model!r}: give one of {known}, or fixed:<model name>")
+
+    @property
+    def places(self) -> Widening:
+        """How many children a node may have beside B."""
+        return Widening(self.widening, self.widening_factor)
 
     @property
     def fixed_model(self) -> str | None:

@@ -35,13 +35,21 @@ class Model:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A joint action (arXiv 2602.01935): the passes to append, and the model to be asked next."""
+    """A joint action (arXiv 2602.01935): the passes to append, and the model to be asked next.
+
+    Raises UsageError for a confidence that is no chance.
+    """
 
     passes: tuple[str, ...]
     next_model: str
     model: str  # who made it; a name outside the model set (e.g. "random") marks a stand-in
     error: str | None = None  # kind of bad answer, counted on the model that was asked
     asked: str = ""  # who was asked, where that was not the acting model (one that keeps failing is set aside)
+    confidence: float | None = None  # chance, 0 to 1, that the new state is better than the leaf; None: not said
+
+    def __post_init__(self) -> None:
+        if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
+            raise UsageError(f"confidence is {self.confidence}: give a number from 0 to 1, or None")
 
 
 @dataclass(frozen=True)

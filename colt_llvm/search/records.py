@@ -16,14 +16,17 @@ Record = dict[str, Any]
 
 
 def proposal_to_dict(proposal: Proposal) -> Record:
-    """One flat dict of strings, a list of strings and nulls."""
-    return {
+    """One flat dict of strings, a list of strings and nulls; with a confidence, a number, only where there is one."""
+    record: Record = {
         "passes": list(proposal.passes),
         "next_model": proposal.next_model,
         "model": proposal.model,
         "error": proposal.error,
         "asked": proposal.asked,
     }
+    if proposal.confidence is not None:
+        record["confidence"] = proposal.confidence
+    return record
 
 
 def proposal_from_dict(record: Mapping[str, Any]) -> Proposal:
@@ -34,6 +37,7 @@ def proposal_from_dict(record: Mapping[str, Any]) -> Proposal:
         model=_text(record, "model"),
         error=_text_or_none(record, "error"),
         asked=_text_or_none(record, "asked") or "",
+        confidence=_chance_or_none(record, "confidence"),
     )
 
 
@@ -117,6 +121,15 @@ def _texts(record: Mapping[str, Any], field: str) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         raise _bad(field, "a list of texts", value)
     return tuple(value)
+
+
+def _chance_or_none(record: Mapping[str, Any], field: str) -> float | None:
+    value = record.get(field)
+    if value is None:
+        return None
+    if not _is_number(value) or not 0.0 <= value <= 1.0:
+        raise _bad(field, "a number from 0 to 1 or null", value)
+    return float(value)
 
 
 def _count(record: Mapping[str, Any], field: str) -> int:

@@ -2,13 +2,15 @@
 
 Every told proposal becomes a node, so the node list is also the history. Only live nodes are in the search;
 the others say in ``failure`` why they are not. Sequences are stored as parent links: a node holds its delta.
-Every method costs O(depth · B) at most.
+Every method costs O(depth · B) at most, where B is the most children that a node of the path has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from colt_llvm.search.widening import PLAIN, Widening
 
 ROOT = 0
 
@@ -26,6 +28,7 @@ class Node:
     request: int | None = None  # id of the request that gave it; None for the root
     key: str | None = None  # hash of the object code
     failure: str | None = None  # why it is not live; None for a live node
+    prior: float | None = None  # its model's chance, 0 to 1, that it is better than its parent; None: not said
     figures: Mapping[str, float] = field(default_factory=dict)  # costs: seconds, bytes, counts
     visits: int = 0  # N: rewards backed up through this node, its own included
     value_sum: float = 0.0  # W: sum of those rewards
@@ -43,9 +46,10 @@ class Node:
 class Tree:
     """Nodes by id, live nodes by key, and the range of the rewards backed up so far."""
 
-    def __init__(self, root_model: str, branching: int) -> None:
-        """A root with the baseline's reward, 0.0, that can hold ``branching`` (B) children."""
+    def __init__(self, root_model: str, branching: int, widening: Widening = PLAIN) -> None:
+        """A root with the baseline's reward, 0.0. A node holds ``branching`` (B) children, or more by ``widening``."""
         self.branching = branching
+        self.widening = widening
         self.nodes: list[Node] = [Node(ROOT, None, (), root_model, "", 0.0, live=True)]
         self.by_key: dict[str, int] = {}
         self.least = 0.0  # least and greatest reward in the tree; the root's 0.0 is one of them
@@ -96,8 +100,11 @@ class Tree:
         self.refresh(parent)
 
     def has_room(self, node: Node) -> bool:
-        """Whether the node may be expanded now: fewer than B children, those in flight included."""
-        return node.live and not node.terminal and node.live_children + node.expanding < self.branching
+        """Whether the node may be expanded now: fewer children than it may have, those in flight included."""
+        if not node.live or node.terminal:
+            return False
+        taken = node.live_children + node.expanding
+        return taken < self.branching or taken < self.widening.places(node.visits)
 
     def refresh(self, node: Node) -> None:
         """Recompute ``open`` after a change at the node, and at its ancestors as far as that reaches.

@@ -45,7 +45,7 @@ def unread() -> tuple[Message, ...]:
 
 def answer(model: LanguageModel, question: Question) -> list[str]:
     told = json.loads(model.ask(Prompt(question, unread), 10.0).text)
-    assert set(told) == {"passes", "next_model"}
+    assert set(told) == {"passes", "next_model", "confidence"}
     passes: list[str] = told["passes"]
     return passes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,7 +15,7 @@ from server import JOINT_ACTION, Endpoint
 
 from colt_llvm.models.base import Answer, CallError, Usage
 from colt_llvm.models.failures import retry_after_seconds, scrub
-from colt_llvm.models.form import Form
+from colt_llvm.models.form import Form, answer_schema
 from colt_llvm.models.openai_compatible import OpenAICompatible
 
 
@@ -72,6 +73,14 @@ def test_sends_schema_seed_limit_and_options(endpoint: Endpoint) -> None:
     assert schema["strict"] is True
     assert schema["schema"]["properties"]["next_model"]["enum"] == ["small", "large"]
     assert [message["role"] for message in body["messages"]] == ["system", "user"]
+
+
+def test_the_schema_holds_a_confidence_only_where_one_is_wanted() -> None:
+    question = prompt().question
+    assert set(answer_schema(question)["properties"]) == {"passes", "next_model", "reason"}
+    wanted = answer_schema(replace(question, confidence_wanted=True))
+    assert wanted["properties"]["confidence"] == {"type": "number"}
+    assert wanted["required"] == list(wanted["properties"])
 
 
 def test_takes_nothing_from_the_environment(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,23 @@ def test_takes_an_answer_as_it_was_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "understood"),
+    [
+        ("0.25", 0.25), ("0", 0.0), ("1", 1.0), (".5", 0.5), ("2.5e-1", 0.25), ('"0.25"', 0.25),
+        ("1.5", None), ("-0.1", None), ("NaN", None), ("1e999", None), ("Infinity", None), ("null", None),
+        ("true", None), ("[0.5]", None), ("{}", None), ('"high"', None), ('"70%"', None), ('""', None), ("0_1", None),
+    ],
+)  # fmt: skip
+def test_a_confidence_is_a_number_from_0_to_1_and_anything_else_no_error(said: str, understood: float | None) -> None:
+    text = f'{{"passes": ["licm"], "next_model": "small", "confidence": {said}}}'
+    assert parse(text) == JointAction(("licm",), "small", confidence=understood)
+
+
+def test_a_confidence_is_optional() -> None:
+    assert parse('{"passes": ["licm"], "next_model": "small"}').confidence is None
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '```json\n{"passes": ["licm", "gvn"], "next_model": "small"}\n```',

@@ -66,6 +66,15 @@ def user_text(question: Question, max_tokens: int = 12_000, passes: dict[str, st
     return render(question, PASSES if passes is None else passes, max_tokens)[1].content
 
 
+def test_a_confidence_is_asked_for_only_where_the_search_makes_use_of_it() -> None:
+    for kind in ("seed", "expand", "correct"):
+        question = replace(QUESTION, kind=kind)
+        assert "confidence" not in user_text(question)
+        wanted = user_text(replace(question, confidence_wanted=True))
+        assert wanted.startswith(user_text(question))
+        assert '"confidence"' in wanted.splitlines()[-1]
+
+
 def test_reads_as_it_was_reviewed() -> None:
     """Set COLT_UPDATE_GOLDEN=1 to write the file anew, and read the difference."""
     text = "\n\n".join(f"[{message.role}]\n{message.content}" for message in render(QUESTION, PASSES, 12_000)) + "\n"

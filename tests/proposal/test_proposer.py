@@ -98,6 +98,17 @@ def test_an_answer_becomes_a_proposal(catalogue: Catalogue) -> None:
     assert not run.models["small"].prompts
 
 
+def test_a_confidence_reaches_the_tree_and_is_asked_for_by_puct(catalogue: Catalogue) -> None:
+    said = '{"passes": ["licm"], "next_model": "small", "confidence": 0.3}'
+    for selection in ("uct", "puct"):
+        run = Run(catalogue, large=lambda prompt: said, selection=selection)
+        _, proposal = run.step()
+        assert (proposal.confidence, proposal.error) == (0.3, None)
+        assert run.search.tree.nodes[-1].prior == 0.3
+        (prompt,) = run.models["large"].prompts
+        assert prompt.question.confidence_wanted == (selection == "puct")
+
+
 def test_edits_may_be_proposed_too(catalogue: Catalogue) -> None:
     run = Run(catalogue, large=lambda prompt: '{"passes": ["without<licm>"], "next_model": "large"}')
     assert run.propose("large").passes == ("without<licm>",)

@@ -272,6 +272,11 @@ def test_the_smaller_of_two_models_with_one_hit_rate_is_the_better_fallback() ->
         {"next_model": "fixed:"},
         {"backup": "max"},
         {"max_restarts_without_news": -1},
+        {"selection": "greedy"},
+        {"widening": 1.0},
+        {"widening": -0.1},
+        {"widening_factor": 0.0},
+        {"widening_factor": math.inf},
     ],
 )
 def test_options_that_cannot_be_used_are_refused_by_name(options: dict[str, float | str]) -> None:

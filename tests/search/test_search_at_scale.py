@@ -33,14 +33,18 @@ def rough(sequence: Sequence[str]) -> Outcome:
     return Outcome(reward, " ".join(sequence))
 
 
-def test_an_iteration_in_a_tree_of_10000_nodes_looks_at_no_more_than_the_path_and_its_children() -> None:
-    search = search_with(0)
+@pytest.mark.parametrize("options", [{}, {"selection": "puct", "exploration": 0.5, "widening": 0.4}])
+def test_an_iteration_in_a_tree_of_10000_nodes_looks_at_no_more_than_the_path_and_its_children(
+    options: dict[str, Any],
+) -> None:
+    search = search_with(0, **options)
     proposer = RandomProposer(ACTIONS, MODELS, 0, signed=None)
     for _ in iterations(search, proposer, rough, 10_000):
         pass
     assert len(search.tree.nodes) > 9_000
+    branching = max(node.live_children for node in search.tree.nodes) + 1
+    assert branching < 50
     nodes = search.tree.nodes = CountingList(search.tree.nodes)
-    branching = max(search.options.branching, search.options.seeds)
     for request, _, _ in iterations(search, proposer, rough, 300):
         depth = sum(1 for _ in search.tree.path(nodes[request.node]))
         # Down once, and up a few times: sequence, virtual loss on and off, refresh, back up; some constant work.

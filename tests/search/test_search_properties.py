@@ -15,6 +15,8 @@ from colt_llvm.search import ColtSearch, Node, RandomProposer, Request, Strategy
 
 seeds = st.integers(0, 2**32)
 periods = st.sampled_from([None, 1, 2, 3])
+widenings = st.sampled_from([{}, {"widening": 0.5}, {"widening": 0.7, "widening_factor": 2.0}])
+selections = st.sampled_from(["uct", "puct"])
 policies = st.sampled_from(["model", "random", "round_robin", "largest", "fixed:small"])
 
 
@@ -44,11 +46,17 @@ def check_invariants(search: ColtSearch, in_flight: list[Request]) -> None:
         assert sorted(node.candidates) == [child.id for child in children[node.id] if child.open]
         places = sum(request.node == node.id and request.kind != "correct" for request in in_flight)
         assert node.expanding == places
-        room = not node.terminal and node.live_children + places < search.options.branching
+        room = not node.terminal and node.live_children + places < most_children(search, node)
         assert node.open == (node.live and not node.held and (room or any(c.open for c in children[node.id])))
         assert node.live == (node.failure is None)
         assert tree.least <= (node.reward if node.visits and node.reward is not None else 0.0) <= tree.greatest
     assert tree.by_key == {node.key: node.id for node in tree.nodes if node.live and node.key is not None}
+
+
+def most_children(search: ColtSearch, node: Node) -> int:
+    options = search.options
+    wide = math.ceil(round(options.widening_factor * node.visits**options.widening, 9)) if options.widening else 0
+    return max(options.branching, wide)
 
 
 def check_request(search: ColtSearch, request: Request) -> None:
@@ -58,20 +66,30 @@ def check_request(search: ColtSearch, request: Request) -> None:
     assert request.sequence == search.tree.sequence(leaf)
     if request.kind == "expand":
         assert not leaf.terminal
-        assert leaf.live_children + leaf.expanding <= search.options.branching  # its own place included
+        assert leaf.live_children + leaf.expanding <= most_children(search, leaf)  # its own place included
         assert request.model == leaf.next_model
     else:
         assert request.model == ("small" if search.options.fixed_model and request.kind == "seed" else "large")
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=seeds, period=periods, policy=policies, branching=st.integers(1, 3), data=st.data())
+@given(
+    seed=seeds, period=periods, policy=policies, branching=st.integers(1, 3), widening=widenings,
+    selection=selections, data=st.data(),
+)  # fmt: skip
 def test_invariants_hold_with_several_in_flight_told_in_any_order(
-    seed: int, period: int | None, policy: str, branching: int, data: st.DataObject
+    seed: int,
+    period: int | None,
+    policy: str,
+    branching: int,
+    widening: dict[str, float],
+    selection: str,
+    data: st.DataObject,
 ) -> None:
     search = search_with(
-        seed, course_alteration_period=period, next_model=policy, branching=branching, max_expansion_failures=2
-    )
+        seed, course_alteration_period=period, next_model=policy, branching=branching, max_expansion_failures=2,
+        selection=selection, **widening,
+    )  # fmt: skip
     search.set_root_key("0")
     proposer = stand_in(seed, min_passes=1, max_passes=2)
     in_flight: list[Request] = []
@@ -119,9 +137,11 @@ def test_restoring_a_journal_at_any_cut_gives_the_same_following_requests(
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=seeds, data=st.data())
-def test_a_journal_of_overlapping_requests_restores_the_same_tree(seed: int, data: st.DataObject) -> None:
-    search, resumed = search_with(seed), search_with(seed)
+@given(seed=seeds, widening=widenings, selection=selections, data=st.data())
+def test_a_journal_of_overlapping_requests_restores_the_same_tree(
+    seed: int, widening: dict[str, float], selection: str, data: st.DataObject
+) -> None:
+    search, resumed = (search_with(seed, selection=selection, **widening) for _ in range(2))
     proposer = stand_in(seed, min_passes=1, max_passes=2)
     in_flight: list[Request] = []
     for _ in range(60):

@@ -23,7 +23,8 @@ from colt_llvm.search.records import (
 texts = st.text(max_size=5)
 passes = st.lists(texts, max_size=4).map(tuple)
 floats = st.floats(allow_nan=False, allow_infinity=False)
-proposals = st.builds(Proposal, passes, texts, texts, st.none() | texts)
+chances = st.none() | st.floats(0, 1)
+proposals = st.builds(Proposal, passes, texts, texts, st.none() | texts, confidence=chances)
 requests = st.builds(
     Request,
     st.integers(0, 2**40),
@@ -41,6 +42,19 @@ def test_records_survive_json(request_: Request, proposal: Proposal, outcome: Ou
     assert request_from_dict(json.loads(json.dumps(request_to_dict(request_)))) == request_
     assert proposal_from_dict(json.loads(json.dumps(proposal_to_dict(proposal)))) == proposal
     assert outcome_from_dict(json.loads(json.dumps(outcome_to_dict(outcome)))) == outcome
+
+
+def test_a_proposal_without_a_confidence_is_written_as_ever() -> None:
+    record = proposal_to_dict(Proposal(("a",), "m", "m"))
+    assert list(record) == ["passes", "next_model", "model", "error", "asked"]
+    assert proposal_from_dict(record).confidence is None
+    assert proposal_to_dict(Proposal(("a",), "m", "m", confidence=0.5)) == {**record, "confidence": 0.5}
+
+
+@pytest.mark.parametrize("value", ["0.5", True, 1.5, -1, float("nan")])
+def test_a_confidence_that_is_no_chance_is_named(value: Any) -> None:
+    with pytest.raises(UsageError, match="confidence"):
+        proposal_from_dict({**proposal_to_dict(Proposal(("a",), "m", "m")), "confidence": value})
 
 
 GOOD = request_to_dict(Request(0, 0, ("a",), "m", "correct", Proposal(("b",), "m", "m")))

@@ -18,6 +18,7 @@ from colt_llvm.models.embedded.choice import (
     is_pipeline,
     trust_in_run,
 )
+from colt_llvm.models.embedded.confidence import confidence, relative_gain
 from colt_llvm.models.embedded.own import home_of
 from colt_llvm.models.embedded.ranking import ranked, short_list
 from colt_llvm.models.embedded.retrieval import Names
@@ -56,20 +57,21 @@ class EmbeddedModel:
         retrieves = self._policy == RETRIEVING
         offered = any(offer.name == self._retriever for offer in question.offers)
         known = retrieved(self._weights(), question) if retrieves or offered else None
-        passes = list(known) if known and retrieves else self._step(question)
+        passes, relative = (list(known), None) if known and retrieves else self._step(question)
         if not passes:
             raise CallError("bad request", "no action is left to propose at this state: offer more passes")
         # Who knows whole sequences begins, as long as there is one that is worth a trial.
         successor = self._retriever if known and offered else next_model(question)
-        return Answer(json.dumps({"passes": passes, "next_model": successor}))
+        sure = confidence(question, self._spec.name, relative)
+        return Answer(json.dumps({"passes": passes, "next_model": successor, "confidence": sure}))
 
     def _weights(self) -> Weights:
         if self._known is None:  # two threads may both come here, and get the same object
             self._known = weights(self._file, self._digest)
         return self._known
 
-    def _step(self, question: Question) -> list[str]:
-        """One to three names; empty where none is allowed."""
+    def _step(self, question: Question) -> tuple[list[str], float | None]:
+        """One to three names, empty where none is allowed; and how much they promise, as ``confidence`` reads it."""
         actions, gains = self._learned(question)
         out = barred(question)
         if question.kind == "seed":
@@ -77,10 +79,11 @@ class EmbeddedModel:
             order = {actions.names[place]: float(gains[place]) for place in short_list(gains).tolist()}
             first = first_action(question, order, out, self._policy)
             if first is not None:
-                return [first]
+                return [first], relative_gain([order[first]], (order[name] for name in order if name not in out))
         trust = trust_in_run(question, OBJECTIVES, self._options)
         names, scores = ranked(actions, gains, question.paid, trust, out, self._options.pool)
-        return choose(question, names, scores, generator(question, self._policy), self._options)
+        chosen = choose(question, names, scores, generator(question, self._policy), self._options)
+        return chosen, relative_gain((scores[names.index(name)] for name in chosen), scores[:1])  # the best is first
 
     def expected_gains(self, question: Question) -> dict[str, float]:
         """The learned part for all actions of the question: a log ratio each, 0 or more."""
