@@ -11,7 +11,9 @@ import pytest
 from test_driver import Run, built
 from tune_helpers import trials_of, tune_here
 
+from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.errors import PassCrashed
+from colt_llvm.program import Workload
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.worth import DEFAULT_PERCENT, FIRST, FIRST_WITHOUT_GAIN, Worth
 
@@ -87,6 +89,13 @@ def test_holds_without_limits_or_where_it_is_asked_for(given: dict[str, Any], pe
     options = TuneOptions(objective="size", **given)
     assert options.worth_percent == percent
     assert TuneOptions.from_dict(options.to_dict()) == options
+
+
+def test_files_of_a_project_have_it_only_where_it_is_asked_for() -> None:
+    build, workload = ("make", "prog"), Workload("run-1", ("./prog",))
+    assert ProjectOptions((build,), (workload,)).unit_options(60).worth_percent == 0
+    asked = ProjectOptions((build,), (workload,), tune={"worth": 0.5})
+    assert asked.unit_options(60).worth_percent == 0.5
 
 
 # --- in the loop
