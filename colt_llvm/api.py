@@ -66,6 +66,8 @@ def tune(
         a :class:`CostObjective`, or a function from figures to a cost (then one over size, text and instructions).
     :param seconds: of the search and, where run time counts, of its proof. Default: 120, without ``trials``.
     :param trials: at most so many. With ``workers=1``, equal seeds give equal trials where nothing is timed.
+        Without ``seconds`` and ``trials`` the search ends too where its last doubling of trials brought less than 0.1%;
+        ``worth=0`` keeps it going, and ``worth=0.5`` sets another bar, beside any limit.
     :param models: who proposes: what ``--models`` takes as text, or a list of names, :class:`ModelSpec` and objects
         with the methods of :class:`LanguageModel`. Default: the embedded policies.
     :param strategy: a name as ``--strategy`` has it, or a function that makes one of a run's :class:`Task`.
@@ -130,12 +132,15 @@ def resume(
     :param objective: a function that the run began with; ``strategy``, ``models`` and ``check`` likewise. Files hold
         only their names, so they have to be given again, by the same names. Whether they are the same, nobody can tell.
     :param limits: new ones for models: ``max_calls``, ``max_tokens``, ``max_cost``; what was spent before counts too.
+        And ``worth``.
     :returns: the result of the whole run. Other parameters are those of :func:`tune`.
     :raises UsageError: for other objects than the run began with, or changed sources.
     :raises RunDirectoryError: for a folder that holds no run, or one that another process is writing to.
     """
-    if unknown := sorted(set(limits) - {"max_calls", "max_tokens", "max_cost"}):
-        raise UsageError(f"resume: {unknown[0]!r} is the run's own; only max_calls, max_tokens and max_cost may change")
+    if unknown := sorted(set(limits) - {"max_calls", "max_tokens", "max_cost", "worth"}):
+        raise UsageError(
+            f"resume: {unknown[0]!r} is the run's own; only max_calls, max_tokens, max_cost and worth may change"
+        )
     own = None if objective is None else _objective(objective)[2]
     if objective is not None and own is None:
         raise UsageError("resume: the run keeps its objective; give only one of your own that it began with")

@@ -87,7 +87,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
         "allow_nonzero": given["allow_nonzero"], "timeout_seconds": given["timeout"],
         "memory_bytes": None if given["memory"] is None else given["memory"] << 20,
         "preset": given["preset"] or "", "search": search_changes(given),
-        **{name: given[name] for name in ("max_calls", "max_tokens", "max_cost")},
+        **{name: given[name] for name in ("max_calls", "max_tokens", "max_cost", "worth")},
     }  # fmt: skip
     return ProjectOptions(
         builds=tuple(_words("--build", build) for build in given["builds"]),

@@ -56,6 +56,13 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
     help="Time for the search and, where it is run time, its proof. Default: 120, if --trials is not given.",
 )
 @click.option(
+    "--worth",
+    type=float,
+    metavar="PERCENT",
+    help="Stop after 64 trials or more, where the last doubling of trials brought less; 0: never. "
+    "Default: 0.1 without --time and --trials, else 0.",
+)
+@click.option(
     "--seed",
     type=int,
     default=0,
@@ -168,7 +175,7 @@ def _refuse_project_options(given: dict[str, Any]) -> None:
 
 
 #: What may be said anew when a run goes on; everything else is the run's own.
-_LIMITS = ("max_calls", "max_tokens", "max_cost")
+_LIMITS = ("max_calls", "max_tokens", "max_cost", "worth")
 _WITH_RESUME = {"resume", "cluster", "measure_on", "trials", "seconds", "output", "as_json", "llvm_prefix", *_LIMITS}
 
 
@@ -206,7 +213,7 @@ def _options(given: dict[str, Any]) -> Any:
             raise UsageError(f"--weight {text!r}: write a figure and a number, such as runtime=2") from None
     return TuneOptions(
         objective=given["objective"], strategy=given["strategy"], weights=weights or None,
-        trials=given["trials"], seconds=given["seconds"],
+        trials=given["trials"], seconds=given["seconds"], worth=given["worth"],
         seed=given["seed"], workers=given["workers"], strict=given["strict"], risky=given["risky"],
         allow_nonzero=given["allow_nonzero"], timeout_seconds=given["timeout"],
         memory_bytes=None if given["memory"] is None else given["memory"] << 20,

@@ -23,6 +23,7 @@ from colt_llvm.tune.evaluation import Bar, Evaluator, ExaminingEvaluator, judgin
 from colt_llvm.tune.evaluation import Verdict as Verdict
 from colt_llvm.tune.judge import Judge
 from colt_llvm.tune.lending import Lending
+from colt_llvm.tune.worth import Worth
 
 _POLL_SECONDS = 0.1
 
@@ -90,6 +91,7 @@ class Driver:
     on_trial: called with each trial, in the order in which the strategy is told.
     in_order: tell in the order of asking, one more being asked for with each that is told. A slow candidate then
     holds up those behind it. evaluator: in place of the judge on this machine.
+    worth: says when to stop, from the trials told.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Driver:
         recorded: Mapping[str, Verdict] | None = None,
         in_order: bool = False,
         evaluator: Evaluator | None = None,
+        worth: Worth | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._strategy = strategy
@@ -120,6 +123,7 @@ class Driver:
         self._in_order = in_order
         lanes = 1 if "runtime" in objective.figures else builders.count
         self._evaluator = evaluator or ExaminingEvaluator(judging(judge), objective, baseline, seed, lanes)
+        self._worth = worth
         self.verdicts = verdicts if verdicts is not None else {}
         self._recorded = recorded or {}
         self._clock = clock
@@ -133,7 +137,7 @@ class Driver:
     ) -> None:
         """Until ``trials`` more are done, ``seconds`` since the start (``elapsed`` of them gone) or ``stop``.
 
-        ``ended_because`` says why where it was neither of these.
+        Before that where more is not worth it. ``ended_because`` says why where it was none of these.
         """
         self._started = self._clock() - elapsed
         stop = stop or threading.Event()
@@ -148,7 +152,7 @@ class Driver:
             stages = _Stages(propose, build, judge)
             try:
                 while True:
-                    over = stop.is_set() or (seconds is not None and self._elapsed() >= seconds)
+                    over = self._not_worth or stop.is_set() or (seconds is not None and self._elapsed() >= seconds)
                     if not over:
                         self._fill(flights, stages)
                     if not self._queue:
@@ -159,8 +163,9 @@ class Driver:
                     done, _ = wait(flights, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                     # In the order of asking, so that equal timing gives equal order.
                     for future in sorted(done, key=lambda future: flights[future].request.id):
-                        self._advance(future, flights, stages)
-                    while self._in_order and self._queue and self._queue[0].landed:
+                        if not self._not_worth:
+                            self._advance(future, flights, stages)
+                    while self._in_order and self._queue and self._queue[0].landed and not self._not_worth:
                         self._conclude(self._queue[0])
                         self._fill(flights, stages)
             finally:
@@ -169,7 +174,7 @@ class Driver:
 
     def _fill(self, flights: dict[Future[Any], _Flight], stages: _Stages) -> None:
         """Ask for as many as may be under way."""
-        while len(self._queue) < self._in_flight and self._left != 0 and not self.ended_because:
+        while len(self._queue) < self._in_flight and self._left != 0 and not (self.ended_because or self._not_worth):
             request = self._strategy.ask()
             if request is None:
                 return
@@ -184,9 +189,16 @@ class Driver:
         if trial.outcome.key is not None:
             verdict = Verdict(trial.outcome.figures, trial.outcome.failure, trial.detail, trial.checked)
             self.verdicts[trial.outcome.key] = verdict
-        self._keep_best(trial.outcome)
+        self._count(trial.outcome)
 
-    def _keep_best(self, outcome: Outcome) -> None:
+    @property
+    def _not_worth(self) -> bool:
+        """Whether to stop at this very trial: what else is under way is told no more, whoever would be first."""
+        return self._worth is not None and self._worth.over
+
+    def _count(self, outcome: Outcome) -> None:
+        if self._worth is not None:
+            self._worth.tell(outcome.reward)
         if outcome.reward is not None and outcome.reward > self.best_reward:
             self.best_reward = outcome.reward
             if "runtime" in outcome.figures:
@@ -197,11 +209,11 @@ class Driver:
         return Bar(self.best_reward, self.best_ratio)
 
     def _wind_up(self, flights: Mapping[Future[Any], _Flight]) -> None:
-        """Tell what has landed, and take the rest back."""
+        """Tell what has landed, but where no more is to be told, and take the rest back."""
         for future in flights:
             future.cancel()
         for flight in list(self._queue):
-            if flight.landed:
+            if flight.landed and not self._not_worth:
                 self._conclude(flight)
             else:
                 self._abandon(flight)
@@ -284,7 +296,7 @@ class Driver:
         reward = None if verdict.failure else self._reward(verdict.figures)
         outcome = Outcome(reward, key, verdict.failure, dict(verdict.figures))
         self._strategy.tell(flight.request, flight.proposal, outcome)
-        self._keep_best(outcome)
+        self._count(outcome)
         self._on_trial(
             TrialRecord(
                 flight.request, flight.proposal, outcome, self._elapsed(), known,

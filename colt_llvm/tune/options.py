@@ -11,6 +11,7 @@ from colt_llvm.errors import UsageError
 from colt_llvm.search import OBJECTIVES, ColtOptions, Objective, preset
 from colt_llvm.search.objective import FIGURES
 from colt_llvm.tune.strategy_names import COLT, split_name, takes_search_options
+from colt_llvm.tune.worth import DEFAULT_PERCENT
 
 DEFAULT_SECONDS = 120.0
 #: Of the time, where a run time has to be proved: a gain that cannot be told from noise is no result.
@@ -26,6 +27,8 @@ class TuneOptions:
     strategy: one of ``tune.strategy_names.STRATEGIES``; only "colt" asks models.
     trials, seconds: when the search ends, whichever comes first; both None is DEFAULT_SECONDS. The proof of a run
     time is made within ``seconds``; without it, it takes what it needs.
+    worth: the search ends too where its last doubling of trials brought less than so many per cent (see
+    ``tune.worth``); 0: it does not. None is 0 where ``trials`` or ``seconds`` is given, and 0.1 where neither is.
     workers: requests in flight; 0 chooses for this machine. With 1 a run repeats exactly from its seed; where nothing
     is timed and no language model is asked, so it does with any number, as long as that is the same.
     strict: ``instructions`` is held against clang's own -Oz instead of the literature's.
@@ -58,6 +61,7 @@ class TuneOptions:
     max_calls: int | None = None
     max_tokens: int | None = None
     max_cost: float | None = None
+    worth: float | None = None
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -76,7 +80,8 @@ class TuneOptions:
             if value is not None and not 0 < value <= _MOST_SECONDS:
                 raise UsageError(f"{option} {value:g}: use a number of seconds above 0, up to {_MOST_SECONDS:.0f}")
         for option, limit in (
-            ("--max-calls", self.max_calls), ("--max-tokens", self.max_tokens), ("--max-cost", self.max_cost)
+            ("--max-calls", self.max_calls), ("--max-tokens", self.max_tokens), ("--max-cost", self.max_cost),
+            ("--worth", self.worth),
         ):  # fmt: skip
             if limit is not None and not (math.isfinite(limit) and limit >= 0):
                 raise UsageError(f"{option} {limit}: use 0 or more")
@@ -96,6 +101,13 @@ class TuneOptions:
     def proof_seconds(self) -> float:
         total = self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
         return 60.0 if total is None else total * _PROOF_SHARE
+
+    @property
+    def worth_percent(self) -> float:
+        """What the last doubling of trials has to have brought; 0: the search goes on whatever it brought."""
+        if self.worth is not None:
+            return self.worth
+        return 0.0 if self.seconds or self.trials else DEFAULT_PERCENT
 
     @property
     def times_the_program(self) -> bool:

@@ -26,6 +26,7 @@ from colt_llvm.tune.progress import Progress
 from colt_llvm.tune.records import trial_from_dict, trial_to_dict
 from colt_llvm.tune.session import Session
 from colt_llvm.tune.strategies import make_strategy
+from colt_llvm.tune.worth import Worth
 
 _LIVE_LEDGER_SECONDS = 0.5
 
@@ -78,11 +79,12 @@ def search(
         _note_models(progress, asking)
         report()
 
+    worth = Worth(options.worth_percent) if options.worth_percent else None
     verdicts = {session.root_key: Verdict(session.figures, checked=True)}
     driver = Driver(
         strategy, asking.proposer, builders, session.judge, session.objective, session.figures, on_trial,
         in_flight=session.in_flight(specs), seed=options.seed, verdicts=verdicts,
-        in_order=session.in_order(specs), evaluator=session.evaluator(),
+        in_order=session.in_order(specs), evaluator=session.evaluator(), worth=worth,
         recorded=recorded_verdicts(specs) if options.times_the_program else None,
     )  # fmt: skip
     try:
@@ -99,11 +101,19 @@ def search(
         asking.close()
     ran = session.judge.program_seconds - ran_before
     took = time.monotonic() - searching
-    notes = asking.notes()
-    ended = driver.ended_because
-    if ended is not None and not stop.is_set() and getattr(ended, "limit", "") != "seconds":
-        notes.append(f"the search ended early: {ended}")
+    whole = options.trials is not None and len(trials) >= options.trials
+    notes = asking.notes() + ([] if whole or stop.is_set() else _why_ended(driver, worth))
     return Searched(trials, elapsed + took, ran / max(took, 1e-9), asking.models(), tuple(notes))
+
+
+def _why_ended(driver: Driver, worth: Worth | None) -> list[str]:
+    """What the user should know of the end; nothing where that was the end of the time."""
+    if worth is not None and worth.over:
+        return [worth.reason]
+    ended = driver.ended_because
+    if ended is not None and getattr(ended, "limit", "") != "seconds":
+        return [f"the search ended early: {ended}"]
+    return []
 
 
 def task_of(session: Session) -> Task:

@@ -75,15 +75,15 @@ def resume(
 ) -> TuneResult:
     """Go on with a run that was stopped or killed.
 
-    trials, seconds: new totals, where given. limits: new ones by name (``max_calls``, ``max_tokens``, ``max_cost``);
-    what the run spent before counts too. hooks: the objects that the run began with, by the same names.
+    trials, seconds: new totals, where given. limits: new ones by name (``max_calls``, ``max_tokens``, ``max_cost``;
+    what the run spent before counts too) and ``worth``. hooks: the objects that the run began with, by the same names.
     """
     journal, records = Journal.open(run_directory)
     journal.close()
     header = journal.header
     try:
         program = program_from_dict(header["program"])
-        given = dict(header["options"])
+        given = {"worth": 0.0, **header["options"]}  # a run that says nothing of it began without it
         if trials is not None or seconds is not None:
             given |= {"trials": trials, "seconds": seconds}
         given |= {name: value for name, value in (limits or {}).items() if value is not None}

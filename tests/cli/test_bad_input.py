@@ -68,6 +68,8 @@ def tune(*arguments: str | Path) -> tuple[str | Path, ...]:
         (["tune", "good.c", "--time", "nan"], "--time nan: use a number of seconds above 0"),
         (["tune", "good.c", "--timeout", "0"], "--timeout 0: use a number of seconds above 0"),
         (["tune", "good.c", "--workers", "-2"], "--workers -2: use 1 or more"),
+        (["tune", "good.c", "--worth", "-1"], "--worth -1.0: use 0 or more"),
+        (["tune", "good.c", "--worth", "nan"], "--worth nan: use 0 or more"),
         (["tune", "good.c", "--memory", "-5"], "--memory: use 1 MiB or more"),
         (["tune", "good.c", "--objective", "balanced", "--weight", "runtime"], "--weight 'runtime': write a figure"),
         (["tune", "good.c", "--objective", "balanced", "--weight", "beauty=2"], "--weight 'beauty': is no figure"),

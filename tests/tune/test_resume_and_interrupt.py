@@ -143,8 +143,9 @@ def test_an_interrupted_run_ends_with_the_best_so_far(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     child = started(
-        "tune", source, "--objective", "size", "--run-dir", "run", "-o", "tuned", cwd=tmp_path, TMPDIR=str(temporary)
-    )
+        "tune", source, "--objective", "size", "--worth", "0", "--run-dir", "run", "-o", "tuned", cwd=tmp_path,
+        TMPDIR=str(temporary),
+    )  # fmt: skip
     wait_for(lambda: lines_in(tmp_path / "run" / "trials.jsonl") >= 10, child)
     services = children_of(child.pid)
     assert services
