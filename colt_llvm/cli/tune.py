@@ -59,7 +59,7 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
     "--worth",
     type=float,
     metavar="PERCENT",
-    help="Stop after 64 trials or more, where the last doubling of trials brought less; 0: never. "
+    help="Stop after 192 trials or more, where the last doubling of trials brought less; 0: never. "
     "Default: 0.1 without --time and --trials, else 0.",
 )
 @click.option(

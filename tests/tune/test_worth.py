@@ -35,37 +35,37 @@ def rising(at: dict[int, float], length: int = 1000) -> list[float | None]:
     return [at.get(number, 0.0) for number in range(1, length + 1)]
 
 
-def test_does_not_stop_before_the_first_64() -> None:
-    assert stops_at(rising({1: 0.1})) == FIRST == 64
+def test_does_not_stop_before_the_first_192() -> None:
+    assert stops_at(rising({1: 0.1})) == FIRST == 192
 
 
 def test_goes_on_until_half_of_the_trials_brought_nothing() -> None:
-    assert stops_at(rising({1: 0.1, 33: 0.2})) == 66, "the first 33 of 66 hold what was found at 33"
-    assert stops_at(rising({1: 0.1, 50: 0.2})) == 100
-    assert stops_at(rising({1: 0.1, 50: 0.2, 90: 0.3})) == 180
-    assert stops_at(rising({1: 0.1, 65: 0.2})) == 64, "which comes too late to be seen"
+    assert stops_at(rising({1: 0.1, 97: 0.2})) == 194, "the first 97 of 194 hold what was found at 97"
+    assert stops_at(rising({1: 0.1, 150: 0.2})) == 300
+    assert stops_at(rising({1: 0.1, 150: 0.2, 270: 0.3})) == 540
+    assert stops_at(rising({1: 0.1, 193: 0.2})) == 192, "which comes too late to be seen"
 
 
-def test_a_search_that_has_found_nothing_goes_on_to_128() -> None:
-    assert stops_at(rising({})) == FIRST_WITHOUT_GAIN == 128
-    assert stops_at(rising({100: 0.01})) == 200
-    assert stops_at([-0.5] * 1000) == 128, "worse than the baseline is nothing"
+def test_a_search_that_has_found_nothing_goes_on_to_384() -> None:
+    assert stops_at(rising({})) == FIRST_WITHOUT_GAIN == 384
+    assert stops_at(rising({300: 0.01})) == 600
+    assert stops_at([-0.5] * 1000) == 384, "worse than the baseline is nothing"
 
 
 def test_failures_count_as_trials() -> None:
-    assert stops_at([None] * 1000) == 128
-    assert stops_at([0.1, *[None] * 999]) == 64
+    assert stops_at([None] * 1000) == 384
+    assert stops_at([0.1, *[None] * 999]) == 192
 
 
-@pytest.mark.parametrize(("ratio", "end"), [(1.0009, 64), (1.0011, 80)])
+@pytest.mark.parametrize(("ratio", "end"), [(1.0009, 192), (1.0011, 240)])
 def test_the_bar_is_per_cent_of_the_ratio(ratio: float, end: int) -> None:
-    assert stops_at(rising({1: 0.1, 40: 0.1 + math.log(ratio)})) == end
+    assert stops_at(rising({1: 0.1, 120: 0.1 + math.log(ratio)})) == end
 
 
 def test_many_small_gains_count_together() -> None:
     steady = [math.log(1.0001) * number for number in range(1, 1000)]
-    assert stops_at(steady, 0.5) == 64, "32 of 0.01% each"
-    assert stops_at(steady, 0.3) is None
+    assert stops_at(steady, 1.0) == 192, "96 of 0.01% each"
+    assert stops_at(steady, 0.9) is None
 
 
 def test_says_what_the_last_half_brought() -> None:
@@ -108,8 +108,8 @@ def test_the_loop_tells_no_trial_after_the_one_that_stops_it(tmp_path: Path, in_
         tmp_path, lambda number: built(90), in_flight=in_flight, builders=min(in_flight, 2), in_order=in_order,
         worth=Worth(0.1),
     ).go(trials=500)  # fmt: skip
-    assert len(run.trials) == len(run.strategy.told) == 64
-    assert len(run.strategy.asked) == 64 + len(run.strategy.abandoned)
+    assert len(run.trials) == len(run.strategy.told) == 192
+    assert len(run.strategy.asked) == 192 + len(run.strategy.abandoned)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,17 +117,17 @@ def test_failed_trials_bring_the_end_nearer_in_the_loop_too(tmp_path: Path) -> N
     def make(number: int) -> Any:
         raise PassCrashed("no")
 
-    assert len(Run(tmp_path, make, worth=Worth(0.1)).go(trials=500).trials) == 128
+    assert len(Run(tmp_path, make, worth=Worth(0.1)).go(trials=500).trials) == 384
 
 
 def test_trials_of_an_earlier_part_count(tmp_path: Path) -> None:
-    whole = Run(tmp_path, lambda number: built(90 if number < 40 else 80), worth=Worth(0.1)).go()
-    assert len(whole.trials) == 82
-    for known in (10, 70, 82):
-        later = Run(tmp_path, lambda number, known=known: built(90 if number + known < 40 else 80), worth=Worth(0.1))
+    whole = Run(tmp_path, lambda number: built(90 if number < 120 else 80), worth=Worth(0.1)).go()
+    assert len(whole.trials) == 242
+    for known in (10, 200, 242):
+        later = Run(tmp_path, lambda number, known=known: built(90 if number + known < 120 else 80), worth=Worth(0.1))
         for trial in whole.trials[:known]:
             later.driver.remember(trial)
-        assert len(later.go().trials) == 82 - known
+        assert len(later.go().trials) == 242 - known
 
 
 def test_without_the_rule_the_loop_goes_on(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_run_without_limits_stops_says_so_and_resumes_to_the_same(
     half = whole["trials"] - whole["trials"] // 2
     assert f"stopped: the last {half} trials brought less than 0.1%" in whole["notes"]
     trials = trials_of(tmp_path / "whole")
-    assert stops_at([trial["outcome"]["reward"] for trial in trials]) == whole["trials"] == len(trials) >= 64
+    assert stops_at([trial["outcome"]["reward"] for trial in trials]) == whole["trials"] == len(trials) >= 192
     assert not whole["interrupted"]
 
     again = tune_here(capfd, "--resume", "whole")
