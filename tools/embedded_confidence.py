@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from embedded_programs import origin
 
 from colt_llvm.learning.courses import model_course
 from colt_llvm.learning.workbench import workbench
@@ -22,7 +23,7 @@ from colt_llvm.models.base import Answer, Prompt
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.confidence import own_rate
 from colt_llvm.models.embedded.policy import EmbeddedModel
-from colt_llvm.models.embedded.weights import OBJECTIVES, Weights, weights
+from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, Weights, read_arrays, weights
 from colt_llvm.models.question import Question
 from colt_llvm.program import included_programs, resolve_program
 from colt_llvm.search import PRESETS, Outcome, Proposal, Request
@@ -83,10 +84,11 @@ class Judge:
 
 
 def without(known: Weights, program: str) -> Weights:
-    """The weights without the program's own row of the coreset: rows stand in the order of the programs' names."""
-    place = sorted(one.name for one in included_programs("train")).index(program)
+    """The weights without the rows of the coreset that are of the program or made from it."""
+    names = str(read_arrays(FILE)["small_programs"]).split("\n")
+    places = [place for place, name in enumerate(names) if origin(name) == program]
     coresets = {
-        name: replace(core, rewards=np.delete(core.rewards, place, 0), features=np.delete(core.features, place, 0))
+        name: replace(core, rewards=np.delete(core.rewards, places, 0), features=np.delete(core.features, places, 0))
         for name, core in known.coresets.items()
     }
     return replace(known, coresets=coresets)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from embedded_programs import origin
 
-from colt_llvm.learning.sequences import FAILED
+from colt_llvm.learning.sequences import FAILED, FAR
 from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.weights import OBJECTIVES
 
@@ -75,20 +75,41 @@ def choose(rewards: np.ndarray, size: int = _SIZE) -> list[int]:
 def coreset_arrays(
     folder: Path, mean: np.ndarray, scale: np.ndarray, without: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
-    """What :func:`colt_llvm.models.embedded.weights.read_weights` reads of it."""
-    found: Mapping[str, Rewards] = {name: Rewards.read(folder, name).without(without) for name in OBJECTIVES}
-    sequences, rewards, numbers = [], [], []
+    """What :func:`colt_llvm.models.embedded.weights.read_weights` reads of it.
+
+    Sequences are chosen for the train programs; what they do for functions, other flags and random programs is kept
+    beside that, to compare with. Chosen for all of these alike, they did less for train programs that were left out.
+    """
+    found = {name: Rewards.read(folder, name).without(without) for name in OBJECTIVES}
+    programs = _in_order({program for data in found.values() for program in data.programs})
+    sequences, rewards, numbers, neighbours = [], [], [], []
     for number, data in enumerate(found.values()):
-        columns = choose(data.rewards)
+        places = {name: place for place, name in enumerate(data.programs)}
+        own = [place for name, place in places.items() if _is_included(name)]
+        columns = choose(data.rewards[own])
         sequences += [" ".join(data.sequences[column]) for column in columns]
-        rewards.append(data.rewards[:, columns].T)
         numbers += [number] * len(columns)
-    if len({data.programs for data in found.values()}) != 1:
-        raise SystemExit(f"{folder}: the objectives have different programs; run sequences again")
-    neighbours = [np.clip((data.features - mean) / scale, -3, 3) for data in found.values()]
+        table = np.full((len(programs), len(columns)), np.nan)  # what is not known of a program for this objective
+        features = np.full((len(programs), len(mean)), FAR)
+        for row, name in enumerate(programs):
+            if name in places:
+                table[row] = data.rewards[places[name], columns]
+                features[row] = np.clip((data.features[places[name]] - mean) / scale, -3, 3)
+        rewards.append(table.T)
+        neighbours.append(features)
     return {
         "small_sequences": np.array("\n".join(sequences)),
+        "small_programs": np.array("\n".join(programs)),
         "small_rewards": np.concatenate(rewards),
         "small_objective": np.array(numbers),
         "small_neighbours": np.array(neighbours),
     }
+
+
+def _is_included(name: str) -> bool:
+    return origin(name) == name and not name.startswith("csmith-")
+
+
+def _in_order(programs: Collection[str]) -> list[str]:
+    """The included ones first."""
+    return sorted(programs, key=lambda name: (not _is_included(name), name))

@@ -2,6 +2,7 @@
 
     .venv/bin/python tools/train_embedded.py generate DATA      # journals and samples of the train programs; resumable
     .venv/bin/python tools/train_embedded.py train DATA         # writes colt_llvm/models/embedded/weights.npz, sizes.py
+    .venv/bin/python tools/train_embedded.py coreset DATA       # of these the coreset alone, after "sequences"
     .venv/bin/python tools/train_embedded.py evaluate           # held-out programs, also without a model
 
 Together they take about an hour on two cores. Training follows from the data and --seed; data and evaluation also
@@ -33,7 +34,7 @@ from colt_llvm.learning.courses import Course, model_course
 from colt_llvm.learning.workbench import workbench
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
-from colt_llvm.models.embedded.weights import OBJECTIVES
+from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, read_arrays
 from colt_llvm.program import Program, included_programs, resolve_program
 from colt_llvm.search import PRESETS
 from colt_llvm.toolchain import find_toolchain
@@ -102,6 +103,14 @@ def fit(options: argparse.Namespace) -> None:
     print(f"{len(tries)} tries of {len({row.program for row in tries})} programs; wrote {options.output}/weights.npz")
 
 
+def coreset(options: argparse.Namespace) -> None:
+    """The coreset anew; all else stays as the weights have it."""
+    arrays = read_arrays(FILE)
+    arrays |= coreset_arrays(options.data / "sequences", arrays["feature_mean"], arrays["feature_scale"])
+    save(arrays, options.output)
+    print(f"{len(arrays['small_objective'])} sequences, {arrays['small_rewards'].shape[1]} programs and variants")
+
+
 def evaluate(options: argparse.Namespace) -> None:
     """One line a program, objective and set of models; then means, as ratios less 1, in percent."""
     toolchain = find_toolchain()
@@ -162,6 +171,10 @@ def main() -> None:
     part.add_argument("--output", type=Path, default=Path(colt_llvm.models.embedded.__file__).parent)
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=fit)
+    part = parts.add_parser("coreset")
+    part.add_argument("data", type=Path)
+    part.add_argument("--output", type=Path, default=Path(colt_llvm.models.embedded.__file__).parent)
+    part.set_defaults(call=coreset)
     part = parts.add_parser("evaluate")
     part.add_argument("--programs", nargs="+", default=[program.name for program in included_programs("held-out")])
     part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES)

@@ -23,7 +23,7 @@ _LEAST = 1e-3
 _MOST_SHARED = 0.5
 FAILED = -0.2  # the reward of what did not build, and the least that is told apart
 #: Features of a program where it was not searched for an objective: so far away that it is like no other.
-_FAR = 99.0
+FAR = 99.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def grown(arrays: Mapping[str, Any], new: Sequence[Experience]) -> dict[str, Any
     rewards = np.full((len(sequences), old_columns + len(keys)), np.nan)
     rewards[:old_rows, :old_columns] = arrays["small_rewards"]
     features = arrays["small_neighbours"].shape[2]
-    neighbours = np.full((len(OBJECTIVES), old_columns + len(keys), features), _FAR)
+    neighbours = np.full((len(OBJECTIVES), old_columns + len(keys), features), FAR)
     neighbours[:, :old_columns] = arrays["small_neighbours"]
     for one in new:
         number, column = OBJECTIVES.index(one.objective), old_columns + keys.index(one.key)

@@ -35,6 +35,11 @@ def test_a_small_model_that_hits_nearly_as_often_stays() -> None:
     assert asked(Offer("small", 1e3, 40, 0.38), Offer("large", 9e9, 40, 0.4)) == "small"
 
 
+def test_half_as_often_is_enough_as_it_costs_far_less() -> None:
+    assert asked(Offer("small", 1e3, 400, 0.22), Offer("large", 9e9, 400, 0.4)) == "small"
+    assert asked(Offer("small", 1e3, 400, 0.18), Offer("large", 9e9, 400, 0.4)) == "large"
+
+
 def test_few_calls_decide_nothing() -> None:
     assert asked(Offer("small", 1e3, 1, 0.0), Offer("large", 9e9, 40, 0.2)) == "small"
 

@@ -7,7 +7,7 @@ from operator import attrgetter
 from colt_llvm.models.question import Offer, Question
 
 #: A model will do when its hit rate is at least this part of the best one's.
-ENOUGH = 0.8
+ENOUGH = 0.5
 #: Calls at the pooled rate that every model is credited with, so that a few calls decide nothing.
 PRIOR_CALLS = 6.0
 

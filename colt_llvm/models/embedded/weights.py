@@ -98,6 +98,7 @@ def weights_of(stored: Mapping[str, Any]) -> Weights:
     raw = dict(stored)
     actions = tuple(str(raw.pop("actions")).split("\n"))
     sequences = [tuple(line.split()) for line in str(raw.pop("small_sequences")).split("\n")]
+    raw.pop("small_programs", None)  # of whom the rows are; only training asks
     pairs = raw.pop("nano_pairs").astype(np.intp)
     arrays = {name: array.astype(np.float64) for name, array in raw.items()}
     coresets = _coresets(sequences, arrays)
