@@ -1,0 +1,24 @@
+"""What a run without a key begins with: each whole sequence once, however many requests are in flight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tune_helpers import trials_of, tune_here
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "4"])
+def test_no_first_idea_is_tried_twice(
+    workers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tune_here(capfd, "queens", "--objective", "size", "--trials", "12", "--workers", workers, "--run-dir", "run")
+    ideas = [
+        tuple(trial["proposal"]["passes"])
+        for trial in trials_of(tmp_path / "run")
+        if trial["proposal"]["model"] == "embedded/small"
+    ]
+    assert len(ideas) >= 6
+    assert len(set(ideas)) == len(ideas)
+    assert max(map(len, ideas)) > 3, "they are whole sequences"
