@@ -2,6 +2,6 @@
 
 PARAMETERS = {
     "embedded/nano": 1560,
-    "embedded/small": 7019,
+    "embedded/small": 16394,
     "embedded/base": 101790,
 }
