@@ -85,6 +85,8 @@ class ColtSearch:
             return self._request(request_id, self.tree.nodes[due.leaf], "correct", due.rejected)
         if self._seeds_left:
             return self._request(request_id, self.tree.root, "seed")
+        if self._has_an_idea(request_id):
+            return self._request(request_id, self.tree.root, "seed")
         if self.tree.root.open and self._refines(request_id):
             return self._request(request_id, self.tree.root, "refine")
         if self.tree.root.open:
@@ -92,6 +94,12 @@ class ColtSearch:
         if not self._in_flight.pending and self._restarts_without_news < self.options.max_restarts_without_news:
             return self._request(request_id, self.tree.root, "seed")  # the tree is exhausted: a restart (ours)
         return None
+
+    def _has_an_idea(self, request_id: int) -> bool:
+        """Whether this one asks for one more first idea: a share of the requests after the seeds, by their ids."""
+        if not self.options.idea_share or request_id < self.options.seeds:
+            return False
+        return derived(self.seed, "idea", request_id).random() < self.options.idea_share
 
     def _refines(self, request_id: int) -> bool:
         """Whether this one is for a variation of what is best so far: a share of the requests, drawn by their ids."""
@@ -109,7 +117,7 @@ class ColtSearch:
             due = self._due(request)
             self._corrections.remove(due)
             self._correcting[request.id] = due
-        elif request.kind == "seed":
+        elif request.kind == "seed" and not self._has_an_idea(request.id):
             if not self._seeds_left:
                 self._seeds_left = max(1, self.options.seeds)
                 self._restarts_without_news += 1
@@ -138,7 +146,7 @@ class ColtSearch:
         self._count_in_flight(pending, -1)
         if pending.kind == "correct":
             self._corrections.insert(0, self._correcting.pop(pending.id))
-        elif pending.kind == "seed":
+        elif pending.kind == "seed" and not self._has_an_idea(pending.id):
             self._seeds_left += 1
 
     # Tell: expand, course alteration, backpropagate.
@@ -172,7 +180,8 @@ class ColtSearch:
         child = grow(self.tree, request, proposal, outcome, model, corrected)
         leaf = self.tree.nodes[request.node]
         if not child.live:
-            if request.kind != "refine":  # says nothing of the root
+            if request.kind != "refine" and not (request.kind == "seed" and self._has_an_idea(request.id)):
+                # (Those two say nothing of the root.)
                 expansion_failed(self.tree, leaf, self.options.max_expansion_failures)
             return child
         self._turn += 1
