@@ -12,7 +12,9 @@ from colt_llvm.analysis.summary import Row
 
 _STRATEGIES = (
     "`colt-llvm bench run`: every strategy on the same programs from the same action set, in the same harness, and "
-    "what it claims built again and checked. The models are the embedded policies: small ones, not language models.\n"
+    "what it claims built again and checked. The models are the embedded policies: small ones, not language models. "
+    "*Answers*, *corrections* and *parameters x answers* are means of one search, the last relative to COLT; *largest* "
+    "is the largest model's share of the answers.\n"
 )
 _ABLATIONS = (
     "COLT with one part changed at a time, each held against COLT whole. *Answers*, *corrections* and *parameters x "
@@ -29,7 +31,7 @@ _NOT_MEASURED = "Not measured.\n"
 
 def strategies_section(folder: Path) -> str:
     """``## Strategies``: setting, a table for each objective and budget, and what the intervals bear out."""
-    return _section("Strategies", _STRATEGIES, folder, models=False)
+    return _section("Strategies", _STRATEGIES, folder, models=True)
 
 
 def ablations_section(folder: Path) -> str:
