@@ -74,7 +74,7 @@ class ModelProposer:
     def prepare(self, request: Request) -> Callable[[], Proposal]:
         """Who is asked, and what that model is told, is settled now; the call may be made in another thread.
 
-        A policy that ships with the package answers in less time than that takes, so it is asked at once: then those
+        A policy that ships with the package answers in a fraction of a millisecond, so it is asked at once: then those
         asked after it know what is in flight, and no sequence is built twice.
         """
         if request.kind == "refine":  # nobody is asked
