@@ -23,7 +23,7 @@ from colt_llvm.models.base import Answer, Prompt
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.confidence import own_rate
 from colt_llvm.models.embedded.policy import EmbeddedModel
-from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, Weights, read_arrays, weights
+from colt_llvm.models.embedded.weights import BUILT, FILE, Weights, read_arrays, weights
 from colt_llvm.models.question import Question
 from colt_llvm.program import included_programs, resolve_program
 from colt_llvm.search import PRESETS, Outcome, Proposal, Request
@@ -155,7 +155,7 @@ def main() -> None:
     part.add_argument("file", type=Path)
     names = sorted(program.name for program in included_programs("train"))
     part.add_argument("--programs", nargs="+", default=names, choices=names)
-    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES)
+    part.add_argument("--objectives", nargs="+", default=list(BUILT), choices=BUILT)
     part.add_argument("--trials", type=int, default=100)
     part.add_argument("--seeds", type=int, default=1)
     part.set_defaults(call=gather)

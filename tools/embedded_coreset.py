@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from embedded_programs import origin
+from embedded_runtime import NOISE, RUNTIME
 
 from colt_llvm.learning.sequences import FAILED, FAR
 from colt_llvm.models.embedded.features import program_vector
@@ -16,6 +17,9 @@ from colt_llvm.models.embedded.weights import OBJECTIVES
 
 _SIZE = 64  # sequences, at most, for each objective
 _LEAST = 2e-4  # of a mean log ratio: what one more sequence has to bring
+_NOISE = {RUNTIME: NOISE}  # by objective: a log ratio that a gain has to be past
+_LEAST_TIMED = 1e-3  # as _LEAST, where there is noise
+_ANY = "any"  # the origin of what was found for no program in particular
 _MOST_GAIN = 0.2  # of one program: it must not drown the others
 
 
@@ -44,7 +48,7 @@ class Rewards:
         return Rewards(
             tuple(row["program"] for row in content["programs"]), sequences, np.array(rows),
             np.array([program_vector(row["features"]) for row in content["programs"]]),
-            tuple(frozenset(found[sequence]) for sequence in sequences),
+            tuple(frozenset(found[sequence] or {_ANY}) for sequence in sequences),
         )  # fmt: skip
 
     def without(self, programs: Collection[str]) -> Rewards:
@@ -57,15 +61,15 @@ class Rewards:
         )  # fmt: skip
 
 
-def choose(rewards: np.ndarray, size: int = _SIZE) -> list[int]:
+def choose(rewards: np.ndarray, size: int = _SIZE, noise: float = 0.0) -> list[int]:
     """Columns, greedily: each the one that adds most to the mean over programs of the best so far."""
-    capped = np.minimum(rewards, _MOST_GAIN)
+    capped = np.where(rewards > noise, np.minimum(rewards, _MOST_GAIN), 0.0)
     best = np.zeros(len(capped))
     chosen: list[int] = []
     while len(chosen) < size:
         gains = np.maximum(capped - best[:, None], 0.0).mean(axis=0)
         place = int(gains.argmax())
-        if gains[place] < _LEAST:
+        if gains[place] < (_LEAST_TIMED if noise else _LEAST):
             break
         chosen.append(place)
         best = np.maximum(best, capped[:, place])
@@ -83,10 +87,10 @@ def coreset_arrays(
     found = {name: Rewards.read(folder, name).without(without) for name in OBJECTIVES}
     programs = _in_order({program for data in found.values() for program in data.programs})
     sequences, rewards, numbers, neighbours = [], [], [], []
-    for number, data in enumerate(found.values()):
+    for number, (objective, data) in enumerate(found.items()):
         places = {name: place for place, name in enumerate(data.programs)}
         own = [place for name, place in places.items() if _is_included(name)]
-        columns = choose(data.rewards[own])
+        columns = choose(data.rewards[own], noise=_NOISE.get(objective, 0.0))
         sequences += [" ".join(data.sequences[column]) for column in columns]
         numbers += [number] * len(columns)
         table = np.full((len(programs), len(columns)), np.nan)  # what is not known of a program for this objective

@@ -18,7 +18,7 @@ from embedded_programs import origin
 
 from colt_llvm.errors import ColtError
 from colt_llvm.learning.workbench import Workbench, workbench
-from colt_llvm.models.embedded.weights import OBJECTIVES
+from colt_llvm.models.embedded.weights import BUILT
 from colt_llvm.pipeline import is_edit
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
@@ -49,7 +49,7 @@ def sample(
 
     A file that exists is left alone, so this can be run again.
     """
-    worth = {objective: Worth() for objective in OBJECTIVES}
+    worth = {objective: Worth() for objective in BUILT}
     for objective, some in programs.items():
         for program in some:
             path = folder / objective / f"{program.name}.jsonl"

@@ -67,8 +67,8 @@ def _find(folder: Path, seconds: float, number: int, seed: int, wanted: tuple[st
         with workbench(find_toolchain(), resolve_program([name]), objective) as bench:
             deadline = time.monotonic() + seconds
             own = [sequence for _, sequence in read_best(path)] if path.exists() else []
-            best = _evolve(bench, own, known, deadline - 0.25 * seconds, f"{seed}/{objective}/{name}/{number}")
-            best = [_shortened(bench, sequence, deadline) for sequence in best]
+            best = evolve(bench, own, known, deadline - 0.25 * seconds, f"{seed}/{objective}/{name}/{number}")
+            best = [shortened(bench, sequence, deadline) for sequence in best]
             found = [(bench.outcome(sequence).reward, sequence) for sequence in dict.fromkeys(best)]
             content = {"program": name, "features": bench.features, "best": found, "builds": len(bench.known)}
             content["rounds"] = number
@@ -85,11 +85,14 @@ def read_best(path: Path) -> list[tuple[float, Names]]:
     return sorted(((reward, tuple(sequence)) for reward, sequence in best), reverse=True)
 
 
-def _evolve(bench: Workbench, own: Sequence[Names], known: Sequence[Names], deadline: float, seed: str) -> list[Names]:
+def evolve(
+    bench: Workbench, own: Sequence[Names], known: Sequence[Names], deadline: float, seed: str,
+    options: GeneticOptions = _OPTIONS,
+) -> list[Names]:  # fmt: skip
     """own: found for this program earlier, all of which take part; known: of all programs, of which some do."""
     draws = random.Random(seed)
     useful = tuple(sorted({name for sequence in known for name in sequence}))
-    search = GeneticSearch(Leaning(bench.passes, bench.edits, useful=useful), draws.randrange(1 << 30), _OPTIONS)
+    search = GeneticSearch(Leaning(bench.passes, bench.edits, useful=useful), draws.randrange(1 << 30), options)
     starts = [*own, *draws.sample(list(known), min(_STARTS, len(known)))]
     for place, sequence in enumerate(dict.fromkeys(starts)):
         request = Request(place, ROOT, (), search.name, "expand")
@@ -102,14 +105,14 @@ def _evolve(bench: Workbench, own: Sequence[Names], known: Sequence[Names], dead
     return [one.sequence for one in best[:_KEPT] if one.reward > 0]
 
 
-def _shortened(bench: Workbench, sequence: Names, deadline: float) -> Names:
+def shortened(bench: Workbench, sequence: Names, deadline: float, least: float = _LEAST_PART) -> Names:
     """Without the actions that bring next to nothing."""
     place = 0
     while place < len(sequence) and time.monotonic() < deadline:
         shorter = sequence[:place] + sequence[place + 1 :]
         outcome = bench.outcome(shorter)
         reward = bench.outcome(sequence).reward
-        if outcome.reward is not None and reward is not None and outcome.reward >= reward - _LEAST_PART:
+        if outcome.reward is not None and reward is not None and outcome.reward >= reward - least:
             sequence = shorter
         else:
             place += 1

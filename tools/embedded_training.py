@@ -19,11 +19,11 @@ from colt_llvm.learning.tables import mean_gains
 from colt_llvm.learning.tries import LEAST_STATE, Try, gain_of, tries_of
 from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.scoring import SCALE, state_values
-from colt_llvm.models.embedded.weights import OBJECTIVES, PARTS
+from colt_llvm.models.embedded.weights import BUILT, PARTS
 from colt_llvm.pipeline import is_edit
 from colt_llvm.tune.records import trial_from_dict
 
-_PRIOR_PROGRAMS = 3.0  # an action's mean gain is drawn to that of its sort as by so many programs
+PRIOR_PROGRAMS = 3.0  # an action's mean gain is drawn to that of its sort as by so many programs
 _PAIRS = 900
 _DIRECTIONS = 6
 _HIDDEN = 48
@@ -46,7 +46,7 @@ def read(folder: Path, without: Collection[str] = ()) -> tuple[list[Try], dict[t
     """All tries, and the features of each (program, objective) that has samples. ``without``: programs left out."""
     tries: list[Try] = []
     features: dict[tuple[str, str], np.ndarray] = {}
-    for objective in OBJECTIVES:
+    for objective in BUILT:
         for path in sorted((folder / "samples" / objective).glob("*.jsonl")):
             if path.stem in without:
                 continue
@@ -106,7 +106,7 @@ class _Data:
         return _Data(
             actions, mean, scale,
             np.array([programs[row.program] for row in tries]),
-            np.array([OBJECTIVES.index(row.objective) for row in tries]),
+            np.array([BUILT.index(row.objective) for row in tries]),
             np.array([number[row.action] for row in tries]),
             np.array([row.gain for row in tries]),
             np.array([row.weight for row in tries]),
@@ -117,13 +117,13 @@ class _Data:
 
     @property
     def one_hot(self) -> np.ndarray:
-        return np.eye(len(OBJECTIVES))[self.objective]
+        return np.eye(len(BUILT))[self.objective]
 
     def table(self) -> np.ndarray:
         """Mean gain for each objective and action; each program counts alike, and few tries are drawn to the mean."""
-        result = np.zeros((len(OBJECTIVES), len(self.actions)))
-        sorts = np.array([_sort(action) for action in self.actions])
-        for objective in range(len(OBJECTIVES)):
+        result = np.zeros((len(BUILT), len(self.actions)))
+        sorts = np.array([sort_of(action) for action in self.actions])
+        for objective in range(len(BUILT)):
             rows = self.objective == objective
             if not rows.any():
                 continue
@@ -133,12 +133,12 @@ class _Data:
                 mean = np.average(self.gain[alike], weights=self.weight[alike]) if alike.any() else 0.0
                 prior[sorts == sort] = mean
             result[objective] = mean_gains(
-                prior, _PRIOR_PROGRAMS, self.program[rows], self.action[rows], self.gain[rows], self.weight[rows]
+                prior, PRIOR_PROGRAMS, self.program[rows], self.action[rows], self.gain[rows], self.weight[rows]
             )
         return result
 
 
-def _sort(action: str) -> int:
+def sort_of(action: str) -> int:
     """Edits of whole passes, of one place of a pass, and passes."""
     return (1 if "#" in action else 0) if is_edit(action) else 2
 

@@ -1,8 +1,9 @@
 """The embedded models, from nothing: generate data, train, evaluate. Run from a source tree with its environment.
 
     .venv/bin/python tools/train_embedded.py generate DATA      # journals and samples of the train programs; resumable
+    .venv/bin/python tools/train_embedded.py runtime DATA       # the same for run time, on a quiet machine
     .venv/bin/python tools/train_embedded.py train DATA         # writes colt_llvm/models/embedded/weights.npz, sizes.py
-    .venv/bin/python tools/train_embedded.py coreset DATA       # of these the coreset alone, after "sequences"
+    .venv/bin/python tools/train_embedded.py coreset DATA       # of these what "sequences" and "runtime" gave
     .venv/bin/python tools/train_embedded.py evaluate           # held-out programs, also without a model
 
 Together they take about an hour on two cores. Training follows from the data and --seed; data and evaluation also
@@ -24,6 +25,8 @@ from pathlib import Path
 from embedded_coreset import coreset_arrays
 from embedded_evaluation import SETS, blind_course
 from embedded_programs import foreign, train_programs, variants
+from embedded_runtime import cross_runtime, find_runtime_sequences
+from embedded_runtime_table import with_runtime
 from embedded_sampling import sample
 from embedded_sequences import cross, find_sequences
 from embedded_training import TrainingOptions, read, save, train
@@ -34,7 +37,7 @@ from colt_llvm.learning.courses import Course, model_course
 from colt_llvm.learning.workbench import workbench
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
-from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, read_arrays
+from colt_llvm.models.embedded.weights import BUILT, FILE, read_arrays
 from colt_llvm.program import Program, included_programs, resolve_program
 from colt_llvm.search import PRESETS
 from colt_llvm.toolchain import find_toolchain
@@ -47,7 +50,7 @@ def generate(options: argparse.Namespace) -> None:
     """Journals first, --jobs at a time; then samples. What is there already is kept; ends after --minutes."""
     deadline = time.monotonic() + 60.0 * options.minutes
     programs = train_programs()
-    wanted = [(program.name, objective) for objective in OBJECTIVES for program in programs]
+    wanted = [(program.name, objective) for objective in BUILT for program in programs]
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(partial(_journal, options.data, options.seed, deadline), wanted))
     sample(find_toolchain(), _with_variants(options), options.data / "samples", options.seconds, options.seed)
@@ -62,6 +65,13 @@ def sequences(options: argparse.Namespace) -> None:
         options.seed,
     )  # fmt: skip
     cross(_with_variants(options), folder, options.jobs)
+
+
+def runtime(options: argparse.Namespace) -> None:
+    """What actions and sequences do to the run time of the train programs. Wants a machine that does nothing else."""
+    programs, folder = train_programs(), options.data / "sequences"
+    find_runtime_sequences(programs, folder, options.sweep, options.sequence_seconds, options.jobs, options.seed)
+    cross_runtime(programs, folder, options.jobs)
 
 
 def _with_variants(options: argparse.Namespace) -> dict[str, list[Program]]:
@@ -99,13 +109,14 @@ def fit(options: argparse.Namespace) -> None:
         raise SystemExit(f"{options.data}: holds no samples; run generate first")
     arrays = train(tries, features, TrainingOptions(seed=options.seed))
     arrays |= coreset_arrays(options.data / "sequences", arrays["feature_mean"], arrays["feature_scale"])
+    arrays = with_runtime(arrays, options.data / "sequences")
     save(arrays, options.output)
     print(f"{len(tries)} tries of {len({row.program for row in tries})} programs; wrote {options.output}/weights.npz")
 
 
 def coreset(options: argparse.Namespace) -> None:
-    """The coreset anew; all else stays as the weights have it."""
-    arrays = read_arrays(FILE)
+    """The coreset anew, and the tables' row of run time; all else stays as the weights have it."""
+    arrays = with_runtime(read_arrays(FILE), options.data / "sequences")
     arrays |= coreset_arrays(options.data / "sequences", arrays["feature_mean"], arrays["feature_scale"])
     save(arrays, options.output)
     print(f"{len(arrays['small_objective'])} sequences, {arrays['small_rewards'].shape[1]} programs and variants")
@@ -153,7 +164,7 @@ def main() -> None:
     part.add_argument("--seconds", type=float, default=14.0, help="of sampling for each program and objective")
     part.add_argument("--sequence-seconds", type=float, default=40.0, help="of looking for good sequences, for each")
     part.add_argument("--rounds", type=int, default=2, help="of that")
-    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES)
+    part.add_argument("--objectives", nargs="+", default=list(BUILT), choices=BUILT)
     part.add_argument("--csmith", type=int, default=20, help="random programs beside the included ones")
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=generate)
@@ -162,10 +173,17 @@ def main() -> None:
     part.add_argument("--jobs", type=int, default=2)
     part.add_argument("--sequence-seconds", type=float, default=40.0)
     part.add_argument("--rounds", type=int, default=2)
-    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES)
+    part.add_argument("--objectives", nargs="+", default=list(BUILT), choices=BUILT)
     part.add_argument("--csmith", type=int, default=20, help="random programs beside the included ones")
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=sequences)
+    part = parts.add_parser("runtime")
+    part.add_argument("data", type=Path)
+    part.add_argument("--jobs", type=int, default=2, help="programs side by side, each on a core of its own")
+    part.add_argument("--sweep", type=float, default=95.0, help="seconds for single actions, for each program")
+    part.add_argument("--sequence-seconds", type=float, default=60.0)
+    part.add_argument("--seed", type=int, default=1)
+    part.set_defaults(call=runtime)
     part = parts.add_parser("train")
     part.add_argument("data", type=Path)
     part.add_argument("--output", type=Path, default=Path(colt_llvm.models.embedded.__file__).parent)
@@ -177,7 +195,7 @@ def main() -> None:
     part.set_defaults(call=coreset)
     part = parts.add_parser("evaluate")
     part.add_argument("--programs", nargs="+", default=[program.name for program in included_programs("held-out")])
-    part.add_argument("--objectives", nargs="+", default=list(OBJECTIVES), choices=OBJECTIVES)
+    part.add_argument("--objectives", nargs="+", default=list(BUILT), choices=BUILT)
     part.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     part.add_argument("--trials", type=int, default=100)
     part.add_argument("--marks", type=int, nargs="+", default=[30, 100, 300])

@@ -12,6 +12,7 @@ from colt_llvm.bench.projects_report import projects_table
 from colt_llvm.bench.strategies_report import (
     ablations_section,
     long_section,
+    minute_section,
     runtime_section,
     strategies_section,
 )
@@ -30,6 +31,7 @@ def write_report(results: Path, output: Path) -> None:
     parts.append(runtime_section(results / "runtime-peers"))
     parts.append(_control(_load(results / "control.json")))
     parts.append(strategies_section(results / "strategies"))
+    parts.append(minute_section(results / "minute"))
     parts.append(long_section(results / "long"))
     parts.append(ablations_section(results / "ablations"))
     parts.append(_wrapper(_load(results / "wrapper.json")))

@@ -22,6 +22,7 @@ _ABLATIONS = (
     "answers.\n"
 )
 _LONG = "`colt-llvm bench run long`: what COLT has after a part of the trials, beside a genetic search after all.\n"
+_MINUTE = "`colt-llvm bench run minute`: code size in a minute a program, beside the peers.\n"
 _RUNTIME = (
     "`colt-llvm bench run runtime`: run time against plain `clang -O3`, beside clang's own profile-guided build, which "
     "is trained on the very input it is timed on. Only what is proved counts as a gain: anything else is 0.\n"
@@ -42,6 +43,11 @@ def ablations_section(folder: Path) -> str:
 def long_section(folder: Path) -> str:
     """``## Long searches``: COLT's first trials against many of another."""
     return _section("Long searches", _LONG, folder, models=True)
+
+
+def minute_section(folder: Path) -> str:
+    """``## A minute a program``: code size at equal seconds."""
+    return _section("A minute a program", _MINUTE, folder, models=True)
 
 
 def runtime_section(folder: Path) -> str:

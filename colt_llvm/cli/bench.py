@@ -42,9 +42,9 @@ def command() -> None:
 def run_command(**given: Any) -> int:
     """Make the cells that RESULTS lacks.
 
-    FILE.toml is an experiment, or the name of a packaged one: strategies, long, runtime, ablations. Options replace
-    its values; without a file they make one of the included programs. Ctrl-C ends it and keeps what is done; the
-    same line goes on.
+    FILE.toml is an experiment, or the name of a packaged one: strategies, minute, long, runtime, ablations. Options
+    replace its values; without a file they make one of the included programs. Ctrl-C ends it and keeps what is done;
+    the same line goes on.
     """
     from colt_llvm.bench.experiment_file import load_experiment, with_options
 

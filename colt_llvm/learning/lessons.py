@@ -12,7 +12,7 @@ from colt_llvm.errors import RunDirectoryError, UsageError
 from colt_llvm.journal import read_header, read_trials
 from colt_llvm.learning.tries import Try, tries_of
 from colt_llvm.models.base import ModelSpec
-from colt_llvm.models.embedded.weights import LLVM_MAJOR, OBJECTIVES
+from colt_llvm.models.embedded.weights import BUILT, LLVM_MAJOR
 from colt_llvm.models.replay import asked_as
 from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.program import Program, program_from_dict
@@ -94,11 +94,11 @@ def _refuse(run: Path, objective: str, own: Sequence[str], llvm: str) -> None:
             f"{run}: was made with LLVM {llvm}, and the policies know the actions of LLVM {LLVM_MAJOR}; leave it out"
         )
     if "objective" in own:
-        raise UsageError(f"{run}: has an objective of its own; learn from runs for {' or '.join(OBJECTIVES)}")
-    if objective not in OBJECTIVES:
+        raise UsageError(f"{run}: has an objective of its own; learn from runs for {' or '.join(BUILT)}")
+    if objective not in BUILT:
         raise UsageError(
             f"{run}: its objective is {objective}, where noise would be learned too; learn from runs for "
-            f"{' or '.join(OBJECTIVES)}"
+            f"{' or '.join(BUILT)}"
         )
 
 

@@ -6,7 +6,7 @@ rewards are good for training and for comparing proposers, and prove nothing abo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -22,8 +22,9 @@ from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.replay import replay
 from colt_llvm.program import Program
 from colt_llvm.search import Objective, Outcome
+from colt_llvm.search.objective import INSTRUCTIONS, RUNTIME
 from colt_llvm.toolchain import Toolchain
-from colt_llvm.tune.builder import Builder, Sequences, built_from_objects
+from colt_llvm.tune.builder import Builder, Built, Sequences, built_from_objects
 from colt_llvm.tune.session import RISKS_AVOIDED
 
 PASS_SECONDS = 5.0
@@ -34,6 +35,7 @@ class Workbench:
     """One program under one objective.
 
     features: InstCount of the root's completed IR by name. figures: of the baseline. known: every sequence built.
+    relative_time: for objectives that time the program, against the baseline's; None for a program that is wrong.
     """
 
     program: Program
@@ -46,6 +48,8 @@ class Workbench:
     figures: dict[str, float]
     root_key: str
     known: dict[tuple[str, ...], Outcome] = field(default_factory=dict)
+    relative_time: Callable[[Built], float | None] | None = None
+    _times: dict[str, float | None] = field(default_factory=dict)
 
     def outcome(self, sequence: Sequence[str]) -> Outcome:
         """As a run's own driver tells it, but for the check of the output. Built once."""
@@ -60,6 +64,13 @@ class Workbench:
         except PassError as error:
             return Outcome(None, failure=type(error).__name__)
         figures = built.figures
+        if self.relative_time is not None:
+            if built.key not in self._times:
+                self._times[built.key] = 1.0 if built.key == self.root_key else self.relative_time(built)
+            relative = self._times[built.key]
+            if relative is None:
+                return Outcome(None, built.key, "wrong")
+            figures = figures | {RUNTIME: relative}
         if not all(value > 0 for value in figures.values()):
             return Outcome(None, built.key, "empty")
         return Outcome(self.objective.reward(figures, self.figures), built.key, None, figures)
@@ -72,8 +83,9 @@ def workbench(toolchain: Toolchain, program: Program, objective: str) -> Iterato
     catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
     options = ServiceOptions(llvm_prefix=toolchain.prefix, action_seconds=PASS_SECONDS)
     with Builder(
-        toolchain, program, baseline, catalogue, with_objects=objective == "size", codegen="library", options=options
-    ) as builder:
+        toolchain, program, baseline, catalogue,
+        with_objects=objective != INSTRUCTIONS, codegen="library", options=options,
+    ) as builder:  # fmt: skip
         empty = builder.build(())
         figures = empty.figures
         if objective == "size":
@@ -81,7 +93,8 @@ def workbench(toolchain: Toolchain, program: Program, objective: str) -> Iterato
             figures = mark.figures
         yield Workbench(
             program, Objective(objective), baseline.name, builder, tuple(catalogue.names()),
-            tuple(Sequences(catalogue, baseline).edits), features_of(toolchain, baseline), figures, empty.key,
+            tuple(Sequences(catalogue, baseline).edits), features_of(toolchain, baseline), figures | {RUNTIME: 1.0},
+            empty.key,
         )  # fmt: skip
 
 

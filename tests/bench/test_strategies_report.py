@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from colt_llvm.bench.strategies_report import ablations_section, long_section, runtime_section, strategies_section
+from colt_llvm.bench.strategies_report import (
+    ablations_section,
+    long_section,
+    minute_section,
+    runtime_section,
+    strategies_section,
+)
 
 
 def write_results(folder: Path) -> Path:
@@ -46,6 +52,7 @@ def test_the_reference_is_held_early_against_the_others_at_the_end(tmp_path: Pat
     assert section.startswith("## Long searches\n")
     for after in ("5", "2"):
         assert f"- After {after} trials COLT has found less than no \\| bias after 10 (95% intervals)." in section
+    assert minute_section(tmp_path / "none").startswith("## A minute a program\n")
     assert runtime_section(tmp_path / "none").startswith("## Run time beside a profile-guided build\n")
 
 

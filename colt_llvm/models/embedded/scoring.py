@@ -12,7 +12,7 @@ import numpy as np
 
 from colt_llvm.models.embedded.features import counts_of, vector_of
 from colt_llvm.models.embedded.retrieval import Names
-from colt_llvm.models.embedded.weights import OBJECTIVES, Array, Weights
+from colt_llvm.models.embedded.weights import BUILT, OBJECTIVES, Array, Weights
 from colt_llvm.models.question import Question
 from colt_llvm.pipeline import is_edit
 
@@ -24,6 +24,8 @@ Scorer = Callable[[Weights, Question], Array]
 def nano(weights: Weights, question: Question) -> Array:
     """A table for each objective, and one of pairs: what an action in the sequence changes for another."""
     gains = table(weights.arrays["nano_gain"], question.objective).copy()
+    if question.objective not in BUILT:
+        return gains
     for name in dict.fromkeys(question.state.sequence):
         changes = weights.pairs.get(name)
         if changes is not None:
@@ -34,12 +36,16 @@ def nano(weights: Weights, question: Question) -> Array:
 def small(weights: Weights, question: Question) -> Array:
     """Linear for each action: in a few directions of the program's features, and in how far the state has come."""
     gains = table(weights.arrays["small_gain"], question.objective)
+    if question.objective not in BUILT:
+        return gains
     return gains + weights.arrays["small_weights"] @ small_inputs(weights, question)
 
 
 def base(weights: Weights, question: Question) -> Array:
     """One hidden layer over the program's features, the bag of actions in the sequence, depth and objective."""
     arrays = weights.arrays
+    if question.objective not in BUILT:
+        return table(arrays["base_gain"], question.objective)
     inputs = np.concatenate([_scaled(weights, question), _state(question), objective_vector(question.objective)])
     bag = [weights.number[name] for name in set(question.state.sequence) if name in weights.number]
     into = arrays["base_in"]  # [features + state + objective + vocabulary, hidden]
@@ -67,6 +73,9 @@ def allowed(passes: Names, edits: Names) -> frozenset[str]:
 #: The perceptron learns gains in hundredths.
 SCALE = 100.0
 
+#: An objective of two others, in equal parts as long as the user says nothing else.
+BALANCED, MIXED = "balanced", ("runtime", "size")
+
 #: The model that proposes what ``retrieved`` gives.
 RETRIEVING = "embedded/small"
 
@@ -74,17 +83,19 @@ SCORERS: Mapping[str, Scorer] = {"embedded/nano": nano, "embedded/small": small,
 
 
 def table(gains: Array, objective: str) -> Array:
-    """The row of the objective; the mean of all rows where there was no data for it."""
-    if objective in OBJECTIVES:
-        row: Array = gains[OBJECTIVES.index(objective)]
+    """The row of the objective; where it is a mixture, or an older file has no such row, the mean of the others."""
+    known = OBJECTIVES[: len(gains)]
+    if objective in known:
+        row: Array = gains[known.index(objective)]
         return row
-    mean: Array = gains.mean(axis=0)
+    mixed = [place for place, name in enumerate(known) if objective == BALANCED and name in MIXED]
+    mean: Array = gains[mixed or slice(None)].mean(axis=0)
     return mean
 
 
 def objective_vector(objective: str) -> Array:
-    """One place an objective; zeros for one without data."""
-    return np.array([float(objective == known) for known in OBJECTIVES])
+    """One place an objective."""
+    return np.array([float(objective == known) for known in BUILT])
 
 
 def small_inputs(weights: Weights, question: Question) -> Array:

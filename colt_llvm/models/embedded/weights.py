@@ -22,15 +22,17 @@ Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 __all__ = [
-    "FILE", "LLVM_MAJOR", "OBJECTIVES", "PARTS", "Weights", "WeightsError", "candidates", "read_arrays", "read_weights",
-    "weights", "weights_of",
+    "BUILT", "FILE", "LLVM_MAJOR", "OBJECTIVES", "PARTS", "Weights", "WeightsError", "candidates", "read_arrays",
+    "read_weights", "weights", "weights_of",
 ]  # fmt: skip
 
 FILE = Path(__file__).with_name("weights.npz")
 #: The version of LLVM whose actions are in the vocabulary.
 LLVM_MAJOR = 22
 #: The objectives that the weights know, in the order of their tables.
-OBJECTIVES = ("instructions", "size")
+OBJECTIVES = ("instructions", "size", "runtime")
+#: Those of them whose rewards need no run of the program. Only for these it was learned what comes after an action.
+BUILT = OBJECTIVES[:2]
 
 #: What each model is made of. The rest of the file (names, scales) is shared and not learned.
 PARTS = {
@@ -127,7 +129,7 @@ def _unreadable(path: Path, error: Exception) -> WeightsError:
 def _coresets(sequences: list[Names], arrays: Mapping[str, Array]) -> dict[str, Coreset]:
     """small_rewards: [sequences, programs], NaN where not known. small_neighbours: [objectives, programs, features]."""
     found = {}
-    for number, objective in enumerate(OBJECTIVES):
+    for number, objective in enumerate(OBJECTIVES[: len(arrays["small_neighbours"])]):  # fewer in an older file
         places = np.flatnonzero(arrays["small_objective"] == number)
         found[objective] = Coreset(
             tuple(sequences[place] for place in places),

@@ -1,0 +1,208 @@
+"""Training data for the objective ``runtime``: what single actions and whole sequences bring on the clock.
+
+Each worker process has a core of its own, on which it builds and runs. A candidate that looks no better than the
+baseline after one run is left at that; one that does is timed again, in turn with the baseline. So gains are about as
+good as a search's own trials, and prove nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import combinations
+from multiprocessing import Queue
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from embedded_sequences import evolve, read_best, shortened
+
+from colt_llvm.errors import ColtError
+from colt_llvm.learning.workbench import Workbench, workbench
+from colt_llvm.program import Program, resolve_program
+from colt_llvm.search import GeneticOptions
+from colt_llvm.search.sequences import Names
+from colt_llvm.toolchain import find_toolchain
+from colt_llvm.tune.builder import Built
+from colt_llvm.tune.judge import Judge, Miscompiled
+from colt_llvm.tune.options import TuneOptions
+
+RUNTIME = "runtime"
+_PAIRS = 4  # more runs of what looks better than the baseline
+_LOOKS_BETTER = 0.004  # a log ratio, after one run
+NOISE = 0.01  # a log ratio below which a sequence is not taken for better
+_KEPT = 4  # sequences of one program
+_SINGLES = 20  # single actions that are tried for every program beside them
+_OPTIONS = GeneticOptions(population=12, tournament=2, most_changes=3, longest=10, first_longest=4)
+
+
+class Stopwatch:
+    """Relative CPU time of candidates: the baseline's is 1. None for a program that does something else."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._marks = [judge.time(judge.baseline) for _ in range(3)]
+        self._since = 0
+
+    def __call__(self, built: Built) -> float | None:
+        try:
+            executable = self._judge.link(built.objects, "candidate")
+            found = [self._judge.time(executable)]
+            if math.log(self._mark() / found[0]) < _LOOKS_BETTER:
+                return found[0] / median(self._marks)
+            self._judge.check(executable, thorough=False)
+            marks = []
+            for _ in range(_PAIRS):
+                marks.append(self._judge.time(self._judge.baseline))
+                found.append(self._judge.time(executable))
+            self._marks = marks[-3:]
+            return median(found[1:]) / median(marks)  # the first one was chosen for being quick
+        except Miscompiled:
+            return None
+
+    def _mark(self) -> float:
+        self._since += 1
+        if self._since % 4 == 0:  # the host's speed drifts
+            self._marks = [*self._marks[1:], self._judge.time(self._judge.baseline)]
+        return median(self._marks)
+
+
+@contextmanager
+def timed_workbench(program: Program) -> Iterator[Workbench]:
+    """On the core that this process has. Raises ColtError."""
+    toolchain = find_toolchain()
+    with workbench(toolchain, program, RUNTIME) as bench:
+        core = min(os.sched_getaffinity(0))
+        judge = Judge.of(toolchain, program, TuneOptions(), bench.builder.build(()).objects, core)
+        try:
+            bench.relative_time = Stopwatch(judge)
+            yield bench
+        finally:
+            judge.close()
+
+
+def find_runtime_sequences(
+    programs: Sequence[Program], folder: Path, sweep_seconds: float, seconds: float, jobs: int, seed: int
+) -> None:
+    """For each program all single actions, then a genetic search from the best of them. What is done is left alone."""
+    with _pool(jobs) as pool:
+        job = partial(_find, folder, sweep_seconds, seconds, seed)
+        for line in pool.map(job, [program.name for program in programs]):
+            print(line, flush=True)
+
+
+def cross_runtime(programs: Sequence[Program], folder: Path, jobs: int) -> None:
+    """runtime-rewards.json: every sequence found, and the single actions that most programs like, for every program."""
+    paths = sorted((folder / RUNTIME).glob("*.json"))
+    every = [sequence for path in paths for _, sequence in read_best(path)]
+    sequences = list(dict.fromkeys([*every, *_liked(map(_read, paths))]))
+    with _pool(jobs) as pool:
+        job = partial(_row, folder, sequences)
+        rows = [row for row in pool.map(job, [program.name for program in programs]) if row is not None]
+    table = {"sequences": sequences, "programs": rows}
+    (folder / f"{RUNTIME}-rewards.json").write_text(json.dumps(table), encoding="utf-8")
+    print(f"{RUNTIME}: {len(sequences)} sequences for {len(rows)} programs", flush=True)
+
+
+def _liked(found: Iterable[Mapping[str, Any]]) -> list[Names]:
+    """Single actions with the greatest sums of what is past noise, one of those that give one object code."""
+    worth: Counter[str] = Counter()
+    for content in found:
+        first: set[str] = set()
+        for action, reward, key in content["singles"]:
+            if reward is not None and reward > NOISE and key not in first:
+                first.add(key)
+                worth[action] += reward
+    return [(action,) for action, _ in worth.most_common(_SINGLES)]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    available, cores = sorted(os.sched_getaffinity(0)), Queue()
+    for number in range(jobs):
+        cores.put(available[number % len(available)])
+    return ProcessPoolExecutor(jobs, initializer=_take_core, initargs=(cores,))
+
+
+def _take_core(cores: Queue) -> None:
+    os.sched_setaffinity(0, {cores.get()})
+
+
+def _find(folder: Path, sweep_seconds: float, seconds: float, seed: int, name: str) -> str:
+    path = folder / RUNTIME / f"{name}.json"
+    if path.exists():
+        return f"{name}: is there already"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with timed_workbench(resolve_program([name])) as bench:
+            singles = _sweep(bench, time.monotonic() + sweep_seconds, f"{seed}/{name}")
+            known = [sequence for other in sorted(path.parent.glob("*.json")) for _, sequence in read_best(other)]
+            deadline = time.monotonic() + seconds
+            starts = _starts(singles)
+            best = evolve(bench, starts, known, deadline - 0.3 * seconds, f"{seed}/{name}", _OPTIONS)
+            best = [shortened(bench, sequence, deadline, NOISE / 2) for sequence in best[:_KEPT]]
+            found = [(bench.outcome(sequence).reward, sequence) for sequence in dict.fromkeys(best)]
+            content = {
+                "program": name, "features": bench.features, "root": bench.root_key, "builds": len(bench.known),
+                "best": [(reward, sequence) for reward, sequence in found if reward and reward > NOISE],
+                "singles": [(action, outcome.reward, outcome.key) for action, outcome in singles.items()],
+            }  # fmt: skip
+    except ColtError as error:
+        return f"{name}: left out: {error}"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    best_reward = max((reward for reward, _ in content["best"]), default=0.0)
+    return f"{name}: {content['builds']} builds, {len(singles)} single actions, best {best_reward:.4f}"
+
+
+def _sweep(bench: Workbench, deadline: float, seed: str) -> dict:
+    """Outcomes of single actions: edits of a kind of pass, then the catalogue's, in an order drawn anew."""
+    draws = random.Random(seed)
+    whole = [edit for edit in bench.edits if "#" not in edit]
+    passes = draws.sample(bench.passes, len(bench.passes))
+    found = {}
+    for action in [*whole, *passes]:
+        if time.monotonic() > deadline:
+            break
+        found[action] = bench.outcome((action,))
+    return found
+
+
+def _starts(singles: dict) -> list[Names]:
+    """The best single actions, and those of them that change different things together."""
+    good: dict[str, str] = {}  # object code -> the first action that gave it
+    for action, outcome in sorted(singles.items(), key=lambda item: -(item[1].reward or -1.0)):
+        if outcome.reward is not None and outcome.reward > NOISE:
+            good.setdefault(outcome.key, action)
+    best = list(good.values())[:6]
+    return [*((action,) for action in best), *combinations(best[:5], 2), *([tuple(best)] if len(best) > 2 else [])]
+
+
+def _row(folder: Path, sequences: Sequence[Names], name: str) -> dict | None:
+    path = folder / "rows" / RUNTIME / f"{name}.json"
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["sequences"] == [list(sequence) for sequence in sequences]:
+            return kept["row"]
+    try:
+        with timed_workbench(resolve_program([name])) as bench:
+            rewards = [bench.outcome(sequence).reward for sequence in sequences]
+            row = {"program": name, "features": bench.features, "rewards": rewards}
+    except ColtError as error:
+        print(f"{name}: left out: {error}", flush=True)
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"sequences": sequences, "row": row}), encoding="utf-8")
+    print(f"{name}: best of all {max((r for r in rewards if r is not None), default=0.0):.4f}", flush=True)
+    return row
