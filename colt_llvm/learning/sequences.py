@@ -81,7 +81,7 @@ def grown(arrays: Mapping[str, Any], new: Sequence[Experience]) -> dict[str, Any
     rewards[:old_rows, :old_columns] = arrays["small_rewards"]
     features = arrays["small_neighbours"].shape[2]
     neighbours = np.full((len(OBJECTIVES), old_columns + len(keys), features), FAR)
-    neighbours[:, :old_columns] = arrays["small_neighbours"]
+    neighbours[: len(arrays["small_neighbours"]), :old_columns] = arrays["small_neighbours"]  # fewer in an older file
     for one in new:
         number, column = OBJECTIVES.index(one.objective), old_columns + keys.index(one.key)
         neighbours[number, column] = one.vector

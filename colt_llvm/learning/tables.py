@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,23 +40,32 @@ def mean_gains(
     return result
 
 
-def learned_row(prior: Array, number: dict[str, int], tries: Sequence[Try]) -> Array:
-    """A row of a table, shape [actions], with the user's tries of its objective mixed in.
-
-    The level of each program is brought to that of the table: trials of a long search gain less than those that the
-    table was made of, and what was tried must not fall behind what was not. A program that gained nothing says nothing.
-    """
-    tries = [row for row in tries if row.action in number]
+def learned_row(prior: Array, number: Mapping[str, int], tries: Sequence[Try]) -> Array:
+    """A row of a table, shape [actions], with the user's tries of its objective mixed in, at the table's level."""
+    tries = levelled(prior, number, tries)
     names = {name: place for place, name in enumerate(sorted({row.program for row in tries}))}
     program = np.array([names[row.program] for row in tries], dtype=np.intp)
     action = np.array([number[row.action] for row in tries], dtype=np.intp)
     gain = np.array([row.gain for row in tries], dtype=np.float64)
     weight = np.array([row.weight for row in tries], dtype=np.float64)
-    for place in names.values():
-        mine = program == place
-        seen = float((weight[mine] * gain[mine]).sum())
-        expected = float((weight[mine] * np.maximum(prior[action[mine]], 0.0)).sum())
-        scale = min(max(expected / seen, 1.0 / _MOST_SCALE), _MOST_SCALE) if seen > 0 else 0.0
-        gain[mine] *= scale
-        weight[mine] *= scale > 0
     return mean_gains(prior, PRIOR_PROGRAMS, program, action, gain, weight)
+
+
+def levelled(prior: Array, number: Mapping[str, int], tries: Sequence[Try]) -> list[Try]:
+    """The tries of actions that are known, with the level of each program's gains brought to that of the table.
+
+    Trials of a long search gain less than those that the table was made of, and what was tried must not fall behind
+    what was not. A program that gained nothing says nothing, and is left out.
+    """
+    programs: defaultdict[str, list[Try]] = defaultdict(list)
+    for row in tries:
+        if row.action in number:
+            programs[row.program].append(row)
+    result: list[Try] = []
+    for rows in programs.values():
+        seen = sum(row.weight * row.gain for row in rows)
+        if seen > 0:
+            expected = sum(row.weight * max(float(prior[number[row.action]]), 0.0) for row in rows)
+            scale = min(max(expected / seen, 1.0 / _MOST_SCALE), _MOST_SCALE)
+            result += [replace(row, gain=row.gain * scale) for row in rows]
+    return result

@@ -13,6 +13,7 @@ import numpy as np
 from colt_llvm.baseline import prepare_baseline
 from colt_llvm.errors import ColtError, UsageError
 from colt_llvm.learning.lessons import Lesson, read_lessons
+from colt_llvm.learning.lines import tuned
 from colt_llvm.learning.packing import packed, replacing, stored
 from colt_llvm.learning.sequences import Array, experiences, grown
 from colt_llvm.learning.tables import learned_row
@@ -163,6 +164,7 @@ class _Student:
                 if rows[objective]:
                     table[place] = learned_row(table[place], self.number, rows[objective])
             arrays[name] = table
+        arrays |= tuned(arrays, [row for row in self.tries if row.program != without], self.number, self.vectors)
         lessons = [lesson for lesson in self.lessons if lesson.key != without]
         return arrays | grown(self.old, experiences(lessons, self.vectors))
 

@@ -5,7 +5,7 @@ What is predicted is the mean of max(gain, 0): a search keeps what is better and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -38,7 +38,11 @@ def small(weights: Weights, question: Question) -> Array:
     gains = table(weights.arrays["small_gain"], question.objective)
     if question.objective not in BUILT:
         return gains
-    return gains + weights.arrays["small_weights"] @ small_inputs(weights, question)
+    inputs = small_inputs_of(
+        weights.arrays["small_project"], _scaled(weights, question), state_values(question.state.sequence),
+        objective_vector(question.objective),
+    )  # fmt: skip
+    return gains + weights.arrays["small_weights"] @ inputs
 
 
 def base(weights: Weights, question: Question) -> Array:
@@ -46,14 +50,25 @@ def base(weights: Weights, question: Question) -> Array:
     arrays = weights.arrays
     if question.objective not in BUILT:
         return table(arrays["base_gain"], question.objective)
-    inputs = np.concatenate([_scaled(weights, question), _state(question), objective_vector(question.objective)])
-    bag = [weights.number[name] for name in set(question.state.sequence) if name in weights.number]
-    into = arrays["base_in"]  # [features + state + objective + vocabulary, hidden]
-    hidden = inputs @ into[: len(inputs)] + arrays["base_in_bias"]
-    if bag:
-        hidden = hidden + into[len(inputs) :][sorted(bag)].sum(axis=0)
-    change: Array = np.maximum(hidden, 0.0) @ arrays["base_out"] + arrays["base_out_bias"]
+    held = [weights.number[name] for name in set(question.state.sequence) if name in weights.number]
+    hidden = hidden_of(
+        arrays["base_in"], arrays["base_in_bias"], _scaled(weights, question), state_values(question.state.sequence),
+        objective_vector(question.objective), held,
+    )  # fmt: skip
+    change: Array = hidden @ arrays["base_out"] + arrays["base_out_bias"]
     return table(arrays["base_gain"], question.objective) + change / SCALE
+
+
+def hidden_of(
+    into: Array, bias: Array, vector: Array, state: Sequence[float], objective: Array, held: Sequence[int]
+) -> Array:
+    """The hidden layer. into: [features + state + objective + vocabulary, hidden]. held: actions in the sequence."""
+    inputs = np.concatenate([vector, state, objective])
+    hidden = inputs @ into[: len(inputs)] + bias
+    if held:
+        hidden = hidden + into[len(inputs) :][sorted(held)].sum(axis=0)
+    result: Array = np.maximum(hidden, 0.0)
+    return result
 
 
 def retrieved(weights: Weights, question: Question) -> Names | None:
@@ -98,13 +113,9 @@ def objective_vector(objective: str) -> Array:
     return np.array([float(objective == known) for known in BUILT])
 
 
-def small_inputs(weights: Weights, question: Question) -> Array:
-    directions = np.clip(weights.arrays["small_project"] @ _scaled(weights, question), -3.0, 3.0)
-    return np.concatenate([directions, _state(question), objective_vector(question.objective)])
-
-
-def _state(question: Question) -> Array:
-    return np.array(state_values(question.state.sequence))
+def small_inputs_of(project: Array, vector: Array, state: Sequence[float], objective: Array) -> Array:
+    """What a line of small is linear in. project: [directions, features]. vector: [features], scaled."""
+    return np.concatenate([np.clip(project @ vector, -3.0, 3.0), state, objective])
 
 
 @lru_cache(maxsize=1024)
