@@ -198,11 +198,8 @@ def test_for_run_time_they_know_other_actions_than_for_size_and_no_order() -> No
 
 def test_a_mixture_is_between_its_two_parts() -> None:
     model = EmbeddedModel(SPECS["embedded/nano"])
-    parts = [model.expected_gains(a_question(objective=name)) for name in ("balanced", "runtime", "size")]
-    assert all(
-        mixed == pytest.approx((time + size) / 2)
-        for mixed, time, size in zip(*(p.values() for p in parts), strict=True)
-    )
+    mixed, time, size = (model.expected_gains(a_question(objective=name)) for name in ("balanced", "runtime", "size"))
+    assert all(gain == pytest.approx((time[action] + size[action]) / 2) for action, gain in mixed.items())
 
 
 def test_a_file_from_before_run_time_was_known_is_still_good(model: LanguageModel) -> None:
