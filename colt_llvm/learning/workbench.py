@@ -58,6 +58,11 @@ class Workbench:
             self.known[sequence] = self._build(sequence)
         return self.known[sequence]
 
+    def forget(self) -> None:
+        """Build and time anew whatever is asked for from now on."""
+        self.known.clear()
+        self._times.clear()
+
     def _build(self, sequence: tuple[str, ...]) -> Outcome:
         try:
             built = self.builder.build(sequence)
