@@ -40,7 +40,7 @@ _PAIRS = 4  # more runs of what looks better than the baseline
 _LOOKS_BETTER = 0.004  # a log ratio, after one run
 NOISE = 0.01  # a log ratio below which a sequence is not taken for better
 _KEPT = 4  # sequences of one program
-_SINGLES = 20  # single actions that are tried for every program beside them
+_SINGLES = 16  # single actions that are tried for every program beside them
 _OPTIONS = GeneticOptions(population=12, tournament=2, most_changes=3, longest=10, first_longest=4)
 
 
@@ -102,7 +102,7 @@ def find_runtime_sequences(
 def cross_runtime(programs: Sequence[Program], folder: Path, jobs: int) -> None:
     """runtime-rewards.json: every sequence found, and the single actions that most programs like, for every program."""
     paths = sorted((folder / RUNTIME).glob("*.json"))
-    every = [sequence for path in paths for _, sequence in read_best(path)]
+    every = [sequence for path in paths for reward, sequence in read_best(path) if reward > 2 * NOISE]
     sequences = list(dict.fromkeys([*every, *_liked(map(_read, paths))]))
     with _pool(jobs) as pool:
         job = partial(_row, folder, sequences)
