@@ -16,6 +16,7 @@ from colt_llvm.learning.tries import MOST_GAIN
 from colt_llvm.models.embedded.weights import BUILT, OBJECTIVES
 
 _TABLES = ("nano_gain", "small_gain", "base_gain")
+_MOST_ONCE = MOST_GAIN / 4  # of what was timed once
 _TRIED = 1e6  # the weight of a try: it was timed, and one more would say the same
 
 
@@ -37,17 +38,29 @@ def with_runtime(arrays: Mapping[str, Any], folder: Path, without: Collection[st
 
 
 def read_singles(folder: Path, without: Collection[str] = ()) -> dict[str, dict[str, float]]:
-    """program -> action -> gain: a log ratio, cut at both ends; 0 where it changed nothing, failed, or may be noise."""
+    """program -> action -> gain: a log ratio, cut at both ends; 0 where it changed nothing, failed, or may be noise.
+
+    What a sweep saw was timed once, and is cut sooner; actions that were tried for every program were timed twice.
+    """
     found = {}
     for path in sorted((folder / RUNTIME).glob("*.json")):
         if path.stem in without:
             continue
         content = json.loads(path.read_text(encoding="utf-8"))
         found[path.stem] = {
-            action: min(reward, MOST_GAIN) if reward is not None and reward > NOISE and key != content["root"] else 0.0
+            action: _cut(None if key == content["root"] else reward, _MOST_ONCE)
             for action, reward, key in content["singles"]
         }
+    table = json.loads((folder / f"{RUNTIME}-rewards.json").read_text(encoding="utf-8"))
+    for row in table["programs"]:
+        for sequence, reward in zip(table["sequences"], row["rewards"], strict=True):
+            if len(sequence) == 1 and row["program"] in found:
+                found[row["program"]][sequence[0]] = _cut(reward, MOST_GAIN)
     return found
+
+
+def _cut(reward: float | None, most: float) -> float:
+    return 0.0 if reward is None or reward <= NOISE else min(reward, most)
 
 
 def _row(actions: list[str], singles: Mapping[str, Mapping[str, float]]) -> np.ndarray:
