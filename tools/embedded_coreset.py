@@ -11,14 +11,13 @@ import numpy as np
 from embedded_programs import origin
 from embedded_runtime import NOISE, RUNTIME
 
-from colt_llvm.learning.sequences import FAILED, FAR
+from colt_llvm.learning.sequences import FAILED
 from colt_llvm.models.embedded.features import program_vector
+from colt_llvm.models.embedded.retrieval import FAR
 from colt_llvm.models.embedded.weights import OBJECTIVES
 
 _SIZE = 64  # sequences, at most, for each objective
 _LEAST = 2e-4  # of a mean log ratio: what one more sequence has to bring
-_NOISE = {RUNTIME: NOISE}  # by objective: a log ratio that a gain has to be past
-_LEAST_TIMED = 1e-3  # as _LEAST, where there is noise
 _ANY = "any"  # the origin of what was found for no program in particular
 _MOST_GAIN = 0.2  # of one program: it must not drown the others
 
@@ -43,7 +42,8 @@ class Rewards:
         found: dict[tuple[str, ...], set[str]] = {sequence: set() for sequence in sequences}
         for path in sorted((folder / objective).glob("*.json")):
             for _, sequence in json.loads(path.read_text(encoding="utf-8"))["best"]:
-                found[tuple(sequence)].add(path.stem)
+                if tuple(sequence) in found:  # for run time not all are crossed
+                    found[tuple(sequence)].add(path.stem)
         rows = [[FAILED if r is None else max(r, FAILED) for r in row["rewards"]] for row in content["programs"]]
         return Rewards(
             tuple(row["program"] for row in content["programs"]), sequences, np.array(rows),
@@ -61,19 +61,24 @@ class Rewards:
         )  # fmt: skip
 
 
-def choose(rewards: np.ndarray, size: int = _SIZE, noise: float = 0.0) -> list[int]:
+def choose(rewards: np.ndarray, size: int = _SIZE) -> list[int]:
     """Columns, greedily: each the one that adds most to the mean over programs of the best so far."""
-    capped = np.where(rewards > noise, np.minimum(rewards, _MOST_GAIN), 0.0)
+    capped = np.minimum(rewards, _MOST_GAIN)
     best = np.zeros(len(capped))
     chosen: list[int] = []
     while len(chosen) < size:
         gains = np.maximum(capped - best[:, None], 0.0).mean(axis=0)
         place = int(gains.argmax())
-        if gains[place] < (_LEAST_TIMED if noise else _LEAST):
+        if gains[place] < _LEAST:
             break
         chosen.append(place)
         best = np.maximum(best, capped[:, place])
     return chosen
+
+
+def _timed(rewards: np.ndarray) -> list[int]:
+    """All that did good to some program, past noise: what one likes says little of another, so breadth pays."""
+    return np.flatnonzero(rewards.max(axis=0) > NOISE).tolist()
 
 
 def coreset_arrays(
@@ -90,7 +95,7 @@ def coreset_arrays(
     for number, (objective, data) in enumerate(found.items()):
         places = {name: place for place, name in enumerate(data.programs)}
         own = [place for name, place in places.items() if _is_included(name)]
-        columns = choose(data.rewards[own], noise=_NOISE.get(objective, 0.0))
+        columns = _timed(data.rewards[own]) if objective == RUNTIME else choose(data.rewards[own])
         sequences += [" ".join(data.sequences[column]) for column in columns]
         numbers += [number] * len(columns)
         table = np.full((len(programs), len(columns)), np.nan)  # what is not known of a program for this objective

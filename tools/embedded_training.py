@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from colt_llvm.journal import read_trials
-from colt_llvm.learning.packing import packed
+from colt_llvm.learning.packing import packed, stored
 from colt_llvm.learning.tables import mean_gains
 from colt_llvm.learning.tries import LEAST_STATE, Try, gain_of, tries_of
 from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.scoring import SCALE, state_values
-from colt_llvm.models.embedded.weights import BUILT, PARTS
+from colt_llvm.models.embedded.weights import BUILT, PARTS, weights_of
 from colt_llvm.pipeline import is_edit
 from colt_llvm.tune.records import trial_from_dict
 
@@ -244,7 +244,7 @@ def _perceptron(data: _Data, table: np.ndarray, options: TrainingOptions) -> dic
 def save(arrays: dict[str, np.ndarray], folder: Path) -> None:
     """weights.npz in half precision and sizes.py, byte for byte the same for the same arrays."""
     (folder / "weights.npz").write_bytes(packed(arrays))
-    counts = {model: sum(int(arrays[part].size) for part in parts) for model, parts in PARTS.items()}
+    counts = {model: weights_of(stored(arrays)).count(model) for model in PARTS}
     lines = [f'    "{model}": {count},' for model, count in counts.items()]
     text = '"""Learned numbers of each model. Written by tools/train_embedded.py together with the weights."""\n\n'
     (folder / "sizes.py").write_text(text + "PARAMETERS = {\n" + "\n".join(lines) + "\n}\n", encoding="utf-8")

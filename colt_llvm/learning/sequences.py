@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from colt_llvm.learning.lessons import Lesson
+from colt_llvm.models.embedded.retrieval import FAR
 from colt_llvm.models.embedded.weights import OBJECTIVES
 from colt_llvm.proposal.answer import MOST_PASSES
 
@@ -22,8 +23,6 @@ _LEAST = 1e-3
 #: A further sequence has to differ: of all names in the two of them, at most this part is in both.
 _MOST_SHARED = 0.5
 FAILED = -0.2  # the reward of what did not build, and the least that is told apart
-#: Features of a program where it was not searched for an objective: so far away that it is like no other.
-FAR = 99.0
 
 
 @dataclass(frozen=True)

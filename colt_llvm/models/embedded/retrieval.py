@@ -20,6 +20,10 @@ Names = tuple[str, ...]
 #: Features are alike within about this distance of the mean distance, and rewards within this log ratio.
 FEATURE_WIDTH = 1.0
 REWARD_WIDTH = 0.04
+#: The same for run time, where a program's answer is noisy.
+TIMED_WIDTH = 0.08
+#: Features of a program where it was not searched for an objective: so far away that it is like no other.
+FAR = 99.0
 #: A sequence that is expected to bring less than this (a log ratio) beyond what is known is not worth a trial.
 LEAST_GAIN = 2e-4
 #: Where a sequence's worth is known for some programs only: how much likeness says that it is worth nothing.
@@ -30,12 +34,13 @@ DOUBT = 0.1
 class Coreset:
     """sequences: whole ones. rewards: [programs, sequences], log ratios; NaN where it was not tried.
 
-    features: [programs, features], scaled.
+    features: [programs, features], scaled. reward_width: see REWARD_WIDTH.
     """
 
     sequences: tuple[Names, ...]
     rewards: Array
     features: Array
+    reward_width: float = REWARD_WIDTH
 
     def choose(self, question: Question, vector: Array, known: frozenset[str]) -> Names | None:
         """The sequence with the greatest expected gain over the best so far; None where none promises any.
@@ -78,7 +83,7 @@ class Coreset:
         logs = -distance / (2.0 * FEATURE_WIDTH**2)
         seen = [(place, tried[names]) for place, names in enumerate(offered) if tried.get(names) is not None]
         for place, gain in seen:
-            off = ((self.rewards[:, place] - (gain or 0.0)) / REWARD_WIDTH) ** 2
+            off = ((self.rewards[:, place] - (gain or 0.0)) / self.reward_width) ** 2
             unknown = np.isnan(off)
             if unknown.all():
                 continue

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from colt_llvm.models.embedded.choice import is_pipeline
 from colt_llvm.models.embedded.own import CARD, WeightsError, check_file
-from colt_llvm.models.embedded.retrieval import Coreset, Names
+from colt_llvm.models.embedded.retrieval import FAR, REWARD_WIDTH, TIMED_WIDTH, Coreset, Names
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -57,8 +57,14 @@ class Weights:
     coresets: dict[str, Coreset]
 
     def count(self, model: str) -> int:
-        """Learned numbers of one model."""
-        return sum(int(self.arrays[part].size) for part in PARTS[model])
+        """Learned numbers of one model; what is not known of a program is none."""
+        return sum(int(np.count_nonzero(known(self.arrays[part]))) for part in PARTS[model])
+
+
+def known(array: Array) -> npt.NDArray[np.bool_]:
+    """Where there is a number: neither a reward of what was not tried, nor a feature of who was not searched for."""
+    result: npt.NDArray[np.bool_] = ~np.isnan(array) & (array != FAR)
+    return result
 
 
 _lock = threading.Lock()
@@ -135,6 +141,7 @@ def _coresets(sequences: list[Names], arrays: Mapping[str, Array]) -> dict[str, 
             tuple(sequences[place] for place in places),
             arrays["small_rewards"][places].T,
             arrays["small_neighbours"][number],
+            REWARD_WIDTH if objective in BUILT else TIMED_WIDTH,
         )
     return found
 
