@@ -54,7 +54,7 @@ class Coreset:
         alike = self._alike(vector, offered, tried)
         best = np.full(len(self.features), max(0.0, question.best.reward if question.best else 0.0))
         free = np.array([bool(sequence) and sequence not in tried for sequence in offered])
-        for place in [offered.index(sequence) for sequence in question.proposed if sequence in offered]:
+        for place in [place for place, sequence in enumerate(offered) if sequence in question.proposed]:
             free[place] = False
             best = np.fmax(best, self.rewards[:, place])
         sure = self._sure(alike)
