@@ -6,7 +6,7 @@
     .venv/bin/python tools/train_embedded.py coreset DATA       # of these what "sequences" and "runtime" gave
     .venv/bin/python tools/train_embedded.py evaluate           # held-out programs, also without a model
 
-Together they take about an hour on two cores. Training follows from the data and --seed; data and evaluation also
+Together they take about three hours on two cores. Training follows from the data and --seed; data and evaluation also
 depend on LLVM's version.
 """
 

@@ -54,9 +54,10 @@ class Coreset:
         alike = self._alike(vector, offered, tried)
         best = np.full(len(self.features), max(0.0, question.best.reward if question.best else 0.0))
         free = np.array([bool(sequence) and sequence not in tried for sequence in offered])
-        for place in [place for place, sequence in enumerate(offered) if sequence in question.proposed]:
-            free[place] = False
-            best = np.fmax(best, self.rewards[:, place])
+        for place, sequence in enumerate(offered):
+            if sequence in question.proposed:
+                free[place] = False
+                best = np.fmax(best, self.rewards[:, place])
         sure = self._sure(alike)
         for _ in range(question.in_flight + 1):
             more = np.fmax(self.rewards - best[:, None], 0.0)  # nothing where it is not known

@@ -58,10 +58,10 @@ class Weights:
 
     def count(self, model: str) -> int:
         """Learned numbers of one model; what is not known of a program is none."""
-        return sum(int(np.count_nonzero(known(self.arrays[part]))) for part in PARTS[model])
+        return sum(int(np.count_nonzero(is_known(self.arrays[part]))) for part in PARTS[model])
 
 
-def known(array: Array) -> npt.NDArray[np.bool_]:
+def is_known(array: Array) -> npt.NDArray[np.bool_]:
     """Where there is a number: neither a reward of what was not tried, nor a feature of who was not searched for."""
     result: npt.NDArray[np.bool_] = ~np.isnan(array) & (array != FAR)
     return result
