@@ -1,7 +1,8 @@
 """Timing binaries, checking what they print, and saying honestly which is better.
 
 Read in this order: ``runner`` (one run), ``check`` (is it still right?), ``compare`` (the statistics),
-``sampling`` (a trial in the search), ``contest`` (the final claim), ``size`` (ELF), ``host`` (the machine).
+``sampling`` (a trial in the search), ``run_off`` (who becomes a finalist), ``contest`` (the final claim), ``size``
+(ELF), ``host`` (the machine).
 """
 
 from colt_llvm.measure.check import difference, fault, judge_baseline
@@ -9,6 +10,7 @@ from colt_llvm.measure.compare import Interval, Noise, Verdict, bootstrap_ratio,
 from colt_llvm.measure.contest import Claim, Contest, ContestPolicy, contest
 from colt_llvm.measure.host import Host, compile_cores, estimate_noise, fingerprint, measuring_core
 from colt_llvm.measure.own_check import CheckError, CheckFunction, OwnCheck, ProgramRun
+from colt_llvm.measure.run_off import run_off
 from colt_llvm.measure.runner import Observation, run_workload
 from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
 from colt_llvm.measure.size import Sections, loaded_digest, section_sizes
@@ -41,6 +43,7 @@ __all__ = [
     "loaded_digest",
     "measure_trial",
     "measuring_core",
+    "run_off",
     "run_workload",
     "section_sizes",
 ]

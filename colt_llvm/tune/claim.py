@@ -15,7 +15,7 @@ from typing import Any
 
 from colt_llvm.baseline import Baseline
 from colt_llvm.compilation import generate_objects
-from colt_llvm.errors import CompileError, PassError
+from colt_llvm.errors import PassError
 from colt_llvm.llvm import Module
 from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.replay import replay
@@ -26,7 +26,8 @@ from colt_llvm.search.cost import CostObjective
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Built, Sequences, built_from_objects
 from colt_llvm.tune.driver import SequenceBuilder, TrialRecord
-from colt_llvm.tune.judge import Judge, Miscompiled
+from colt_llvm.tune.judge import Judge
+from colt_llvm.tune.run_off import UNFIT, passes_of, run_off, seconds_for
 
 MOST_FINALISTS = 3
 #: Each finalist more widens every interval and takes time from all; so it has to leave this many rounds.
@@ -50,7 +51,7 @@ class Finalist:
 class Proof:
     """verdict: improved, no improvement, too noisy. winner: None where nothing is better than the baseline.
 
-    winner_name: of its arm in the contest.
+    winner_name: of its arm in the contest. run_off: what candidates showed before it, by their passes with commas.
     """
 
     verdict: Verdict
@@ -61,6 +62,7 @@ class Proof:
     contest: Contest | None = None
     rejected: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    run_off: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -79,34 +81,55 @@ class Prover:
     def prove(self, trials: Sequence[TrialRecord], seconds: float) -> Proof:
         """The best that stands up. ``seconds``: wall-clock time for timing, where that is needed."""
         timed = "runtime" in self.objective.figures
-        wanted = self._affordable(seconds) if timed else 1
         finalists: list[Finalist] = []
         rejected: dict[str, str] = {}
-        seen: set[str] = set()
-        for trial in ranked(trials):
+        candidates = ranked(trials)
+        shown: dict[str, float] = {}
+        if timed:
+            share = seconds_for(candidates, self._affordable, seconds, self.judge.run_seconds)
+            if share:
+                candidates, shown = self._run_off(candidates, share, rejected)
+                seconds -= share
+        wanted = self._affordable(seconds) if timed else 1
+        for number, trial in enumerate(candidates):
             if len(finalists) == wanted:
                 break
-            if trial.outcome.key in seen:
-                continue
-            seen.add(str(trial.outcome.key))
             try:
-                finalist = self._rebuild(trial, f"finalist-{len(seen)}")
-            except (Miscompiled, PassError, CompileError) as error:
-                rejected[",".join(trial.sequence)] = str(error)
+                finalist = self._rebuild(trial, f"finalist-{number}")
+            except UNFIT as error:
+                rejected[passes_of(trial)] = str(error)
                 continue
             if not timed and self._untimed_reward(finalist) <= 0:
-                rejected[",".join(trial.sequence)] = "as one pipeline it is no better than the baseline"
+                rejected[passes_of(trial)] = "as one pipeline it is no better than the baseline"
                 continue
             finalists.append(finalist)
         if not finalists:
-            return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected)
+            return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected, run_off=shown)
         if not timed:
             best = finalists[0]
             return Proof(Verdict.IMPROVED, best, "0", math.exp(self._untimed_reward(best)), rejected=rejected)
-        return self._time(finalists, seconds, rejected)
+        return replace(self._time(finalists, seconds, rejected), run_off=shown)
+
+    def _run_off(
+        self, candidates: list[TrialRecord], seconds: float, rejected: dict[str, str]
+    ) -> tuple[list[TrialRecord], dict[str, float]]:
+        def build(trial: TrialRecord, name: str) -> Path:
+            return self._built(trial.sequence, name)[2]
+
+        def reward(trial: TrialRecord, ratio: float) -> float:
+            runtime = self.figures["runtime"] / ratio
+            return self.objective.reward({**trial.outcome.figures, "runtime": runtime}, self.figures)
+
+        return run_off(candidates, build, reward, self.judge, seconds, rejected, seed=self.seed, clock=self.clock)
 
     def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
         sequence = self.shorten(trial.sequence, str(trial.outcome.key))
+        pipeline, built, executable = self._built(sequence, name)
+        self.judge.check(executable, thorough=True, core=self.judge.core)
+        return Finalist(trial, sequence, pipeline, built, executable)
+
+    def _built(self, sequence: tuple[str, ...], name: str) -> tuple[str, Built, Path]:
+        """As its recipe builds it: the pipeline, the objects, the executable. Raises one of UNFIT."""
         pipeline = self.sequences.pipeline(sequence)
         optimised = replay(self.toolchain.library, self.baseline.bitcodes, pipeline, self.baseline.codegen_level)
         objects = generate_objects(self.toolchain, self.program, optimised, self.baseline.level)
@@ -115,9 +138,7 @@ class Prover:
         for bitcode in optimised:
             with Module.parse(library, bitcode) as module:
                 count += instruction_count(module)
-        executable = self.judge.link(objects, name)
-        self.judge.check(executable, thorough=True, core=self.judge.core)
-        return Finalist(trial, sequence, pipeline, built_from_objects(objects, count), executable)
+        return pipeline, built_from_objects(objects, count), self.judge.link(objects, name)
 
     def shorten(self, sequence: tuple[str, ...], key: str) -> tuple[str, ...]:
         """Leave out every pass without which the object code is the same, the last first."""
@@ -196,9 +217,16 @@ class Prover:
 
 
 def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Trials better than the baseline, the best first; among equals the shorter sequence, then the earlier."""
+    """The best trial of each object code that is better than the baseline, the best first.
+
+    Among equals the shorter sequence goes first, then the earlier.
+    """
     better = [trial for trial in trials if trial.outcome.reward is not None and trial.outcome.reward > 0]
-    return sorted(better, key=lambda t: (-(t.outcome.reward or 0.0), len(t.sequence), t.request.id))
+    better.sort(key=lambda t: (-(t.outcome.reward or 0.0), len(t.sequence), t.request.id))
+    by_key: dict[str | None, TrialRecord] = {}
+    for trial in better:
+        by_key.setdefault(trial.outcome.key, trial)
+    return list(by_key.values())
 
 
 def evidence_of(proof: Proof) -> dict[str, Any]:
@@ -212,6 +240,7 @@ def evidence_of(proof: Proof) -> dict[str, Any]:
         "host_noise": held.noise.ratio,
         "baseline_seconds": list(held.baseline_seconds),
         "control_seconds": list(held.control.seconds),
+        "run_off": dict(proof.run_off),
         "finalists": {claim.name: {"seconds": list(claim.seconds), "ratio": claim.interval.ratio,
                                    "low": claim.interval.low, "high": claim.interval.high,
                                    "verdict": claim.verdict.value} for claim in held.claims},

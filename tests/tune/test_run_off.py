@@ -1,0 +1,120 @@
+"""Which trials of a timed search become finalists: a run-off among those that looked best, here without a clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from colt_llvm.errors import PassError
+from colt_llvm.search import Outcome, Proposal, Request
+from colt_llvm.tune.claim import ranked
+from colt_llvm.tune.driver import TrialRecord
+from colt_llvm.tune.judge import Miscompiled
+from colt_llvm.tune.run_off import MOST_CANDIDATES, run_off, seconds_for
+
+BASELINE_SECONDS = 1.0
+
+
+def trial(number: int, name: str, reward: float | None, key: str = "") -> TrialRecord:
+    request = Request(number, 0, (), "m", "seed")
+    outcome = Outcome(reward, key or name, None if reward is not None else "miscompile", {"size": 1.0, "runtime": 1.0})
+    return TrialRecord(request, Proposal((name,), "m", "m"), outcome, 0.0, False)
+
+
+class FakeJudge:
+    """Takes the seconds given for each executable; what has none is wrong. The clock is the sum."""
+
+    run_seconds = BASELINE_SECONDS
+
+    def __init__(self, folder: Path, seconds: dict[str, float]) -> None:
+        self.baseline = folder / "baseline"
+        self.seconds = {"baseline": BASELINE_SECONDS, **seconds}
+        self.runs: Counter[str] = Counter()
+        self.now = 0.0
+
+    def time(self, executable: Path) -> float:
+        name = executable.read_text() if executable.exists() else executable.name
+        self.runs[name] += 1
+        self.now += self.seconds.get(name, 0.1)
+        if name not in self.seconds:
+            raise Miscompiled(f"{name} prints something else")
+        return self.seconds[name]
+
+
+def hold(
+    folder: Path, trials: list[TrialRecord], seconds: dict[str, float], budget: float = 1e6
+) -> tuple[list[str], dict[str, float], dict[str, str], FakeJudge]:
+    judge = FakeJudge(folder, seconds)
+    rejected: dict[str, str] = {}
+
+    def build(trial: TrialRecord, name: str) -> Path:
+        (passes,) = trial.sequence
+        if passes == "unbuildable":
+            raise PassError("no such pass")
+        (folder / name).write_text(passes)
+        return folder / name
+
+    order, shown = run_off(
+        trials, build, lambda trial, ratio: ratio, judge, budget, rejected,  # type: ignore[arg-type]
+        seed=0, clock=lambda: judge.now,
+    )  # fmt: skip
+    return [trial.sequence[0] for trial in order], shown, rejected, judge
+
+
+def test_the_order_is_that_of_the_new_times(tmp_path: Path) -> None:
+    trials = [trial(0, "lucky", 0.3), trial(1, "fair", 0.2), trial(2, "fast", 0.1)]
+    order, shown, rejected, _ = hold(tmp_path, trials, {"lucky": 1.0, "fair": 0.9, "fast": 0.5})
+    assert order == ["fast", "fair", "lucky"]
+    assert shown == {"lucky": pytest.approx(1.0), "fair": pytest.approx(1 / 0.9), "fast": pytest.approx(2.0)}
+    assert not rejected
+
+
+def test_those_that_took_no_part_stay_behind_in_their_order(tmp_path: Path) -> None:
+    names = [f"p{number}" for number in range(MOST_CANDIDATES + 3)]
+    trials = [trial(number, name, 1.0 - 0.01 * number) for number, name in enumerate(names)]
+    seconds = {name: 1.0 - 0.01 * number for number, name in enumerate(names)}
+    order, shown, _, judge = hold(tmp_path, trials, seconds)
+    assert order == [*reversed(names[:MOST_CANDIDATES]), *names[MOST_CANDIDATES:]]
+    assert len(shown) == MOST_CANDIDATES
+    assert names[-1] not in judge.runs
+
+
+def test_what_is_wrong_or_cannot_be_built_is_left_out_with_its_reason_and_run_once(tmp_path: Path) -> None:
+    trials = [trial(0, "wrong", 0.3), trial(1, "unbuildable", 0.2), trial(2, "fine", 0.1)]
+    order, shown, rejected, judge = hold(tmp_path, trials, {"fine": 0.9})
+    assert order == ["fine"]
+    assert list(shown) == ["fine"]
+    assert rejected == {"wrong": "wrong prints something else", "unbuildable": "no such pass"}
+    assert judge.runs["wrong"] == 1
+    assert judge.runs["fine"] > 1
+
+
+def test_a_baseline_that_turns_wrong_is_no_candidates_fault(tmp_path: Path) -> None:
+    judge = FakeJudge(tmp_path, {"fine": 0.9})
+    del judge.seconds["baseline"]
+    (tmp_path / "fine").write_text("fine")
+    with pytest.raises(Miscompiled, match="baseline prints"):
+        run_off([trial(0, "fine", 0.1)], lambda trial, name: tmp_path / "fine", lambda trial, ratio: ratio,
+                judge, 1e6, {}, seed=0, clock=lambda: judge.now)  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_no_executable_is_left(tmp_path: Path) -> None:
+    hold(tmp_path, [trial(0, "a", 0.3), trial(1, "wrong", 0.2)], {"a": 1.0})
+    assert not list(tmp_path.iterdir())
+
+
+def test_takes_a_share_of_the_seconds_where_more_can_take_part_than_the_contest_holds() -> None:
+    many = [trial(number, f"p{number}", 0.1) for number in range(20)]
+    assert seconds_for(many, lambda seconds: 3, 60.0, 0.1) == pytest.approx(18.0)
+    assert seconds_for(many[:4], lambda seconds: 3, 60.0, 0.1) == pytest.approx(18.0)
+    assert seconds_for(many[:3], lambda seconds: 3, 60.0, 0.1) == 0.0
+    assert seconds_for(many, lambda seconds: 3, 60.0, 1.0) == 0.0  # 18 runs: one candidate, seven times
+    assert seconds_for([], lambda seconds: 1, 60.0, 0.1) == 0.0
+
+
+def test_ranked_has_each_object_code_once_where_its_best_is() -> None:
+    trials = [trial(0, "a", 0.1, "x"), trial(1, "b", 0.2, "y"), trial(2, "c", 0.3, "x"), trial(3, "d", None, "z"),
+              trial(4, "e", -0.1, "w"), trial(5, "f", 0.3, "x")]  # fmt: skip
+    assert [trial.request.id for trial in ranked(trials)] == [2, 1]
