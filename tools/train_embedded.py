@@ -2,8 +2,9 @@
 
     .venv/bin/python tools/train_embedded.py generate DATA      # journals and samples of the train programs; resumable
     .venv/bin/python tools/train_embedded.py runtime DATA       # the same for run time, on a quiet machine
+    .venv/bin/python tools/train_embedded.py additions DATA     # what one action more brings to good sequences
     .venv/bin/python tools/train_embedded.py train DATA         # writes colt_llvm/models/embedded/weights.npz, sizes.py
-    .venv/bin/python tools/train_embedded.py coreset DATA       # of these what "sequences" and "runtime" gave
+    .venv/bin/python tools/train_embedded.py coreset DATA       # of these what "sequences", "runtime", "additions" gave
     .venv/bin/python tools/train_embedded.py evaluate           # held-out programs, also without a model
 
 Together they take about three hours on two cores. Training follows from the data and --seed; data and evaluation also
@@ -22,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from embedded_additions import sweep, with_additions
 from embedded_coreset import coreset_arrays
 from embedded_evaluation import SETS, blind_course
 from embedded_programs import foreign, train_programs, variants
@@ -74,6 +76,11 @@ def runtime(options: argparse.Namespace) -> None:
     cross_runtime(programs, folder, options.jobs)
 
 
+def additions(options: argparse.Namespace) -> None:
+    """What one action more does to the best sequences of short searches; after "sequences" and "train"."""
+    sweep(train_programs(), options.data, options.objectives, options.jobs)
+
+
 def _with_variants(options: argparse.Namespace) -> dict[str, list[Program]]:
     """By objective: the train programs, then what is made from them or by csmith."""
     toolchain, folder = find_toolchain(), options.data / "programs"
@@ -109,14 +116,14 @@ def fit(options: argparse.Namespace) -> None:
         raise SystemExit(f"{options.data}: holds no samples; run generate first")
     arrays = train(tries, features, TrainingOptions(seed=options.seed))
     arrays |= coreset_arrays(options.data / "sequences", arrays["feature_mean"], arrays["feature_scale"])
-    arrays = with_runtime(arrays, options.data / "sequences")
+    arrays = with_additions(with_runtime(arrays, options.data / "sequences"), options.data)
     save(arrays, options.output)
     print(f"{len(tries)} tries of {len({row.program for row in tries})} programs; wrote {options.output}/weights.npz")
 
 
 def coreset(options: argparse.Namespace) -> None:
-    """The coreset anew, and the tables' row of run time; all else stays as the weights have it."""
-    arrays = with_runtime(read_arrays(FILE), options.data / "sequences")
+    """The coreset anew, the tables' row of run time, the additions; all else stays as the weights have it."""
+    arrays = with_additions(with_runtime(read_arrays(FILE), options.data / "sequences"), options.data)
     arrays |= coreset_arrays(options.data / "sequences", arrays["feature_mean"], arrays["feature_scale"])
     save(arrays, options.output)
     print(f"{len(arrays['small_objective'])} sequences, {arrays['small_rewards'].shape[1]} programs and variants")
@@ -184,6 +191,11 @@ def main() -> None:
     part.add_argument("--sequence-seconds", type=float, default=60.0)
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=runtime)
+    part = parts.add_parser("additions")
+    part.add_argument("data", type=Path)
+    part.add_argument("--jobs", type=int, default=2)
+    part.add_argument("--objectives", nargs="+", default=list(BUILT), choices=BUILT)
+    part.set_defaults(call=additions)
     part = parts.add_parser("train")
     part.add_argument("data", type=Path)
     part.add_argument("--output", type=Path, default=Path(colt_llvm.models.embedded.__file__).parent)

@@ -10,6 +10,7 @@ from typing import Protocol
 from colt_llvm.learning.workbench import Workbench
 from colt_llvm.models.base import LanguageModel, Prompt
 from colt_llvm.models.budget import Spending
+from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.proposal.questions import Questions, Task
 from colt_llvm.search import ActionSet, ColtOptions, ColtSearch, Model, Outcome, Proposal, Refiner, Request
 
@@ -52,7 +53,8 @@ def model_course(
         trials_wanted=trials, seed=seed,
     )  # fmt: skip
     questions = Questions(task, search, specs)
-    refiner = Refiner(ActionSet(bench.passes, bench.edits), seed)
+    promised = next((model.additions(bench.objective.name) for model in models if isinstance(model, EmbeddedModel)), {})
+    refiner = Refiner(ActionSet(bench.passes, bench.edits), seed, promised)
 
     def propose(request: Request) -> Proposal:
         if request.kind == "refine":

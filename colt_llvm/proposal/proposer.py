@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 
 from colt_llvm.catalogue import Catalogue
+from colt_llvm.models import embedded
 from colt_llvm.models.base import Answer, CallError, LanguageModel, ModelSpec, NoMoreCalls, Prompt
 from colt_llvm.models.caller import Caller
 from colt_llvm.models.health import Health
@@ -67,7 +68,8 @@ class ModelProposer:
         self._random = RandomProposer(
             [*task.passes, *task.edits], search.models.models, task.seed, 1, 3, signed=RANDOM_EXPANSION
         )  # fmt: skip
-        self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed)
+        promised = embedded.additions(specs, task.objective) if search.options.refine_share else {}
+        self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed, promised)
 
     # In the thread that tells the search.
 

@@ -22,6 +22,9 @@ from colt_llvm.search.selection import select, smallness
 from colt_llvm.search.statistics import Statistics
 from colt_llvm.search.tree import ROOT, Node, Tree
 
+#: Requests after which first ideas are asked for more and more seldom: as many in each doubling.
+IDEAS_THIN_OUT_AFTER = 100
+
 
 class ColtSearch:
     """The strategy of the paper, under :class:`colt_llvm.search.protocol.Strategy`.
@@ -96,10 +99,14 @@ class ColtSearch:
         return None
 
     def _has_an_idea(self, request_id: int) -> bool:
-        """Whether this one asks for one more first idea: a share of the requests after the seeds, by their ids."""
+        """Whether this one asks for one more first idea: a share of the requests after the seeds, by their ids.
+
+        From the hundredth on the share thins out, for models come to an end of what they would begin with.
+        """
         if not self.options.idea_share or request_id < self.options.seeds:
             return False
-        return derived(self.seed, "idea", request_id).random() < self.options.idea_share
+        share = self.options.idea_share * min(1.0, IDEAS_THIN_OUT_AFTER / max(1, request_id))
+        return derived(self.seed, "idea", request_id).random() < share
 
     def _refines(self, request_id: int) -> bool:
         """Whether this one is for a variation of what is best so far: a share of the requests, drawn by their ids."""

@@ -99,7 +99,7 @@ PRESETS: Mapping[str, ColtOptions] = {
         seeds=20,
         seed_models="named",
         idea_share=0.1,
-        refine_share=0.6,
+        refine_share=0.8,
     ),
 }
 

@@ -1,8 +1,8 @@
 """Refinement (ours): a whole sequence made from the best ones of the tree, beside growing one step by step.
 
 What was found in different branches of the tree never meets there, for a node holds its own path alone. So a share of
-the requests (``ColtOptions.refine_share``) is answered at the root, by no model: two good sequences in one, or
-one with an action less, more, elsewhere, or with another parameter.
+the requests (``ColtOptions.refine_share``) is answered at the root, by no model: the best sequence with one action
+more (see ``additions``), two good sequences in one, or one with an action less, elsewhere, or with another parameter.
 """
 
 from __future__ import annotations
@@ -11,38 +11,57 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from random import Random
 
+from colt_llvm.search.additions import Additions, stem
 from colt_llvm.search.protocol import Outcome, Proposal, Request
 from colt_llvm.search.randomness import derived
 from colt_llvm.search.sequences import ActionSet, Names
 
 #: How refined proposals are signed. No model may have this name.
 REFINEMENT = "refinement"
+#: What is done, and how often. "add" is to the best sequence.
+MOVES: Mapping[str, float] = {"add": 0.6, "merge": 0.2, "drop": 0.1, "vary": 0.1}
 _GOOD = 24  # sequences that are kept to be made use of
 _BEST_FIRST = 0.6  # how often the best of them is the one that is varied
 _MOST_DRAWS = 30  # until a variation is new
 _LONGEST = 40
+_OF_THIS_RUN = 0.1  # of the additions, how many are drawn by what models' proposals with them gained here
+_AT_THE_END = 0.6  # of the additions; the others come anywhere
 
 
 class Refiner:
-    """Deterministic from the seed, the request's id and the trials observed so far."""
+    """Deterministic from the seed, the request's id, the trials observed so far, and what is in flight."""
 
-    def __init__(self, actions: ActionSet, seed: int, moves: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        actions: ActionSet,
+        seed: int,
+        promised: Mapping[str, float] | None = None,
+        moves: Mapping[str, float] = MOVES,
+    ) -> None:
+        """promised: action -> the gain that it is expected to bring to a good sequence; see ``Additions``."""
         self._actions = actions
         self._seed = seed
+        self._moves = moves
         self._edits = frozenset(actions.edits)
         self._good: dict[str | None, tuple[float, Names, str]] = {}  # by key: reward, sequence, who goes on
         self._known = {actions.meaning(())}
+        self._under_way: dict[int, object] = {}  # request id -> meaning
+        self._keys: set[str | None] = set()
+        self._additions = Additions(actions, promised or {}, seed)
         self._gains: dict[str, float] = {}  # action -> sum of what proposals with it gained, where they did
         self._rewards: dict[Names, float] = {(): 0.0}
         self._forms: defaultdict[str, list[str]] = defaultdict(list)  # all forms of one pass or edit
         for name in actions.names:
-            self._forms[_stem(name)].append(name)
-        self._moves = moves or {"merge": 0.4, "drop": 0.2, "vary": 0.2, "insert": 0.2}
+            self._forms[stem(name)].append(name)
 
     def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
         """Take in a trial, in the order of telling."""
         sequence = request.sequence + proposal.passes
         self._known.add(self._actions.meaning(sequence))
+        self._under_way.pop(request.id, None)
+        base = next(iter(self._by_reward()), (0.0, (), ""))[1] if request.kind == "refine" else request.sequence
+        self._additions.observe(base, sequence, new=outcome.key not in self._keys)
+        self._keys.add(outcome.key)
         if outcome.reward is None:
             return
         self._rewards.setdefault(sequence, outcome.reward)
@@ -58,21 +77,27 @@ class Refiner:
     def propose(self, request: Request) -> Proposal:
         """The whole sequence, for a request of kind "refine"; one is handed out only after a gain."""
         random = derived(self._seed, REFINEMENT, request.id)
-        good = sorted(self._good.values(), key=lambda item: (-item[0], len(item[1]), item[1]))
+        good = self._by_reward()
+        others = [meaning for number, meaning in self._under_way.items() if number != request.id]
         for _ in range(_MOST_DRAWS):
-            _, base, goes_on = good[0] if random.random() < _BEST_FIRST else random.choice(good)
-            names = self._varied(base, [sequence for _, sequence, _ in good], random)
-            if names and len(names) <= _LONGEST and self._actions.meaning(names) not in self._known:
+            (move,) = random.choices(list(self._moves), list(self._moves.values()))
+            _, base, goes_on = good[0] if move == "add" or random.random() < _BEST_FIRST else random.choice(good)
+            names = self._varied(move, base, [sequence for _, sequence, _ in good], random)
+            meaning = self._actions.meaning(names)
+            if names and len(names) <= _LONGEST and meaning not in self._known and meaning not in others:
                 break
         return Proposal(names or base, goes_on, REFINEMENT)
 
+    def _by_reward(self) -> list[tuple[float, Names, str]]:
+        return sorted(self._good.values(), key=lambda item: (-item[0], len(item[1]), item[1]))
+
     def prepare(self, request: Request) -> Callable[[], Proposal]:
-        """The answer, drawn at once."""
+        """The answer, drawn at once; the requests after this one know what is in flight."""
         proposal = self.propose(request)
+        self._under_way[request.id] = self._actions.meaning(proposal.passes)
         return lambda: proposal
 
-    def _varied(self, base: Names, good: list[Names], random: Random) -> Names:
-        (move,) = random.choices(list(self._moves), list(self._moves.values()))
+    def _varied(self, move: str, base: Names, good: list[Names], random: Random) -> Names:
         names = list(base)
         place = random.randrange(len(names)) if names else 0
         if move == "merge":
@@ -82,23 +107,17 @@ class Refiner:
             del names[place]
         elif move == "vary":
             old = names.pop(place)
-            forms = [form for form in self._forms[_stem(old)] if form != old]
+            forms = [form for form in self._forms[stem(old)] if form != old]
             if forms and (old in self._edits or random.random() < 0.5):
                 names.insert(place, random.choice(forms))
             else:
                 names.insert(random.randint(0, len(names)), old)
         else:
-            names.insert(random.randint(0, len(names)), self._drawn(random))
+            place = len(names) if random.random() < _AT_THE_END else random.randint(0, len(names))
+            names.insert(place, self._added(random, base))
         return self._actions.tidy(names)
 
-    def _drawn(self, random: Random) -> str:
-        if self._gains and random.random() < 0.7:
+    def _added(self, random: Random, base: Names) -> str:
+        if self._gains and random.random() < _OF_THIS_RUN:
             return random.choices(list(self._gains), list(self._gains.values()))[0]
-        return self._actions.draw(random)
-
-
-def _stem(name: str) -> str:
-    """What forms of one action have in common: ``loop-unroll<O3>`` and ``without<loop-unroll#2>`` are of two."""
-    if name.startswith("without<"):
-        return name.rstrip(">").partition("#")[0]
-    return name.partition("<")[0]
+        return self._additions.draw(random, base)

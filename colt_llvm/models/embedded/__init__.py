@@ -11,7 +11,7 @@ Importing this loads neither numpy nor weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,15 @@ def load(name: str) -> LanguageModel:
     return _load(name)
 
 
+def additions(specs: Iterable[ModelSpec], objective: str) -> dict[str, float]:
+    """What each action is expected to bring to a sequence that is good already, as the first of these says that is one.
+
+    Nothing where none is. Raises WeightsError.
+    """
+    first = next((spec for spec in specs if spec.kind == "embedded"), None)
+    return {} if first is None else _of(first).additions(objective)
+
+
 def _load(name: str) -> EmbeddedModel:
     if name not in SPECS:
         raise UsageError(f"no embedded model {name!r}: use one of {', '.join(SPECS)}")
@@ -49,10 +58,14 @@ def _load(name: str) -> EmbeddedModel:
 
 def load_spec(spec: ModelSpec) -> LanguageModel:
     """As ``load``, of the package or of the user's own file. Raises UsageError and WeightsError."""
+    return _of(spec)
+
+
+def _of(spec: ModelSpec) -> EmbeddedModel:
     from colt_llvm.models.embedded.own import check_spec
 
     if not spec.options:
-        return load(spec.name)
+        return _load(spec.name)
     check_spec(spec)
     from colt_llvm.models.embedded.policy import EmbeddedModel
 

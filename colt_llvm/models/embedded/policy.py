@@ -22,9 +22,18 @@ from colt_llvm.models.embedded.confidence import confidence, relative_gain
 from colt_llvm.models.embedded.own import home_of
 from colt_llvm.models.embedded.ranking import ranked, short_list
 from colt_llvm.models.embedded.retrieval import Names
-from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved
+from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved, table
 from colt_llvm.models.embedded.succession import next_model
-from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, Array, Candidates, Weights, candidates, weights
+from colt_llvm.models.embedded.weights import (
+    ADDITIONS,
+    FILE,
+    OBJECTIVES,
+    Array,
+    Candidates,
+    Weights,
+    candidates,
+    weights,
+)
 from colt_llvm.models.question import Question
 
 
@@ -89,6 +98,12 @@ class EmbeddedModel:
         """The learned part for all actions of the question: a log ratio each, 0 or more."""
         actions, gains = self._gains(question)
         return dict(zip(actions.names, gains.tolist(), strict=True))
+
+    def additions(self, objective: str) -> dict[str, float]:
+        """What each action is expected to bring to a sequence that is good already, a log ratio; see ``weights``."""
+        weights = self._weights()
+        known = weights.arrays.get(ADDITIONS)
+        return {} if known is None else dict(zip(weights.actions, table(known, objective).tolist(), strict=True))
 
     def _gains(self, question: Question) -> tuple[Candidates, Array]:
         """The actions, and what is learned of each; for those that the weights do not know, the mean of the others."""

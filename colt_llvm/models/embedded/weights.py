@@ -41,6 +41,10 @@ PARTS = {
     "embedded/base": ("base_gain", "base_in", "base_in_bias", "base_out", "base_out_bias"),
 }
 
+#: [objectives, vocabulary]: what one action more brings to a sequence that is good already. No model asks it, the
+#: search's refinement does. An older file has none.
+ADDITIONS = "addition_gain"
+
 
 @dataclass(frozen=True, eq=False)  # compared and hashed by identity: one object a file
 class Weights:
