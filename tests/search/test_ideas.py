@@ -25,6 +25,14 @@ def test_a_share_of_the_requests_after_the_seeds_is_at_the_root() -> None:
     assert {request.node for request in told if request.kind == "seed"} == {0}
 
 
+def test_the_share_thins_out_after_the_hundredth_request() -> None:
+    search = search_with(seeds=3, branching=4, idea_share=0.5)
+    kinds = [step(search, answer(f"{number}"), fair(number / 1000)).kind for number in range(1600)]
+    counts = [kinds[start:end].count("seed") for start, end in ((3, 100), (200, 400), (400, 800), (800, 1600))]
+    assert counts[0] > 35
+    assert all(20 < count < 50 for count in counts[1:])  # as many in each doubling
+
+
 def test_none_of_them_before_the_seeds_are_over_or_where_the_share_is_none() -> None:
     with_share, without = search_with(seeds=8, idea_share=0.9), search_with(seeds=8)
     for number in range(8):

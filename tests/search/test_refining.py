@@ -134,6 +134,34 @@ def test_proposes_what_is_new_and_follows_from_the_request_alone() -> None:
     assert not meanings & {ACTIONS.meaning(proposal.passes) for proposal in once}
 
 
+def test_what_is_in_flight_is_not_proposed_again_until_it_is_told() -> None:
+    refiner = taught(("gvn",))
+    requests = [Request(number, 0, (), "m", "refine") for number in range(10, 18)]
+    under_way = [refiner.prepare(request)().passes for request in requests]
+    assert len({ACTIONS.meaning(names) for names in under_way}) == len(requests)
+    assert refiner.prepare(requests[0])().passes == under_way[0]  # its own draw is not in its way
+
+
+def test_adds_what_is_promised_most_to_the_best_sequence_first() -> None:
+    promised = {"without<licm#2>": 0.02, "unroll<O3>": 0.01}
+    refiner = Refiner(ACTIONS, 1, promised, moves={"add": 1.0})
+    for number, sequence in enumerate((("sroa",), ("gvn",))):
+        refiner.observe(Request(number, 0, (), "m", "expand"), Proposal(sequence, "m", "m"), world(sequence))
+    added = [set(proposal.passes) for proposal in refined(refiner, *range(100))]
+    assert all("gvn" in names for names in added)
+    counts = {name: sum(name in names for names in added) for name in ACTIONS.names}
+    assert counts["without<licm#2>"] > counts["unroll<O3>"] > max(counts["unroll<O2>"], counts["without<licm>"])
+
+
+def test_what_was_added_before_and_gave_nothing_new_waits() -> None:
+    refiner = Refiner(ACTIONS, 1, {"without<licm#2>": 0.02, "unroll<O3>": 0.01}, moves={"add": 1.0})
+    refiner.observe(Request(0, 0, (), "m", "expand"), Proposal(("gvn",), "m", "m"), world(("gvn",)))
+    same = Outcome(0.01, world(("gvn",)).key)
+    refiner.observe(Request(1, 0, (), "m", "refine"), Proposal(("gvn", "without<licm#2>"), "m", "refinement"), same)
+    added = [set(proposal.passes) for proposal in refined(refiner, *range(2, 100))]
+    assert sum("unroll<O3>" in names for names in added) > 2 * sum("without<licm#2>" in names for names in added)
+
+
 def test_whoever_was_to_go_on_from_a_good_sequence_goes_on_from_its_variation() -> None:
     (proposal,) = refined(taught(("unroll<O3>",)), 5)
     assert (proposal.model, proposal.next_model) == ("refinement", "next 0")
