@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from colt_llvm.search.additions import Additions, stem
+from colt_llvm.search.changes import INSERT, REMOVE, REPLACE, SWAP, changed
+from colt_llvm.search.genetic import crossover
 from colt_llvm.search.protocol import Outcome, Proposal, Request
 from colt_llvm.search.randomness import derived
 from colt_llvm.search.sequences import ActionSet, Names
@@ -20,6 +22,10 @@ from colt_llvm.search.sequences import ActionSet, Names
 REFINEMENT = "refinement"
 #: What is done, and how often. "add" is to the best sequence.
 MOVES: Mapping[str, float] = {"add": 0.6, "merge": 0.2, "drop": 0.1, "vary": 0.1}
+#: The same after so many trials without a better one: small changes are used up, so half of them are larger.
+STANDSTILL = 60
+AT_STANDSTILL: Mapping[str, float] = {"add": 0.3, "merge": 0.1, "drop": 0.05, "vary": 0.05, "breed": 0.5}
+_MOST_CHANGES = 6
 _GOOD = 24  # sequences that are kept to be made use of
 _BEST_FIRST = 0.6  # how often the best of them is the one that is varied
 _MOST_DRAWS = 30  # until a variation is new
@@ -37,11 +43,14 @@ class Refiner:
         seed: int,
         promised: Mapping[str, float] | None = None,
         moves: Mapping[str, float] = MOVES,
+        at_standstill: Mapping[str, float] = AT_STANDSTILL,
     ) -> None:
         """promised: action -> the gain that it is expected to bring to a good sequence; see ``Additions``."""
         self._actions = actions
         self._seed = seed
         self._moves = moves
+        self._at_standstill = at_standstill
+        self._since_better = 0  # trials
         self._edits = frozenset(actions.edits)
         self._good: dict[str | None, tuple[float, Names, str]] = {}  # by key: reward, sequence, who goes on
         self._known = {actions.meaning(())}
@@ -59,9 +68,11 @@ class Refiner:
         sequence = request.sequence + proposal.passes
         self._known.add(self._actions.meaning(sequence))
         self._under_way.pop(request.id, None)
-        base = next(iter(self._by_reward()), (0.0, (), ""))[1] if request.kind == "refine" else request.sequence
+        best = next(iter(self._by_reward()), (0.0, (), ""))
+        base = best[1] if request.kind == "refine" else request.sequence
         self._additions.observe(base, sequence, new=outcome.key not in self._keys)
         self._keys.add(outcome.key)
+        self._since_better = 0 if outcome.reward is not None and outcome.reward > best[0] else self._since_better + 1
         if outcome.reward is None:
             return
         self._rewards.setdefault(sequence, outcome.reward)
@@ -79,8 +90,9 @@ class Refiner:
         random = derived(self._seed, REFINEMENT, request.id)
         good = self._by_reward()
         others = [meaning for number, meaning in self._under_way.items() if number != request.id]
+        moves = self._moves if self._since_better < STANDSTILL else self._at_standstill
         for _ in range(_MOST_DRAWS):
-            (move,) = random.choices(list(self._moves), list(self._moves.values()))
+            (move,) = random.choices(list(moves), list(moves.values()))
             _, base, goes_on = good[0] if move == "add" or random.random() < _BEST_FIRST else random.choice(good)
             names = self._varied(move, base, [sequence for _, sequence, _ in good], random)
             meaning = self._actions.meaning(names)
@@ -112,10 +124,24 @@ class Refiner:
                 names.insert(place, random.choice(forms))
             else:
                 names.insert(random.randint(0, len(names)), old)
+        elif move == "breed":
+            return self._bred(base, random.choice(good), random)
         else:
             place = len(names) if random.random() < _AT_THE_END else random.randint(0, len(names))
             names.insert(place, self._added(random, base))
         return self._actions.tidy(names)
+
+    def _bred(self, base: Names, other: Names, random: Random) -> Names:
+        """As genetic search has it: two good sequences crossed, then several changes, insertions above all."""
+        child = crossover(base, other, random) if random.random() < 0.5 else base
+        for _ in range(random.randint(1, _MOST_CHANGES)):
+            if random.random() < 0.5:
+                names = list(child)
+                names.insert(random.randint(0, len(names)), self._additions.draw(random, child))
+                child = self._actions.tidy(names[:_LONGEST])
+            else:
+                child = changed(child, (INSERT, REMOVE, REPLACE, SWAP), self._actions, random, _LONGEST)
+        return child
 
     def _added(self, random: Random, base: Names) -> str:
         if self._gains and random.random() < _OF_THIS_RUN:

@@ -9,6 +9,7 @@ from search_helpers import MODELS, answer, asked, fair, search_with, step
 
 from colt_llvm.errors import UsageError
 from colt_llvm.search import PRESETS, ActionSet, ColtOptions, ColtSearch, Outcome, Proposal, Refiner, Request
+from colt_llvm.search.refining import STANDSTILL
 
 ACTIONS = ActionSet(
     ("sroa", "gvn", "licm", "unroll<O2>", "unroll<O3>"),
@@ -160,6 +161,45 @@ def test_what_was_added_before_and_gave_nothing_new_waits() -> None:
     refiner.observe(Request(1, 0, (), "m", "refine"), Proposal(("gvn", "without<licm#2>"), "m", "refinement"), same)
     added = [set(proposal.passes) for proposal in refined(refiner, *range(2, 100))]
     assert sum("unroll<O3>" in names for names in added) > 2 * sum("without<licm#2>" in names for names in added)
+
+
+def changes(names: tuple[str, ...], base: tuple[str, ...]) -> int:
+    """How many actions are in one alone."""
+    return len(set(names) ^ set(base))
+
+
+def test_a_search_that_stands_still_makes_larger_changes_until_it_finds_something_better() -> None:
+    refiner = taught(("gvn", "without<licm#2>"))
+
+    def tell(number: int, reward: float) -> None:
+        request = Request(number, 0, (), "m", "expand")
+        refiner.observe(request, Proposal((f"other {number}",), "m", "m"), Outcome(reward, f"{number}"))
+
+    def large() -> int:
+        found = [
+            changes(proposal.passes, ("gvn", "without<licm#2>")) for proposal in refined(refiner, *range(500, 600))
+        ]
+        return sum(count > 1 for count in found)
+
+    before = large()
+    for number in range(1, STANDSTILL + 1):
+        tell(number, -0.1)
+    assert large() > before + 20
+    refiner.observe(Request(99, 0, (), "m", "expand"), Proposal(("unroll<O3>",), "m", "m"), Outcome(0.06, "better"))
+    moved = [changes(proposal.passes, ("unroll<O3>",)) for proposal in refined(refiner, *range(500, 600))]
+    assert sum(count <= 1 for count in moved) > 50
+
+
+def test_what_is_bred_is_tidy_and_not_too_long() -> None:
+    refiner = Refiner(ACTIONS, 1, moves={"breed": 1.0})
+    longest = tuple(f"p{number}" for number in range(39))
+    for number, sequence in enumerate((longest, ("gvn", "without<licm>"))):
+        request = Request(number, 0, (), "m", "expand")
+        refiner.observe(request, Proposal(sequence, "m", "m"), Outcome(0.1 + number, f"{number}"))
+    for proposal in refined(refiner, *range(300)):
+        assert 1 <= len(proposal.passes) <= 40
+        edits = [name for name in proposal.passes if name in ACTIONS.edits]
+        assert len(edits) == len(set(edits))
 
 
 def test_whoever_was_to_go_on_from_a_good_sequence_goes_on_from_its_variation() -> None:
