@@ -6,7 +6,7 @@ first of which most is promised; what was tried goes to the end of the line, lea
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from random import Random
 
@@ -39,24 +39,35 @@ class Additions:
         self._new: Counter[str] = Counter()
         self._kin_tried: Counter[str] = Counter()  # stems
         self._kin_new: Counter[str] = Counter()
+        self._forms: defaultdict[str, list[str]] = defaultdict(list)
+        for name in self._names:
+            self._forms[stem(name)].append(name)
+        self._place = {name: place for place, name in enumerate(self._names)}  # decides between equal weights
+        self._weight = {name: self._weigh(name) for name in self._names}
+        self._line: list[str] = []  # sorted when it is asked for; empty when that is to be done
 
     def observe(self, base: Names, sequence: Names, *, new: bool) -> None:
         """A trial of ``sequence``, made from ``base``; new: whether its object code was. Counts where one was added."""
         added = set(sequence).difference(base)
-        if len(added) == 1:
-            (name,) = added
-            self._tried[name] += 1
-            self._new[name] += new
-            self._kin_tried[stem(name)] += 1
-            self._kin_new[stem(name)] += new
+        if len(added) != 1:
+            return
+        (name,) = added
+        kin = stem(name)
+        self._tried[name] += 1
+        self._new[name] += new
+        self._kin_tried[kin] += 1
+        self._kin_new[kin] += new
+        self._weight |= {form: self._weigh(form) for form in self._forms[kin]}
+        self._line = []
 
     def draw(self, random: Random, held: Collection[str]) -> str:
         """One of those at the head of the line that is not held; any where all are."""
-        names = [name for name in self._names if name not in held] or list(self._names)
-        names.sort(key=self._weight, reverse=True)
-        return names[min(int(random.expovariate(1 / _MEAN_PLACE)), len(names) - 1)]
+        if not self._line:
+            self._line = sorted(self._names, key=lambda name: (-self._weight[name], self._place[name]))
+        line = [name for name in self._line if name not in held] or self._line
+        return line[min(int(random.expovariate(1 / _MEAN_PLACE)), len(line) - 1)]
 
-    def _weight(self, name: str) -> float:
+    def _weigh(self, name: str) -> float:
         kin = stem(name)
         tried = self._tried[name] + _KIN * (self._kin_tried[kin] - self._tried[name])
         new = self._new[name] + _KIN * (self._kin_new[kin] - self._new[name])

@@ -3,6 +3,7 @@
 What was found in different branches of the tree never meets there, for a node holds its own path alone. So a share of
 the requests (``ColtOptions.refine_share``) is answered at the root, by no model: the best sequence with one action
 more (see ``additions``), two good sequences in one, or one with an action less, elsewhere, or with another parameter.
+Where nothing better was found for a while, half of these are children as genetic search has them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from colt_llvm.search.sequences import ActionSet, Names
 REFINEMENT = "refinement"
 #: What is done, and how often. "add" is to the best sequence.
 MOVES: Mapping[str, float] = {"add": 0.6, "merge": 0.2, "drop": 0.1, "vary": 0.1}
-#: The same after so many trials without a better one: small changes are used up, so half of them are larger.
+#: The same after so many trials without a better one: small changes are used up, so half of them are larger. Five train
+#: programs after 600 trials of ``size``: 14.2% in the mean, 13.5% without that; two decide it, none loses 0.1 points.
 STANDSTILL = 60
 AT_STANDSTILL: Mapping[str, float] = {"add": 0.3, "merge": 0.1, "drop": 0.05, "vary": 0.05, "breed": 0.5}
 _MOST_CHANGES = 6
