@@ -95,7 +95,8 @@ def _state(bench: Workbench, known: Weights, seed: int, trials: int) -> dict[str
 def with_additions(arrays: Mapping[str, Any], folder: Path, without: Collection[str] = ()) -> dict[str, Any]:
     """The arrays with :data:`ADDITIONS`: means over programs of what is above 0, those of a program over its sequences.
 
-    For run time it is what single actions brought alone: additions were not timed.
+    For run time it is what single actions brought alone: additions were not timed. Without data, as before ``sweep``,
+    an objective's row is 0: nothing is promised.
     """
     actions = str(arrays["actions"]).split("\n")
     rows = [
@@ -115,4 +116,4 @@ def _row(actions: Sequence[str], paths: Iterable[Path]) -> np.ndarray:
             for name, gain in state["gains"].items():
                 found[name].append(max(0.0, gain))
         programs.append([float(np.mean(found[name])) if name in found else 0.0 for name in actions])
-    return np.mean(programs, axis=0)
+    return np.mean(programs, axis=0) if programs else np.zeros(len(actions))

@@ -1,8 +1,8 @@
 """Timing binaries, checking what they print, and saying honestly which is better.
 
 Read in this order: ``runner`` (one run), ``check`` (is it still right?), ``compare`` (the statistics),
-``sampling`` (a trial in the search), ``run_off`` (who becomes a finalist), ``contest`` (the final claim), ``size``
-(ELF), ``host`` (the machine).
+``sampling`` (a trial in the search), ``rounds`` (arms side by side), ``run_off`` (who becomes a finalist),
+``contest`` (the final claim), ``size`` (ELF), ``host`` (the machine).
 """
 
 from colt_llvm.measure.check import difference, fault, judge_baseline

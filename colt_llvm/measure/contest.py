@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-
 from colt_llvm.measure.compare import (
     Interval,
     Noise,
@@ -26,6 +24,7 @@ from colt_llvm.measure.compare import (
     judge,
     noise_of,
 )
+from colt_llvm.measure.rounds import Rounds, time_in_rounds
 
 T = TypeVar("T")
 
@@ -111,26 +110,15 @@ def contest(
     if {BASELINE, CONTROL} & set(finalists):
         raise ValueError(f"finalists may not be named {BASELINE!r} or {CONTROL!r}; rename one")
     arms: dict[str, T] = {BASELINE: baseline, CONTROL: baseline if control is None else control, **finalists}
-    rng = np.random.default_rng(seed)
-    deadline = clock() + policy.seconds
-    warmup = {name: tuple(time_run(arm) for _ in range(policy.warmup_runs)) for name, arm in arms.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in arms}
-    orders: list[tuple[str, ...]] = []
-    names = list(arms)
-    while not orders or (len(orders) < policy.max_rounds and clock() < deadline):
-        orders.append(tuple(names[index] for index in rng.permutation(len(names))))
-        for name in orders[-1]:
-            seconds[name].append(time_run(arms[name]))
-    return _conclude(seconds, warmup, orders, policy, seed)
+    held = time_in_rounds(
+        arms, time_run, seconds=policy.seconds, most_rounds=policy.max_rounds, warmup_runs=policy.warmup_runs,
+        seed=seed, clock=clock,
+    )  # fmt: skip
+    return _conclude(held, policy, seed)
 
 
-def _conclude(
-    seconds: Mapping[str, list[float]],
-    warmup: Mapping[str, tuple[float, ...]],
-    orders: list[tuple[str, ...]],
-    policy: ContestPolicy,
-    seed: int,
-) -> Contest:
+def _conclude(held: Rounds, policy: ContestPolicy, seed: int) -> Contest:
+    seconds = held.seconds
     finalists = [name for name in seconds if name not in (BASELINE, CONTROL)]
     confidence = corrected_confidence(policy.confidence, len(finalists))
     intervals = {
@@ -140,19 +128,19 @@ def _conclude(
         for name in (CONTROL, *finalists)
     }
     noise = noise_of(intervals[CONTROL])
-    enough = len(orders) >= policy.min_rounds
+    enough = len(held.orders) >= policy.min_rounds
 
     def claim(name: str, noise: Noise) -> Claim:
         verdict = judge(intervals[name], noise, smallest_gain=policy.smallest_gain) if enough else Verdict.TOO_NOISY
         return Claim(name, tuple(seconds[name]), intervals[name], verdict)
 
     # The control is judged by its interval alone: it cannot be past itself.
-    control = claim(CONTROL, Noise(0.0, confidence, len(orders)))
+    control = claim(CONTROL, Noise(0.0, confidence, len(held.orders)))
     return Contest(
         claims=tuple(claim(name, noise) for name in finalists),
         control=control,
         noise=noise,
         baseline_seconds=tuple(seconds[BASELINE]),
-        warmup=dict(warmup),
-        orders=tuple(orders),
+        warmup=held.warmup,
+        orders=held.orders,
     )

@@ -15,9 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-import numpy as np
-
 from colt_llvm.measure.compare import interquartile_mean, log_ratios
+from colt_llvm.measure.rounds import time_in_rounds
 
 T = TypeVar("T")
 
@@ -49,16 +48,11 @@ def run_off(
     """
     if _BASELINE in candidates:
         raise ValueError("a candidate has the empty name; give it another")
-    arms: dict[str, T] = {_BASELINE: baseline, **candidates}
-    rng = np.random.default_rng(seed)
-    deadline = clock() + seconds
-    for arm in arms.values():
-        time_run(arm)
-    times: dict[str, list[float]] = {name: [] for name in arms}
-    names = list(arms)
-    while not times[_BASELINE] or (len(times[_BASELINE]) < MOST_ROUNDS and clock() < deadline):
-        for index in rng.permutation(len(names)):
-            times[names[index]].append(time_run(arms[names[index]]))
+    held = time_in_rounds(
+        {_BASELINE: baseline, **candidates}, time_run, seconds=seconds, most_rounds=MOST_ROUNDS, warmup_runs=1,
+        seed=seed, clock=clock,
+    )  # fmt: skip
+    times = held.seconds
     return {name: _ratio(times[_BASELINE], times[name]) for name in candidates}
 
 

@@ -15,7 +15,8 @@ from colt_llvm.models.record import digest_of
 from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.models.transcript import Recorded, read_calls
 
-_RUN, _WAS = "run", "was"  # in a specification's options: the recorded run, and the kind that the model had there
+#: In a specification's options: the recorded run, and what the model was there.
+_RUN, _WAS, _MODEL, _OPTIONS = "run", "was", "model", "options"
 
 
 class TranscriptEnded(BudgetSpent):
@@ -70,8 +71,13 @@ def recorded_run(spec: ModelSpec) -> str | None:
 
 
 def asked_as(spec: ModelSpec) -> ModelSpec:
-    """The kind of model that it is, or was in the run that is replayed: defaults of the search depend on that."""
-    return replace(spec, kind=spec.options.get(_WAS, spec.kind)) if spec.kind == "replay" else spec
+    """What the model is, or was in the run that is replayed: the search depends on its kind and its weights."""
+    if spec.kind != "replay":
+        return spec
+    was = spec.options
+    return replace(
+        spec, kind=was.get(_WAS, spec.kind), model=was.get(_MODEL, spec.model), options=was.get(_OPTIONS, {})
+    )  # fmt: skip
 
 
 def specs_of_run(run: Path) -> list[ModelSpec]:
@@ -92,5 +98,6 @@ def specs_of_run(run: Path) -> list[ModelSpec]:
 
 
 def _replayed(spec: ModelSpec, run: Path) -> ModelSpec:
-    options = {_RUN: str(run.resolve()), _WAS: spec.kind}
+    was = asked_as(spec)
+    options = {_RUN: str(run.resolve()), _WAS: was.kind, _MODEL: was.model, _OPTIONS: dict(was.options)}
     return replace(spec, kind="replay", base_url=None, key_variable=None, model="", options=options)

@@ -19,6 +19,7 @@ from colt_llvm.models.caller import Caller
 from colt_llvm.models.health import Health
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.question import Evidence, Question
+from colt_llvm.models.replay import asked_as
 from colt_llvm.proposal.answer import JointAction, parse_answer
 from colt_llvm.proposal.prompt import LEAST_TOKENS, PromptTooSmall, render
 from colt_llvm.proposal.questions import Questions
@@ -68,7 +69,7 @@ class ModelProposer:
         self._random = RandomProposer(
             [*task.passes, *task.edits], search.models.models, task.seed, 1, 3, signed=RANDOM_EXPANSION
         )  # fmt: skip
-        promised = embedded.additions(specs, task.objective) if search.options.refine_share else {}
+        promised = embedded.additions(map(asked_as, specs), task.objective) if search.options.refine_share else {}
         self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed, promised)
 
     # In the thread that tells the search.

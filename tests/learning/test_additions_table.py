@@ -51,6 +51,12 @@ def test_a_program_that_is_left_out_counts_for_nothing(folder: Path) -> None:
     assert row["gvn"] == pytest.approx(0.06)
 
 
+def test_before_there_are_data_nothing_is_promised(tmp_path: Path) -> None:
+    arrays = with_additions(read_arrays(FILE), tmp_path)
+    assert not arrays[ADDITIONS][:2].any()
+    assert arrays[ADDITIONS][2].any()
+
+
 def test_the_row_of_run_time_is_that_of_single_actions_and_all_else_stays(folder: Path) -> None:
     before = read_arrays(FILE)
     after = with_additions(before, folder)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from colt_llvm.errors import PassError
-from colt_llvm.search import Outcome, Proposal, Request
-from colt_llvm.tune.claim import ranked
+from colt_llvm.measure import Verdict
+from colt_llvm.search import Objective, Outcome, Proposal, Request
+from colt_llvm.tune.claim import Proof, Prover, ranked
 from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.judge import Miscompiled
 from colt_llvm.tune.run_off import MOST_CANDIDATES, run_off, seconds_for
@@ -118,3 +120,51 @@ def test_ranked_has_each_object_code_once_where_its_best_is() -> None:
     trials = [trial(0, "a", 0.1, "x"), trial(1, "b", 0.2, "y"), trial(2, "c", 0.3, "x"), trial(3, "d", None, "z"),
               trial(4, "e", -0.1, "w"), trial(5, "f", 0.3, "x")]  # fmt: skip
     assert [trial.request.id for trial in ranked(trials)] == [2, 1]
+
+
+class Rehearsal(Prover):
+    """A prover whose builds are files and whose contest is named, not held."""
+
+    contested: list[str]
+    contest_seconds = 0.0
+
+    def _affordable(self, seconds: float) -> int:
+        return 2
+
+    def _built(self, sequence: tuple[str, ...], name: str) -> Any:
+        place = self.judge.baseline.parent / name
+        place.write_text(sequence[0])
+        return "", None, place
+
+    def _rebuild(self, trial: TrialRecord, name: str) -> Any:
+        return trial
+
+    def _time(self, finalists: Any, seconds: float, rejected: Any) -> Proof:
+        self.contested = [trial.sequence[0] for trial in finalists]
+        self.contest_seconds = seconds
+        return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected)
+
+
+def rehearse(folder: Path, trials: list[TrialRecord], objective: Objective, seconds: float) -> tuple[Rehearsal, Proof]:
+    judge = FakeJudge(folder, {"lucky": 1.0, "fair": 0.9, "fast": 0.5})
+    prover = Rehearsal(None, None, None, None, judge, objective, {"runtime": 1.0, "size": 1.0}, None,  # type: ignore[arg-type]
+                       clock=lambda: judge.now)  # fmt: skip
+    return prover, prover.prove(trials, seconds)
+
+
+TRIALS = [trial(0, "lucky", 0.3), trial(1, "fair", 0.2), trial(2, "fast", 0.1), trial(3, "wrong", 0.05)]
+
+
+def test_the_proof_is_of_those_that_the_run_off_has_first_in_the_time_that_is_left(tmp_path: Path) -> None:
+    prover, proof = rehearse(tmp_path, TRIALS, Objective("runtime"), 200.0)
+    assert prover.contested == ["fast", "fair"]
+    assert prover.contest_seconds == pytest.approx(140.0)
+    assert list(proof.run_off) == ["lucky", "fair", "fast"]
+    assert proof.rejected == {"wrong": "wrong prints something else"}
+
+
+def test_without_time_for_a_run_off_the_proof_is_of_those_that_looked_best_in_all_of_the_time(tmp_path: Path) -> None:
+    prover, proof = rehearse(tmp_path, TRIALS, Objective("runtime"), 30.0)
+    assert prover.contested == ["lucky", "fair"]
+    assert prover.contest_seconds == 30.0
+    assert not proof.run_off

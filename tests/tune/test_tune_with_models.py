@@ -186,6 +186,20 @@ def test_a_run_is_replayed_offline_node_for_node(
     assert "replay with the program, objective" in capfd.readouterr().err
 
 
+def test_a_run_of_the_embedded_policies_is_replayed_refinement_and_all(
+    source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What refinement tries follows from the policies' weights, which a replay has to find again; twice over too."""
+    tune_here(capfd, source, *EXACT, "--trials", "45", "--run-dir", tmp_path / "0")
+    for before, after in ("0", "1"), ("1", "2"):
+        tune_here(capfd, source, "--models", f"replay:{tmp_path / before}", *EXACT, "--trials", "45",
+                  "--run-dir", tmp_path / after)  # fmt: skip
+    assert trials_of(tmp_path / "1") == trials_of(tmp_path / "0")
+    assert trials_of(tmp_path / "2") == trials_of(tmp_path / "0")
+    kinds = [json.loads(line)["request"]["kind"] for line in (tmp_path / "0" / "trials.jsonl").read_text().splitlines()]
+    assert kinds.count("refine") > 10
+
+
 def test_a_wrong_key_is_one_clear_line_before_anything_is_done(
     source: Path, tmp_path: Path, endpoint: Endpoint, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
