@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from colt_llvm.learning.courses import model_course
+from colt_llvm.learning.workbench import Workbench
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.embedded import SPECS, additions
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import ADDITIONS, FILE, OBJECTIVES, read_arrays, weights_of
+from colt_llvm.search import PRESETS, ActionSet, Objective, Outcome, Refiner
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
@@ -82,3 +86,33 @@ def test_nothing_is_promised_by_language_models_or_by_a_file_from_before() -> No
 
 def test_the_first_policy_among_the_models_is_asked() -> None:
     assert additions([LANGUAGE_MODEL, SPECS["embedded/base"]], "size") == additions(SPECS.values(), "size") != {}
+
+
+class FakeBench(Workbench):
+    """Every sequence is new code and a little better than shorter ones."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            None, Objective("size"), "clang -Oz", None, tuple(f"p{number}" for number in range(60)), ("without<licm>",),  # type: ignore[arg-type]
+            {}, {}, "root",
+        )  # fmt: skip
+
+    def outcome(self, sequence: Sequence[str]) -> Outcome:
+        return Outcome(len(sequence) / 1000, " ".join(sequence))
+
+
+def test_a_course_refines_by_what_its_policies_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = read_arrays(FILE)
+    number = str(arrays["actions"]).split("\n").index("without<licm>")
+    given: list[Mapping[str, float]] = []
+
+    def refiner(actions: ActionSet, seed: int, promised: Mapping[str, float]) -> Refiner:
+        given.append(promised)
+        return Refiner(actions, seed, promised)
+
+    monkeypatch.setattr("colt_llvm.learning.courses.Refiner", refiner)
+    arrays[ADDITIONS] = np.zeros_like(arrays[ADDITIONS])
+    arrays[ADDITIONS][OBJECTIVES.index("size"), number] = 0.5
+    known = weights_of(arrays)
+    model_course(FakeBench(), [EmbeddedModel(SPECS["embedded/nano"], known=known)], PRESETS["retrieval"], 3, 1)
+    assert [{name: gain for name, gain in promised.items() if gain} for promised in given] == [{"without<licm>": 0.5}]

@@ -15,7 +15,7 @@ from colt_llvm.models.base import CallError, ModelSpec
 from colt_llvm.models.budget import BudgetSpent
 from colt_llvm.models.openai_compatible import OpenAICompatible
 from colt_llvm.models.registry import connect, load_models
-from colt_llvm.models.replay import ReplayDiverged, ReplayModel, TranscriptEnded
+from colt_llvm.models.replay import ReplayDiverged, ReplayModel, TranscriptEnded, asked_as
 from colt_llvm.models.specs import spec_to_dict
 from colt_llvm.models.transcript import read_calls
 
@@ -104,6 +104,19 @@ def test_refuses_a_folder_that_has_nothing_to_replay(tmp_path: Path, header: str
         (tmp_path / "run.json").write_text(header)
     with pytest.raises(RunDirectoryError, match=said):
         load_models(f"replay:{tmp_path}", {})
+
+
+def test_what_a_model_was_is_known_also_of_the_replay_of_a_replay(recorded: tuple[Path, list[str]]) -> None:
+    own = ModelSpec("mine/base", "embedded", 9.0, model="embedded/base", options={"file": "mine.npz", "digest": "ab"})
+    for _ in range(2):
+        (recorded[0] / "run.json").write_text(json.dumps({"models": [spec_to_dict(own)]}))
+        (replayed,) = load_models(f"replay:{recorded[0]}", {})
+        assert replayed.kind == "replay"
+        was = asked_as(replayed)
+        assert (was.name, was.kind, was.model, was.options) == (
+            "mine/base", "embedded", "embedded/base", {"file": "mine.npz", "digest": "ab"},
+        )  # fmt: skip
+        own = replayed
 
 
 def test_refuses_a_replay_of_no_run() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import pytest
@@ -267,3 +267,28 @@ def test_a_policy_that_may_not_be_asked_any_more_says_so_where_its_answer_is_wan
     answer = run.proposer.prepare(second)
     with pytest.raises(NoMoreCalls):
         answer()
+
+
+@pytest.mark.parametrize(("gain", "least", "most"), [(1.0, 15, 40), (0.0, 0, 8)])
+def test_refinement_adds_what_the_policies_among_the_models_promise(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, gain: float, least: int, most: int
+) -> None:
+    """Twenty of hundreds of actions: without a promise they are seldom drawn."""
+    asked: list[list[str]] = []
+    promised = set(catalogue.names()[100:120])
+
+    def additions(specs: Iterable[ModelSpec], objective: str) -> dict[str, float]:
+        asked.append([spec.name for spec in specs] + [objective])
+        return dict.fromkeys(promised, gain)
+
+    monkeypatch.setattr("colt_llvm.models.embedded.additions", additions)
+    run = Run(catalogue, refine_share=0.9)
+    run.step()
+    refinements = [run.proposer.prepare(Request(number, 0, (), "small", "refine"))() for number in range(100, 140)]
+    assert asked == [["small", "large", "size"]]
+    assert least <= sum(not promised.isdisjoint(proposal.passes) for proposal in refinements) <= most
+
+
+def test_without_refinement_no_weights_are_asked(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("colt_llvm.models.embedded.additions", None)  # would fail if it were called
+    assert Run(catalogue).propose("large").passes == ("licm", "gvn")
