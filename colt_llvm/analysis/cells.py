@@ -29,7 +29,7 @@ class Budget:
     amount: float
 
     def __str__(self) -> str:
-        return f"{self.amount:g} {self.unit}"
+        return f"{self.amount:g} {self.unit if self.amount != 1 else self.unit[:-1]}"
 
 
 @dataclass(frozen=True)

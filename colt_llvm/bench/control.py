@@ -11,6 +11,10 @@ from colt_llvm.program import load_program, programs_directory
 from colt_llvm.toolchain import find_toolchain
 from colt_llvm.tune.judge import Judge
 from colt_llvm.tune.options import TuneOptions
+from colt_llvm.tune.run_off import SHARE
+
+#: What a claim's contest has, where the search ends by trials and a run-off comes before it.
+CLAIM_SECONDS = TuneOptions(trials=1).proof_seconds * (1 - SHARE)
 
 
 def run_control(programs: Sequence[str], seconds: float) -> list[dict[str, Any]]:

@@ -86,7 +86,8 @@ def with_options(
         chosen = [StrategySpec(name, name) for name in _split(strategies or "colt,random")]
         experiment = Experiment((SuiteSpec("included", split="held-out"),), tuple(chosen))
     elif strategies is not None:
-        experiment = replace(experiment, strategies=_chosen(experiment.strategies, _split(strategies)))
+        labels = [spec.label for spec in experiment.strategies]
+        experiment = replace(experiment, strategies=_chosen(experiment.strategies, _labels(strategies, labels)))
     if programs is not None:
         experiment = replace(experiment, suites=_narrowed(experiment.suites, programs))
     if objectives is not None:
@@ -108,6 +109,19 @@ def _chosen(strategies: Sequence[StrategySpec], names: Sequence[str]) -> tuple[S
             raise UsageError(f"--strategies {name}: the experiment has none of that name; it has {known}")
         chosen += [spec for spec in found if spec not in chosen]
     return tuple(chosen)
+
+
+def _labels(text: str, labels: Sequence[str]) -> list[str]:
+    """What stands between commas, but a label that itself has some is left whole."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    names: list[str] = []
+    start = 0
+    while start < len(parts):
+        ends = range(len(parts), start + 1, -1)
+        end = next((end for end in ends if ", ".join(parts[start:end]) in labels), start + 1)
+        names.append(", ".join(parts[start:end]))
+        start = end
+    return names
 
 
 def _narrowed(suites: Sequence[SuiteSpec], text: str) -> tuple[SuiteSpec, ...]:

@@ -37,6 +37,7 @@ def write_report(results: Path, output: Path) -> None:
     parts.append(_wrapper(_load(results / "wrapper.json")))
     parts.append(projects_table(_load(results / "projects.json")))
     kept = [earlier.get(_title(part), part) if _NOT_MEASURED in part else part for part in parts]
+    output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text("\n".join(["# Benchmarks\n", _INTRODUCTION, *kept]), encoding="utf-8")
 
 

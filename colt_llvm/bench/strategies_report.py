@@ -78,10 +78,11 @@ def _setting(results: Results) -> str:
     subjects = {cell.subject: cell.split for cell in cells}
     splits = {split: list(subjects.values()).count(split) for split in sorted(set(subjects.values()) - {""})}
     named = ", ".join(f"{count} {split}" for split, count in splits.items())
+    seeds = len({cell.seed for cell in cells})
     parts = [
         " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "",
-        f"{len(subjects)} programs{f' ({named})' if named else ''}",
-        f"{len({cell.seed for cell in cells})} seeds",
+        f"{len(subjects)} program{'s' if len(subjects) != 1 else ''}{f' ({named})' if named else ''}",
+        f"{seeds} seed{'s' if seeds != 1 else ''}",
         f"budgets of {_joined([str(cell.budget) for cell in cells])}",
         _joined([cell.host for cell in cells]),
         f"LLVM {_joined([cell.llvm for cell in cells])}",

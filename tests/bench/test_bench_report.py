@@ -62,6 +62,11 @@ def test_a_section_that_was_measured_before_stays(tmp_path: Path) -> None:
     assert (tmp_path / "out.md").read_text() == text
 
 
+def test_the_folder_of_the_report_is_made(tmp_path: Path) -> None:
+    write_report(tmp_path, tmp_path / "docs" / "out.md")
+    assert (tmp_path / "docs" / "out.md").read_text().startswith("# Benchmarks")
+
+
 def test_every_kind_of_evaluation_has_its_rows_with_ratios(tmp_path: Path) -> None:
     row = {"environment": 300.0, "opt": 20.0, "ratio": 15.0}
     speed = {

@@ -115,6 +115,19 @@ def test_options_replace_what_the_file_says(tmp_path: Path) -> None:
         with_options(read, strategies="greedy")
 
 
+def test_a_label_with_a_comma_can_be_chosen_as_it_is_written() -> None:
+    read = load_experiment("strategies")
+
+    def labels(text: str) -> list[str]:
+        return [spec.label for spec in with_options(read, strategies=text).strategies]
+
+    assert labels("greedy,COLT, base alone,random") == ["greedy", "COLT, base alone", "random"]
+    assert labels("COLT,COLT, base alone") == ["COLT", "COLT, base alone"]
+    assert labels("COLT-base-alone,COLT") == ["COLT, base alone", "COLT"]
+    with pytest.raises(UsageError, match="--strategies base alone: "):
+        labels("base alone,COLT")
+
+
 def test_options_alone_make_an_experiment() -> None:
     made = with_options(None, strategies="greedy,random", trials=3)
     assert [spec.strategy for spec in made.strategies] == ["greedy", "random"]

@@ -41,6 +41,19 @@ def test_the_section_gives_the_setting_the_table_and_only_what_intervals_bear_ou
     assert "COLT is better than no \\| bias (+4.88%" in section
 
 
+def test_one_program_one_seed_and_one_second_are_named_as_one(tmp_path: Path) -> None:
+    folder = write_results(tmp_path)
+    for file in (folder / "cells").iterdir():
+        cell = json.loads(file.read_text())
+        if (cell["program"], cell["seed"]) != ("p0", 0):
+            file.unlink()
+        else:
+            file.write_text(json.dumps({**cell, "budget": {"seconds": 1}}))
+    section = strategies_section(folder)
+    assert "2026-01-02, 1 program (1 held-out), 1 seed, budgets of 1 second," in section
+    assert "### size, 1 second, LLVM" in section
+
+
 def test_ablations_say_what_each_variant_asked(tmp_path: Path) -> None:
     section = ablations_section(write_results(tmp_path))
     assert "| COLT | 4.0 | 1.0 | 100% | 1.000 | 1.00 |" in section
