@@ -13,7 +13,7 @@ from colt_llvm.acceptance import accepted_pipelines, toolchain_catalogue
 from colt_llvm.baseline import prepare_baseline
 from colt_llvm.compilation import link
 from colt_llvm.errors import ColtError
-from colt_llvm.measure import estimate_noise, fingerprint, measuring_core, run_workload
+from colt_llvm.measure import Observation, estimate_noise, fingerprint, measuring_core, run_side_by_side
 from colt_llvm.program import included_programs, load_program, programs_directory
 from colt_llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 
@@ -137,9 +137,17 @@ def _noise(toolchain: Toolchain) -> Finding:
     with tempfile.TemporaryDirectory(prefix="colt-") as folder:
         baseline = prepare_baseline(toolchain, program, "runtime")
         executable = link(toolchain, program, baseline.objects, Path(folder) / "probe")
-        noise = estimate_noise(
-            lambda: run_workload(executable, program.timed_workload, core=core).cpu_seconds, _NOISE_PAIRS
-        )
+
+        def time_pair() -> tuple[float, float]:
+            """At once, as candidates are timed."""
+            outcomes = run_side_by_side([executable, executable], program.timed_workload, core=core)
+            for outcome in outcomes:
+                if not isinstance(outcome, Observation):
+                    raise outcome
+            first, second = (outcome.cpu_seconds for outcome in outcomes if isinstance(outcome, Observation))
+            return first, second
+
+        noise = estimate_noise(time_pair, _NOISE_PAIRS)
     how = f"{noise.confidence:.0%}, {noise.rounds} pairs"
     text = f"timing noise on core {core}: a program against itself within {noise.ratio:.1%} ({how})"
     if noise.ratio > _NOISY:

@@ -149,7 +149,9 @@ def _claim(judge: Judge, plain: Sequence[bytes], guided: Sequence[bytes], option
         control = judge.link(plain, "control")
         policy = ContestPolicy()
         policy = replace(policy, seconds=max(options.proof_seconds, policy.least_seconds(1, judge.run_seconds)))
-        held = contest({"0": executable}, judge.baseline, judge.time, policy, control=control, seed=options.seed)
+        held = contest(
+            {"0": executable}, judge.baseline, judge.time_together, policy, control=control, seed=options.seed
+        )
     except Miscompiled as error:
         return PgoResult(1.0, None, Verdict.NO_IMPROVEMENT, figures, False, str(error))
     claim = held.claims[0]

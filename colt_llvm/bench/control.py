@@ -27,7 +27,7 @@ def run_control(programs: Sequence[str], seconds: float) -> list[dict[str, Any]]
         try:
             copy, control = judge.link(objects, "finalist-1"), judge.link(objects, "control")
             policy = ContestPolicy(seconds=max(seconds, ContestPolicy().least_seconds(1, judge.run_seconds)))
-            held = contest({"copy": copy}, judge.baseline, judge.time, policy, control=control)
+            held = contest({"copy": copy}, judge.baseline, judge.time_together, policy, control=control)
         finally:
             judge.close()
         claim = held.claims[0]

@@ -88,7 +88,7 @@ def _time(
     least = 1.5 * ContestPolicy().least_seconds(len(arms), judge_.run_seconds)
     policy = ContestPolicy(seconds=max(seconds, least))
     try:
-        held = contest(arms, judge_.baseline, judge_.time, policy, control=control, seed=seed)
+        held = contest(arms, judge_.baseline, judge_.time_together, policy, control=control, seed=seed)
     except Miscompiled as error:
         return ProjectProof(False, 1.0, figures, wrong=str(error))
     claims = {claim.name: claim for claim in held.claims}

@@ -1,7 +1,7 @@
 """Timing binaries, checking what they print, and saying honestly which is better.
 
-Read in this order: ``runner`` (one run), ``check`` (is it still right?), ``compare`` (the statistics),
-``sampling`` (a trial in the search), ``rounds`` (arms side by side), ``run_off`` (who becomes a finalist),
+Read in this order: ``runner`` (one run, or some at once), ``check`` (is it still right?), ``compare`` (the statistics),
+``sampling`` (a trial in the search), ``rounds`` (arms again and again), ``run_off`` (who becomes a finalist),
 ``contest`` (the final claim), ``size`` (ELF), ``host`` (the machine).
 """
 
@@ -11,7 +11,7 @@ from colt_llvm.measure.contest import Claim, Contest, ContestPolicy, contest
 from colt_llvm.measure.host import Host, compile_cores, estimate_noise, fingerprint, measuring_core
 from colt_llvm.measure.own_check import CheckError, CheckFunction, OwnCheck, ProgramRun
 from colt_llvm.measure.run_off import run_off
-from colt_llvm.measure.runner import Observation, run_workload
+from colt_llvm.measure.runner import Observation, run_side_by_side, run_workload
 from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
 from colt_llvm.measure.size import Sections, loaded_digest, section_sizes
 
@@ -44,6 +44,7 @@ __all__ = [
     "measure_trial",
     "measuring_core",
     "run_off",
+    "run_side_by_side",
     "run_workload",
     "section_sizes",
 ]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from colt_llvm.measure.compare import (
@@ -24,7 +24,7 @@ from colt_llvm.measure.compare import (
     judge,
     noise_of,
 )
-from colt_llvm.measure.rounds import Rounds, time_in_rounds
+from colt_llvm.measure.rounds import Rounds, TimeRound, time_in_rounds
 
 T = TypeVar("T")
 
@@ -37,6 +37,8 @@ class ContestPolicy:
     min_rounds: with fewer, every verdict is "too noisy". max_rounds: more are not run.
     confidence: that no claim of this contest is false, however many finalists (Bonferroni).
     smallest_gain: relative; what "no improvement" rules out.
+    least_noise: relative; a gain that is smaller is not claimed, however well it is measured. Arms that run at once
+        empty each other's caches, and that may cost one a little more than the other.
     """
 
     seconds: float = 60.0
@@ -45,6 +47,7 @@ class ContestPolicy:
     warmup_runs: int = 1
     confidence: float = 0.99
     smallest_gain: float = 0.01
+    least_noise: float = 0.005
     resamples: int = 10_000
 
     def least_seconds(self, finalists: int, run_seconds: float) -> float:
@@ -92,14 +95,14 @@ BASELINE, CONTROL = "", "control"
 def contest(
     finalists: Mapping[str, T],
     baseline: T,
-    time_run: Callable[[T], float],
+    time_round: TimeRound[T],
     policy: ContestPolicy | None = None,
     *,
     control: T | None = None,
     seed: int = 0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Contest:
-    """Time ``finalists`` (by name) and ``baseline`` with ``time_run``, which returns the seconds of one run.
+    """Time ``finalists`` (by name) and ``baseline`` with ``time_round``: the seconds of one run of each.
 
     control: a copy of the baseline's file, where there is one: it then also shows what another place in
         memory does. The baseline itself when None.
@@ -111,7 +114,7 @@ def contest(
         raise ValueError(f"finalists may not be named {BASELINE!r} or {CONTROL!r}; rename one")
     arms: dict[str, T] = {BASELINE: baseline, CONTROL: baseline if control is None else control, **finalists}
     held = time_in_rounds(
-        arms, time_run, seconds=policy.seconds, most_rounds=policy.max_rounds, warmup_runs=policy.warmup_runs,
+        arms, time_round, seconds=policy.seconds, most_rounds=policy.max_rounds, warmup_runs=policy.warmup_runs,
         seed=seed, clock=clock,
     )  # fmt: skip
     return _conclude(held, policy, seed)
@@ -128,6 +131,7 @@ def _conclude(held: Rounds, policy: ContestPolicy, seed: int) -> Contest:
         for name in (CONTROL, *finalists)
     }
     noise = noise_of(intervals[CONTROL])
+    noise = replace(noise, ratio=max(noise.ratio, policy.least_noise))
     enough = len(held.orders) >= policy.min_rounds
 
     def claim(name: str, noise: Noise) -> Claim:

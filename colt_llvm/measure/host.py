@@ -54,19 +54,29 @@ def measuring_core() -> int:
     return max(os.sched_getaffinity(0))
 
 
+def available_memory(root: Path = Path("/")) -> int:
+    """Bytes that processes can have without swapping; 0 where the kernel does not say. ``root`` is for tests."""
+    for line in _read(root / "proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 def compile_cores() -> tuple[int, ...]:
     """The other cores, in order; the same one where there is only one."""
     cores = sorted(os.sched_getaffinity(0))
     return tuple(cores[:-1] or cores)
 
 
-def estimate_noise(run: Callable[[], float], pairs: int, *, confidence: float = 0.99, seed: int = 0) -> Noise:
-    """Time one program against itself, in ``pairs`` of runs. ``run`` returns the seconds of one run.
+def estimate_noise(
+    time_pair: Callable[[], tuple[float, float]], pairs: int, *, confidence: float = 0.99, seed: int = 0
+) -> Noise:
+    """Time one program against itself, in ``pairs`` of runs. ``time_pair`` returns the seconds of two runs.
 
-    One more run goes first as a warm-up. With fewer than compare.MIN_ROUNDS pairs the noise is infinite.
+    One more pair goes first as a warm-up. With fewer than compare.MIN_ROUNDS pairs the noise is infinite.
     """
-    run()
-    samples = [(run(), run()) for _ in range(pairs)]
+    time_pair()
+    samples = [time_pair() for _ in range(pairs)]
     # Which of a pair counts as the first arm alternates: neither place in the pair may be the better one.
     first = [pair[index % 2] for index, pair in enumerate(samples)]
     second = [pair[1 - index % 2] for index, pair in enumerate(samples)]

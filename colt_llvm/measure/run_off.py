@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from colt_llvm.measure.compare import interquartile_mean, log_ratios
-from colt_llvm.measure.rounds import time_in_rounds
+from colt_llvm.measure.rounds import TimeRound, time_in_rounds
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def affordable(most: int, seconds: float, run_seconds: float) -> int:
 def run_off(
     candidates: Mapping[str, T],
     baseline: T,
-    time_run: Callable[[T], float],
+    time_round: TimeRound[T],
     seconds: float,
     *,
     seed: int = 0,
@@ -42,14 +42,14 @@ def run_off(
 ) -> dict[str, float]:
     """Baseline time / candidate time by name, in rounds as in a contest, after one run of each to warm up.
 
-    time_run: the seconds of one run; infinity for a candidate that does not stand, which then has the ratio 0.
+    time_round: the seconds of one run of each; infinity for one that does not stand, which then has the ratio 0.
     seconds: wall-clock budget; the round under way is finished, and one round is run in any case.
     Raises ValueError for a candidate without a name.
     """
     if _BASELINE in candidates:
         raise ValueError("a candidate has the empty name; give it another")
     held = time_in_rounds(
-        {_BASELINE: baseline, **candidates}, time_run, seconds=seconds, most_rounds=MOST_ROUNDS, warmup_runs=1,
+        {_BASELINE: baseline, **candidates}, time_round, seconds=seconds, most_rounds=MOST_ROUNDS, warmup_runs=1,
         seed=seed, clock=clock,
     )  # fmt: skip
     times = held.seconds

@@ -9,8 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from colt_llvm.measure.compare import MIN_ROUNDS, Interval, bootstrap_ratio
+from colt_llvm.measure.rounds import TimeRound
+
+T = TypeVar("T")
 
 _RESAMPLES = 500
 
@@ -66,38 +70,44 @@ class TrialMeasurement:
 
 
 def measure_trial(
-    time_candidate: Callable[[], float],
-    time_baseline: Callable[[], float],
+    candidate: T,
+    baseline: T,
+    time_round: TimeRound[T],
     policy: TrialPolicy | None = None,
     *,
     best_ratio: float | None = None,
     seed: int = 0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> TrialMeasurement:
-    """Time the candidate against fresh runs of the baseline, in turn; each callable returns one run's seconds.
+    """Time the candidate against fresh runs of the baseline; ``time_round`` gives the seconds of one run of each.
 
     best_ratio: of the best candidate so far; one that is surely slower needs no more runs.
 
-    What the callables raise (a candidate that never ends, say) passes through.
+    What ``time_round`` raises (a candidate that never ends, say) passes through.
     """
     policy = policy or TrialPolicy()
     started = clock()
-    warmup = tuple(time_candidate() for _ in range(policy.warmup_runs))
-    candidate: list[float] = []
-    baseline: list[float] = []
+    warmup = tuple(time_round([candidate])[0] for _ in range(policy.warmup_runs))
+    times: tuple[list[float], list[float]] = ([], [])
+    of_candidate, of_baseline = times
+    arms = candidate, baseline
     while True:
         # The order alternates, so that neither arm always comes after the other.
-        for arm in ("cb", "bc")[len(baseline) % 2]:
-            candidate.append(time_candidate()) if arm == "c" else baseline.append(time_baseline())
-        interval = bootstrap_ratio(baseline, candidate, confidence=policy.confidence, resamples=_RESAMPLES, seed=seed)
+        order = ((0, 1), (1, 0))[len(of_baseline) % 2]
+        for index, spent in zip(order, time_round([arms[index] for index in order]), strict=True):
+            times[index].append(spent)
+        interval = bootstrap_ratio(
+            of_baseline, of_candidate, confidence=policy.confidence, resamples=_RESAMPLES, seed=seed
+        )
         # The luckiest run so far, warm-up included: one disturbed run does not condemn a candidate.
-        hopeless = len(candidate) == 1 and min(*warmup, *candidate, candidate[0]) > policy.hopeless_ratio * baseline[0]
-        beaten = best_ratio is not None and len(candidate) >= policy.min_pairs and interval.high < best_ratio
-        mark, quick = max(1.0, best_ratio or 1.0), min(baseline) / min(candidate)
-        screened = any(len(candidate) == pairs and quick < mark * (1 + margin) for pairs, margin in policy.screens)
-        out_of_budget = len(candidate) >= policy.max_pairs or clock() - started >= policy.max_seconds
-        known = len(candidate) >= policy.min_pairs and interval.half_width <= policy.target_half_width
+        luckiest = min(*warmup, *of_candidate, of_candidate[0])
+        hopeless = len(of_candidate) == 1 and luckiest > policy.hopeless_ratio * of_baseline[0]
+        beaten = best_ratio is not None and len(of_candidate) >= policy.min_pairs and interval.high < best_ratio
+        mark, quick = max(1.0, best_ratio or 1.0), min(of_baseline) / min(of_candidate)
+        screened = any(len(of_candidate) == pairs and quick < mark * (1 + margin) for pairs, margin in policy.screens)
+        out_of_budget = len(of_candidate) >= policy.max_pairs or clock() - started >= policy.max_seconds
+        known = len(of_candidate) >= policy.min_pairs and interval.half_width <= policy.target_half_width
         if hopeless or beaten or screened or known or out_of_budget:
             return TrialMeasurement(
-                tuple(candidate), tuple(baseline), warmup, interval, cut=hopeless or beaten or screened
+                tuple(of_candidate), tuple(of_baseline), warmup, interval, cut=hopeless or beaten or screened
             )

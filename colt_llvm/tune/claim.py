@@ -52,6 +52,7 @@ class Proof:
     """verdict: improved, no improvement, too noisy. winner: None where nothing is better than the baseline.
 
     winner_name: of its arm in the contest. run_off: what candidates showed before it, by their passes with commas.
+    at_once: whether the runs of a round of the contest shared a core, side by side.
     """
 
     verdict: Verdict
@@ -63,6 +64,7 @@ class Proof:
     rejected: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     run_off: Mapping[str, float] = field(default_factory=dict)
+    at_once: bool = False
 
 
 @dataclass
@@ -168,7 +170,7 @@ class Prover:
         policy = ContestPolicy(seconds=max(seconds, least))
         arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
         control = self.judge.link(self.baseline.objects, "control")
-        held = contest(arms, self.judge.baseline, self.judge.time, policy, control=control, seed=self.seed)
+        held = contest(arms, self.judge.baseline, self.judge.time_together, policy, control=control, seed=self.seed)
         judged = [(self._scored(held, claim, finalists[int(claim.name)]), finalists[int(claim.name)])
                   for claim in held.claims]  # fmt: skip
         notes: tuple[str, ...] = ()
@@ -178,7 +180,10 @@ class Prover:
         improved = [item for item in judged if item[0].verdict is Verdict.IMPROVED]
         claim, finalist = max(improved or judged, key=lambda item: item[0].interval.low)
         winner = finalist if improved else None
-        return Proof(claim.verdict, winner, claim.name, claim.interval.ratio, claim.interval, held, rejected, notes)
+        if why := self.judge.why_in_turn(len(arms) + 2):
+            notes += (f"timed in turn, which on a busy host needs more time to be as sure: {why}",)
+        return Proof(claim.verdict, winner, claim.name, claim.interval.ratio, claim.interval, held, rejected, notes,
+                     at_once=not why)  # fmt: skip
 
     def _scored(self, held: Contest, claim: Claim, finalist: Finalist) -> Claim:
         """The claim in terms of the objective: for ``balanced``, size counts beside the measured time."""
@@ -240,6 +245,7 @@ def evidence_of(proof: Proof) -> dict[str, Any]:
         "host_noise": held.noise.ratio,
         "baseline_seconds": list(held.baseline_seconds),
         "control_seconds": list(held.control.seconds),
+        "runs": "at once" if proof.at_once else "in turn",
         "run_off": dict(proof.run_off),
         "finalists": {claim.name: {"seconds": list(claim.seconds), "ratio": claim.interval.ratio,
                                    "low": claim.interval.low, "high": claim.interval.high,

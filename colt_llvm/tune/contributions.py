@@ -190,7 +190,7 @@ def _timed(workshop: Workshop, full: Variant, without: Sequence[Variant], second
             continue
         arms[variant.key] = variant.executable
     control = judge.link(workshop.baseline.objects, "control")
-    held = contest(arms, judge.baseline, judge.time, policy, control=control, seed=workshop.options.seed)
+    held = contest(arms, judge.baseline, judge.time_together, policy, control=control, seed=workshop.options.seed)
     times = {claim.name: claim.seconds for claim in held.claims}
 
     def measured(arm: str, against: Sequence[float]) -> tuple[float, tuple[float, float] | None]:

@@ -99,16 +99,17 @@ class Reducer:
         assert self.full.executable is not None
         assert variant.executable is not None
         self.decisions += 1
-        time_run = self.workshop.judge.time
+        time_together = self.workshop.judge.time_together
         arms = (self.full.executable, variant.executable)
         times: tuple[list[float], list[float]] = ([], [])
         rng = np.random.default_rng(self.workshop.options.seed + self.decisions)
         deadline = self.clock() + seconds
         for arm in arms:
-            time_run(arm)  # a warm-up
+            time_together([arm])  # a warm-up
         while len(times[0]) < _MOST_ROUNDS and (len(times[0]) < _LEAST_ROUNDS or self.clock() < deadline):
-            for index in rng.permutation(2):
-                times[index].append(time_run(arms[index]))
+            order = rng.permutation(2)
+            for index, spent in zip(order, time_together([arms[index] for index in order]), strict=True):
+                times[index].append(spent)
             if len(times[0]) == _SCREEN_ROUNDS:
                 found = self._compared(variant, times)
                 if found.ratio < 1 - self.tolerance - _HOPELESS:
@@ -135,7 +136,7 @@ class Reducer:
         policy = ContestPolicy()
         policy = replace(policy, seconds=max(seconds, policy.least_seconds(len(arms), judge_.run_seconds)))
         control = judge_.link(workshop.baseline.objects, "control")
-        held = contest(arms, judge_.baseline, judge_.time, policy, control=control, seed=workshop.options.seed)
+        held = contest(arms, judge_.baseline, judge_.time_together, policy, control=control, seed=workshop.options.seed)
         claims = {claim.name: claim for claim in held.claims}
         full_interval = _scored(workshop, self.full, claims[_FULL].interval)
         if _CANDIDATE not in arms:

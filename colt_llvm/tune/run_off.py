@@ -65,18 +65,19 @@ def run_off(
             rejected[passes_of(trial)] = str(error)
     names = {executable: name for name, executable in arms.items()}
 
-    def time_run(executable: Path) -> float:
-        name = names.get(executable)
-        if name is None:
-            return judge.time(executable)  # the baseline
-        if name not in rejected:
-            try:
-                return judge.time(executable)
-            except Miscompiled as error:
-                rejected[name] = str(error)
-        return math.inf  # and not run again: it may hang each time
+    def time_round(executables: Sequence[Path]) -> list[float]:
+        seconds = dict.fromkeys(executables, math.inf)  # what was at fault is not run again: it may hang each time
+        standing = [executable for executable in executables if names.get(executable) not in rejected]
+        for executable, outcome in zip(standing, judge.outcomes(standing), strict=True):
+            if not isinstance(outcome, Miscompiled):
+                seconds[executable] = outcome
+            elif executable in names:
+                rejected[names[executable]] = str(outcome)
+            else:
+                raise outcome  # the baseline
+        return [seconds[executable] for executable in executables]
 
-    ratios = measure.run_off(arms, judge.baseline, time_run, seconds, seed=seed, clock=clock)
+    ratios = measure.run_off(arms, judge.baseline, time_round, seconds, seed=seed, clock=clock)
     for executable in arms.values():
         executable.unlink(missing_ok=True)
     fit = [trial for trial in first if passes_of(trial) not in rejected]

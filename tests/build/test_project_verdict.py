@@ -38,6 +38,7 @@ def timed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Tune:
             return seconds.get(executable.name.replace("-", "_"), 1.0) * (1 + 0.001 * (next(scatter) % 3))
 
         monkeypatch.setattr(Judge, "time", time)
+        monkeypatch.setattr(Judge, "why_in_turn", lambda self, count: "a double")
         monkeypatch.setattr(
             project_module, "profile_program", lambda toolchain, program, units, *given, **more: Profile(
                 "by a double", {name: 0.9 if name.endswith("fold.o") else 0.1 for name in units}

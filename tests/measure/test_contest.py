@@ -6,6 +6,7 @@ import pytest
 
 from colt_llvm.measure.compare import Verdict
 from colt_llvm.measure.contest import BASELINE, CONTROL, Contest, ContestPolicy, contest
+from colt_llvm.measure.rounds import in_turn
 
 from .simulate import Host
 
@@ -14,7 +15,7 @@ POLICY = ContestPolicy(seconds=1e9, max_rounds=20, resamples=2000)
 
 def hold(speeds: dict[str, float], seed: int, policy: ContestPolicy = POLICY, **noise: float) -> Contest:
     host = Host({"baseline": 1.0, **speeds}, seed, **noise)
-    return contest({name: name for name in speeds}, "baseline", host.time, policy, seed=seed, clock=host.clock)
+    return contest({name: name for name in speeds}, "baseline", in_turn(host.time), policy, seed=seed, clock=host.clock)
 
 
 def claims_among_equals(policy: ContestPolicy, **noise: float) -> tuple[int, int]:
@@ -56,7 +57,7 @@ def test_the_best_is_the_improved_one_with_the_greatest_lower_bound() -> None:
 
 def test_every_round_runs_every_arm_once_in_an_order_of_its_own() -> None:
     host = Host({"baseline": 1.0, "a": 1.0, "b": 1.0}, 0)
-    held = contest({"a": "a", "b": "b"}, "baseline", host.time, POLICY, clock=host.clock)
+    held = contest({"a": "a", "b": "b"}, "baseline", in_turn(host.time), POLICY, clock=host.clock)
     assert all(sorted(order) == sorted(("", "control", "a", "b")) for order in held.orders)
     assert len(set(held.orders)) > 10
     assert len(held.orders) == POLICY.max_rounds
@@ -70,7 +71,7 @@ def test_all_raw_times_are_kept_and_the_warm_up_is_apart() -> None:
         spent.append(host.time(arm))
         return spent[-1]
 
-    held = contest({"a": "a"}, "baseline", time_run, POLICY, clock=host.clock)
+    held = contest({"a": "a"}, "baseline", in_turn(time_run), POLICY, clock=host.clock)
     kept = [*held.baseline_seconds, *held.control.seconds, *held.claims[0].seconds]
     assert sorted(kept + [s for arm in held.warmup.values() for s in arm]) == sorted(spent)
     by_arm = {BASELINE: held.baseline_seconds, CONTROL: held.control.seconds, "a": held.claims[0].seconds}
@@ -110,13 +111,13 @@ def test_more_finalists_need_stronger_evidence() -> None:
 
 def test_a_copy_of_the_baseline_can_be_the_control() -> None:
     host = Host({"baseline": 1.0, "copy": 1.0, "a": 1.0}, 0)
-    contest({"a": "a"}, "baseline", host.time, POLICY, control="copy", clock=host.clock)
+    contest({"a": "a"}, "baseline", in_turn(host.time), POLICY, control="copy", clock=host.clock)
     assert host.order.count("copy") == host.order.count("baseline") == POLICY.max_rounds + 1
 
 
 def test_a_control_that_differs_is_reported_and_forbids_small_claims() -> None:
     host = Host({"baseline": 1.0, "copy": 0.9, "a": 0.95}, 0)
-    held = contest({"a": "a"}, "baseline", host.time, POLICY, control="copy", clock=host.clock)
+    held = contest({"a": "a"}, "baseline", in_turn(host.time), POLICY, control="copy", clock=host.clock)
     assert held.control.verdict is Verdict.IMPROVED
     assert held.noise.ratio > 0.1
     assert held.claims[0].verdict is Verdict.TOO_NOISY
@@ -125,4 +126,4 @@ def test_a_control_that_differs_is_reported_and_forbids_small_claims() -> None:
 @pytest.mark.parametrize("name", [BASELINE, CONTROL])
 def test_a_finalist_cannot_take_the_name_of_the_baseline_or_control(name: str) -> None:
     with pytest.raises(ValueError, match="rename"):
-        contest({name: "a"}, "baseline", lambda arm: 1.0)
+        contest({name: "a"}, "baseline", in_turn(lambda arm: 1.0))

@@ -58,17 +58,16 @@ def test_the_highest_core_measures_and_the_others_compile(
 def test_a_noisier_host_shows_more_noise() -> None:
     def noise(amount: float) -> float:
         simulated = Simulated({"x": 1.0}, 1, noise=amount, outliers=0.0)
-        return host.estimate_noise(lambda: simulated.time("x"), 20).ratio
+        return host.estimate_noise(lambda: (simulated.time("x"), simulated.time("x")), 20).ratio
 
     assert noise(0.0001) < noise(0.01) < noise(0.1)
 
 
 def test_place_in_the_pair_is_no_noise() -> None:
-    calls = iter(range(1000))
-    always_slower_second = host.estimate_noise(lambda: 1.0 + 0.1 * (next(calls) % 2), 200)
+    always_slower_second = host.estimate_noise(lambda: (1.0, 1.1), 200)
     assert always_slower_second.ratio < 0.06
 
 
 def test_too_few_pairs_know_nothing() -> None:
-    assert host.estimate_noise(lambda: 1.0, MIN_ROUNDS - 1).ratio == math.inf
-    assert host.estimate_noise(lambda: 1.0, MIN_ROUNDS).ratio == 0
+    assert host.estimate_noise(lambda: (1.0, 1.0), MIN_ROUNDS - 1).ratio == math.inf
+    assert host.estimate_noise(lambda: (1.0, 1.0), MIN_ROUNDS).ratio == 0

@@ -203,6 +203,7 @@ def test_run_times_are_measured_beside_the_full_recipe_and_the_baseline(
         return seconds * (1 + (next(ticks) % 5) * 1e-4)
 
     monkeypatch.setattr(Judge, "time", time)
+    monkeypatch.setattr(Judge, "why_in_turn", lambda self, count: "a double")
     found = contributions(tmp_path / "recipe.json", toolchain, program, seconds=30)
     assert found.rounds >= 8
     assert found.ratio == pytest.approx(1 / 0.8, rel=1e-3)

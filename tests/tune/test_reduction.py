@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from colt_llvm.measure.rounds import in_turn
 from colt_llvm.tune.listing import functions_in, ir_functions, shortened
 from colt_llvm.tune.minimize_timed import Reduced, Reducer
 from colt_llvm.tune.options import TuneOptions
@@ -59,7 +60,9 @@ class FakeWorkshop:
 
     def __post_init__(self) -> None:
         self.random = random.Random(1)
-        self.judge = SimpleNamespace(time=self.time, link=self.link, baseline=Path("baseline"), run_seconds=0.0)
+        self.judge = SimpleNamespace(
+            time_together=in_turn(self.time), link=self.link, baseline=Path("baseline"), run_seconds=0.0
+        )
         self.baseline = SimpleNamespace(objects=())
 
     def build(self, sequence: tuple[str, ...]) -> Variant:
