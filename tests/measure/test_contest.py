@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from colt_llvm.measure.compare import Verdict
@@ -127,3 +129,25 @@ def test_a_control_that_differs_is_reported_and_forbids_small_claims() -> None:
 def test_a_finalist_cannot_take_the_name_of_the_baseline_or_control(name: str) -> None:
     with pytest.raises(ValueError, match="rename"):
         contest({name: "a"}, "baseline", in_turn(lambda arm: 1.0))
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(1.003, Verdict.NO_IMPROVEMENT), (1.008, Verdict.IMPROVED)])
+def test_what_turns_on_one_core_may_cost_is_not_claimed_however_well_it_is_measured(
+    gain: float, verdict: Verdict
+) -> None:
+    held = hold({"better": 1 / gain}, 0, noise=0.0002, outliers=0.0, drift=0.0)
+    assert held.claims[0].interval.low > 1
+    assert held.claims[0].verdict is verdict
+    assert held.noise.ratio == POLICY.least_noise
+
+
+def test_a_round_is_asked_for_as_a_whole() -> None:
+    """So that all of its runs can go on at once."""
+    asked: list[int] = []
+
+    def time_round(arms: Sequence[str]) -> list[float]:
+        asked.append(len(arms))
+        return [1.0] * len(arms)
+
+    contest({"a": "a", "b": "b"}, "baseline", time_round, ContestPolicy(max_rounds=10), clock=lambda: 0.0)
+    assert asked == [1] * 4 + [4] * 10  # each alone to warm up

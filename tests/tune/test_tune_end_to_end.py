@@ -288,6 +288,7 @@ def test_a_claim_about_time_is_measured_apart_from_the_search(
     assert (tmp_path / "run" / "recipe.json").exists() == (result["verdict"] == "improved")
     evidence = json.loads((tmp_path / "run" / "result.json").read_text())["evidence"]
     assert len(evidence["baseline_seconds"]) == len(evidence["control_seconds"]) == interval["rounds"]
+    assert evidence["runs"] == "at once"
     assert subprocess.run([tmp_path / "out"], capture_output=True, check=True).stdout == built_plainly(
         tmp_path, "-x", "c", tmp_path / "timed.c"
     )
