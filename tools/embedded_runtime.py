@@ -1,8 +1,8 @@
 """Training data for the objective ``runtime``: what single actions and whole sequences bring on the clock.
 
 Each worker process has a core of its own, on which it builds and runs. A candidate that looks no better than the
-baseline after one run is left at that; one that does is timed again, in turn with the baseline. So gains are about as
-good as a search's own trials, and prove nothing.
+baseline in one run beside it is left at that; one that does is timed again. So gains are about as good as a search's
+own trials, and prove nothing. The data of the present table and coreset was timed in turn, and is noisier.
 """
 
 from __future__ import annotations
@@ -49,30 +49,21 @@ class Stopwatch:
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        self._marks = [judge.time(judge.baseline) for _ in range(3)]
-        self._since = 0
 
     def __call__(self, built: Built) -> float | None:
         try:
             executable = self._judge.link(built.objects, "candidate")
-            found = [self._judge.time(executable)]
-            if math.log(self._mark() / found[0]) < _LOOKS_BETTER:
-                return found[0] / median(self._marks)
+            first = self._ratio(executable)
+            if -math.log(first) < _LOOKS_BETTER:
+                return first
             self._judge.check(executable, thorough=False)
-            marks = []
-            for _ in range(_PAIRS):
-                marks.append(self._judge.time(self._judge.baseline))
-                found.append(self._judge.time(executable))
-            self._marks = marks[-3:]
-            return median(found[1:]) / median(marks)  # the first one was chosen for being quick
+            return median(self._ratio(executable) for _ in range(_PAIRS))  # the first was chosen for being quick
         except Miscompiled:
             return None
 
-    def _mark(self) -> float:
-        self._since += 1
-        if self._since % 4 == 0:  # the host's speed drifts
-            self._marks = [*self._marks[1:], self._judge.time(self._judge.baseline)]
-        return median(self._marks)
+    def _ratio(self, executable: Path) -> float:
+        seconds, baseline = self._judge.time_together([executable, self._judge.baseline])
+        return seconds / baseline
 
 
 @contextmanager

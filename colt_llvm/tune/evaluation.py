@@ -34,7 +34,7 @@ class Bar:
 class Examination:
     """What is to be found out of one candidate, as plain data.
 
-    name: of its file, unique in the run. timed: measure it against the baseline, in turn. thorough: check all
+    name: of its file, unique in the run. timed: measure it against the baseline, at once. thorough: check all
     workloads, else only the quick ones. best_ratio: of run time; a candidate surely below it is let go.
     """
 

@@ -140,7 +140,7 @@ class Judge:
         return self._run(executable, self.program.timed_workload, self.expected[self._timed], self.core).cpu_seconds
 
     def measure(self, executable: Path, best_ratio: float | None, seed: int) -> TrialMeasurement:
-        """Against fresh runs of the baseline, in turn. Raises Miscompiled."""
+        """Against fresh runs of the baseline, at once. Raises Miscompiled."""
         return measure_trial(
             executable, self.baseline, self.time_together, SEARCH_POLICY, best_ratio=best_ratio, seed=seed
         )
