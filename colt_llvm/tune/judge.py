@@ -20,6 +20,7 @@ from tempfile import mkdtemp
 from colt_llvm.compilation import link
 from colt_llvm.errors import ColtError, CommandNotFound, CompileError, OutputLimitExceeded, ProcessTimeout, UsageError
 from colt_llvm.measure import Observation, OwnCheck, TrialMeasurement, TrialPolicy, fault, judge_baseline, measure_trial
+from colt_llvm.measure.folder_state import folder_state
 from colt_llvm.measure.host import available_memory
 from colt_llvm.measure.runner import Outcome, run_side_by_side
 from colt_llvm.process import Limits
@@ -69,6 +70,7 @@ class Judge:
     expected: list[Observation] = field(default_factory=list)
     program_seconds: float = 0.0  # wall-clock time that programs ran under this judge
     get_along: bool = True  # runs at once have not been seen to disturb each other's output
+    only_reads: bool = True  # the timed workload's working directory, where that is the user's
 
     @staticmethod
     def of(
@@ -90,6 +92,8 @@ class Judge:
         judge = Judge(toolchain, program, options, folder, core, folder / "baseline", linker, own_check)
         try:
             linker(objects, judge.baseline)
+            cwd = program.timed_workload.cwd
+            before = folder_state(cwd) if cwd is not None else {}
             limits = Limits(options.timeout_seconds, options.memory_bytes)
             try:
                 judge.expected = judge_baseline(
@@ -98,6 +102,8 @@ class Judge:
                 )  # fmt: skip
             except CommandNotFound as error:
                 raise UsageError(f"--run: {error}") from error
+            after = folder_state(cwd) if cwd is not None else {}
+            judge.only_reads = before is not None and before == after
         except BaseException:
             judge.close()
             raise
@@ -152,8 +158,8 @@ class Judge:
         """
         if self.core is None:
             return "no core was given to measure on"
-        if self.program.timed_workload.cwd is not None:
-            return "they share a working directory"
+        if not self.only_reads:
+            return "the program writes in its working directory, or that is too large to see"
         if not self.get_along:
             return "at once they got in each other's way"
         if count * self.expected[self._timed].max_rss_bytes > _MEMORY_SHARE * available_memory():

@@ -115,13 +115,18 @@ def test_without_a_core_of_their_own_in_turn(make: Make) -> None:
     assert "core" in make(core=None).why_in_turn(2)
 
 
-def test_in_a_folder_of_the_users_in_turn(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cwd").mkdir()
-    judge = make(cwd=tmp_path / "cwd")
-    assert "working directory" in judge.why_in_turn(2)
+@pytest.mark.parametrize("writes", [False, True])
+def test_in_a_folder_of_the_users_at_once_only_where_the_program_writes_nothing_there(
+    writes: bool, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cwd"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "input").write_text("x")
+    judge = make(*(["deep/lock"] if writes else []), cwd=folder)
+    assert ("writes in its working directory" in judge.why_in_turn(2)) == writes
     calls = counted(judge, monkeypatch)
     judge.time_together([judge.baseline, judge.baseline])
-    assert calls == [1, 1]
+    assert calls == ([1, 1] if writes else [2])
 
 
 def test_as_many_as_half_of_the_free_memory_holds(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
