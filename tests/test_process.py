@@ -19,7 +19,8 @@ from colt_llvm.process import Limits
 
 
 def python(code: str, *arguments: str, **options: object) -> process.Completed:
-    return process.run([sys.executable, "-c", code, *arguments], **options)  # type: ignore[arg-type]
+    """No bytecode is written: a limit on what it may write would cut it short, and Python reads it all the same."""
+    return process.run([sys.executable, "-B", "-c", code, *arguments], **options)  # type: ignore[arg-type]
 
 
 def ended(pid: int) -> bool:

@@ -16,7 +16,7 @@ from colt_llvm.time_slice import set_time_slice
 
 
 def python(code: str, *arguments: object, **more: object) -> Command:
-    return Command([sys.executable, "-c", code, *map(str, arguments)], **more)  # type: ignore[arg-type]
+    return Command([sys.executable, "-B", "-c", code, *map(str, arguments)], **more)  # type: ignore[arg-type]
 
 
 def test_each_has_its_own_status_and_streams_in_the_order_given() -> None:

@@ -129,6 +129,6 @@ def test_missing_files_of_a_workload_are_named(compile_c: Compile, missing: dict
 def test_a_missing_executable_and_too_much_output_are_typed(tmp_path: Path) -> None:
     with pytest.raises(CommandNotFound):
         run_workload(tmp_path / "none", Workload("w"))
-    chatter = Workload("w", ("{exe}", "-c", "print('x' * 100000)"))
+    chatter = Workload("w", ("{exe}", "-B", "-c", "print('x' * 100000)"))
     with pytest.raises(OutputLimitExceeded):
         run_workload(Path(sys.executable), chatter, limits=Limits(output_bytes=1000))
