@@ -66,16 +66,16 @@ def run_off(
     names = {executable: name for name, executable in arms.items()}
 
     def time_round(executables: Sequence[Path]) -> list[float]:
-        seconds = dict.fromkeys(executables, math.inf)  # what was at fault is not run again: it may hang each time
+        spent = dict.fromkeys(executables, math.inf)  # what was at fault is not run again: it may hang each time
         standing = [executable for executable in executables if names.get(executable) not in rejected]
         for executable, outcome in zip(standing, judge.outcomes(standing), strict=True):
             if not isinstance(outcome, Miscompiled):
-                seconds[executable] = outcome
+                spent[executable] = outcome
             elif executable in names:
                 rejected[names[executable]] = str(outcome)
             else:
                 raise outcome  # the baseline
-        return [seconds[executable] for executable in executables]
+        return [spent[executable] for executable in executables]
 
     ratios = measure.run_off(arms, judge.baseline, time_round, seconds, seed=seed, clock=clock)
     for executable in arms.values():
