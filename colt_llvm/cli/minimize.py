@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from colt_llvm.cli.options import llvm_option, program_from_options
+from colt_llvm.cli.options import llvm_option, program_from_options, workload_options
 
 if TYPE_CHECKING:
     from colt_llvm.tune.minimize import Minimized
@@ -29,14 +29,18 @@ if TYPE_CHECKING:
     "--harness", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
     help="Source that is linked in and not tuned. Repeats.",
 )  # fmt: skip
+@workload_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @llvm_option
 def command(recipe: Path, sources: tuple[str, ...], output: Path | None, seconds: float, tolerance: str | None,
-            harness: tuple[Path, ...], as_json: bool, llvm_prefix: Path | None) -> None:  # fmt: skip
+            harness: tuple[Path, ...], arguments: str | None, stdin: Path | None, runs: tuple[str, ...],
+            output_files: tuple[str, ...], float_tolerance: float, as_json: bool,
+            llvm_prefix: Path | None) -> None:  # fmt: skip
     """Drop what does not pay from RECIPE, and prove what is left.
 
-    RECIPE is a recipe.json that tune wrote, or its run directory. PROGRAM is needed where no run.json lies beside it.
-    A run time is measured again: nothing is dropped that cannot be shown to be without use.
+    RECIPE is a recipe.json that tune wrote, or its run directory. PROGRAM is needed where no run.json lies beside it,
+    with the options that say how it is run. A run time is measured again: nothing is dropped that cannot be shown to be
+    without use.
     """
     from colt_llvm.errors import UsageError
     from colt_llvm.recipe import load_recipe, save_recipe, with_flags_of
@@ -51,11 +55,13 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path | None, seconds
         raise UsageError(f"-o {place}: a recipe is JSON; give a name in .json")
     if place.resolve() == file.resolve():
         raise UsageError(f"-o {place}: is the recipe itself; give another name")
-    if harness and not sources:
-        raise UsageError("--harness: goes with sources; name them after the recipe")
+    of_program = {"--harness": harness, "--args": arguments is not None, "--stdin": stdin, "--run": runs,
+                  "--output-file": output_files, "--float-tolerance": float_tolerance}  # fmt: skip
+    if not sources and (given := [option for option, value in of_program.items() if value]):
+        raise UsageError(f"{given[0]}: goes with sources; name them after the recipe")
     program = None
     if sources:
-        program = program_from_options(sources, (), (), harness, None, None, (), (), 0.0)
+        program = program_from_options(sources, (), (), harness, arguments, stdin, runs, output_files, float_tolerance)
         program = with_flags_of(load_recipe(file), program)
     say = None if as_json else lambda text: click.echo(f"colt-llvm: {text}", err=True)
     found = minimize(file, find_toolchain(llvm_prefix), program, seconds=seconds, tolerance=share, on_step=say)

@@ -22,6 +22,7 @@ def llvm_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def program_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Sources, flags and workloads."""
+    function = workload_options(function)
     for option in reversed(
         [
             click.argument("sources", nargs=-1, metavar="PROGRAM..."),
@@ -36,6 +37,16 @@ def program_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="FILE",
                 help="Source that is linked in and not tuned, such as one with main. Repeats.",
             ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """How the program is run, and what of it is compared."""
+    for option in reversed(
+        [
             click.option("--args", "arguments", metavar="ARGS", help="Arguments of the program, for one workload."),
             click.option("--stdin", type=click.Path(path_type=Path), metavar="FILE", help="What the program reads."),
             click.option(

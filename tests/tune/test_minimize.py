@@ -123,6 +123,27 @@ def test_the_command_writes_beside_the_recipe_and_finds_the_program_itself(
     assert "Python function" in refusal(capfd, place)[1]
 
 
+def test_sources_named_by_hand_run_as_the_options_say(
+    toolchain: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Without its argument and its input the program fails, so that its baseline could not be judged."""
+    source = tmp_path / "echo.c"
+    source.write_text(
+        "#include <stdio.h>\n"
+        'int main(int argc, char **argv) { int c, n = 0; FILE *f = fopen("out", "w"); if (argc < 2) return 1;\n'
+        "  while ((c = getchar()) != EOF) { putchar(c); fputc(c, f); n++; } return fclose(f) || n == 0; }\n"
+    )
+    (tmp_path / "text").write_text("some words\n")
+    recipe = recipe_of(toolchain, Program("echo", (source,)), "size", ("sroa", "dce"))
+    save_recipe(recipe, tmp_path / "recipe.json")
+    monkeypatch.chdir(tmp_path)
+    line = ["minimize", "recipe.json", "echo.c", "--llvm-prefix", str(toolchain.prefix)]
+    assert run(line) == 5
+    # With them it is judged: nothing can be gained of so little.
+    assert run([*line, "--args", "x", "--stdin", "text", "--output-file", "out"]) == 7
+    assert "no better than the baseline" in capfd.readouterr().err
+
+
 def test_a_candidate_that_does_something_else_is_not_taken(
     place: Path, toolchain: Toolchain, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +171,8 @@ def test_each_refusal_is_one_line_with_a_remedy(
     assert "0.5%" in refusal(capfd, place, "crc_adler", "--tolerance", "much")[1]
     assert refusal(capfd, place, "crc_adler", "--tolerance", "2")[0] == 2
     assert refusal(capfd, place, "crc_adler", "--seconds", "0")[0] == 2
+    assert "--args: goes with sources" in refusal(capfd, place, "--args", "9")[1]
+    assert "{exe}" in refusal(capfd, place, "crc_adler", "--run", "nothing")[1]
     (place.parent / "unit.colt").write_text("{}")
     assert "a build of many files" in refusal(capfd, place.parent / "unit.colt", "crc_adler")[1]
     (place.parent / "units.json").write_text('{"kind": "colt-llvm unit recipes"}')
