@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from colt_llvm.cli.options import llvm_option, program_from_options, workload_options
+from colt_llvm.cli.options import (
+    limit_options,
+    limits_of,
+    llvm_option,
+    program_from_options,
+    typed_options,
+    workload_options,
+)
 
 if TYPE_CHECKING:
     from colt_llvm.tune.minimize import Minimized
+
+#: What can be said of a run, whose run.json says how the program is run.
+_WITHOUT_SOURCES = ("recipe", "output", "seconds", "tolerance", "as_json", "llvm_prefix")
 
 
 @click.command("minimize", context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,12 +40,11 @@ if TYPE_CHECKING:
     help="Source that is linked in and not tuned. Repeats.",
 )  # fmt: skip
 @workload_options
+@limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @llvm_option
 def command(recipe: Path, sources: tuple[str, ...], output: Path | None, seconds: float, tolerance: str | None,
-            harness: tuple[Path, ...], arguments: str | None, stdin: Path | None, runs: tuple[str, ...],
-            output_files: tuple[str, ...], float_tolerance: float, as_json: bool,
-            llvm_prefix: Path | None) -> None:  # fmt: skip
+            as_json: bool, llvm_prefix: Path | None, **given: Any) -> None:  # fmt: skip
     """Drop what does not pay from RECIPE, and prove what is left.
 
     RECIPE is a recipe.json that tune wrote, or its run directory. PROGRAM is needed where no run.json lies beside it,
@@ -55,16 +64,20 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path | None, seconds
         raise UsageError(f"-o {place}: a recipe is JSON; give a name in .json")
     if place.resolve() == file.resolve():
         raise UsageError(f"-o {place}: is the recipe itself; give another name")
-    of_program = {"--harness": harness, "--args": arguments is not None, "--stdin": stdin, "--run": runs,
-                  "--output-file": output_files, "--float-tolerance": float_tolerance}  # fmt: skip
-    if not sources and (given := [option for option, value in of_program.items() if value]):
-        raise UsageError(f"{given[0]}: goes with sources; name them after the recipe")
-    program = None
+    program, typed = None, typed_options()
     if sources:
-        program = program_from_options(sources, (), (), harness, arguments, stdin, runs, output_files, float_tolerance)
+        program = program_from_options(
+            sources, (), (), given["harness"], given["arguments"], given["stdin"], given["runs"],
+            given["output_files"], given["float_tolerance"],
+        )  # fmt: skip
         program = with_flags_of(load_recipe(file), program)
+    elif lost := [option for name, option in typed.items() if name not in _WITHOUT_SOURCES]:
+        raise UsageError(f"{lost[0]}: goes with sources; name them after the recipe")
     say = None if as_json else lambda text: click.echo(f"colt-llvm: {text}", err=True)
-    found = minimize(file, find_toolchain(llvm_prefix), program, seconds=seconds, tolerance=share, on_step=say)
+    found = minimize(
+        file, find_toolchain(llvm_prefix), program, seconds=seconds, tolerance=share, on_step=say,
+        limits=limits_of(given, typed),
+    )  # fmt: skip
     save_recipe(found.recipe, place)
     if as_json:
         _print_json(found, place)

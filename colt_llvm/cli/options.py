@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,52 @@ def workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a run of the program may take, and how it may end."""
+    for option in reversed(
+        [
+            click.option(
+                "--timeout",
+                type=float,
+                default=60.0,
+                show_default=True,
+                metavar="SECONDS",
+                help="How long one run of the program may take.",
+            ),
+            click.option("--memory", type=int, metavar="MIB", help="Memory that the program may use."),
+            click.option(
+                "--allow-nonzero",
+                is_flag=True,
+                help="Accept a program whose exit status is not 0, if it is always the same.",
+            ),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def limits_of(given: dict[str, Any], names: Container[str] = ("timeout", "memory", "allow_nonzero")) -> dict[str, Any]:
+    """What ``limit_options`` said, as values of TuneOptions. names: of the options that are wanted."""
+    memory = None if given["memory"] is None else given["memory"] << 20
+    values = {
+        "timeout": ("timeout_seconds", given["timeout"]),
+        "memory": ("memory_bytes", memory),
+        "allow_nonzero": ("allow_nonzero", given["allow_nonzero"]),
+    }
+    return dict(value for name, value in values.items() if name in names)
+
+
+def typed_options() -> dict[str, str]:
+    """What the command line of this command says itself, as name -> --option."""
+    context = click.get_current_context()
+    return {
+        name: parameter.opts[0]
+        for parameter in context.command.params
+        if context.get_parameter_source(name := parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        and context.params[name] != ()  # sources that were left out count as typed
+    }
 
 
 def strategy_option(function: Callable[..., Any]) -> Callable[..., Any]:

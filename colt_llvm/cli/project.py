@@ -58,15 +58,12 @@ def tune_project_command(given: dict[str, Any]) -> int:
 def project_options(given: dict[str, Any]) -> ProjectOptions:
     """Raises UsageError."""
     from colt_llvm.build.project_options import DEFAULT_SECONDS, ProjectOptions
-    from colt_llvm.cli.options import refuse_models_of, search_changes
+    from colt_llvm.cli.options import limits_of, refuse_models_of, search_changes, typed_options
 
     refuse_models_of(given["strategy"], given)
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if typed and name in _REFUSED and given[name] not in ((), None):
-            raise UsageError(f"--build takes the program from the build; leave out {parameter.opts[0]}")
+    for name, option in typed_options().items():
+        if name in _REFUSED:
+            raise UsageError(f"--build takes the program from the build; leave out {option}")
     stdin = given["stdin"]
     if stdin is not None and not stdin.is_file():
         raise UsageError(f"--stdin {stdin}: no such file")
@@ -84,8 +81,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
     tune = {
         "strategy": given["strategy"],
         "trials": given["trials"], "seed": given["seed"], "workers": given["workers"], "risky": given["risky"],
-        "allow_nonzero": given["allow_nonzero"], "timeout_seconds": given["timeout"],
-        "memory_bytes": None if given["memory"] is None else given["memory"] << 20,
+        **limits_of(given),
         "preset": given["preset"] or "", "search": search_changes(given),
         **{name: given[name] for name in ("max_calls", "max_tokens", "max_cost", "worth")},
     }  # fmt: skip

@@ -14,6 +14,8 @@ import click
 
 from colt_llvm.cli.cluster_options import cluster_of, cluster_options
 from colt_llvm.cli.options import (
+    limit_options,
+    limits_of,
     llvm_option,
     model_options,
     program_from_options,
@@ -21,6 +23,7 @@ from colt_llvm.cli.options import (
     refuse_models_of,
     search_changes,
     strategy_option,
+    typed_options,
 )
 from colt_llvm.errors import UsageError
 from colt_llvm.program import Program
@@ -73,18 +76,7 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
 @click.option(
     "--workers", type=int, default=0, metavar="N", help="Candidates under way at once. Default: by this machine."
 )
-@click.option(
-    "--timeout",
-    type=float,
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one run of the program may take.",
-)
-@click.option("--memory", type=int, metavar="MIB", help="Memory that the program may use.")
-@click.option(
-    "--allow-nonzero", is_flag=True, help="Accept a program whose exit status is not 0, if it is always the same."
-)
+@limit_options
 @click.option(
     "--risky", is_flag=True, help="Also try passes that are known to break programs; outputs are checked as ever."
 )
@@ -180,12 +172,9 @@ _WITH_RESUME = {"resume", "cluster", "measure_on", "trials", "seconds", "output"
 
 
 def _refuse_other_options() -> None:
-    context = click.get_current_context()
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        typed = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        if typed and name not in _WITH_RESUME and context.params.get(name) not in ((), None):
-            raise UsageError(f"--resume keeps the run's own options; leave out {parameter.opts[0]}")
+    for name, option in typed_options().items():
+        if name not in _WITH_RESUME:
+            raise UsageError(f"--resume keeps the run's own options; leave out {option}")
 
 
 def _program(given: dict[str, Any]) -> Program | None:
@@ -215,10 +204,8 @@ def _options(given: dict[str, Any]) -> Any:
         objective=given["objective"], strategy=given["strategy"], weights=weights or None,
         trials=given["trials"], seconds=given["seconds"], worth=given["worth"],
         seed=given["seed"], workers=given["workers"], strict=given["strict"], risky=given["risky"],
-        allow_nonzero=given["allow_nonzero"], timeout_seconds=given["timeout"],
-        memory_bytes=None if given["memory"] is None else given["memory"] << 20,
         preset=given["preset"] or "", search=search_changes(given),
-        max_calls=given["max_calls"], max_tokens=given["max_tokens"], max_cost=given["max_cost"],
+        max_calls=given["max_calls"], max_tokens=given["max_tokens"], max_cost=given["max_cost"], **limits_of(given),
     )  # fmt: skip
 
 

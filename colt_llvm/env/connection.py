@@ -9,11 +9,9 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -31,6 +29,7 @@ from colt_llvm.env import failures, guard
 from colt_llvm.env.engine import Actions
 from colt_llvm.env.options import ServiceOptions
 from colt_llvm.errors import PassError
+from colt_llvm.owned_folder import owned_memory_folder
 from colt_llvm.toolchain import Toolchain
 
 SERVICE_FILE = Path(__file__).with_name("service.py")
@@ -38,7 +37,6 @@ SERVICE_FILE = Path(__file__).with_name("service.py")
 _START_SECONDS = 60.0
 _END_SECONDS = 2.0
 _KEPT_DEATHS = 16
-_FOLDER = re.compile(r"colt-env-(\d+)-")
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class LocalConnection(Connection):
 
     def __init__(self, spec: ServiceSpec) -> None:
         self.spec = spec
-        self.folder = _make_folder()
+        self.folder = owned_memory_folder("env")
         (self.folder / "logs").mkdir()
         (self.folder / "actions.json").write_text(json.dumps([*spec.actions, *spec.defined]))
         self.process = self._start()
@@ -217,20 +215,3 @@ def _close_all() -> None:
 
 
 atexit.register(_close_all)
-
-
-def _make_folder() -> Path:
-    """A folder in memory where there is one. Its name holds our process id, so that leftovers can be told."""
-    parent = Path("/dev/shm")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        parent = Path(tempfile.gettempdir())
-    _sweep(parent)
-    return Path(tempfile.mkdtemp(prefix=f"colt-env-{os.getpid()}-", dir=parent))
-
-
-def _sweep(parent: Path) -> None:
-    """Remove folders whose client and service were both ended before they could."""
-    for folder in parent.glob("colt-env-*"):
-        match = _FOLDER.match(folder.name)
-        if match and not Path("/proc", match[1]).exists():
-            shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,9 +25,9 @@ from compiler_gym.service import connection as theirs
 from compiler_gym.util.runfiles_path import runfiles_path, site_data_path
 
 from colt_llvm.gym_search.failure import EnvironmentFailed
+from colt_llvm.owned_folder import owned_memory_folder
 
 _HERE = Path(__file__).resolve().parent
-_PREFIX = "colt-gym-"
 _END_SECONDS = 2.0
 _LOG_CHARACTERS = 300
 
@@ -52,7 +51,7 @@ class OwnedConnection(theirs.Connection):
         binary = Path(local_service_binary).resolve()
         if not binary.is_file():
             raise FileNotFoundError(f"no such service: {binary}")
-        self.folder = _make_folder()
+        self.folder = owned_memory_folder("gym")
         try:
             self.process = self._start(binary, script_args, script_env)
         except BaseException:
@@ -168,15 +167,3 @@ def _close_all() -> None:
     """grpc deadlocks at interpreter exit when a channel is open."""
     for connection in list(_open):
         connection.close()
-
-
-def _make_folder() -> Path:
-    """A folder in memory where there is one. Its name holds our process id, so that leftovers can be told."""
-    parent = Path("/dev/shm")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        parent = Path(tempfile.gettempdir())
-    for folder in parent.glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if owner.isdigit() and not Path("/proc", owner).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))

@@ -15,7 +15,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
 
 from colt_llvm.compilation import link
 from colt_llvm.errors import ColtError, CommandNotFound, CompileError, OutputLimitExceeded, ProcessTimeout, UsageError
@@ -23,6 +22,7 @@ from colt_llvm.measure import Observation, OwnCheck, TrialMeasurement, TrialPoli
 from colt_llvm.measure.folder_state import folder_state
 from colt_llvm.measure.host import available_memory
 from colt_llvm.measure.runner import Outcome, run_side_by_side
+from colt_llvm.owned_folder import owned_folder
 from colt_llvm.process import Limits
 from colt_llvm.program import Program, Workload
 from colt_llvm.toolchain import Toolchain
@@ -87,7 +87,7 @@ class Judge:
         linker: where the objects are a part of something larger; None links them as the whole program.
         own_check: a function of the caller's that says whether a run is right.
         """  # fmt: skip
-        folder = Path(mkdtemp(prefix="colt-"))
+        folder = owned_folder("judge")
         linker = linker or (lambda objects, place: link(toolchain, program, objects, place))
         judge = Judge(toolchain, program, options, folder, core, folder / "baseline", linker, own_check)
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -64,6 +64,7 @@ def minimize(
     *,
     seconds: float = DEFAULT_SECONDS,
     tolerance: float | None = None,
+    limits: Mapping[str, Any] | None = None,
     on_step: OnStep | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Minimized:
@@ -73,6 +74,7 @@ def minimize(
     seconds: of wall-clock time in all; a proof of run time may take longer where its fewest rounds do.
     tolerance: how much worse than the full recipe the result may be, as a share (0.01 is 1%). None: nothing at all for
     exact figures, DEFAULT_TOLERANCE for run times.
+    limits: timeout_seconds, memory_bytes and allow_nonzero of TuneOptions, in place of what was recorded.
 
     Raises UsageError, RecipeError where the recipe does not fit or is no better than the baseline, CompileError,
     ProgramError.
@@ -82,6 +84,7 @@ def minimize(
     if tolerance is not None and not 0 <= tolerance < 1:
         raise UsageError(f"--tolerance {tolerance:g}: use 0 to 1, or 0% to 100%")
     recipe, program, options = of_recipe(place, program)
+    options = replace(options, **(limits or {}))
     began = clock()
     with Workshop.of(recipe, program, toolchain, options) as workshop:
         full = workshop.check(workshop.build(recipe.sequence))

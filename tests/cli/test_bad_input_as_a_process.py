@@ -81,7 +81,7 @@ class Shell:
 
     def assert_tidy(self, pid: int) -> None:
         assert list(self.temporary.iterdir()) == []
-        assert list(Path("/dev/shm").glob(f"colt-env-{pid}-*")) == []
+        assert list(Path("/dev/shm").glob(f"colt-env-*-{pid}-*")) == []
 
 
 @pytest.fixture

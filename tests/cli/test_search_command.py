@@ -97,7 +97,7 @@ def test_needs_the_name_of_an_environment() -> None:
 
 
 def folders(pid: int) -> list[Path]:
-    return list(Path("/dev/shm").glob(f"colt-gym-{pid}-*"))
+    return list(Path("/dev/shm").glob(f"colt-gym-*-{pid}-*"))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def folders_of(pid: int) -> list[Path]:
-    return list(Path("/dev/shm").glob(f"colt-env-{pid}-*"))
+    return list(Path("/dev/shm").glob(f"colt-env-*-{pid}-*"))
 
 
 def children_of(pid: int) -> list[int]:

@@ -120,8 +120,12 @@ def test_a_client_that_forgets_to_close_ends_at_once(source: Path, ending: str) 
 def test_leftovers_of_dead_clients_are_swept(make_env: MakeEnv) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
-    leftover = Path(f"/dev/shm/colt-env-{gone.pid}-test")
+    env = make_env()
+    env.reset()
+    (mine,) = folders_of(os.getpid())
+    leftover = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{gone.pid}-"))
     leftover.mkdir()
+    env.close()
     make_env().reset()
     assert not leftover.exists()
 

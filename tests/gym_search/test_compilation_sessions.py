@@ -40,7 +40,7 @@ def opened(environment: EnvironmentOptions, **more: Any) -> Iterator[Episodes]:
 
 
 def folders(pid: int | None = None) -> list[Path]:
-    return list(Path("/dev/shm").glob(f"colt-gym-{pid or os.getpid()}-*"))
+    return list(Path("/dev/shm").glob(f"colt-gym-*-{pid or os.getpid()}-*"))
 
 
 def living(text: str) -> list[int]:

@@ -129,19 +129,33 @@ def test_sources_named_by_hand_run_as_the_options_say(
     """Without its argument and its input the program fails, so that its baseline could not be judged."""
     source = tmp_path / "echo.c"
     source.write_text(
-        "#include <stdio.h>\n"
+        "#include <stdio.h>\n#include <time.h>\n"
         'int main(int argc, char **argv) { int c, n = 0; FILE *f = fopen("out", "w"); if (argc < 2) return 1;\n'
-        "  while ((c = getchar()) != EOF) { putchar(c); fputc(c, f); n++; } return fclose(f) || n == 0; }\n"
+        "  while ((c = getchar()) != EOF) { putchar(c); fputc(c, f); n++; } struct timespec t;\n"
+        "  if (*argv[1] == 'r') fprintf(f, \"%d\", (clock_gettime(CLOCK_REALTIME, &t), (int)t.tv_nsec));\n"
+        "  if (*argv[1] == 'f') printf(\"%.12f\", 1 + (clock_gettime(CLOCK_REALTIME, &t), t.tv_nsec * 1e-18));\n"
+        "  return fclose(f) || n == 0 ? 1 : *argv[1] == '3' ? 3 : 0; }\n"
     )
     (tmp_path / "text").write_text("some words\n")
     recipe = recipe_of(toolchain, Program("echo", (source,)), "size", ("sroa", "dce"))
     save_recipe(recipe, tmp_path / "recipe.json")
     monkeypatch.chdir(tmp_path)
-    line = ["minimize", "recipe.json", "echo.c", "--llvm-prefix", str(toolchain.prefix)]
-    assert run(line) == 5
-    # With them it is judged: nothing can be gained of so little.
-    assert run([*line, "--args", "x", "--stdin", "text", "--output-file", "out"]) == 7
-    assert "no better than the baseline" in capfd.readouterr().err
+
+    def said(*options: str) -> str:
+        prefix = ("--llvm-prefix", str(toolchain.prefix))
+        assert run(["minimize", "recipe.json", "echo.c", *options, *prefix]) != 0
+        return capfd.readouterr().err
+
+    judged = "no better than the baseline"  # of so little nothing can be gained
+    assert "--allow-nonzero" in said()
+    assert judged in said("--args", "x", "--stdin", "text")
+    assert "ends with exit status 3" in said("--args", "3", "--stdin", "text")
+    assert judged in said("--args", "3", "--stdin", "text", "--allow-nonzero")
+    assert judged in said("--args", "r", "--stdin", "text")
+    assert "differs from run to run" in said("--args", "r", "--stdin", "text", "--output-file", "out")
+    assert "differs from run to run" in said("--args", "f", "--stdin", "text")
+    assert judged in said("--args", "f", "--stdin", "text", "--float-tolerance", "1e-6")
+    assert "--timeout" in said("--args", "x", "--stdin", "text", "--timeout", "-1")
 
 
 def test_a_candidate_that_does_something_else_is_not_taken(

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,7 +75,11 @@ def runs(pid: int) -> bool:
 
 
 def shared_folders(pid: int) -> list[Path]:
-    return list(Path("/dev/shm").glob(f"colt-env-{pid}-*"))
+    return list(Path("/dev/shm").glob(f"colt-env-*-{pid}-*"))
+
+
+def temporary_folders(pid: int) -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob(f"colt-*-{pid}-*"))
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_been(
@@ -87,6 +92,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
     services = children_of(child.pid)
     assert services
     assert shared_folders(child.pid)
+    assert temporary_folders(child.pid)
     child.send_signal(signal.SIGKILL)
     child.communicate()
     wait_for(lambda: not any(map(runs, services)))
@@ -100,6 +106,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(
     wanted = str(known + 30)
 
     resumed = tune_here(capfd, "--resume", tmp_path / "killed", "--trials", wanted)
+    assert not temporary_folders(child.pid)
     assert resumed["trials"] == known + 30
     assert resumed["output"] == str(tmp_path / "tuned"), "as the run was asked for"
     assert run_process([tmp_path / "tuned"]).status == 0
