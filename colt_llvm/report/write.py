@@ -57,7 +57,7 @@ def _code(run: Run, toolchain: Toolchain | None) -> str:
         return missing("There is no recipe, so no function to compare.")
     try:
         found = read_hot_function(run.directory)
-        if found is None:
+        if found is None or found.sequence != run.recipe.sequence:
             if toolchain is None:
                 return missing("Not looked up.", _LATER)
             found = hot_function(run.directory, toolchain)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -46,7 +46,7 @@ class HotFunction:
 
     share: of the baseline's time that is spent in it, 0 to 1; None where that was not measured.
     before, after: its text under the baseline and under the recipe, at most MOST_LINES lines each; "" where the
-    function is not there: inlined everywhere, or removed. kind: "assembly" or "IR".
+    function is not there: inlined everywhere, or removed. kind: "assembly" or "IR". sequence: the recipe's.
     """
 
     name: str
@@ -55,6 +55,7 @@ class HotFunction:
     before: str
     after: str
     kind: str
+    sequence: tuple[str, ...] = ()
 
 
 def hot_function(
@@ -89,6 +90,7 @@ def hot_function(
             else:
                 sizes = [_symbol_sizes(objects) for objects in (baseline.objects, full.built.objects)]
                 found = _most_changed(sizes[0], sizes[1], "bytes", texts, "assembly")
+    found = replace(found, sequence=recipe.sequence)
     if save:
         folder = place if place.is_dir() else place.parent
         write_json(folder / FILE_NAME, {"kind": KIND, "version": VERSION, "function": asdict(found)})
@@ -102,10 +104,11 @@ def read_hot_function(folder: Path) -> HotFunction | None:
         data = json.loads(file.read_text(encoding="utf-8"))
         if data["kind"] != KIND or data["version"] != VERSION:
             raise ValueError(f"{data['kind']} {data['version']}")
-        return HotFunction(**data["function"])
+        function = data["function"]
+        return HotFunction(**{**function, "sequence": tuple(function.get("sequence", ()))})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise RunDirectoryError(f"{file}: cannot be read ({error}); remove it, and it is looked up again") from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -311,9 +311,17 @@ def test_a_report_is_written_though_nothing_can_be_measured_any_more(tmp_path: P
 
 def test_the_hot_function_is_read_from_the_run_and_shown_as_a_diff(tmp_path: Path) -> None:
     make_run(tmp_path)
-    code = HotFunction("work<int>", "it shrank most", None, "push\nadd\nret", "push\nret", "assembly")
-    data = {"kind": hot_function.KIND, "version": hot_function.VERSION, "function": asdict(code)}
-    write_json(tmp_path / hot_function.FILE_NAME, data)
-    page = page_of(tmp_path)
+    sequence = tuple(json.loads((tmp_path / "recipe.json").read_text())["sequence"])
+    code = HotFunction("work<int>", "it shrank most", None, "push\nadd\nret", "push\nret", "assembly", sequence)
+
+    def page_with(code: HotFunction) -> str:
+        data = {"kind": hot_function.KIND, "version": hot_function.VERSION, "function": asdict(code)}
+        write_json(tmp_path / hot_function.FILE_NAME, data)
+        return page_of(tmp_path)
+
+    stale = page_with(replace(code, sequence=sequence[1:]))  # the run went on and found better
+    assert "Not looked up. It is made by" in stale
+    assert "work&lt;int&gt;" not in stale
+    page = page_with(code)
     assert "<code>work&lt;int&gt;</code>, as assembly: it shrank most. 3 lines before and 2 after." in page
     assert page.count('<tr class="minus">') == 1

@@ -262,6 +262,7 @@ def test_the_function_that_shrank_most_is_shown_as_both_builds_have_it(
 ) -> None:
     assert read_hot_function(place.parent) is None
     found = hot_function(place, toolchain, program)
+    assert found.sequence == SEQUENCE
     assert found.kind == "assembly"
     assert "shrank most" in found.why
     assert found.before != found.after
