@@ -84,9 +84,7 @@ def _time(
     if project.as_built is not None:
         arms[BUILT] = Path(shutil.copy(project.as_built, judge_.folder / "arm-as-built"))
     control = Path(shutil.copy(project.mark, judge_.folder / "control"))
-    # Half as much again: other work on the machine must not leave a round too few, and the search for nothing.
-    least = 1.5 * ContestPolicy().least_seconds(len(arms), judge_.run_seconds)
-    policy = ContestPolicy(seconds=max(seconds, least))
+    policy = ContestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
     try:
         held = contest(arms, judge_.baseline, judge_.time_together, policy, control=control, seed=seed)
     except Miscompiled as error:

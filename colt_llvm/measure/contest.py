@@ -54,6 +54,13 @@ class ContestPolicy:
         """What the fewest rounds take on a quiet host, where one run takes ``run_seconds`` of wall-clock time."""
         return (self.warmup_runs + self.min_rounds) * (finalists + 2) * run_seconds
 
+    def with_room(self, finalists: int, run_seconds: float) -> ContestPolicy:
+        """The same, with seconds enough for the fewest rounds: with a round too few all of it would be for nothing.
+
+        Half as much again: runs take longer side by side than alone, and longer on a busy host.
+        """
+        return replace(self, seconds=max(self.seconds, 1.5 * self.least_seconds(finalists, run_seconds)))
+
 
 @dataclass(frozen=True)
 class Claim:

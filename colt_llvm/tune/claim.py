@@ -166,8 +166,7 @@ class Prover:
         return max((k for k in range(1, MOST_FINALISTS + 1) if least(k, runs) <= seconds), default=1)
 
     def _time(self, finalists: list[Finalist], seconds: float, rejected: dict[str, str]) -> Proof:
-        least = ContestPolicy().least_seconds(len(finalists), self.judge.run_seconds)
-        policy = ContestPolicy(seconds=max(seconds, least))
+        policy = ContestPolicy(seconds=seconds).with_room(len(finalists), self.judge.run_seconds)
         arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
         control = self.judge.link(self.baseline.objects, "control")
         held = contest(arms, self.judge.baseline, self.judge.time_together, policy, control=control, seed=self.seed)

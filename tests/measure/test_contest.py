@@ -100,6 +100,15 @@ def test_the_least_budget_is_enough_for_the_fewest_rounds() -> None:
     assert len(held.orders) == policy.min_rounds
 
 
+def test_there_is_room_for_the_fewest_rounds_where_runs_take_longer_than_alone() -> None:
+    alone = 1 / 1.4  # of a run that takes 1 s beside others
+    policy = ContestPolicy(seconds=1.0)
+    held = hold({"a": 0.5}, 0, policy.with_room(1, alone), noise=0.0, outliers=0.0, drift=0.0)
+    assert len(held.orders) >= policy.min_rounds
+    assert held.claims[0].verdict is Verdict.IMPROVED
+    assert ContestPolicy(seconds=1e3).with_room(1, alone).seconds == 1e3
+
+
 def test_one_round_is_run_even_without_a_budget() -> None:
     assert len(hold({"a": 1.0}, 0, ContestPolicy(seconds=0)).orders) == 1
 
