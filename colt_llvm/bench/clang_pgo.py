@@ -147,8 +147,7 @@ def _claim(judge: Judge, plain: Sequence[bytes], guided: Sequence[bytes], option
         executable = judge.link(guided, "guided")
         judge.check(executable, thorough=True, core=judge.core)
         control = judge.link(plain, "control")
-        policy = ContestPolicy()
-        policy = replace(policy, seconds=max(options.proof_seconds, policy.least_seconds(1, judge.run_seconds)))
+        policy = ContestPolicy(seconds=options.proof_seconds).with_room(1, judge.run_seconds)
         held = contest(
             {"0": executable}, judge.baseline, judge.time_together, policy, control=control, seed=options.seed
         )

@@ -26,7 +26,7 @@ def run_control(programs: Sequence[str], seconds: float) -> list[dict[str, Any]]
         judge = Judge.of(toolchain, program, TuneOptions(), objects, measuring_core())
         try:
             copy, control = judge.link(objects, "finalist-1"), judge.link(objects, "control")
-            policy = ContestPolicy(seconds=max(seconds, ContestPolicy().least_seconds(1, judge.run_seconds)))
+            policy = ContestPolicy(seconds=seconds).with_room(1, judge.run_seconds)
             held = contest({"copy": copy}, judge.baseline, judge.time_together, policy, control=control)
         finally:
             judge.close()

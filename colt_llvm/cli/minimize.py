@@ -19,7 +19,7 @@ from colt_llvm.cli.options import (
 if TYPE_CHECKING:
     from colt_llvm.tune.minimize import Minimized
 
-#: What can be said of a run, whose run.json says how the program is run.
+#: Options that go without sources too: all else is in run.json then.
 _WITHOUT_SOURCES = ("recipe", "output", "seconds", "tolerance", "as_json", "llvm_prefix")
 
 

@@ -133,8 +133,7 @@ class Reducer:
         arms = {_FULL: self.full.executable}
         if best.key != self.full.key:
             arms[_CANDIDATE] = best.executable
-        policy = ContestPolicy()
-        policy = replace(policy, seconds=max(seconds, policy.least_seconds(len(arms), judge_.run_seconds)))
+        policy = ContestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
         control = judge_.link(workshop.baseline.objects, "control")
         held = contest(arms, judge_.baseline, judge_.time_together, policy, control=control, seed=workshop.options.seed)
         claims = {claim.name: claim for claim in held.claims}
