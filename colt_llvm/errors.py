@@ -63,6 +63,10 @@ class ProcessTimeout(ColtError, TimeoutError):
     """A child process went over its wall-clock limit and was ended."""
 
 
+class ChildStillRuns(ColtError, RuntimeError):
+    """A command has ended, but a process that it started runs on and cannot be ended."""
+
+
 class OutputLimitExceeded(ColtError, OSError):
     """A child process wrote more than its limit and was ended."""
 

@@ -1,7 +1,8 @@
 """Run a command, or some side by side: an argument list, limits, and nothing left behind.
 
-No shell is ever involved. The child leads a process group of its own, and the whole group is ended
-when the call returns, however it returns. CPU times are the kernel's own, from ``wait4``.
+No shell is ever involved. A command has ended when its own process has, whoever still holds its streams. The child
+leads a process group of its own, and the whole group is ended then; where the command is contained, all that it
+started is, in other sessions too. CPU times are the kernel's own, from ``wait4``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import resource
 import selectors
 import shlex
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from colt_llvm.errors import CommandNotFound, OutputLimitExceeded, ProcessTimeout
+from colt_llvm.errors import ChildStillRuns, CommandNotFound, OutputLimitExceeded, ProcessTimeout
+from colt_llvm.launch import start_contained, start_plain
 from colt_llvm.time_slice import set_time_slice
 
 _CHUNK_BYTES = 1 << 16
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.0002, 0.01
+
+
+def _has_pidfd() -> bool:
+    """Linux 5.3 and later."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
+
+
+_HAS_PIDFD = _has_pidfd()
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Completed:
-    """How a child ended. ``status`` is its exit status, or minus the number of the signal that ended it."""
+    """How a child ended. ``status`` is its exit status, or minus the number of the signal that ended it.
+
+    ended_children: names of processes that it left running, and that were ended; of a contained command only.
+    """
 
     argv: tuple[str, ...]
     status: int
@@ -54,6 +69,7 @@ class Completed:
     system_seconds: float
     wall_seconds: float
     max_rss_bytes: int
+    ended_children: tuple[str, ...] = ()
 
     def describe_status(self) -> str:
         """``exit status 3`` or ``SIGSEGV``."""
@@ -66,18 +82,23 @@ class Completed:
 
 
 #: How a command ended: by itself, or at one of its limits.
-Ended = Completed | ProcessTimeout | OutputLimitExceeded
+Ended = Completed | ProcessTimeout | OutputLimitExceeded | ChildStillRuns
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. stdin: a file, or bytes, or nothing (then it reads end of file at once)."""
+    """What to run.
+
+    stdin: a file, or bytes, or nothing (then it reads end of file at once).
+    contained: nothing that it starts outlives it, daemons included. For programs that are not ours.
+    """
 
     argv: Sequence[str | Path]
     limits: Limits = field(default_factory=Limits)
     stdin: Path | bytes | None = None
     cwd: Path | None = None
     env: Mapping[str, str] | None = None
+    contained: bool = False
 
 
 def run(
@@ -135,42 +156,32 @@ class _Child:
         self.limits = command.limits
         self.ended: Ended | None = None
         self._written = 0
-        with _open_stdin(command.stdin) as source:
-            # Affinity belongs to the thread and is inherited, so this needs no code between fork and exec.
-            previous = os.sched_getaffinity(0) if core is not None else None
-            try:
-                if core is not None:
-                    os.sched_setaffinity(0, {core})
-                self._started = time.perf_counter()
-                self.process = subprocess.Popen(
-                    self.argv, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=command.cwd,
-                    env=dict(command.env) if command.env is not None else None, start_new_session=True,
-                )  # fmt: skip
-            except (FileNotFoundError, NotADirectoryError) as error:
-                if command.cwd is not None and not Path(command.cwd).is_dir():
-                    raise
-                raise CommandNotFound(f"{self.argv[0]}: not found; install it or give its full path") from error
-            except PermissionError as error:
-                raise CommandNotFound(f"{self.argv[0]}: not executable; check its permissions") from error
-            except OSError as error:
-                if error.errno != errno.ENOEXEC:
-                    raise
-                raise CommandNotFound(f"{self.argv[0]}: not executable on this machine; build it again") from error
-            finally:
-                if previous is not None:
-                    os.sched_setaffinity(0, previous)
-        assert self.process.stdout
-        assert self.process.stderr
-        self.stdout, self.stderr = self.process.stdout.fileno(), self.process.stderr.fileno()
+        self.stdout, out = os.pipe()
+        self.stderr, error = os.pipe()
         self._parts: dict[int, list[bytes]] = {self.stdout: [], self.stderr: []}
         self.open = {self.stdout, self.stderr}
+        try:
+            with _open_stdin(command.stdin) as source:
+                start = start_contained if command.contained or not _HAS_PIDFD else start_plain
+                self.process = start(
+                    self.argv, (source.fileno(), out, error), cwd=command.cwd, env=command.env, core=core
+                )
+        except BaseException as problem:
+            os.close(self.stdout)
+            os.close(self.stderr)
+            if isinstance(problem, OSError) and (named := _not_started(self.argv[0], command.cwd, problem)):
+                raise named from problem
+            raise
+        finally:
+            os.close(out)
+            os.close(error)
 
     @property
     def remaining(self) -> float | None:
         """Seconds until its limit, 0 or more; None without one."""
         if self.limits.wall_seconds is None:
             return None
-        return max(0.0, self._started + self.limits.wall_seconds - time.perf_counter())
+        return max(0.0, self.process.at + self.limits.wall_seconds - time.perf_counter())
 
     def read(self, descriptor: int) -> None:
         """What there is. Ends the child when it has written too much."""
@@ -190,63 +201,69 @@ class _Child:
             f"{shlex.join(self.argv)}: still running after {self.limits.wall_seconds:g} s, ended"
         ))  # fmt: skip
 
-    def reap(self, *, block: bool) -> None:
-        """If it has ended, keep the kernel's own CPU times, which come with its status."""
-        pid, status, usage = os.wait4(self.process.pid, 0 if block else os.WNOHANG)
-        if not pid:
-            return
-        wall_seconds = time.perf_counter() - self._started
-        _end_group(self.process.pid)  # at once: what it left behind would take time from the others
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.ended = Completed(
-            self.argv, self.process.returncode, b"".join(self._parts[self.stdout]), b"".join(self._parts[self.stderr]),
-            usage.ru_utime, usage.ru_stime, wall_seconds, usage.ru_maxrss * 1024,
+    def finish(self) -> None:
+        """It has ended, and so has what it left behind: take what is in its streams, and wait for nobody's end."""
+        how = self.process.collect()
+        for descriptor in list(self.open):
+            os.set_blocking(descriptor, False)
+            with contextlib.suppress(BlockingIOError):  # somebody else still has it open
+                while descriptor in self.open and self.ended is None:
+                    self.read(descriptor)
+        self.open.clear()
+        if how.left and self.ended is None:
+            self.ended = ChildStillRuns(
+                f"{shlex.join(self.argv)}: has ended, but a child still holds its output and cannot be ended: "
+                f"{', '.join(how.left)}"
+            )
+        self.ended = self.ended or Completed(
+            self.argv, how.status, b"".join(self._parts[self.stdout]), b"".join(self._parts[self.stderr]),
+            how.user_seconds, how.system_seconds, how.at - self.process.at, how.max_rss_bytes, tuple(how.ended),
         )  # fmt: skip
 
     def _end(self, error: ProcessTimeout | OutputLimitExceeded) -> None:
         self.ended = error
         self.open.clear()
-        _end_group(self.process.pid)
+        self.process.end()
 
     def close(self) -> None:
-        """End the whole group, if it is not ended yet; leave no zombie and no open stream."""
-        if self.process.returncode is None:
-            _end_group(self.process.pid)
-            self.process.wait()
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream:
-                stream.close()
+        """End it and all that it started, if that is not done yet; leave no zombie and no open stream."""
+        self.process.end()
+        self.process.close()
+        for descriptor in (self.stdout, self.stderr):
+            os.close(descriptor)
+
+
+def _not_started(name: str, cwd: Path | None, error: OSError) -> CommandNotFound | None:
+    if cwd is not None and not Path(cwd).is_dir():
+        return None
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return CommandNotFound(f"{name}: not found; install it or give its full path")
+    if isinstance(error, PermissionError):
+        return CommandNotFound(f"{name}: not executable; check its permissions")
+    if error.errno == errno.ENOEXEC:
+        return CommandNotFound(f"{name}: not executable on this machine; build it again")
+    return None
 
 
 def _attend(children: Sequence[_Child]) -> None:
-    """Read the streams of all and reap each as soon as it has ended."""
-    owner = {descriptor: child for child in children for descriptor in child.open}
-    pause = _SHORTEST_PAUSE
+    """Read the streams of all, and finish each as soon as it has ended, whoever still holds its streams."""
     with selectors.DefaultSelector() as selector:
-        for descriptor in owner:
+        watched = {descriptor: child for child in children for descriptor in (child.process.signal, *child.open)}
+        for descriptor in watched:
             selector.register(descriptor, selectors.EVENT_READ)
         while running := [child for child in children if child.ended is None]:
-            # Streams closed, but not ended: the end is nearly always there already; only a child that closed them
-            # on purpose makes us wait.
-            closed = [child for child in running if not child.open]
             waits = [left for child in running if (left := child.remaining) is not None]
-            for child in closed:
-                child.reap(block=len(running) == 1 and child.limits.wall_seconds is None)
-            if any(child.ended is not None for child in closed):
-                pause = _SHORTEST_PAUSE
-                continue
-            if closed:
-                waits.append(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
             for key, _ in selector.select(min(waits, default=None)):
-                owner[key.fd].read(key.fd)
+                child = watched[key.fd]
+                if child.ended is None:
+                    child.finish() if key.fd == child.process.signal else child.read(key.fd)
             for child in running:
                 if child.ended is None and child.remaining == 0:
                     child.expire()
-            for descriptor, child in list(owner.items()):
-                if descriptor not in child.open:
+            for descriptor, child in list(watched.items()):
+                if child.ended is not None or (descriptor != child.process.signal and descriptor not in child.open):
                     selector.unregister(descriptor)
-                    del owner[descriptor]
+                    del watched[descriptor]
 
 
 def _open_stdin(stdin: Path | bytes | None) -> IO[bytes]:
@@ -275,8 +292,3 @@ def _lower(pid: int, what: int, amount: int) -> None:
     hard = resource.prlimit(pid, what)[1]
     amount = amount if hard == resource.RLIM_INFINITY else min(amount, hard)
     resource.prlimit(pid, what, (amount, amount))
-
-
-def _end_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)

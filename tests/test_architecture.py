@@ -17,7 +17,8 @@ PACKAGE = ROOT / "colt_llvm"
 
 #: A part may import what has a lower rank, and its own modules. Of one rank: side by side, not of each other.
 RANKS = {
-    "errors": 0, "time_slice": 0, "owned_folder": 0,
+    "errors": 0, "time_slice": 0, "owned_folder": 0, "supervisor": 0,
+    "launch": 0.5,
     "process": 1,
     "llvm": 2,
     "toolchain": 3,

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from colt_llvm import process
-from colt_llvm.errors import OutputLimitExceeded, ProcessTimeout, ProgramError
+from colt_llvm.errors import ChildStillRuns, OutputLimitExceeded, ProcessTimeout, ProgramError
 from colt_llvm.measure.numbers import same_line
 from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.measure.runner import Observation, run_workload
@@ -132,9 +132,11 @@ def _run_once(
         return run_workload(executable, workload, limits=limits, core=core, scratch=scratch)
     except ProcessTimeout:
         raise ProgramError(
-            f"workload {workload.name}: never ends within {limits.wall_seconds:g} s; "
+            f"workload {workload.name}: is still running, and never ends within {limits.wall_seconds:g} s; "
             f"give --run a smaller input or raise --timeout{_input_hint(workload)}"
         ) from None
+    except ChildStillRuns as error:
+        raise ProgramError(f"workload {workload.name}: {error}; let the program end what it starts") from None
     except OutputLimitExceeded:
         raise ProgramError(
             f"workload {workload.name}: prints more than {limits.output_bytes} bytes; "

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from colt_llvm import process
-from colt_llvm.errors import OutputLimitExceeded, ProcessTimeout, UsageError
+from colt_llvm.errors import ChildStillRuns, OutputLimitExceeded, ProcessTimeout, UsageError
 from colt_llvm.program import Workload
 
 
@@ -28,7 +28,8 @@ class Observation:
     outputs: content of each named output file; None where the run did not write it.
     user_seconds, system_seconds: the kernel's figures. Many kernels measure only their sum; the split is
         guessed at clock ticks (seen here: user time 8% off in single runs, the sum 0.3%).
-    max_rss_bytes: greatest resident set; not below that of the Python process that started it.
+    max_rss_bytes: greatest resident set; not below that of the small process that started it.
+    ended_children: names of processes that it left running, which were ended with it.
     """
 
     status: int
@@ -39,6 +40,7 @@ class Observation:
     wall_seconds: float
     max_rss_bytes: int
     stderr: bytes = b""
+    ended_children: tuple[str, ...] = ()
 
     @property
     def cpu_seconds(self) -> float:
@@ -52,7 +54,7 @@ class Observation:
 SLICE_SECONDS = 0.008
 
 #: What one run did, or which limit it reached.
-Outcome = Observation | ProcessTimeout | OutputLimitExceeded
+Outcome = Observation | ProcessTimeout | OutputLimitExceeded | ChildStillRuns
 
 
 def run_workload(
@@ -68,7 +70,7 @@ def run_workload(
     scratch: where the run's temporary folder is made (the system's own when None); it is removed afterwards.
 
     Raises UsageError for a workload that cannot be set up, and what ``process.run`` raises:
-    CommandNotFound, ProcessTimeout, OutputLimitExceeded.
+    CommandNotFound, ProcessTimeout, OutputLimitExceeded, ChildStillRuns.
     """
     (outcome,) = run_side_by_side([executable], workload, limits=limits, core=core, scratch=scratch)
     if isinstance(outcome, Observation):
@@ -103,7 +105,7 @@ def run_side_by_side(
             written.append({output: _output_path(directory, output) for output in workload.outputs})
             commands.append(process.Command(
                 [part.replace("{exe}", name) for part in workload.command], limits or process.Limits(),
-                workload.stdin, directory, {**os.environ, "LC_ALL": "C"},
+                workload.stdin, directory, {**os.environ, "LC_ALL": "C"}, contained=True,
             ))  # fmt: skip
         with _marked_as_old([path for paths in written for path in paths.values()]):
             ended = process.run_together(
@@ -124,6 +126,7 @@ def _observation(ended: process.Ended, paths: Mapping[str, Path]) -> Outcome:
         wall_seconds=ended.wall_seconds,
         max_rss_bytes=ended.max_rss_bytes,
         stderr=ended.stderr,
+        ended_children=ended.ended_children,
     )
 
 

@@ -17,7 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from colt_llvm.compilation import link
-from colt_llvm.errors import ColtError, CommandNotFound, CompileError, OutputLimitExceeded, ProcessTimeout, UsageError
+from colt_llvm.errors import (
+    ChildStillRuns,
+    ColtError,
+    CommandNotFound,
+    CompileError,
+    OutputLimitExceeded,
+    ProcessTimeout,
+    UsageError,
+)
 from colt_llvm.measure import Observation, OwnCheck, TrialMeasurement, TrialPolicy, fault, judge_baseline, measure_trial
 from colt_llvm.measure.folder_state import folder_state
 from colt_llvm.measure.host import available_memory
@@ -118,6 +126,18 @@ class Judge:
     def cpu_seconds(self) -> float:
         """CPU time of one timed run of the baseline."""
         return self.expected[self._timed].cpu_seconds
+
+    @property
+    def left_children(self) -> str:
+        """A note where the program left processes running; "" else."""
+        for workload, expected in zip(self.program.workloads, self.expected, strict=True):
+            if expected.ended_children:
+                names = ", ".join(sorted(set(expected.ended_children)))
+                return (
+                    f"workload {workload.name}: when the program has ended, children of it still run ({names}); they "
+                    "are ended with it, and what they would still write is not compared"
+                )
+        return ""
 
     @property
     def _timed(self) -> int:
@@ -223,6 +243,8 @@ class Judge:
             )
         if isinstance(outcome, OutputLimitExceeded):
             raise Miscompiled(f"workload {workload.name}: writes without end")
+        if isinstance(outcome, ChildStillRuns):
+            raise Miscompiled(f"workload {workload.name}: {outcome}")
         if found := fault(workload.name, expected, outcome, self.program.check, self.own_check):
             raise Miscompiled(f"workload {workload.name}: {found}")
         return outcome
