@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.errors import UsageError
+from colt_llvm.words import refuse_operators
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -43,6 +44,7 @@ class Workload:
     cwd: its working directory; None is a fresh scratch folder for each run.
     timed: only the first timed workload is measured; the others are checked.
     expected_stdout: the right standard output, where it is known beforehand.
+    Raises UsageError for a command with a word that only a shell understands, such as ``<``.
     """
 
     name: str
@@ -52,6 +54,9 @@ class Workload:
     cwd: Path | None = None
     timed: bool = True
     expected_stdout: Path | None = None
+
+    def __post_init__(self) -> None:
+        refuse_operators(self.command)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "colt_llvm"
 RANKS = {
     "errors": 0, "time_slice": 0, "owned_folder": 0, "supervisor": 0,
     "launch": 0.5,
-    "process": 1,
+    "process": 1, "words": 1,
     "llvm": 2,
     "toolchain": 3,
     "catalogue": 4, "program": 4, "pipeline": 4,

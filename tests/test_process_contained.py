@@ -220,9 +220,10 @@ def test_what_cannot_be_started_is_named(tmp_path: Path, mode: int, reason: str)
 def test_a_child_that_cannot_be_ended_is_named_and_not_waited_for() -> None:
     """As one of another user's: here nothing is sent to it at all."""
     code = """
-import os, subprocess
+import os, subprocess, time
 from colt_llvm import supervisor
 child = subprocess.Popen(["sleep", "60"])
+while supervisor._name(child.pid) != "sleep": time.sleep(0.01)
 supervisor._ENDING_SECONDS = 0.1
 kill, os.kill = os.kill, lambda pid, number: None
 print(supervisor._end_the_rest(0), child.pid)

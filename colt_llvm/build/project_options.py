@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from colt_llvm.compilation import Level
 from colt_llvm.errors import UsageError
 from colt_llvm.program import Check, Workload
 from colt_llvm.tune.options import TuneOptions
+from colt_llvm.words import refuse_operators
 
 #: For the run time and the size of a project alone: what a whole program's instructions are is not counted here.
 LEVELS: dict[str, Level] = {"runtime": "O3", "balanced": "O3", "size": "Oz"}
@@ -48,12 +48,8 @@ class ProjectOptions:
         self.unit_options(self.seconds)  # refuses what a search would refuse
         if self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs}: use 1 or more")
-        for command in (*self.builds, *(workload.command for workload in self.workloads), self.test):
-            if shell := [word for word in command if word in ("|", "<", ">", "&&", ";", ">>", "2>&1")]:
-                raise UsageError(
-                    f"{shlex.join(command)}: {shell[0]} needs a shell, and none is used; "
-                    "use --stdin for input, or write a script"
-                )
+        for command in (*self.builds, self.test):
+            refuse_operators(command)
 
     def unit_options(self, seconds: float) -> TuneOptions:
         """Of the search of one unit."""

@@ -11,6 +11,7 @@ import click
 
 from colt_llvm.errors import UsageError
 from colt_llvm.program import Program, Workload, resolve_program
+from colt_llvm.words import split_words
 
 
 def llvm_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -217,23 +218,24 @@ def program_from_options(
         raise UsageError(
             "name a program: a C or C++ file, LLVM IR, a folder with a program.toml, or an included program"
         )
-    if runs and (arguments is not None or stdin is not None):
-        raise UsageError("--run says the whole command; leave out --args and --stdin, or write them there")
+    if runs and arguments is not None:
+        raise UsageError("--run says the whole command; leave out --args, or write them there")
     if stdin is not None and not stdin.is_file():
         raise UsageError(f"--stdin {stdin}: no such file")
     if not 0 <= float_tolerance < 1:
         raise UsageError(f"--float-tolerance {float_tolerance:g}: use a number from 0 to 1, such as 1e-9")
     here = Path.cwd()
+    read = stdin.resolve() if stdin else None
     workloads = [
-        Workload(f"run-{index + 1}", _split("--run", run), outputs=output_files, cwd=here, timed=index == 0)
+        Workload(f"run-{index + 1}", split_words("--run", run), read, output_files, here, timed=index == 0)
         for index, run in enumerate(runs)
     ]
     for workload in workloads:
         if not any("{exe}" in part for part in workload.command):
             raise UsageError(f"--run {' '.join(workload.command)!r}: write {{exe}} where the program belongs")
     if not workloads and (arguments is not None or stdin is not None or output_files):
-        command = ("{exe}", *_split("--args", arguments or ""))
-        workloads = [Workload("default", command, stdin.resolve() if stdin else None, output_files, here)]
+        command = ("{exe}", *split_words("--args", arguments or ""))
+        workloads = [Workload("default", command, read, output_files, here)]
     return resolve_program(
         sources,
         cflags=_flags("--cflags", cflags),
@@ -245,12 +247,8 @@ def program_from_options(
 
 
 def _flags(option: str, values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(flag for value in values for flag in _split(option, value))
-
-
-def _split(option: str, text: str) -> tuple[str, ...]:
-    """Words as a shell would split them; no shell is involved."""
+    """A flag is the compiler's, and may hold what a shell would take for its own."""
     try:
-        return tuple(shlex.split(text))
+        return tuple(flag for value in values for flag in shlex.split(value))
     except ValueError as error:
-        raise UsageError(f"{option} {text!r}: {error}; check the quotes") from None
+        raise UsageError(f"{option} {' '.join(values)!r}: {error}; check the quotes") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 
 from colt_llvm.errors import UsageError
 from colt_llvm.program import Check, Workload
+from colt_llvm.words import split_words
 
 if TYPE_CHECKING:
     from colt_llvm.build.project_options import ProjectOptions
@@ -70,7 +70,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
     workloads = tuple(
         Workload(
             f"run-{index + 1}",
-            _words("--run", run),
+            split_words("--run", run),
             stdin.resolve() if stdin else None,
             given["output_files"],
             Path.cwd(),
@@ -86,7 +86,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
         **{name: given[name] for name in ("max_calls", "max_tokens", "max_cost", "worth")},
     }  # fmt: skip
     return ProjectOptions(
-        builds=tuple(_words("--build", build) for build in given["builds"]),
+        builds=tuple(split_words("--build", build) for build in given["builds"]),
         workloads=workloads,
         objective=given["objective"],
         seconds=DEFAULT_SECONDS if given["seconds"] is None else given["seconds"],
@@ -94,18 +94,10 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
         jobs=given["jobs"],
         whole_program=given["whole_program"],
         stale_only=given["ci"],
-        test=_words("--test", given["test"] or ""),
+        test=split_words("--test", given["test"] or ""),
         check=Check(given["float_tolerance"]),
         tune=tune,
     )
-
-
-def _words(option: str, text: str) -> tuple[str, ...]:
-    """As a shell would split them; no shell is involved."""
-    try:
-        return tuple(shlex.split(text))
-    except ValueError as error:
-        raise UsageError(f"{option} {text!r}: {error}; check the quotes") from None
 
 
 def _print(result: ProjectResult) -> None:

@@ -317,3 +317,34 @@ def test_the_process_ends_with_that_status(here: Path, arguments: list[str], sta
     assert len(child.stderr.splitlines()) == 1
     assert child.stderr.startswith("colt-llvm: ")
     assert child.stdout == ""
+
+
+# --- one rule for a command, wherever it is said
+
+
+@pytest.mark.parametrize("command", ["{exe} < in.txt", "{exe} 3 | sort", "{exe} $(cat in.txt)", "{exe} a; {exe} b"])
+@pytest.mark.parametrize("way", ["tune", "args", "build", "test", "minimize"])
+def test_what_needs_a_shell_is_refused_on_every_path(told: Told, here: Path, way: str, command: str) -> None:
+    (here / "in.txt").write_text("some input")
+    (here / "recipe.json").write_text("{}")
+    words = {
+        "tune": (*tune("good.c"), "--run", command),
+        "args": (*tune("good.c"), "--args", command.removeprefix("{exe} ")),
+        "build": (*tune(), "--build", "make", "--run", command.replace("{exe}", "./good")),
+        "test": (*tune(), "--build", "make", "--run", "./good", "--test", command.replace("{exe}", "./good")),
+        "minimize": ("minimize", "recipe.json", "good.c", "--run", command),
+    }[way]
+    assert "needs a shell, and none is used; use --stdin for input, or write a script" in told(2, *words)
+    assert not (here / "colt-runs").exists()
+
+
+def test_input_goes_with_a_command(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As --build takes it: what the refusal of a redirection says to do works."""
+    (here / "in.txt").write_text("some input")
+    (here / "echo.c").write_text(
+        "#include <stdio.h>\nint main(void) { return getchar() == 's' ? puts(\"read\") < 0 : 3; }\n"
+    )
+    assert run([*map(str, tune("echo.c")), "--run", "{exe} 1", "--run", "{exe} '2<3'", "--stdin", "in.txt"]) == 0
+    assert json.loads((here / "colt-runs/echo-1/run.json").read_text())["program"]["workloads"][1]["command"] == [
+        "{exe}", "2<3",
+    ]  # fmt: skip

@@ -130,7 +130,7 @@ def tune(*arguments: str | Path) -> tuple[str | Path, ...]:
         (["tune", "good.c", "--cflags=-flto=thin"], "--cflags -flto=thin: leave it out"),
         (["tune", "good.c", "--cflags", "-DX='1"], "check the quotes"),
         (["tune", "good.c", "--run", "./good 3"], "write {exe} where the program belongs"),
-        (["tune", "good.c", "--run", "{exe}", "--args", "3"], "leave out --args and --stdin"),
+        (["tune", "good.c", "--run", "{exe}", "--args", "3"], "leave out --args, or write them there"),
         (["tune", "good.c", "--stdin", "gone.txt"], "--stdin gone.txt: no such file"),
         (["tune", "good.c", "--float-tolerance", "nan"], "use a number from 0 to 1"),
         (["tune", "good.c", "--timeout", "1e300"], "use a number of seconds above 0, up to 1000000"),
