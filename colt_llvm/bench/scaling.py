@@ -81,20 +81,29 @@ def _cpu_seconds(pid: int) -> float:
 
 @contextlib.contextmanager
 def _running(workers: int) -> Iterator[tuple[str, int]]:
-    """A scheduler and workers, each a process, on loopback: its address and process id."""
+    """A scheduler and workers, each a process, on loopback, for this process alone: its address and process id."""
+    import dask
+
+    from colt_llvm.cluster.certificate import as_variables, own_settings
+
     common = ["--host", "127.0.0.1", "--no-dashboard"]
     with TemporaryDirectory(prefix="colt-") as folder, contextlib.ExitStack() as stack:
         file = Path(folder) / "scheduler.json"
+        settings = own_settings(Path(folder))
+        stack.enter_context(dask.config.set(settings))
+        environment = {**os.environ, **as_variables(settings)}
 
         def start(*words: str) -> subprocess.Popen[bytes]:
             child = subprocess.Popen(
-                [sys.executable, "-m", *words, *common], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+                [sys.executable, "-m", *words, *common], env=environment,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
             stack.callback(child.wait)
             stack.callback(child.terminate)
             return child
 
-        scheduler = start("distributed.cli.dask_scheduler", "--port", "0", "--scheduler-file", str(file))
+        scheduler = start("distributed.cli.dask_scheduler", "--port", "0", "--protocol", "tls",
+                          "--scheduler-file", str(file))  # fmt: skip
         while not file.exists() or not file.read_text(encoding="utf-8"):
             time.sleep(0.1)
         address = json.loads(file.read_text(encoding="utf-8"))["address"]

@@ -10,17 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from colt_llvm import process
+from colt_llvm.cluster.certificate import own_settings
 from colt_llvm.cluster.errors import ClusterError
 from colt_llvm.cluster.fleet import Cluster
 from colt_llvm.cluster.hosts import MEASURING
-from colt_llvm.errors import CommandNotFound, UsageError
+from colt_llvm.errors import UsageError
 
 _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 5.0
 _FIRST_WORKER_SECONDS = 10.0
 _MOST_LOCAL = 1024
-_CERTIFICATE_DAYS = 30
 
 
 @contextlib.contextmanager
@@ -82,13 +81,16 @@ def _running_at(address: str) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _started_here(count: int) -> Iterator[Any]:
-    """A scheduler and workers in processes of their own, on loopback."""
+    """A scheduler and workers in processes of their own, on loopback, for who has this run's certificate."""
+    import dask
     from distributed import Client, Nanny, Scheduler, SpecCluster
+    from distributed.security import Security
 
-    with TemporaryDirectory(prefix="colt-") as folder:
-        security = _own_certificate(Path(folder))
-        common: dict[str, Any] = {"host": _LOOPBACK, "security": security, "dashboard_address": f"{_LOOPBACK}:0"}
-        common["protocol"] = "tcp" if security is None else "tls"
+    with TemporaryDirectory(prefix="colt-") as folder, dask.config.set(own_settings(Path(folder))):
+        security = Security()  # as it is set here
+        common = {
+            "host": _LOOPBACK, "protocol": "tls", "security": security, "dashboard_address": f"{_LOOPBACK}:0",
+        }  # fmt: skip
         worker = {**common, "nthreads": 1, "memory_limit": 0, "silence_logs": logging.CRITICAL}
         workers: dict[int, dict[str, Any]] = {
             number: {"cls": Nanny, "options": {**worker, "resources": {MEASURING: 1} if number == 0 else {}}}
@@ -102,21 +104,3 @@ def _started_here(count: int) -> Iterator[Any]:
             Client(cluster, security=security, timeout=_CONNECT_SECONDS, set_as_default=False) as client,
         ):
             yield client
-
-
-def _own_certificate(folder: Path) -> Any:
-    """So that nobody else on this machine can have a worker run something. None where there is no openssl."""
-    from distributed.security import Security
-
-    key, certificate = folder / "key.pem", folder / "certificate.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    words += ["-keyout", str(key), "-out", str(certificate), "-days", str(_CERTIFICATE_DAYS), "-subj", "/CN=colt-llvm"]
-    try:
-        if process.run(words, limits=process.Limits(wall_seconds=30)).status:
-            return None
-    except CommandNotFound:
-        return None
-    paths = {"tls_ca_file": str(certificate)}
-    for role in ("client", "scheduler", "worker"):
-        paths |= {f"tls_{role}_cert": str(certificate), f"tls_{role}_key": str(key)}
-    return Security(require_encryption=True, **paths)

@@ -28,6 +28,7 @@ from compiler_gym.service.connection import GRPC_CHANNEL_OPTIONS, Connection
 from colt_llvm.env import failures, guard
 from colt_llvm.env.engine import Actions
 from colt_llvm.env.options import ServiceOptions
+from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
 from colt_llvm.errors import PassError
 from colt_llvm.owned_folder import owned_memory_folder
 from colt_llvm.toolchain import Toolchain
@@ -69,13 +70,15 @@ class LocalConnection(Connection):
     def __init__(self, spec: ServiceSpec) -> None:
         self.spec = spec
         self.folder = owned_memory_folder("env")
+        self._owner = os.getpid()
+        self._socket = SocketFolder(self.folder)
         (self.folder / "logs").mkdir()
         (self.folder / "actions.json").write_text(json.dumps([*spec.actions, *spec.defined]))
         self.process = self._start()
         try:
-            port = self._wait_for_port()
-            channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=GRPC_CHANNEL_OPTIONS)
-            super().__init__(channel, f"127.0.0.1:{port}")
+            self._wait_until_it_listens()
+            channel = grpc.insecure_channel(self._socket.address, options=GRPC_CHANNEL_OPTIONS)
+            super().__init__(channel, f"unix:{self.folder / SOCKET_NAME}")
         except BaseException:
             self._end()
             raise
@@ -95,8 +98,8 @@ class LocalConnection(Connection):
                 start_new_session=True,
             )  # fmt: skip
 
-    def _wait_for_port(self) -> int:
-        path = self.folder / "port.txt"
+    def _wait_until_it_listens(self) -> None:
+        path = self.folder / "pid.txt"
         end = time.monotonic() + _START_SECONDS
         while not path.exists():
             status = self.process.poll()
@@ -105,7 +108,6 @@ class LocalConnection(Connection):
                 why = lines[-1] if lines else f"exit status {status}"
                 raise ServiceError(f"the service does not start: {why}")
             time.sleep(0.002)
-        return int(path.read_text())
 
     def service_is_down(self) -> bool:
         return self.process.poll() is not None
@@ -141,7 +143,10 @@ class LocalConnection(Connection):
         yield from failures.read_log(self.folder).splitlines(keepends=True)
 
     def close(self) -> None:
-        """End the process and remove its folder. Never waits long, never raises."""
+        """End the process and remove its folder. Never waits long, never raises.
+
+        A process that was forked from the owner lets go of it only.
+        """
         _open.discard(self)
         channel = getattr(self, "channel", None)
         if channel is not None:
@@ -149,6 +154,9 @@ class LocalConnection(Connection):
         self._end()
 
     def _end(self) -> None:
+        self._socket.close()
+        if os.getpid() != self._owner:
+            return
         if self.process.poll() is None:
             self.process.kill()  # nothing of it is worth saving
         self.process.wait()

@@ -1,10 +1,10 @@
 """The service process: run as a file, by the same interpreter as the client.
 
     python service.py --working_dir=FOLDER [--parent=PID] [--library=FILE --clang=FILE --clangxx=FILE]
-                      [--actions=FILE] [--port=N] [options of ServiceOptions]
+                      [--actions=FILE] [options of ServiceOptions]
 
-Speaks compiler_gym's start protocol: the port goes to FOLDER/port.txt, the process id to FOLDER/pid.txt, SIGTERM
-ends it. Listens on 127.0.0.1 only. Anybody who can open that port can run passes here: the protocol has no password.
+Listens on a Unix socket in FOLDER and on no port: whoever may enter that folder can run passes here, since the protocol
+has no password. FOLDER/pid.txt appears when it listens; SIGTERM ends it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def main(arguments: list[str]) -> int:
     from colt_llvm.env.engine import TEST_ACTIONS, Engine
     from colt_llvm.env.observations import Build
     from colt_llvm.env.session import ColtService, session_type
+    from colt_llvm.env.unix_socket import SocketFolder
     from colt_llvm.llvm.library import Library
 
     logging.getLogger("compiler_gym").setLevel(logging.ERROR)
@@ -79,14 +80,16 @@ def main(arguments: list[str]) -> int:
         ],
     )  # fmt: skip
     rpc.add_CompilerGymServiceServicer_to_server(service, server)
-    port = server.add_insecure_port(f"127.0.0.1:{given.get('port') or 0}")
+    try:
+        SocketFolder(folder).listen(server.add_insecure_port)
+    except OSError as error:
+        sys.exit(str(error))
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client, which ends us
     server.start()
     watch.limit_process(options.memory_bytes)
     _write(folder / "pid.txt", str(os.getpid()))
-    _write(folder / "port.txt", str(port))
     stop.wait()
     server.stop(0)
     os._exit(0)  # no clean-up of libLLVM: a pass may still be running

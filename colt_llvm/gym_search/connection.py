@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import sys
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,11 @@ from compiler_gym.errors import ServiceIsClosed
 from compiler_gym.service import connection as theirs
 from compiler_gym.util.runfiles_path import runfiles_path, site_data_path
 
+from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
 from colt_llvm.gym_search.failure import EnvironmentFailed
 from colt_llvm.owned_folder import owned_memory_folder
+
+logger = logging.getLogger(__name__)
 
 _HERE = Path(__file__).resolve().parent
 _END_SECONDS = 2.0
@@ -52,16 +57,18 @@ class OwnedConnection(theirs.Connection):
         if not binary.is_file():
             raise FileNotFoundError(f"no such service: {binary}")
         self.folder = owned_memory_folder("gym")
+        self._owner = os.getpid()
+        self._socket = SocketFolder(self.folder)
         try:
             self.process = self._start(binary, script_args, script_env)
         except BaseException:
+            self._socket.close()
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
         _open.add(self)
         try:
-            port = self._wait_for_port(port_init_max_seconds)
-            channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=theirs.GRPC_CHANNEL_OPTIONS)
-            super().__init__(channel, f"127.0.0.1:{port}")
+            address = self._address(self._wait_for_port(port_init_max_seconds))
+            super().__init__(grpc.insecure_channel(address, options=theirs.GRPC_CHANNEL_OPTIONS), address)
         except BaseException:
             self.close()
             raise
@@ -79,8 +86,11 @@ class OwnedConnection(theirs.Connection):
         }
         service = [str(binary), f"--working_dir={self.folder}", *arguments]
         if _is_python(binary):
-            service = [sys.executable, str(_HERE / "launch.py"), *service]
-        command = [sys.executable, "-I", str(_HERE / "supervise.py"), str(os.getpid()), str(self.folder), *service]
+            reached, service = "socket", [sys.executable, str(_HERE / "launch.py"), *service]
+        else:
+            reached = "port"  # it knows nothing else
+        supervisor = [sys.executable, "-I", str(_HERE / "supervise.py"), str(os.getpid()), str(self.folder), reached]
+        command = [*supervisor, *service]
         with open(self.folder / "logs" / "output.txt", "wb") as log:
             return subprocess.Popen(
                 command, cwd=binary.parent, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -96,6 +106,15 @@ class OwnedConnection(theirs.Connection):
                 return int(path.read_text())
             time.sleep(0.01)
         raise EnvironmentFailed(f"the service has no port after {seconds:g} s: {self._last_words()}")
+
+    def _address(self, port: int) -> str:
+        if (self.folder / SOCKET_NAME).exists():
+            return self._socket.address
+        _say_once(
+            "every user of this machine can reach the environment's service: it is no Python and listens on a TCP "
+            "port, and the kernel gives it no network of its own; allow user namespaces, or run it where nobody else is"
+        )
+        return f"127.0.0.1:{port}"
 
     def __call__(self, stub_method: Any, request: Any, **options: Any) -> Any:
         if self.service_is_down():
@@ -120,11 +139,17 @@ class OwnedConnection(theirs.Connection):
         return lines[-1][:_LOG_CHARACTERS] if lines else f"exit status {self.process.poll()}"
 
     def close(self) -> None:
-        """End the process with all that it started, and remove its folder. Never waits long, never raises."""
+        """End the process with all that it started, and remove its folder. Never waits long, never raises.
+
+        A process that was forked from the owner lets go of it only.
+        """
         _open.discard(self)
         channel = getattr(self, "channel", None)
         if channel is not None:
             channel.close()
+        self._socket.close()
+        if os.getpid() != self._owner:
+            return
         self._end(signal.SIGTERM)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -151,6 +176,11 @@ def is_dead(env: Any) -> bool:
     service = getattr(env, "service", None)
     connection = getattr(service, "connection", None)
     return isinstance(connection, OwnedConnection) and connection.service_is_down()
+
+
+@cache
+def _say_once(message: str) -> None:
+    logger.warning(message)
 
 
 def _is_python(binary: Path) -> bool:

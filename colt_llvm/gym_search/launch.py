@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> None:
 
     import_compiler_gym()
     logging.getLogger("compiler_gym").setLevel(logging.ERROR)
-    mend_runtime()
+    mend_runtime(_working_folder(arguments))
     from colt_llvm.gym_search.gcc import mend_gcc
 
     mend_gcc()
@@ -41,18 +41,27 @@ def _as_package() -> None:
         sys.modules[module.__name__] = module
 
 
-def mend_runtime() -> None:
-    """Fix what compiler_gym's service does wrong: see each part."""
+def _working_folder(arguments: list[str]) -> Path:
+    name = "--working_dir="
+    return Path(next(argument for argument in arguments if argument.startswith(name)).removeprefix(name))
+
+
+def mend_runtime(folder: Path) -> None:
+    """Fix what compiler_gym's service does wrong: see each part. folder: its working folder, its user's alone."""
     import grpc
     from compiler_gym.service.runtime import compiler_gym_service as runtime
 
+    from colt_llvm.env.unix_socket import SocketFolder
+
     make_server = grpc.server
 
+    socket_folder = SocketFolder(folder)
+
     def local_server(*arguments: Any, **options: Any) -> Any:
-        """Listen on 127.0.0.1 only: the protocol has no password."""
+        """Listen on a Unix socket in the folder, whatever port of all addresses is asked for."""
         server = make_server(*arguments, **options)
         add_port = server.add_insecure_port
-        server.add_insecure_port = lambda address: add_port(address.replace("0.0.0.0:", "127.0.0.1:"))
+        server.add_insecure_port = lambda _: socket_folder.listen(add_port)
         return server
 
     grpc.server = local_server

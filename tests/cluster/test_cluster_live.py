@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPConnection, HTTPException
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import cluster_tasks
 import pytest
+from listeners import family, ports
 
 from colt_llvm.cluster import Cluster, ClusterError, connect
+from colt_llvm.errors import CommandNotFound
 from colt_llvm.journal import read_trials
 from colt_llvm.program import load_program, programs_directory
 from colt_llvm.toolchain import Toolchain, find_toolchain
@@ -43,23 +48,34 @@ def toolchain() -> Toolchain:
     return find_toolchain()
 
 
-def listening() -> set[str]:
-    """Addresses on which anything of this process's family of processes listens, as the kernel writes them."""
-    found = set()
-    inodes = {os.readlink(link) for pid in family() for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
-    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
-        fields = line.split()
-        if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
-            found.add(fields[1].partition(":")[0])
-    return found
+PAGES = ("/", "/health", "/metrics", "/info/main/workers.html", "/json/counts.json")
 
 
-def family() -> list[int]:
-    pids = [os.getpid()]
-    for pid in pids:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            pids += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
-    return pids
+def answer_to_a_stranger(port: int) -> str:
+    """What somebody without the run's certificate gets from this port of loopback, by HTTP or by TLS."""
+    try:
+        shown = [page for page in PAGES if status_of(port, page) != 404]
+        return f"pages {shown}"
+    except (OSError, HTTPException):
+        pass  # not HTTP
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        try:
+            with context.wrap_socket(plain) as encrypted:
+                encrypted.sendall(b"hello")
+                return f"TLS {encrypted.recv(100)!r}"
+        except OSError:  # an alert, or the connection's end
+            return "refused"
+
+
+def status_of(port: int, page: str) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", page)
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def run(toolchain: Toolchain, folder: Path, hooks: Hooks, on_progress: Any = None, **given: Any) -> TuneResult:
@@ -72,9 +88,19 @@ def trials(folder: Path) -> list[dict[str, Any]]:
     return [{**record, "seconds": 0} for record in read_trials(folder)]
 
 
-def test_nothing_listens_beyond_loopback(cluster: Cluster) -> None:
+def test_nobody_without_the_certificate_of_the_run_gets_anything(cluster: Cluster) -> None:
     assert len(family()) >= 3  # and two workers
-    assert listening() == {"0100007F"}  # 127.0.0.1
+    listening = [address.split(":") for address in ports(family())]
+    assert {address for address, _ in listening} == {"0100007F"}  # 127.0.0.1
+    assert {answer_to_a_stranger(int(port, 16)) for _, port in listening} == {"refused", "pages []"}
+
+
+def test_without_openssl_no_worker_is_started_that_others_could_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    before = ports(family())
+    with pytest.raises(CommandNotFound, match=r"openssl.*apt-get install openssl"), connect("local:1"):
+        pytest.fail("it was started")
+    assert ports(family()) <= before
 
 
 def test_a_killed_worker_changes_no_trial(cluster: Cluster, toolchain: Toolchain, tmp_path: Path) -> None:

@@ -73,25 +73,6 @@ def test_crashes_leave_nothing(make_env: MakeEnv) -> None:
     assert "Z" not in [Path(f"/proc/{child}/stat").read_text().split(") ")[1][0] for child in new]
 
 
-def test_listens_on_loopback_only(env: ColtEnv) -> None:
-    assert env.service is not None
-    assert env.service.connection is not None
-    pid = env.service.connection.process.pid
-    inodes = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        target = os.readlink(descriptor)
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
-    listening = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                listening.append(fields[1].split(":")[0])
-    assert listening
-    assert set(listening) <= {"0100007F", "0000000000000000FFFF00000100007F"}, listening
-
-
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_killed_client_takes_its_service_along(source: Path, busy: bool) -> None:
     client = start_client(source, "env.step(env.action_space['test-spin'])" if busy else "time.sleep(60)")
