@@ -35,7 +35,7 @@ _COMMANDS = {
 EXIT_STATUSES = """\b
 Exit status:
   0  done, whether or not an improvement was found
-  1  an error of our own; please report it
+  1  an error of our own; please report it (models --check: a model failed)
   2  the command line cannot be used
   3  no usable clang with its libLLVM
   4  the program does not compile or link

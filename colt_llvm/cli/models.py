@@ -23,13 +23,16 @@ _EMBEDDED = ("embedded/nano", "embedded/small", "embedded/base")
 @click.option("--example", is_flag=True, help="Print a file to begin with.")
 @click.option("--check", is_flag=True, help="Ask each of them one small question. Endpoints may charge for it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(named: str | None, example: bool, check: bool, as_json: bool) -> None:
-    """List the models that may be asked, and try whether they answer."""
+def command(named: str | None, example: bool, check: bool, as_json: bool) -> int | None:
+    """List the models that may be asked, and try whether they answer.
+
+    With --check, ends with status 1 where one of them fails.
+    """
     from colt_llvm.models import registry
 
     if example:
         click.echo(registry.example(), nl=False)
-        return
+        return None
     specs = registry.load_models(named) if named else _all_known()
     rows = [_row(spec) for spec in specs]
     if check:
@@ -41,6 +44,7 @@ def command(named: str | None, example: bool, check: bool, as_json: bool) -> Non
         click.echo(json.dumps(rows, indent=1))
     else:
         _print_table(rows)
+    return 1 if any(row["check"]["error"] for row in rows if "check" in row) else None
 
 
 def _all_known() -> list[ModelSpec]:
@@ -91,7 +95,8 @@ def _checked(check: dict[str, Any]) -> str:
     price = f", price {check['cost']:.6f}" if check["cost"] else ""
     requests = f" in {check['calls']} requests" if check["calls"] > 1 else ""
     form = f"; structured output: {check['structured']}" if check["structured"] else ""
-    return f"answered after {check['seconds']:.2f} s{requests}{tokens}{price}{form}"
+    note = f" ({check['note']})" if check["note"] else ""
+    return f"answered after {check['seconds']:.2f} s{note}{requests}{tokens}{price}{form}"
 
 
 def _short(count: float) -> str:

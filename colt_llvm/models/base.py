@@ -105,10 +105,14 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: text in the protocol of :mod:`colt_llvm.proposal.answer`, and what it took."""
+    """What came back: text in the protocol of :mod:`colt_llvm.proposal.answer`, and what it took.
+
+    note: what was odd about it and how to mend that; "" where it came as it should.
+    """
 
     text: str
     usage: Usage = field(default_factory=Usage)
+    note: str = ""
 
 
 class CallError(ColtError, ConnectionError):

@@ -13,7 +13,7 @@ from typing import Any
 from colt_llvm.errors import ColtError, UsageError
 from colt_llvm.models.base import Answer, CallError, LanguageModel, ModelSpec, Prompt, Usage
 from colt_llvm.models.budget import Budget, BudgetSpent, Spending, worst_cost, worst_usage
-from colt_llvm.models.failures import ChatError
+from colt_llvm.models.failures import ChatError, timed_out
 from colt_llvm.models.form import Form
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.record import CallRecord, digest_of
@@ -143,7 +143,7 @@ class Caller:
                 self._ledger.add(record)
             if isinstance(outcome, CallError):
                 raise outcome
-            return Answer(outcome.text, record.usage)
+            return Answer(outcome.text, record.usage, outcome.note)
         finally:
             self._budget.settle(ticket, took or Spending())
 
@@ -169,8 +169,7 @@ class Caller:
                     said = f"model {model.spec.name}: stopped before it answered"
                     raise ChatError("cancelled", said, charged_unknown=True) from None
                 if time.monotonic() > given_up:
-                    said = f"model {model.spec.name}: no whole answer in {seconds:.0f} s; raise timeout_seconds"
-                    raise ChatError("timeout", said, retryable=True, charged_unknown=True) from None
+                    raise timed_out(model.spec, seconds) from None
                 continue
             if isinstance(result, ColtError):
                 raise result

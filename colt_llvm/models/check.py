@@ -34,16 +34,19 @@ def small_question(spec: ModelSpec) -> Prompt:
 def check_model(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """What came of it, for JSON. error: one line, None for an answer. Never raises for a model that fails.
 
-    seconds: of all calls. calls: 1, and one more for each thing that the endpoint refuses. structured: "schema", "json"
-    or "text"; None where there is no choice. What fails is not tried again.
+    seconds: of all calls, from the first byte that is sent. note: what was odd about the answer. calls: 1, and one more
+    for each thing that the endpoint refuses. structured: "schema", "json" or "text"; None where there is no choice.
+    What fails is not tried again.
     """
     ledger = Ledger([spec])
     structured = error = answer = None
+    note = ""
     try:
         model = connect(replace(spec, max_retries=0), environment)
         caller = Caller([model], Budget(), ledger)
         try:
-            answer = caller.ask(spec.name, small_question(spec), 0).text
+            given = caller.ask(spec.name, small_question(spec), 0)
+            answer, note = given.text, given.note
             form = getattr(model, "form", None)
             structured = form.structured if form is not None else None
         finally:
@@ -52,4 +55,4 @@ def check_model(spec: ModelSpec, environment: Mapping[str, str] = os.environ) ->
         error = " ".join(str(failure).split())
     account = ledger.to_dict()["total"]
     figures = {name: account[name] for name in ("calls", "prompt_tokens", "completion_tokens", "cost", "seconds")}
-    return {"error": error, "answer": answer, "structured": structured, **figures}
+    return {"error": error, "answer": answer, "note": note, "structured": structured, **figures}

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import quote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from colt_llvm.models.base import CallError, ModelSpec, Usage
 from colt_llvm.models.form import Form
 
 _TOO_LONG = re.compile(
-    r"context_length|context (length|window|size)|maximum context|prompt is too long|too many tokens|"
-    r"exceeds? (the )?(available |model'?s? )?context",
+    r"context_length|context[ _](length|window|size)|maximum context|prompt is too long|too many tokens|"
+    r"exceeds? (the )?(available |model'?s? )?context|context (the )?overflow|exceeds the maximum number of tokens|"
+    r"reduce the length of the (messages|prompt)|tokens` \+ `max_new_tokens`",
     re.I,
 )
 _BEARER = re.compile(r"(\b(?:bearer|basic)\s+|\b(?:sk|pk|key)-)[^\s\"',;]{6,}", re.I)
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.I | re.S)
 _LONGEST_TEXT = 300
+#: More than any call takes: such a count is a fault of the endpoint.
+_MOST_TOKENS = 100_000_000
 
 
 class ChatError(CallError):
@@ -45,7 +52,10 @@ class ChatError(CallError):
 
 def without_key(text: str, key: str | None, shortest_key: int = 7) -> str:
     """The text without the key. What is shorter is no secret: local endpoints take "none" or the like for a key."""
-    return text.replace(key, "***") if key and len(key) >= shortest_key else text
+    if key and len(key) >= shortest_key:
+        for spelling in {key, json.dumps(key)[1:-1], key.replace("/", "\\/"), quote(key, safe=""), quote(key)}:
+            text = text.replace(spelling, "***")
+    return text
 
 
 def scrub(text: str, key: str | None) -> str:
@@ -55,7 +65,10 @@ def scrub(text: str, key: str | None) -> str:
 
 def one_line(text: str, key: str | None) -> str:
     """Foreign text for a message: one line, printable, short, without a key."""
-    words = " ".join(scrub(text[: 20 * _LONGEST_TEXT], key).split())
+    words = scrub(text, key)[: 20 * _LONGEST_TEXT]  # in this order: a key that is cut in two is not found
+    if words.lstrip()[:1] == "<":
+        words = _TAG.sub(" ", words)
+    words = " ".join(words.split())
     line = "".join(letter if letter.isprintable() else "?" for letter in words)
     return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 3] + "..."
 
@@ -84,61 +97,118 @@ def is_too_long(text: str, code: str) -> bool:
 
 
 def status_error(
-    status: int, text: str, code: str, headers: Mapping[str, str], spec: ModelSpec, key: str | None
+    status: int,
+    text: str,
+    code: str,
+    headers: Mapping[str, str],
+    spec: ModelSpec,
+    key: str | None,
+    answered: str = "",
+    **more: Any,
 ) -> ChatError:
-    """The failure behind an HTTP status. text: the endpoint's own words."""
-    said = f"model {spec.name}: the endpoint answered {status}: {one_line(text, key) or 'nothing more'}"
+    """The failure behind an HTTP status. text: the endpoint's own words.
+
+    answered: what it answered, where the status stands in the body alone. more: of ChatError.
+    """
+    said = f"model {spec.name}: the endpoint answered {answered or status}: {one_line(text, key) or 'nothing more'}"
     variable = f"${spec.key_variable}" if spec.key_variable else "key_variable"
     wait = retry_after_seconds(headers)
+
+    def failure(kind: str, remedy: str, **rest: Any) -> ChatError:
+        return ChatError(kind, f"{said}; {remedy}", **rest, **more)
+
     if status == 401:
-        return ChatError("authentication", f"{said}; check the key in {variable}")
-    if status == 403:
-        return ChatError("permission", f"{said}; the key in {variable} may not use this model: ask for access")
+        return failure("authentication", f"check the key in {variable}")
     if status == 402 or code == "insufficient_quota":
-        return ChatError("quota", f"{said}; add credit to the account behind {variable}")
+        return failure("quota", f"add credit to the account behind {variable}")
+    if status == 403:
+        return failure("permission", f"the key in {variable} may not use this model: ask for access")
+    if status == 407:
+        return failure("permission", "give the proxy that the environment names its user and password")
     if status == 429:
-        return ChatError("rate limit", f"{said}; lower concurrency", retryable=True, retry_after_seconds=wait)
-    if status in (408, 409) or status >= 500:
+        return failure("rate limit", "lower concurrency", retryable=True, retry_after_seconds=wait)
+    if status in (400, 413, 422, 500) and (status == 413 or is_too_long(text, code)):
+        return failure("too long", "set context_tokens to what the endpoint takes")
+    if status in (408, 409, 425) or status >= 500:
         kind = "timeout" if status in (408, 504) else "server error"
-        remedy = "; try later, or look at the endpoint's log"
-        return ChatError(kind, said + remedy, retryable=status != 501, retry_after_seconds=wait)
-    if status in (400, 413, 422) and (status == 413 or is_too_long(text, code)):
-        return ChatError("too long", f"{said}; set context_tokens to what the endpoint takes")
-    if status == 404:
-        return ChatError("not found", f"{said}; check base_url and model")
-    return ChatError("bad request", f"{said}; check model, structured and options")
+        remedy = "try later, or look at the endpoint's log"
+        return failure(kind, remedy, retryable=status != 501, retry_after_seconds=wait)
+    if status < 400:
+        return failure("not found", "set base_url to where it leads")
+    if status == 404 and re.search(r"\bmodel", text, re.I):
+        return failure("not found", "check model: the name that the endpoint knows it by")
+    if status in (404, 405, 410):
+        return failure("not found", "check base_url (does it end in /v1?) and model")
+    return failure("bad request", "check model, structured and options")
 
 
-def connection_error(error: BaseException, spec: ModelSpec, key: str | None) -> ChatError:
-    """No whole response: the connection failed, was cut, or ended in the middle of the body."""
+def connection_error(error: BaseException, spec: ModelSpec, key: str | None, seconds: float) -> ChatError:
+    """No whole response: the connection failed, was cut, or ended in the middle of the body.
+
+    seconds: how long the call was given.
+    """
     causes = _causes(error)
     text = next((one_line(str(cause), key) for cause in causes if str(cause)), type(error).__name__)
     where = f"model {spec.name}: {spec.base_url}"
     names = {type(cause).__name__ for cause in causes}
     if names & {"ConnectTimeout", "PoolTimeout"}:
-        return ChatError("timeout", f"{where}: cannot be reached in time; is the endpoint up?", retryable=True)
-    if any("Timeout" in name for name in names):
         return ChatError(
-            "timeout", f"{where}: no answer in time; raise timeout_seconds", retryable=True, charged_unknown=True
+            "timeout", f"{where}: cannot be reached in time; {_connection_remedy('', spec)}", retryable=True
         )
+    if any("Timeout" in name for name in names):
+        return timed_out(spec, seconds)
     if any("incomplete" in str(cause) or "without sending complete" in str(cause) for cause in causes):
         return ChatError(
             "truncated", f"{where}: the answer broke off ({text}); try again", retryable=True, charged_unknown=True
         )
-    return ChatError("connection", f"{where}: {text}; is the endpoint up, and base_url right?", retryable=True)
+    if "TooManyRedirects" in names:
+        return ChatError("not found", f"{where}: redirects in a circle; check base_url (http or https? /v1?)")
+    if "BodyTooLong" in names:
+        return ChatError("garbage", f"{where}: the answer is {text}; check base_url (does it end in /v1?)")
+    return ChatError("connection", f"{where}: {text}; {_connection_remedy(text, spec)}", retryable=True)
+
+
+def timed_out(spec: ModelSpec, seconds: float) -> ChatError:
+    """No whole answer in the seconds that a call was given: its own, or what was left of the run."""
+    if seconds < spec.timeout_seconds:
+        said = f"no answer in the {seconds:.3g} s that were left; raise --time"
+    else:
+        said = f"no answer in {seconds:.3g} s; raise timeout_seconds"
+    return ChatError("timeout", f"model {spec.name}: {spec.base_url}: {said}", retryable=True, charged_unknown=True)
+
+
+def is_local(spec: ModelSpec) -> bool:
+    """Whether the endpoint is on this machine, and so not behind the proxy that the environment names."""
+    return (urlsplit(spec.base_url or "").hostname or "") in ("localhost", "127.0.0.1", "::1")
+
+
+def _connection_remedy(text: str, spec: ModelSpec) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return "name the file with its authority in SSL_CERT_FILE"
+    if "SSL" in text or "TLS" in text:
+        return "does base_url want http in place of https?"
+    parts = urlsplit(spec.base_url or "")
+    proxies = {} if is_local(spec) or proxy_bypass(parts.hostname or "") else getproxies()
+    if "roxy" in text or proxies.get(parts.scheme) or proxies.get("all"):
+        return "mend the proxy that the environment names, or put the endpoint's host into NO_PROXY"
+    return "is the endpoint up, and base_url right (http or https, the port)?"
 
 
 def usage_of(body: Mapping[str, Any]) -> Usage | None:
-    """Tokens as the endpoint counted them; None where it did not say. Never negative, never more cached than sent."""
+    """Tokens as the endpoint counted them; None where it did not say, or nothing that can be.
+
+    Never negative, never more cached than sent.
+    """
     usage = body.get("usage")
     if not isinstance(usage, Mapping):
         return None
-    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    if prompt is None or completion is None:
+    prompt = _count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    completion = _count(usage.get("completion_tokens", usage.get("output_tokens")))
+    if prompt is None or completion is None or max(prompt, completion) > _MOST_TOKENS:
         return None
     details = usage.get("prompt_tokens_details")
     cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
-    return Usage(int(prompt), min(int(cached or 0), int(prompt)), int(completion))
+    return Usage(math.ceil(prompt), math.ceil(min(cached or 0, prompt)), math.ceil(completion))
 
 
 def _count(value: Any) -> float | None:

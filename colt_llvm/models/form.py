@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,6 +18,13 @@ _STRUCTURE_WORDS = re.compile(
 _NOT_TAKEN = re.compile(
     r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|extra|instead", re.I
 )
+#: In ``dropped``: the instructions stand in the user's message.
+_SYSTEM = "system role"
+_SYSTEM_WORDS = re.compile(
+    r"\bsystem\b.{0,20}\b(role|message|prompt|instruction)|\brole\b.{0,20}\bsystem\b|developer instruction|"
+    r"roles must alternate|only user and assistant",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class Form:
     """How a request is put.
 
     structured: JSON schema, JSON mode or plain text. length: the field with the limit of output tokens; "" where the
-    endpoint takes none. dropped: fields that it refuses.
+    endpoint takes none. dropped: fields that it refuses, and "system role" where it takes no such message.
     """
 
     structured: Structured = "schema"
@@ -51,6 +58,12 @@ class Form:
             fields["response_format"] = {"type": "json_object"}
         return {name: value for name, value in fields.items() if name not in self.dropped}
 
+    def messages(self, messages: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+        """What a request holds of roles and texts."""
+        if _SYSTEM in self.dropped:
+            messages = [("user", "\n\n".join(text for _, text in messages))]
+        return [{"role": role, "content": text} for role, text in messages]
+
     def after_refusal(self, text: str, field: str, sent: Mapping[str, Any], may_step_down: bool) -> Form | None:
         """The form to try next; None where the refusal is about something else.
 
@@ -65,6 +78,8 @@ class Form:
                 field == name or re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text)
             ):
                 return replace(self, dropped=(*self.dropped, name))
+        if _SYSTEM not in self.dropped and _SYSTEM_WORDS.search(text):
+            return replace(self, dropped=(*self.dropped, _SYSTEM))
         about_structure = field.startswith("response_format") or _STRUCTURE_WORDS.search(text)
         if about_structure and may_step_down and self.structured in _NEXT:
             return replace(self, structured=_NEXT[self.structured])

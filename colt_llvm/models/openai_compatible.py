@@ -6,15 +6,13 @@ the kind "unsupported", to be repeated at once, so that every request that goes 
 
 from __future__ import annotations
 
-import contextlib
-import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from colt_llvm.models.base import Answer, CallError, ModelSpec, Prompt
+from colt_llvm.models.base import Answer, ModelSpec, Prompt, Usage
+from colt_llvm.models.completion import Completion, Refusal, body_of, completion_of, holds_an_answer, refusal_of
 from colt_llvm.models.failures import (
     ChatError,
     connection_error,
@@ -25,8 +23,13 @@ from colt_llvm.models.failures import (
     without_key,
 )
 from colt_llvm.models.form import Form
+from colt_llvm.models.http_client import HttpClient, Reply
 
 _LONGEST_ANSWER = 200_000
+_LONGEST_REFUSAL = 20_000
+_THINKING = "turn its thinking off in options, or raise max_output_tokens"
+#: What to do about a text that came where it was not looked for.
+_REMEDIES = {"a tool call": "set structured to text"}
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,13 @@ class ChatAnswer(Answer):
 
 
 class OpenAICompatible:
-    """One model of one endpoint. The key stays in here."""
+    """One model of one endpoint. The key stays in here. Raises UsageError as HttpClient does."""
 
     def __init__(self, spec: ModelSpec, key: str | None) -> None:
         self.spec = spec
         self._key = key
         self._lock = threading.Lock()
-        self._client: Any = None
+        self._http = HttpClient(spec, key)
         self._form = Form("schema" if spec.structured == "auto" else spec.structured)
 
     @property
@@ -60,146 +63,129 @@ class OpenAICompatible:
         """One request. Raises CallError; kind "unsupported" means: ask again at once, it will be put differently."""
         form = self._form
         fields = form.fields(prompt.question, self.spec.max_output_tokens, self.spec.options)
-        messages = [{"role": message.role, "content": _sound(message.content)} for message in prompt.messages]
+        messages = form.messages([(message.role, _sound(message.content)) for message in prompt.messages])
         body = {"model": self.spec.model or self.spec.name, "messages": messages, **fields}
         try:
-            text = self._post(body, timeout_seconds, form)
-            return self._read(text, form)
+            reply = self._post(body, timeout_seconds)
+            text = without_key(reply.text, self._key)  # before anything is cut: half a key is not found any more
+            if 200 <= reply.status < 300:
+                return self._read(reply, text, body, form, timeout_seconds)
+            said = refusal_of(body_of(text)) or Refusal(text[:_LONGEST_REFUSAL])
+            raise self._refused(reply, said, Usage(), body, form)
         except ChatError as error:
             error.form = error.form or form
             raise
 
     def close(self) -> None:
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            with contextlib.suppress(Exception):
-                client.close()
+        self._http.close()
 
-    def _post(self, body: Mapping[str, Any], timeout_seconds: float, form: Form) -> str:
-        import openai
-
-        failure: CallError
+    def _post(self, body: Mapping[str, Any], timeout_seconds: float) -> Reply:
         try:
-            response = self._connected().chat.completions.with_raw_response.create(
-                model=body["model"],
-                messages=body["messages"],
-                timeout=timeout_seconds,
-                extra_body={name: value for name, value in body.items() if name not in ("model", "messages")},
-            )
-            return str(response.http_response.text)
-        except openai.APIStatusError as error:
-            failure = self._refused(error, body, form)
-        except openai.APIConnectionError as error:
-            failure = connection_error(error, self.spec, self._key)
-        except Exception as error:
-            # What the client itself makes of a strange response or value: nobody else's business to know its types.
+            return self._http.send("POST", "/chat/completions", body, timeout_seconds)
+        except (ValueError, TypeError) as error:  # an option that is no JSON
             said = one_line(f"{type(error).__name__}: {error}", self._key)
             failure = ChatError("bad request", f"model {self.spec.name}: {said}; check base_url and options")
+        except Exception as error:
+            failure = connection_error(error, self.spec, self._key, timeout_seconds)
         raise failure  # out here, for the error behind it may hold the request's headers
 
-    def _refused(self, error: Any, body: Mapping[str, Any], form: Form) -> ChatError:
-        text, code, field = _words(error.response)
-        failure = status_error(error.status_code, text, code, error.response.headers, self.spec, self._key)
-        adaptable = error.status_code in (400, 422) or (error.status_code in (500, 501) and "response_format" in body)
-        if not adaptable or is_too_long(text, code):
+    def _refused(self, reply: Reply, said: Refusal, usage: Usage, body: Mapping[str, Any], form: Form) -> ChatError:
+        """An error by its status; one in the body of a 200 by that which it names there."""
+        status, answered = reply.status, ""
+        if status < 300:
+            status = said.status or 500
+            answered = (
+                f"{reply.status} with the error {said.status}" if said.status else f"{reply.status} with an error"
+            )
+        text = said.text
+        if 300 <= status < 400 or (reply.place and status in (404, 405)):
+            text = f"redirected to {reply.place or 'nowhere'}" + (f": {text}" if text.strip() else "")
+        failure = status_error(
+            status, text, said.code, reply.headers, self.spec, self._key, answered=answered, usage=usage
+        )  # fmt: skip
+        adaptable = status in (400, 422) or (status in (500, 501) and "response_format" in body)
+        if not adaptable or is_too_long(text, said.code):
             return failure
         sent = {name: None for name in body if name not in ("model", "messages")}
-        if error.status_code >= 500:
+        if status >= 500:
             sent = {}
-        following = form.after_refusal(text, field, sent, self.spec.structured == "auto")
-        if following is None or (error.status_code >= 500 and following.structured == form.structured):
+        following = form.after_refusal(text, said.field, sent, self.spec.structured == "auto")
+        if following is None or (status >= 500 and following.structured == form.structured):
             return failure
         with self._lock:
             if self._form == form:  # else another call has found it out already
                 self._form = following
-        said = f"{failure}; asked again without it"
-        return ChatError("unsupported", said, retryable=True, retry_after_seconds=0.0, form=following)
+        words = f"{failure}; asked again without it"
+        return ChatError("unsupported", words, retryable=True, retry_after_seconds=0.0, form=following, usage=usage)
 
-    def _read(self, text: str, form: Form) -> ChatAnswer:
-        name = self.spec.name
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
-            said = one_line(text[:200], self._key)
-            raise ChatError(
-                "garbage", f"model {name}: not a chat completion: {said!r}; check base_url (does it end in /v1?)",
-                retryable=True, charged_unknown=True,
-            )  # fmt: skip
+    def _read(self, reply: Reply, text: str, sent: Mapping[str, Any], form: Form, timeout_seconds: float) -> ChatAnswer:
+        """An answer, or whatever else came with status 200."""
+        body = body_of(text)
+        if body is None:
+            raise self._no_completion(reply, text, timeout_seconds)
         usage = usage_of(body)
-        took: dict[str, Any] = {"usage": usage, "charged_unknown": usage is None, "form": form}
-        choices = body.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if not isinstance(choice, dict) or not isinstance(message, dict):
-            said = body.get("error") or "no choices"
+        refusal = refusal_of(body)
+        if refusal is not None:
+            raise self._refused(reply, refusal, usage or Usage(), sent, form)
+        completion = completion_of(body)
+        if completion is None:
+            said = "no choices" if "choices" in body else f"not a chat completion: {one_line(text, self._key)!r}"
+            remedy = "try again" if "choices" in body else "check base_url (does it end in /v1?)"
             raise ChatError(
-                "empty",
-                f"model {name}: no answer ({one_line(str(said), self._key)}); try again",
-                retryable=True,
-                **took,
+                "empty", f"model {self.spec.name}: no answer ({said}); {remedy}", retryable="choices" in body,
+                usage=usage, charged_unknown=usage is None and "choices" in body, form=form,
+            )  # fmt: skip
+        return self._answer(completion, {"usage": usage, "charged_unknown": usage is None, "form": form})
+
+    def _no_completion(self, reply: Reply, text: str, timeout_seconds: float) -> ChatError:
+        """There is no JSON in it. Where it began as an answer, a model has worked for it."""
+        worked = '"choices"' in text or not text.strip()
+        if reply.broken is not None:
+            failure = connection_error(reply.broken, self.spec, self._key, timeout_seconds)
+            failure.charged_unknown = failure.charged_unknown and worked
+            return failure
+        if not text.strip():
+            said = f"model {self.spec.name}: an empty answer; try again, or look at the endpoint's log"
+            return ChatError("empty", said, retryable=True, charged_unknown=True)
+        packed = reply.headers.get("content-encoding", "identity").lower()
+        said = f"packed as {packed}, unasked" if packed not in ("identity", "gzip") else repr(one_line(text, self._key))
+        if reply.place:
+            said += f", redirected to {one_line(reply.place, self._key)}"
+        return ChatError(
+            "garbage", f"model {self.spec.name}: not a chat completion: {said}; check base_url (does it end in /v1?)",
+            retryable=True, charged_unknown=worked,
+        )  # fmt: skip
+
+    def _answer(self, completion: Completion, took: Mapping[str, Any]) -> ChatAnswer:
+        """The text that a model gave, wherever it stands, as long as a proposal may be in it."""
+        name, source = self.spec.name, completion.source
+        text = without_key(completion.text, self._key)[:_LONGEST_ANSWER]
+        if completion.refusal:
+            said = one_line(completion.refusal, self._key)
+            raise ChatError(
+                "refusal", f"model {name}: refused to answer: {said}; leave it out if it goes on so", text=text, **took
             )
-        content = without_key(_content(message.get("content")), self._key)[:_LONGEST_ANSWER]
-        reason = choice.get("finish_reason")
-        if message.get("refusal") or reason == "content_filter":
-            said = one_line(str(message.get("refusal") or "filtered"), self._key)
-            raise ChatError("refusal", f"model {name}: refused to answer: {said}", text=content, **took)
-        if reason == "length":
+        cut = completion.finish in ("length", "max_tokens")
+        if cut and not holds_an_answer(text):
             raise ChatError(
                 "truncated", f"model {name}: the answer reached max_output_tokens; raise it (thinking counts too)",
-                text=content, **took,
+                text=text, **took,
             )  # fmt: skip
-        if not content.strip():
+        if not text.strip():
             raise ChatError("empty", f"model {name}: an answer without text; try again", retryable=True, **took)
-        return ChatAnswer(content, **({"usage": usage} if usage else {}), form=form, charged_unknown=usage is None)
-
-    def _connected(self) -> Any:
-        with self._lock:
-            if self._client is None:
-                self._client = new_client(self.spec, self._key)
-            return self._client
-
-
-def new_client(spec: ModelSpec, key: str | None) -> Any:
-    """openai's client for an endpoint; nothing is sent yet. Key, address and account of the environment stay out."""
-    import openai
-
-    local = (urlsplit(spec.base_url or "").hostname or "") in ("localhost", "127.0.0.1", "::1")
-    # An endpoint on this machine is not behind the proxy that the environment names.
-    http = openai.DefaultHttpxClient(trust_env=False) if local else None
-    client = openai.OpenAI(
-        api_key=key or "none", base_url=spec.base_url, max_retries=0, timeout=spec.timeout_seconds, http_client=http
-    )
-    client.organization = client.project = None
-    return client
-
-
-def _words(response: Any) -> tuple[str, str, str]:
-    """What an endpoint says of a refusal: its text, its code, and the field that it names."""
-    try:
-        text = str(response.text)[:20_000]
-    except Exception:
-        return "", "", ""
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError):
-        return text, "", ""
-    error = body.get("error", body) if isinstance(body, dict) else body
-    if not isinstance(error, dict):
-        return str(error), "", ""
-    said = error.get("message") or error.get("detail") or text
-    return str(said), str(error.get("code") or ""), str(error.get("param") or "")
-
-
-def _content(content: Any) -> str:
-    """Text, or the texts of a list of parts."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-    return ""
+        remedy = _REMEDIES.get(source, _THINKING)
+        if source != "content" and not holds_an_answer(text):
+            raise ChatError(
+                "empty", f"model {name}: the text came as {source}, and holds no proposal; {remedy}",
+                text=text, **took,
+            )  # fmt: skip
+        notes = [f"as {source}: {remedy}"] if source != "content" else []
+        notes += ["cut at max_output_tokens: raise it"] if cut else []
+        usage = took["usage"]
+        return ChatAnswer(
+            text, **({"usage": usage} if usage else {}), note="; ".join(notes), form=took["form"],
+            charged_unknown=took["charged_unknown"],
+        )  # fmt: skip
 
 
 def _sound(text: str) -> str:

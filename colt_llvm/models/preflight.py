@@ -35,19 +35,16 @@ def preflight(specs: Iterable[ModelSpec], environment: Mapping[str, str] = os.en
 
 
 def _try_key(spec: ModelSpec, key: str | None) -> None:
-    import openai
+    from colt_llvm.models.http_client import HttpClient
 
-    from colt_llvm.models.openai_compatible import new_client
-
-    status = 0
+    http = HttpClient(spec, key)
     try:
-        with new_client(spec, key) as client:
-            client.models.with_raw_response.list(timeout=_TIMEOUT_SECONDS)
-    except openai.APIStatusError as error:
-        status = error.status_code
+        status = http.send("GET", "/models", None, _TIMEOUT_SECONDS).status
     except Exception:
-        # Not offered, slow, or down for the moment: the calls themselves will tell.
+        # Slow, or down for the moment: the calls themselves will tell.
         return
+    finally:
+        http.close()
     if status in (401, 403):
         remedy = (
             f"export a valid key in ${spec.key_variable}"

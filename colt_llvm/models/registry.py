@@ -77,6 +77,8 @@ def key_of(spec: ModelSpec, environment: Mapping[str, str]) -> str | None:
         raise UsageError(
             f"model {spec.name}: ${spec.key_variable} is not set; export its key there, or leave the model out"
         )
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise UsageError(f"model {spec.name}: ${spec.key_variable} holds what cannot be a key; export it again")
     return key
 
 

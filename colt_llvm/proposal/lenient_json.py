@@ -36,7 +36,15 @@ _NULL = frozenset({"null", "none", "undefined", "nil"})
 
 def objects_with_passes(text: str) -> Iterator[dict[str, Value]]:
     """Every object with a key "passes", the last one first; what follows a closed thinking tag before what is in it."""
-    text = _shortened(text)
+    found = False
+    for value in _objects_with_passes(_shortened(text)):
+        found = True
+        yield value
+    if not found and '\\"' in text:  # JSON in a string
+        yield from _objects_with_passes(_ESCAPE.sub(_unescaped, _shortened(text)))
+
+
+def _objects_with_passes(text: str) -> Iterator[dict[str, Value]]:
     starts: list[int] = []
     open_objects: list[int] = []
     for match in _MARK.finditer(text):
@@ -88,6 +96,7 @@ class _Reader:
         self._text = text
         self._at = 0
         self._steps = 0
+        self._cut = False  # in the middle of a string
 
     def into_object(self, found: dict[str, Value], depth: int) -> None:
         """Fills in place, so that what was read before a stop is kept."""
@@ -139,7 +148,9 @@ class _Reader:
                 finally:
                     found.extend(holder.values())
             else:
-                found.append(self._scalar())
+                item = self._scalar()
+                if not self._cut:  # half a name may be another one's whole
+                    found.append(item)
         self._at += 1
 
     def _scalar(self) -> str | None:
@@ -150,6 +161,7 @@ class _Reader:
             if match is None:  # never closed: the rest belongs to it, so this is tried once
                 rest = self._text[self._at + 1 :]
                 self._at = len(self._text)
+                self._cut = True
                 return rest.partition("\n")[0]
             self._at = match.end()
             return _ESCAPE.sub(_unescaped, match[1])

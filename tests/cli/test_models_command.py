@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,8 +49,8 @@ def file(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return path
 
 
-def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    assert not command.main(list(arguments), standalone_mode=False)
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str, status: int | None = None) -> str:
+    assert command.main(list(arguments), standalone_mode=False) == status
     out, err = capsys.readouterr()
     assert KEY not in out + err
     assert "wrong-key" not in out + err
@@ -87,7 +89,7 @@ def test_a_check_shows_what_came_of_one_question_each(
     capsys: pytest.CaptureFixture[str], file: Path, endpoint: Endpoint
 ) -> None:
     endpoint.behave("good", "refuses:schema")
-    out = printed(capsys, "--models", str(file), "--check")
+    out = printed(capsys, "--models", str(file), "--check", status=1)
     assert "answered after" in out
     assert "in 2 requests" in out
     assert "structured output: json" in out
@@ -99,7 +101,7 @@ def test_a_check_shows_what_came_of_one_question_each(
 
 
 def test_json_has_the_same_for_programs(capsys: pytest.CaptureFixture[str], file: Path) -> None:
-    rows: list[dict[str, Any]] = json.loads(printed(capsys, "--models", str(file), "--check", "--json"))
+    rows: list[dict[str, Any]] = json.loads(printed(capsys, "--models", str(file), "--check", "--json", status=1))
     assert [(row["name"], row["key_set"], row["check"]["error"] is None) for row in rows] == [
         ("good", True, True),
         ("wrong", True, False),
@@ -110,8 +112,40 @@ def test_json_has_the_same_for_programs(capsys: pytest.CaptureFixture[str], file
 
 def test_a_check_asks_a_failing_model_once(capsys: pytest.CaptureFixture[str], file: Path, endpoint: Endpoint) -> None:
     endpoint.behave("good", "500")
-    assert "failed: model good" in printed(capsys, "--models", str(file), "--check")
+    assert "failed: model good" in printed(capsys, "--models", str(file), "--check", status=1)
     assert endpoint.counts["good"] == 1
+
+
+def test_a_check_ends_well_where_all_answer(
+    capsys: pytest.CaptureFixture[str], endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOD_KEY", KEY)
+    (tmp_path / "m.toml").write_text(
+        f'[[model]]\nname = "a"\nparameters = 7e9\nbase_url = "{endpoint.url}"\nkey_variable = "GOOD_KEY"\n'
+    )
+    assert "answered after" in printed(capsys, "--models", str(tmp_path / "m.toml"), "--check")
+    endpoint.behave("a", "reasoning")
+    out = printed(capsys, "--models", str(tmp_path / "m.toml"), "--check")
+    assert " s (as reasoning_content: turn its thinking off" in out
+
+
+def test_the_seconds_of_a_check_are_without_loading_what_asks(endpoint: Endpoint, tmp_path: Path) -> None:
+    """In a process that has loaded nothing yet. What asks takes a second to load; the endpoint a few milliseconds."""
+    (tmp_path / "m.toml").write_text(
+        f'[[model]]\nname = "a"\nparameters = 7e9\nbase_url = "{endpoint.url}"\nkey_variable = "K"\n'
+    )
+    script = (
+        "import sys, colt_llvm.models.caller as caller\n"
+        "from colt_llvm.cli.main import run\n"
+        "ask = caller.Caller._call\n"
+        "caller.Caller._call = lambda *a: (print('loaded', 'openai' in sys.modules), ask(*a))[1]\n"
+        "assert 'openai' not in sys.modules\n"
+        f"sys.exit(run(['models', '--models', {str(tmp_path / 'm.toml')!r}, '--check']))"
+    )
+    environment = {**os.environ, "K": KEY}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "loaded True" in done.stdout
 
 
 def test_a_bad_file_is_refused_as_bad_use(tmp_path: Path) -> None:

@@ -147,6 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
             "prose": completion("I would hoist the loads first, and then see."),
             "no choices": {**completion(text), "choices": []},
             "no content": completion(None),
+            "reasoning": completion(None, reasoning_content=f"So: {text}"),
             "refusal": completion(None, refusal="I cannot help with that."),
             "length": completion(text[:10], "length"),
             "no usage": {**completion(text), "usage": None},

@@ -86,6 +86,9 @@ def test_a_confidence_is_optional() -> None:
         '{"next_model": "small", "passes": ["licm", "gvn"], "reason": "because it was cut o',
         '{"passes": ["licm", "gvn"], "next_model": "small", "reason": "the "hot" loop"}',
         '{"passes" = ["licm"; "gvn"], "next_model" = "small"}',
+        '{"next_model": "small", "passes": ["licm", "gvn", "loop-unro',
+        '"{\\"passes\\": [\\"licm\\", \\"gvn\\"], \\"next_model\\": \\"small\\"}"',
+        '```json\n{"answer": "{\\n \\"passes\\": [\\"licm\\", \\"gvn\\"], \\"next_model\\": \\"small\\"\\n}"}\n```',
     ],
 )
 def test_reads_what_models_make_of_it(text: str) -> None:
