@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.errors import UsageError
-from colt_llvm.journal import free_directory
+from colt_llvm.journal import claimed_directory
 from colt_llvm.measure import CheckFunction, OwnCheck
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.registry import load_models
@@ -104,10 +104,11 @@ def tune(
         given["strategy"] = strategy
     chosen = _options({**given, **options})
     toolchain = find_toolchain(_path(llvm_prefix))
-    return tune_program(
-        program, toolchain, chosen, models=specs, run_directory=_path(run_directory) or free_directory(program.name),
-        output=_path(output), on_progress=on_progress, stop=stop, hooks=hooks,
-    )  # fmt: skip
+    with claimed_directory(_path(run_directory), program.name) as directory:
+        return tune_program(
+            program, toolchain, chosen, models=specs, run_directory=directory,
+            output=_path(output), on_progress=on_progress, stop=stop, hooks=hooks,
+        )  # fmt: skip
 
 
 def resume(

@@ -43,13 +43,18 @@ class Journal:
         """Begin a run in a new or empty directory. Raises RunDirectoryError."""
         with _explained(directory):
             directory.mkdir(parents=True, exist_ok=True)
+        header = {"version": VERSION, **header}
+        journal = Journal(directory, header)  # locked from here on
+        try:
             if (directory / "run.json").exists():
                 raise RunDirectoryError(
                     f"{directory}: holds a run already; go on with --resume, or choose another folder"
                 )
-        header = {"version": VERSION, **header}
-        write_json(directory / "run.json", header)
-        return Journal(directory, header)
+            write_json(directory / "run.json", header)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
 
     @staticmethod
     def open(directory: Path) -> tuple[Journal, list[dict[str, Any]]]:
@@ -143,13 +148,43 @@ def is_at_work(directory: Path) -> bool:
     return False
 
 
-def free_directory(name: str) -> Path:
-    """``colt-runs/NAME-N`` in this folder that is not there yet."""
+@contextmanager
+def claimed_directory(chosen: Path | None, name: str) -> Iterator[Path]:
+    """The folder of a run: ``chosen``, or a new ``colt-runs/NAME-N`` here, which nobody else gets at the same time.
+
+    A new one goes again where nothing came into it. Raises RunDirectoryError.
+    """
+    if chosen is not None:
+        yield chosen
+        return
     root = Path("colt-runs")
-    number = 1
-    while (root / f"{name}-{number}").exists():
-        number += 1
-    return root / f"{name}-{number}"
+    with _explained(root):
+        made_root = _made(root)
+        number = 1
+        while not _made(root / f"{name}-{number}"):
+            number += 1
+    try:
+        yield root / f"{name}-{number}"
+    finally:
+        with contextlib.suppress(OSError):  # not empty, as it should be
+            (root / f"{name}-{number}").rmdir()
+            if made_root:
+                root.rmdir()
+
+
+def _made(folder: Path) -> bool:
+    """Whether this call made it: of several at once, one is told so. The folder above goes when its last run failed."""
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            if not folder.parent.name:
+                raise
+            folder.parent.mkdir(exist_ok=True)
+        else:
+            return True
 
 
 def read_trials(directory: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colt_llvm.errors import RunDirectoryError
-from colt_llvm.journal import Journal, read_header, read_trials, write_json
+from colt_llvm.journal import Journal, claimed_directory, read_header, read_trials, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIALS = [{"id": number, "name": "sroa,licm<x>", "value": 0.1 * number} for number in range(5)]
@@ -285,3 +285,61 @@ def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "run").touch()
     with pytest.raises(RunDirectoryError, match="choose a folder that can be written"):
         Journal.create(tmp_path / "run", {})
+
+
+# --- which folder
+
+
+def test_runs_that_begin_at_once_get_a_folder_each(tmp_path: Path) -> None:
+    code = """
+import sys, time
+from pathlib import Path
+from colt_llvm.journal import Journal, claimed_directory
+while not Path("go").exists(): time.sleep(0.0005)
+for _ in range(20):
+    with claimed_directory(None, "prog") as folder:
+        journal = Journal.create(folder, {})
+        print(folder.name)
+        journal.close()
+"""
+    path = {**os.environ, "PYTHONPATH": str(ROOT)}
+    children = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=path, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    (tmp_path / "go").touch()
+    names = [name for child in children for name in child.communicate(timeout=120)[0].split()]
+    assert sorted(names) == sorted(f"prog-{number + 1}" for number in range(60))
+
+
+def test_a_folder_into_which_nothing_came_goes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with claimed_directory(None, "prog") as folder:
+        assert folder.is_dir()
+    assert not Path("colt-runs").exists()
+    Path("colt-runs").mkdir()
+    with claimed_directory(None, "prog") as first, claimed_directory(None, "prog") as second:
+        assert (first.name, second.name) == ("prog-1", "prog-2")
+        (second / "file").touch()
+    assert os.listdir("colt-runs") == ["prog-2"]
+    with claimed_directory(Path("chosen"), "prog") as chosen:
+        assert str(chosen) == "chosen"
+    assert not Path("chosen").exists()
+
+
+def test_of_two_that_begin_in_one_chosen_folder_the_first_keeps_it(tmp_path: Path) -> None:
+    first = Journal.create(tmp_path, {"seed": 1})
+    with pytest.raises(RunDirectoryError):
+        Journal.create(tmp_path, {"seed": 2})
+    first.close()
+    with pytest.raises(RunDirectoryError, match="holds a run already"):
+        Journal.create(tmp_path, {"seed": 3})
+    assert read_header(tmp_path)["seed"] == 1
+
+
+def test_a_place_where_no_run_can_be_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("colt-runs").touch()
+    with pytest.raises(RunDirectoryError) as caught, claimed_directory(None, "prog"):
+        pass
+    assert "colt-runs" in refusal(caught)

@@ -34,7 +34,7 @@ def tune_project_command(given: dict[str, Any]) -> int:
     from colt_llvm.build.project import tune_project
     from colt_llvm.cli.tune import ended_by_signal
     from colt_llvm.cli.view import live_view
-    from colt_llvm.journal import free_directory
+    from colt_llvm.journal import claimed_directory
 
     quiet = given["as_json"]
 
@@ -42,8 +42,10 @@ def tune_project_command(given: dict[str, Any]) -> int:
         if not quiet:
             click.echo(f"colt-llvm: {line}", err=True)
 
-    directory = given["run_dir"] or free_directory(Path.cwd().name or "project")
-    with ended_by_signal() as stop:
+    with (
+        claimed_directory(given["run_dir"], Path.cwd().name or "project") as directory,
+        ended_by_signal() as stop,
+    ):
         result = tune_project(
             Path.cwd(), toolchain, options, models=models, run_directory=directory,
             view=lambda title: live_view(title, quiet=quiet), report=report, stop=stop,

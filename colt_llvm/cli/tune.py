@@ -133,7 +133,7 @@ def command(**given: Any) -> int:  # fmt: skip
     toolchain = find_toolchain(given["llvm_prefix"])
     # Imported here: what is wrong above is told without waiting for them.
     from colt_llvm.cli.view import live_view, print_result
-    from colt_llvm.journal import free_directory
+    from colt_llvm.journal import claimed_directory
     from colt_llvm.tune.hooks import Hooks
     from colt_llvm.tune.progress import TuneResult
     from colt_llvm.tune.records import result_to_dict
@@ -149,8 +149,10 @@ def command(**given: Any) -> int:  # fmt: skip
                                 seconds=given["seconds"], limits={name: given[name] for name in _LIMITS},
                                 on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
         else:
-            directory = given["run_dir"] or free_directory(program.name)
-            with live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view:
+            with (
+                claimed_directory(given["run_dir"], program.name) as directory,
+                live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view,
+            ):
                 result = tune(program, toolchain, options, models=models, run_directory=directory, output=output,
                               on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
     if given["as_json"]:
