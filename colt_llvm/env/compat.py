@@ -9,8 +9,10 @@ import ast
 import importlib
 import importlib.util
 import os
+import shlex
 import shutil
 import sys
+import tempfile
 import threading
 import types
 import warnings
@@ -28,7 +30,18 @@ _lock = threading.RLock()
 
 
 class CompilerGymMissing(ToolchainError, ImportError):
-    """The package compiler-gym is not installed."""
+    """The package compiler-gym is not installed, is not the one that is needed, or cannot be imported."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)  # RuntimeError's, which takes no keywords as ImportError's does
+        self.name = "compiler_gym"
+
+
+def _remedy() -> str:
+    """For this interpreter: ``pip`` alone may belong to another one, and one made by uv has none."""
+    python = shlex.quote(sys.executable)
+    pip = f"{python} -m pip install" if importlib.util.find_spec("pip") else f"uv pip install --python {python}"
+    return f"run: {pip} --no-deps compiler-gym==0.2.5"
 
 
 def prepare() -> None:
@@ -43,23 +56,43 @@ def prepare() -> None:
 
 def import_compiler_gym() -> types.ModuleType:
     """Import compiler_gym without its deprecation warnings. Raises CompilerGymMissing."""
-    with _lock, warnings.catch_warnings(), _a_host_compiler():
+    with _lock, warnings.catch_warnings(), _variables_for_its_import():
         warnings.simplefilter("ignore")
-        prepare()
-        return importlib.import_module("compiler_gym")
+        try:
+            prepare()
+            return importlib.import_module("compiler_gym")
+        except CompilerGymMissing:
+            raise
+        except ImportError as error:
+            reason = " ".join(str(error).split())
+            raise CompilerGymMissing(
+                f"compiler-gym cannot be imported ({reason}); install colt-llvm again, with its dependencies"
+            ) from error
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise CompilerGymMissing(
+                f"compiler-gym cannot be imported ({reason}); it runs {os.environ['CXX']} for that, which has to work"
+            ) from error
 
 
 @contextmanager
-def _a_host_compiler() -> Iterator[None]:
-    """compiler_gym runs ``c++`` while it is imported, and dies where there is none: let it be the clang++ we have."""
-    if "CXX" in os.environ or shutil.which("c++") or "compiler_gym" in sys.modules:
+def _variables_for_its_import() -> Iterator[None]:
+    """compiler_gym runs ``$CXX``, or ``c++``, while it is imported, and reads what that says in English.
+
+    The user's variables are for builds of their own: CXX may hold several words there. Our clang++ does as well as c++.
+    """
+    if "compiler_gym" in sys.modules:
         yield
         return
-    os.environ["CXX"] = str(find_toolchain().clangxx)
+    compiler = shutil.which("c++") or str(find_toolchain().clangxx)
+    before = dict(os.environ)
+    os.environ.update(CXX=compiler, LC_ALL="C", COMPILER_GYM_TRANSIENT_CACHE=tempfile.gettempdir())
     try:
         yield
-    finally:
-        del os.environ["CXX"]
+    finally:  # what gym itself sets goes too: users' builds and programs are run with these variables
+        for name in set(os.environ) - set(before):
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def prepare_bare() -> None:
@@ -85,9 +118,7 @@ def _package_folder() -> Path:
     loaded = sys.modules.get("compiler_gym")
     if loaded is not None:
         return Path(loaded.__path__[0])
-    raise CompilerGymMissing(
-        "compiler-gym is not installed; run: pip install --no-deps compiler-gym==0.2.5", name="compiler_gym"
-    )
+    raise CompilerGymMissing(f"compiler-gym is not installed; {_remedy()}")
 
 
 def _numpy_names() -> None:
@@ -132,9 +163,7 @@ def _serialized_descriptor(path: Path) -> bytes:
         value = ast.literal_eval(line)
         if isinstance(value, bytes):
             return value
-    raise CompilerGymMissing(
-        f"{path}: is not the file of compiler-gym 0.2.5; run: pip install --no-deps compiler-gym==0.2.5"
-    )
+    raise CompilerGymMissing(f"{path}: is not the file of compiler-gym 0.2.5; {_remedy()}")
 
 
 class _Later(types.ModuleType):
