@@ -115,12 +115,16 @@ class Answer:
     note: str = ""
 
 
+#: Nobody waits for this answer any more; the call may go on.
+LATE = "late"
+
+
 class CallError(ColtError, ConnectionError):
     """A call to a model failed. The message is safe to show: it holds no key.
 
     kind: "timeout", "connection", "rate limit", "server error", "authentication", "permission", "quota", "not found",
     "bad request", "too long", "truncated", "empty", "refusal", "garbage", "unsupported" (another form of request is
-    tried at once), "cancelled", "internal": counted by kind in the ledger.
+    tried at once), "cancelled", "internal": counted by kind in the ledger. LATE: no call of its own, so not counted.
     retryable: whether asking the same again can help. retry_after_seconds: how long the endpoint asked to wait.
     usage: what the failed call took all the same.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -11,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from colt_llvm.errors import ColtError, UsageError
-from colt_llvm.models.base import Answer, CallError, LanguageModel, ModelSpec, Prompt, Usage
+from colt_llvm.models.base import LATE, Answer, CallError, LanguageModel, ModelSpec, Prompt, Usage
 from colt_llvm.models.budget import Budget, BudgetSpent, Spending, worst_cost, worst_usage
 from colt_llvm.models.failures import ChatError, timed_out
 from colt_llvm.models.form import Form
@@ -24,6 +25,9 @@ _POLL_SECONDS = 0.05
 _GRACE_SECONDS = 1.0
 #: More than an endpoint can refuse one after the other.
 _MOST_PROBES = 16
+#: Of a run's time: how long a model that has not answered yet may hold up a request.
+_PATIENCE = 0.25
+_WAITED_FOR = threading.Event()  # never set: for calls that are not given up
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,12 @@ class Backoff:
 
 
 class Caller:
-    """Thread-safe. deadline: on ``clock``; no call goes on after it. stop: ends all waiting at once."""
+    """Thread-safe. deadline: on ``clock``; no call goes on after it. stop: ends all waiting at once.
+
+    An endpoint that has not answered yet may be down, and waiting for it all that a run does. So its requests are given
+    up (LATE) after a quarter of the run's time where that has an end, and at once while such a call is still under way;
+    and its time-outs are not tried again. A call that was given up goes on, and is counted when it ends.
+    """
 
     def __init__(
         self,
@@ -70,6 +79,10 @@ class Caller:
         self._sleep = sleep or self._stop.wait
         self._slots = {name: threading.Semaphore(model.spec.concurrency) for name, model in self._models.items()}
         self._writing = threading.Lock()
+        self._patience_seconds = None if deadline is None else max(0.0, deadline - clock()) * _PATIENCE
+        self._answered = {record.model for record in transcript.records if not record.error} if transcript else set()
+        self._given_up: dict[threading.Thread, str] = {}  # calls that go on, and their models
+        self._closing = threading.Event()
         _restore_forms(self._models, transcript)
 
     def ask(self, name: str, prompt: Prompt, request_id: int) -> Answer:
@@ -77,25 +90,85 @@ class Caller:
         if name not in self._models:
             raise UsageError(f"unknown model {name!r}: the models are {', '.join(self._models)}")
         spec = self._models[name].spec
+        if spec.kind != "openai" or self._patience_seconds is None or name in self._answered:
+            return self._ask(spec, prompt, request_id, _WAITED_FOR)
+        return self._ask_silent(spec, prompt, request_id, self._patience_seconds)
+
+    def _ask_silent(self, spec: ModelSpec, prompt: Prompt, request_id: int, patience_seconds: float) -> Answer:
+        """As ``_ask``, for a while. Raises CallError, LATE after that."""
+        with self._writing:
+            if spec.name in self._given_up.values():
+                raise self._late(spec, prompt, request_id, "an earlier call has not come back yet")
+        results: SimpleQueue[Answer | Exception] = SimpleQueue()
+        given_up = threading.Event()
+
+        def work() -> None:
+            try:
+                results.put(self._ask(spec, prompt, request_id, given_up))
+            except Exception as error:
+                results.put(error)
+            finally:
+                with self._writing:
+                    self._given_up.pop(thread, None)
+
+        thread = threading.Thread(target=work, name=f"wait for {spec.name}", daemon=True)
+        thread.start()
+        until = time.monotonic() + patience_seconds
+        while True:
+            with contextlib.suppress(Empty):
+                result = results.get(timeout=_POLL_SECONDS)
+                if isinstance(result, Exception):
+                    raise result
+                return result
+            if self._stop.is_set():
+                given_up.set()  # wakes it, and it says that it was cancelled
+            elif time.monotonic() > until:
+                with self._writing:
+                    if thread.is_alive() and results.empty():
+                        given_up.set()
+                        self._given_up[thread] = spec.name
+                        said = f"no answer yet in {patience_seconds:.3g} s, a quarter of the time; raise --time"
+                        raise self._late(spec, prompt, request_id, said)
+
+    def _late(self, spec: ModelSpec, prompt: Prompt, request_id: int, said: str) -> CallError:
+        """Written down, so that a resumed run and a replay make the same of this request."""
+        error = CallError(LATE, f"model {spec.name}: {said}")
+        question = prompt.question
+        record = CallRecord(
+            request_id, digest_of(question), question.kind, spec.name, 0, error=LATE, error_text=str(error)
+        )  # fmt: skip
+        if self._transcript is not None:
+            self._transcript.append(record)
+        return error
+
+    def _ask(self, spec: ModelSpec, prompt: Prompt, request_id: int, given_up: threading.Event) -> Answer:
+        """Attempts until one is answered. given_up: nobody waits any more, so no other one is made."""
         attempt = failed = 0
         while True:
             attempt += 1
             try:
-                return self._attempt(spec, prompt, request_id, attempt)
+                return self._attempt(spec, prompt, request_id, attempt, given_up)
             except CallError as error:
                 served = getattr(error, "served", False)
                 failed += error.kind != "unsupported"
                 if not error.retryable or failed > spec.max_retries or attempt - failed > _MOST_PROBES:
                     raise
                 if not served and spec.kind != "replay":
-                    self._wait(self._backoff.seconds(failed, error, f"{name}/{request_id}"), error)
+                    self._wait(self._backoff.seconds(failed, error, f"{spec.name}/{request_id}"), error, given_up)
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Let go of all connections, and of calls that nobody waits for."""
+        self._closing.set()
+        with self._writing:
+            going_on = list(self._given_up)
+        for thread in going_on:
+            thread.join(_GRACE_SECONDS)
         for model in self._models.values():
             model.close()
 
-    def _attempt(self, spec: ModelSpec, prompt: Prompt, request_id: int, attempt: int) -> Answer:
+    def _attempt(
+        self, spec: ModelSpec, prompt: Prompt, request_id: int, attempt: int, given_up: threading.Event
+    ) -> Answer:
         """One call, or one that was recorded and is served again."""
         digest = digest_of(prompt.question)
         if self._transcript is not None:
@@ -110,34 +183,38 @@ class Caller:
         record = CallRecord(request_id, digest, prompt.question.kind, spec.name, attempt, messages=messages)
         slot = self._slots[spec.name]
         while not slot.acquire(timeout=_POLL_SECONDS):
-            self._go_on(spec)
+            self._go_on(spec, given_up)
         try:
-            return self._call(spec, prompt, record)
+            return self._call(spec, prompt, record, given_up)
         finally:
             slot.release()
 
-    def _call(self, spec: ModelSpec, prompt: Prompt, record: CallRecord) -> Answer:
+    def _call(self, spec: ModelSpec, prompt: Prompt, record: CallRecord, given_up: threading.Event) -> Answer:
         """One call that goes out: reserved beforehand, written down afterwards, whatever comes of it."""
         model = self._models[spec.name]
         form = getattr(model, "form", None)
         worst = worst_usage(spec, record.messages, limits_output=form is None or bool(form.length))
         reserved = Spending(1, worst.total, worst_cost(spec, worst))
-        ticket = self._budget.reserve(reserved, give_up=self._over)
+        ticket = self._budget.reserve(reserved, give_up=lambda: self._over() or given_up.is_set())
         if ticket is None:
-            self._go_on(spec)
+            self._go_on(spec, given_up)
             raise CallError("cancelled", f"model {spec.name}: stopped while waiting for room in the budget")
         took: Spending | None = None
         started = self._clock()
         try:
-            self._go_on(spec)
+            self._go_on(spec, given_up)
             outcome: Answer | CallError
             try:
                 outcome = self._answer(model, prompt, self._seconds_left(spec))
             except CallError as error:
                 outcome = error
+                if error.kind == "timeout" and spec.kind == "openai" and spec.name not in self._answered:
+                    error.retryable = False
             record = _finished(record, outcome, spec, worst, reserved.cost, self._clock() - started)
-            took = Spending(1, record.usage.total, record.cost)
+            took = Spending(int(record.error != LATE), record.usage.total, record.cost)
             with self._writing:
+                if record.error is None:
+                    self._answered.add(spec.name)
                 if self._transcript is not None:
                     self._transcript.append(record)
                 self._ledger.add(record)
@@ -160,13 +237,15 @@ class Caller:
                 results.put(error)
 
         threading.Thread(target=work, name=f"ask {model.spec.name}", daemon=True).start()
-        given_up = time.monotonic() + seconds + _GRACE_SECONDS
+        started = time.monotonic()
+        given_up = started + seconds + _GRACE_SECONDS
         while True:
             try:
                 result = results.get(timeout=_POLL_SECONDS)
             except Empty:
-                if self._stop.is_set():
-                    said = f"model {model.spec.name}: stopped before it answered"
+                if self._stop.is_set() or self._closing.is_set():
+                    waited = f"{time.monotonic() - started:.3g} s"
+                    said = f"model {model.spec.name}: stopped before it answered, after {waited}; try models --check"
                     raise ChatError("cancelled", said, charged_unknown=True) from None
                 if time.monotonic() > given_up:
                     raise timed_out(model.spec, seconds) from None
@@ -175,7 +254,7 @@ class Caller:
                 raise result
             return result
 
-    def _wait(self, seconds: float, error: CallError) -> None:
+    def _wait(self, seconds: float, error: CallError, given_up: threading.Event) -> None:
         """Before the next attempt. Raises the error itself where there is no time for another one.
 
         A stop raises CallError of the kind "cancelled": what the search would make of the failure is still open.
@@ -183,19 +262,21 @@ class Caller:
         if self.deadline is not None and self._clock() + seconds >= self.deadline:
             raise error
         if seconds > 0:
-            self._sleep(seconds)
+            self._sleep(seconds) if given_up is _WAITED_FOR else given_up.wait(seconds)
         if self._stop.is_set():
             raise CallError("cancelled", f"{error}; stopped before it was asked again")
 
     def _over(self) -> bool:
         return self._stop.is_set() or (self.deadline is not None and self._clock() >= self.deadline)
 
-    def _go_on(self, spec: ModelSpec) -> None:
-        """Raises CallError after a stop, BudgetSpent after the deadline."""
+    def _go_on(self, spec: ModelSpec, given_up: threading.Event) -> None:
+        """Raises CallError after a stop and where nobody waits any more, BudgetSpent after the deadline."""
         if self._stop.is_set():
             raise CallError("cancelled", f"model {spec.name}: stopped before it was asked")
         if self._over():
             raise BudgetSpent("seconds", "no time is left for another call; raise --time to go on")
+        if given_up.is_set():
+            raise CallError("cancelled", f"model {spec.name}: given up before it was asked")
 
     def _seconds_left(self, spec: ModelSpec) -> float:
         if self.deadline is None:

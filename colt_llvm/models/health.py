@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from colt_llvm.models.base import LATE
+
 #: Failures after which asking again cannot help.
 _FOR_GOOD = frozenset({"authentication"})
+#: Failures that cost much time.
+_SLOW = frozenset({"timeout", LATE})
 
 
 @dataclass
@@ -14,12 +18,14 @@ class _State:
     span: int = 0  # how long it was set aside last, in requests
     back_at: int | None = None  # it may be tried again when so many requests were observed; None: it was never away
     gone: bool = False
+    answered: bool = False  # ever
 
 
 class Health:
     """A model that fails ``patience`` times in a row is set aside for ``first`` requests, then has one try.
 
     When that fails too it is set aside for twice as long, up to ``longest`` requests. One success clears it.
+    One that never answered is set aside at its first time-out: three of them could be all that a run does.
     """
 
     def __init__(self, patience: int = 3, first: int = 8, longest: int = 64) -> None:
@@ -36,10 +42,11 @@ class Health:
         if kind in _FOR_GOOD and not ok:
             state.gone = True
         elif ok:
-            self._states[model] = _State(gone=state.gone)
+            self._states[model] = _State(gone=state.gone, answered=True)
         elif self.available(model):
             state.failed += 1
-            if state.failed >= self._patience or state.back_at is not None:
+            patience = 1 if kind in _SLOW and not state.answered else self._patience
+            if state.failed >= patience or state.back_at is not None:
                 state.span = min(self._longest, state.span * 2 or self._first)
                 state.back_at = self._observed + state.span
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.base import LATE, ModelSpec
 from colt_llvm.models.budget import Spending
 from colt_llvm.models.record import CallRecord
 
@@ -69,6 +69,7 @@ class Ledger:
         self._largest = max(specs, key=lambda spec: spec.parameters).name if specs else ""
         self._accounts = {spec.name: Account() for spec in specs}
         self._total = Account()
+        self._last_failures: dict[str, str] = {}
         self._lock = threading.Lock()
 
     @staticmethod
@@ -80,12 +81,23 @@ class Ledger:
         return ledger
 
     def add(self, record: CallRecord) -> None:
-        """Count a call that went out; an answer served again is none."""
-        if record.served_from is not None:
+        """Count a call that went out; an answer served again is none, and one that nobody waited for has its own."""
+        if record.served_from is not None or record.error == LATE:
             return
         with self._lock:
             self._accounts.setdefault(record.model, Account()).add(record)
             self._total.add(record)
+            if record.error is not None:
+                self._last_failures[record.model] = record.error_text
+
+    def silent(self) -> dict[str, tuple[dict[str, int], str]]:
+        """Models that were asked and never answered: failures by kind, and what the last one said."""
+        with self._lock:
+            return {
+                name: (dict(sorted(account.errors.items())), self._last_failures.get(name, ""))
+                for name, account in self._accounts.items()
+                if account.calls and not account.answers
+            }
 
     @property
     def spent(self) -> Spending:

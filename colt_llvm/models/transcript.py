@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.errors import RunDirectoryError
-from colt_llvm.models.base import Message
+from colt_llvm.models.base import LATE, Message
 from colt_llvm.models.record import CallRecord, record_from_dict, record_to_dict
 
 CALLS = "calls.jsonl"
@@ -29,17 +29,23 @@ _SYNC_SECONDS = 1.0
 
 
 class Recorded:
-    """Attempts by what was asked, in their order. Those that were cancelled are not served."""
+    """Attempts by what was asked, in their order. Those that were cancelled are not served.
+
+    Of a request that nobody waited for any more only that is served: another one answered in its place.
+    """
 
     def __init__(self, records: Sequence[CallRecord], told: Collection[int] = ()) -> None:
         self._waiting: dict[tuple[int, str, str], deque[CallRecord]] = {}
         used = {
             (record.served_from, record.digest, record.model) for record in records if record.served_from is not None
         }
+        late = {(record.request, record.digest, record.model) for record in records if record.error == LATE}
         self.requests: set[int] = set()  # those with an attempt to be served
         for record in records:
             key = (record.request, record.digest, record.model)
             if record.error == "cancelled" or record.request in told or key in used:
+                continue
+            if key in late and record.error != LATE:
                 continue
             self.requests.add(record.request)
             self._waiting.setdefault(key, deque()).append(record)

@@ -14,7 +14,7 @@ from functools import partial
 
 from colt_llvm.catalogue import Catalogue
 from colt_llvm.models import embedded
-from colt_llvm.models.base import Answer, CallError, LanguageModel, ModelSpec, NoMoreCalls, Prompt
+from colt_llvm.models.base import LATE, Answer, CallError, LanguageModel, ModelSpec, NoMoreCalls, Prompt
 from colt_llvm.models.caller import Caller
 from colt_llvm.models.health import Health
 from colt_llvm.models.ledger import Ledger
@@ -65,6 +65,7 @@ class ModelProposer:
         self._stand_in = stand_in
         self._evidence = evidence
         self.health = Health()
+        self.stood_in = 0  # proposals of the stand-in among those observed
         task = questions.task
         self._random = RandomProposer(
             [*task.passes, *task.edits], search.models.models, task.seed, 1, 3, signed=RANDOM_EXPANSION
@@ -113,6 +114,7 @@ class ModelProposer:
         self._refiner.observe(request, proposal, outcome)
         if request.kind == "refine":
             return
+        self.stood_in += proposal.model == self.stand_in_name
         asked = proposal.asked or request.model
         # A good proposal with a wrong next model is no failure. Requests to a stand-in count as time that passes.
         self.health.observe(asked, ok=proposal.model == asked, kind=proposal.error or "")
@@ -135,6 +137,8 @@ class ModelProposer:
         except CallError as error:
             if error.kind == "cancelled":
                 raise NoMoreCalls("the run was stopped") from error
+            if error.kind == LATE and self._stand_in is not None:
+                return self._stand_in_for(request, question, asked)
             return self._expand_at_random(request, error.kind, asked)
         except PromptTooSmall:
             return self._expand_at_random(request, "too long", asked)
@@ -157,6 +161,13 @@ class ModelProposer:
                 raise
         half = max(room // 2, LEAST_TOKENS)
         return self._caller.ask(name, self._prompt(question, half), question.request_id)
+
+    def _stand_in_for(self, request: Request, question: Question, asked: str) -> Proposal:
+        """What the stand-in proposes while a model that never answered is being waited for."""
+        action = self._parse(self._ask_stand_in(replace(question, acting=self.stand_in_name)), question)
+        if not action.passes:
+            return self._expand_at_random(request, LATE, asked)
+        return Proposal(action.passes, action.next_model, self.stand_in_name, LATE, asked, action.confidence)
 
     def _ask_stand_in(self, question: Question) -> Answer:
         if self._stand_in is None:

@@ -76,9 +76,18 @@ class Asking:
             return ["no model was asked: proposals by what paid in this run"]
         if self.policies_only:
             return ["proposed by the embedded models: small policies, not language models; --models names others"]
+        silent = self.ledger.silent() if self.ledger is not None else {}
+        notes = [_never_answered(name, *silent[name]) for name in silent]
         away = self.proposer.set_aside
-        left = "" if len(away) < len(self.models()["models"]) else f"; {self.proposer.stand_in_name} answered instead"
-        return [f"set aside for failing: {', '.join(away)}{left}"] if away else []
+        notes += [f"set aside for failing: {', '.join(away)}"] if away else []
+        if notes and self.proposer.stood_in:
+            notes[-1] += f"; {self.proposer.stand_in_name} answered instead"
+        return notes
+
+
+def _never_answered(name: str, failures: Mapping[str, int], last: str) -> str:
+    counts = ", ".join(f"{kind} {count}" for kind, count in failures.items())
+    return f"no call of {name} came back ({counts}); the last one: {last.removeprefix(f'model {name}: ')}"
 
 
 def default_models() -> list[ModelSpec]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from colt_llvm.models.health import Health
 
 
-def observe(health: Health, model: str, outcomes: str, kind: str = "timeout") -> None:
+def observe(health: Health, model: str, outcomes: str, kind: str = "server error") -> None:
     """x: failed; o: fine."""
     for outcome in outcomes:
         health.observe(model, outcome == "o", "" if outcome == "o" else kind)
@@ -64,3 +64,14 @@ def test_a_refused_key_sets_it_aside_for_good() -> None:
     assert not health.available("m")
     assert health.gone("m")
     assert not health.gone("other")
+
+
+def test_one_that_never_answered_is_set_aside_at_its_first_time_out() -> None:
+    for kind in ("timeout", "late"):
+        health = Health()
+        observe(health, "m", "x", kind)
+        assert away(health, "m") == 8
+        observe(health, "m", "x", kind)
+        assert away(health, "m") == 16
+        observe(health, "m", "oxx", kind)
+        assert health.available("m"), "it has answered"

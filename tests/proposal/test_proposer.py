@@ -292,3 +292,14 @@ def test_refinement_adds_what_the_policies_among_the_models_promise(
 def test_without_refinement_no_weights_are_asked(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("colt_llvm.models.embedded.additions", None)  # would fail if it were called
     assert Run(catalogue).propose("large").passes == ("licm", "gvn")
+
+
+def test_while_a_model_that_never_answered_is_waited_for_the_policy_that_ships_answers(catalogue: Catalogue) -> None:
+    run = Run(catalogue, failing("late"), failing("late"), stand_in=lambda prompt: GOOD)
+    first, second, third = (run.step()[1] for _ in range(3))
+    assert (first.model, first.error, first.asked) == ("policy", "late", "")
+    assert (second.model, second.error) == ("policy", "late")
+    assert (third.model, third.error, third.asked) == ("policy", None, "policy"), "both are set aside"
+    assert first.passes == ("licm", "gvn")
+    assert run.proposer.stood_in == 3
+    assert run.ledger.silent() == {}, "nothing was asked of them"

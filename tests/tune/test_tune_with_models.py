@@ -265,6 +265,28 @@ def test_with_no_endpoint_left_the_embedded_policy_goes_on_and_that_is_said(
     assert signed == {"random expansion", "embedded/base"}
 
 
+def test_while_an_endpoint_never_answers_the_embedded_policy_goes_on_and_a_replay_does_the_same(
+    endpoint: Endpoint, source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    endpoint.behave("small", "never")
+    endpoint.behave("large", "never")
+    file = models(tmp_path, endpoint.url, "small", "large")
+    run = tmp_path / "run"
+    result = tune_here(capfd, source, "--models", file, *EXACT, "--time", "24", "--trials", "30", "--run-dir", run)
+    assert result["trials"] == 30
+    notes = " ".join(result["notes"])
+    assert "no call of large came back" in notes
+    assert "embedded/base answered instead" in notes
+    total = result["models"]["total"]
+    assert total["calls"] == endpoint.total
+    assert total["answers"] == 0
+    signed = [trial["proposal"]["model"] for trial in trials_of(run)]
+    assert signed.count("embedded/base") > 20
+    again = tmp_path / "again"
+    tune_here(capfd, source, "--models", f"replay:{run}", *EXACT, "--trials", "30", "--run-dir", again)
+    assert [trial["proposal"] for trial in trials_of(again)] == [trial["proposal"] for trial in trials_of(run)]
+
+
 def test_without_models_the_embedded_policies_propose_and_that_is_said(
     source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
