@@ -56,6 +56,7 @@ def tune(
     harness: Sequence[str | Path] = (),
     workloads: Sequence[Workload] = (),
     float_tolerance: float = 0.0,
+    ignore: Sequence[str] = (),
     **options: Any,
 ) -> TuneResult:
     """Find, prove and write down a pass sequence that beats ``clang -O3`` or ``-Oz`` for one program.
@@ -78,8 +79,8 @@ def tune(
     :param on_progress: called with a :class:`Progress` as the run goes on, in the thread that searches.
     :param stop: when it is set, the search ends, and the best so far is proved.
     :param llvm_prefix: of the LLVM to use, such as ``/usr/lib/llvm-22``. Default: as the commands find it.
-    :param cflags: of baseline and candidates alike. ``ldflags``, ``harness``, ``workloads`` and ``float_tolerance`` are
-        those of :func:`program_from_files`; what is given replaces or extends what a folder says.
+    :param cflags: of baseline and candidates alike. ``ldflags``, ``harness``, ``workloads``, ``float_tolerance`` and
+        ``ignore`` are those of :func:`program_from_files`; what is given replaces or extends what a folder says.
     :param options: any other field of :class:`TuneOptions`, such as ``workers=1`` or ``max_cost=2.0``.
     :returns: a :class:`TuneResult`; ``result.improved`` only where a gain was proved.
     :raises UsageError: for arguments that mean nothing.
@@ -91,8 +92,9 @@ def tune(
     :raises RunDirectoryError: for folders and files that cannot be written.
     """
     program = _program(
-        sources, cflags=cflags, ldflags=ldflags, harness=harness, workloads=workloads, float_tolerance=float_tolerance
-    )
+        sources, cflags=cflags, ldflags=ldflags, harness=harness, workloads=workloads, float_tolerance=float_tolerance,
+        ignore=ignore,
+    )  # fmt: skip
     name, weights, own_objective = _objective(objective)
     own_strategy = None if isinstance(strategy, str) else _factory(strategy)
     if own_strategy is not None and models is not None:

@@ -41,6 +41,10 @@ class ProgramError(ColtError, RuntimeError):
     exit_status = 5
 
 
+class NotRepeatable(ProgramError):
+    """The program itself does something else from run to run, so nobody can be blamed for a difference."""
+
+
 class RunDirectoryError(ColtError, OSError):
     """A run directory, recipe or output file cannot be read or written."""
 

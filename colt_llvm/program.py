@@ -61,9 +61,22 @@ class Workload:
 
 @dataclass(frozen=True)
 class Check:
-    """How outputs are compared: numbers may differ by ``float_tolerance`` (relative); 0 means exactly."""
+    """How outputs are compared.
+
+    float_tolerance: relative difference that numbers may have; 0 means exactly.
+    ignore: what is not compared: "stderr", and files by name or pattern, relative to the working folder.
+    Raises UsageError for standard output, which is always compared.
+    """
 
     float_tolerance: float = 0.0
+    ignore: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ignore", tuple(self.ignore))
+        if "stdout" in self.ignore:
+            raise UsageError("--ignore stdout: standard output is always compared; let the program print the same")
+        if not all(isinstance(name, str) and name for name in self.ignore):
+            raise UsageError("--ignore: use stderr, a file, or a pattern such as '*.log'")
 
 
 @dataclass(frozen=True)
@@ -170,8 +183,12 @@ def program_from_files(
     harness: Sequence[Path | str] = (),
     workloads: Sequence[Workload] = (),
     float_tolerance: float = 0.0,
+    ignore: Sequence[str] = (),
 ) -> Program:
-    """A program from source files: C, C++, or LLVM IR (``.ll``, ``.bc``). Raises UsageError."""
+    """A program from source files: C, C++, or LLVM IR (``.ll``, ``.bc``). Raises UsageError.
+
+    float_tolerance, ignore: see Check.
+    """
     paths = [Path(source) for source in sources]
     _refuse_other_files([*paths, *map(Path, harness)])
     return Program(
@@ -180,7 +197,7 @@ def program_from_files(
         cflags=tuple(cflags),
         ldflags=tuple(ldflags),
         workloads=tuple(workloads) or (Workload("default"),),
-        check=Check(float_tolerance),
+        check=Check(float_tolerance, tuple(ignore)),
         harness=tuple(Path(source).resolve() for source in harness),
     )
 
@@ -236,8 +253,9 @@ def _override(program: Program, **options: Any) -> Program:
     }
     if options.get("workloads"):
         changes["workloads"] = tuple(options["workloads"])
-    if options.get("float_tolerance"):
-        changes["check"] = Check(options["float_tolerance"])
+    if options.get("float_tolerance") or options.get("ignore"):
+        tolerance = options.get("float_tolerance") or program.check.float_tolerance
+        changes["check"] = Check(tolerance, (*program.check.ignore, *options.get("ignore", ())))
     return replace(program, **changes)
 
 

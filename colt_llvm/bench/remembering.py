@@ -20,7 +20,7 @@ from colt_llvm.tune.judge import Judge, Miscompiled
 class RememberingJudge(Judge):
     """Verdicts by the digest of the objects' loaded content; nothing is linked before it has to run."""
 
-    _known: dict[tuple[str, bool], bool | str] = field(default_factory=dict)
+    _known: dict[tuple[str, bool, bool], bool | Miscompiled] = field(default_factory=dict)
     _waiting: dict[Path, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
 
     @staticmethod
@@ -33,23 +33,26 @@ class RememberingJudge(Judge):
         self._waiting[place] = (":".join(map(loaded_digest, objects)), tuple(objects))
         return place
 
-    def check(self, executable: Path, *, thorough: bool, core: int | None = None) -> bool:
+    def check(self, executable: Path, *, thorough: bool, core: int | None = None, proof: bool = False) -> bool:
         if executable not in self._waiting:
-            return super().check(executable, thorough=thorough, core=core)
+            return super().check(executable, thorough=thorough, core=core, proof=proof)
         digest, objects = self._waiting.pop(executable)
-        known = self._known.get((digest, thorough))
+        known = self._known.get((digest, thorough, proof))
         if known is None:
-            known = self._known[digest, thorough] = self._found(objects, executable, thorough, core)
-        if isinstance(known, str):
-            raise Miscompiled(known)
+            known = self._found(objects, executable, thorough, core, proof)
+            self._known[digest, thorough, proof] = known
+        if isinstance(known, Miscompiled):
+            raise known
         return known
 
-    def _found(self, objects: Sequence[bytes], executable: Path, thorough: bool, core: int | None) -> bool | str:
+    def _found(
+        self, objects: Sequence[bytes], executable: Path, thorough: bool, core: int | None, proof: bool
+    ) -> bool | Miscompiled:
         try:
             super().link(objects, executable.name)
-            return super().check(executable, thorough=thorough, core=core)
+            return super().check(executable, thorough=thorough, core=core, proof=proof)
         except Miscompiled as error:
-            return str(error)
+            return error
         finally:
             executable.unlink(missing_ok=True)
 

@@ -172,6 +172,7 @@ class Made:
             stale=tuple(sorted(stale)),
             samples=proof.samples if proof else {},
             notes=tuple(said),
+            compared=self.judge.compared,
         )
 
 

@@ -21,7 +21,7 @@ from colt_llvm.build.project_recipes import (
 )
 from colt_llvm.build.project_result import UnitResult
 from colt_llvm.build.project_setup import Project
-from colt_llvm.errors import ColtError
+from colt_llvm.errors import ColtError, NotRepeatable
 from colt_llvm.tune.judge import Judge
 
 
@@ -29,12 +29,16 @@ def hand_over(
     project: Project, judge: Judge, results: Sequence[UnitResult], proof: ProjectProof, scratch: Path,
     report: Callable[[str], None],
 ) -> tuple[list[Path], list[str]]:  # fmt: skip
-    """The recipes that are written, or what is wrong: then the tree is as before, built once more."""
+    """The recipes that are written, or what is wrong: then the tree is as before, built once more.
+
+    Raises NotRepeatable, after that too.
+    """
     report("writing the recipes, and building again with them")
     keeper = Keeper(project)
     units = [unit for unit, _ in improved_units(project, results)]
     written: list[Path] = []
     wrong: list[str] = []
+    varies: NotRepeatable | None = None
     try:
         written = write_recipes(project, results, _summary(proof))
         wrong = check_build(project, build_again(project, units, scratch), units)
@@ -45,6 +49,7 @@ def hand_over(
                 wrong = [failed]
     except (ColtError, OSError) as error:
         wrong = [" ".join(str(error).split())]
+        varies = error if isinstance(error, NotRepeatable) else None
     except BaseException:
         keeper.restore()
         with contextlib.suppress(ColtError):
@@ -55,12 +60,14 @@ def hand_over(
     report("taking the recipes back, and building once more")
     keeper.restore()
     failed = build_as_before(project, units, scratch)
+    if varies is not None:
+        raise varies
     return [], [f"{wrong[0]}; the recipes were taken back", *([failed] if failed else [])]
 
 
 def _summary(proof: ProjectProof) -> dict[str, Any]:
     """Of the whole program, for the recipes."""
-    found: dict[str, Any] = {"ratio": round(proof.ratio, 6)}
+    found: dict[str, Any] = {"ratio": round(proof.ratio, 6), "compared": proof.compared.text}
     if proof.interval is not None:
         found |= {"low": round(proof.interval.low, 6), "high": round(proof.interval.high, 6)}
     return found

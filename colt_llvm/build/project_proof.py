@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from elftools.elf.elffile import ELFFile
 
 from colt_llvm.build.project_setup import Project
 from colt_llvm.measure import (
+    Compared,
     ContestPolicy,
     Interval,
     Verdict,
@@ -41,6 +42,7 @@ class ProjectProof:
     wrong: str = ""
     samples: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    compared: Compared = field(default_factory=Compared)
 
 
 def judge_of(project: Project, options: TuneOptions) -> Judge:
@@ -53,17 +55,26 @@ def judge_of(project: Project, options: TuneOptions) -> Judge:
 
 
 def prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: int) -> ProjectProof:
-    """``seconds``: for timing. The program at ``tuned`` has to be in the judge's folder."""
+    """``seconds``: for timing. The program at ``tuned`` has to be in the judge's folder. Raises NotRepeatable."""
+    proof = _prove(project, judge_, tuned, seconds, seed)
+    return replace(proof, compared=judge_.compared)
+
+
+def _prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: int) -> ProjectProof:
     figures = {
         "size": (_unit_bytes(project, tuned=False), _unit_bytes(project, tuned=True)),
         "program": (loaded_bytes(project.mark), loaded_bytes(tuned)),
     }
     try:
-        judge_.check(tuned, thorough=True, core=judge_.core)
+        judge_.check(tuned, thorough=True, core=judge_.core, proof=True)
+    except Miscompiled as error:
+        return ProjectProof(False, 1.0, figures, wrong=str(error))
+    try:
         if project.as_built is not None:
             judge_.check(project.as_built, thorough=True, core=judge_.core)
     except Miscompiled as error:
-        return ProjectProof(False, 1.0, figures, wrong=str(error))
+        own = f"with the build's own flags the program does something else than at -{project.options.level}"
+        return ProjectProof(False, 1.0, figures, notes=(f"{own}: {error}; the build is left as it is",))
     built_bytes = sum(section_sizes(unit.object).loaded_bytes for unit in project.units)
     if not project.options.timed:
         ratio, against = figures["size"][0] / figures["size"][1], built_bytes / figures["size"][1]

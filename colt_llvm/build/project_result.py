@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.build.project_options import ProjectOptions
-from colt_llvm.measure import Interval
+from colt_llvm.measure import Compared, Interval
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ProjectResult:
     as_built: the same against the build's own flags, where those are not the mark's.
     figures: name -> (mark, tuned), of the whole program; where nothing improved, with recipes that are not in use.
     recipes: files written.
-    stale: recipes that could not be renewed.
+    stale: recipes that could not be renewed. compared: of the whole program's runs.
     """
 
     verdict: str
@@ -64,13 +64,16 @@ class ProjectResult:
     stale: tuple[str, ...] = ()
     samples: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    compared: Compared = field(default_factory=Compared)
 
     @property
     def improved(self) -> bool:
         return self.verdict == "improved"
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "run_directory": str(self.run_directory)}
+        return {
+            **asdict(self), "run_directory": str(self.run_directory), "compared": self.compared.to_dict(),
+        }  # fmt: skip
 
 
 def nothing_to_do(

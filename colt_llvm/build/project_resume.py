@@ -10,7 +10,7 @@ from typing import Any
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.errors import UsageError
 from colt_llvm.journal import read_header, write_json
-from colt_llvm.measure import Interval
+from colt_llvm.measure import Compared, Interval
 from colt_llvm.program import Program
 from colt_llvm.recipe import source_digest
 from colt_llvm.toolchain import Toolchain
@@ -40,7 +40,7 @@ def enter(run_directory: Path, options: ProjectOptions) -> None:
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     for name in _DECIDES:
         if old.get(name) != new.get(name):
-            return {"workloads": "--run or --stdin", "check": "--float-tolerance"}.get(name, f"--{name}")
+            return {"workloads": "--run or --stdin", "check": "--float-tolerance or --ignore"}.get(name, f"--{name}")
     before, now = old.get("tune") or {}, new.get("tune") or {}
     for name in sorted({*before, *now} - set(_MAY_DIFFER)):
         if before.get(name) != now.get(name):
@@ -66,6 +66,7 @@ def finished_search(folder: Path, program: Program, toolchain: Toolchain, trials
             figures=data["figures"], found_at_trial=data["found_at_trial"], found_at_seconds=data["found_at_seconds"],
             trials=data["trials"], distinct=data["distinct"], elapsed_seconds=data["elapsed_seconds"],
             failures=data["failures"], run_directory=folder, recipe=recipe, output=None,
+            compared=Compared.from_dict(data.get("compared") or {}), miscompile=data.get("miscompile"),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError):
         return None

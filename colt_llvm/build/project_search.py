@@ -17,7 +17,7 @@ from colt_llvm.build.project_result import UnitResult
 from colt_llvm.build.project_resume import finished_search
 from colt_llvm.build.project_setup import Project
 from colt_llvm.build.units import Measured, build_unit, unit_program
-from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.errors import ColtError, NotRepeatable, UsageError
 from colt_llvm.measure import loaded_digest, section_sizes
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.program import Program
@@ -77,6 +77,8 @@ class Searcher:
         try:
             made = self._tune(unit, seconds)
             data = self._object(unit, made)
+        except NotRepeatable:
+            raise  # of the whole program: no other unit can be judged either
         except ColtError as error:
             if earlier is not None:
                 self.project.relinker.objects[path] = earlier

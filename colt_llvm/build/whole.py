@@ -22,7 +22,7 @@ from colt_llvm.build.whole_handover import Candidate, hand_over
 from colt_llvm.build.whole_make import make_object, replacement
 from colt_llvm.build.whole_prepare import Whole, output_name, prepare_whole
 from colt_llvm.build.whole_store import load_program, program_file, program_misfit, remove_program
-from colt_llvm.errors import ColtError, RecipeError
+from colt_llvm.errors import ColtError, NotRepeatable, RecipeError
 from colt_llvm.measure import loaded_digest
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.recipe import load_recipe
@@ -116,6 +116,8 @@ def _search(
                 )  # fmt: skip
                 return Candidate(made.sequence, made.pipeline, data, made.ratio), unit
             note = "the sequence gives another object when it is built again; "
+    except NotRepeatable:
+        raise  # then nothing can be judged
     except ColtError as error:
         note = f"{' '.join(str(error).split())}; "
     pipeline = prepare_baseline(project.toolchain, whole.program, options.objective).completion.pipeline

@@ -18,7 +18,7 @@ from colt_llvm.build.project_setup import Project
 from colt_llvm.build.whole_link import strip_words
 from colt_llvm.build.whole_prepare import Whole, output_name
 from colt_llvm.build.whole_store import ProgramRecipe, program_file, remove_program, save_program
-from colt_llvm.errors import ColtError
+from colt_llvm.errors import ColtError, NotRepeatable
 from colt_llvm.measure import loaded_digest
 from colt_llvm.tune.judge import Judge
 
@@ -37,10 +37,14 @@ def hand_over(
     project: Project, judge: Judge, whole: Whole, candidate: Candidate, proof: ProjectProof,
     scratch: Path, report: Callable[[str], None],
 ) -> tuple[Path, list[str]]:  # fmt: skip
-    """The recipe's file, and what is wrong: then the tree is as before, built once more."""
+    """The recipe's file, and what is wrong: then the tree is as before, built once more.
+
+    Raises NotRepeatable, after that too.
+    """
     file = Path(program_file(str(project.root), output_name(project)))
     before = file.read_bytes() if file.is_file() else None
     report("writing the recipe, and building again with it")
+    varies: NotRepeatable | None = None
     try:
         save_program(project.root, _recipe(project, whole, candidate, proof))
         wrong = _check(project, build_again(project, whole.units, scratch), file, scratch)
@@ -50,6 +54,7 @@ def hand_over(
             wrong = run_test(project, scratch)
     except (ColtError, OSError) as error:
         wrong = " ".join(str(error).split())
+        varies = error if isinstance(error, NotRepeatable) else None
     except BaseException:
         _put_back(file, before)
         with contextlib.suppress(ColtError):
@@ -60,6 +65,8 @@ def hand_over(
     report("taking the recipe back, and building once more")
     _put_back(file, before)
     failed = build_as_before(project, whole.units, scratch)
+    if varies is not None:
+        raise varies
     return file, [f"{wrong}; the recipe was taken back", *([failed] if failed else [])]
 
 
@@ -84,7 +91,7 @@ def _recipe(project: Project, whole: Whole, candidate: Candidate, proof: Project
             "by": f"colt-llvm {__version__}",
             "made": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "over_one_module": round(candidate.ratio, 6),
-            "program": {"name": project.program, **figures},
+            "program": {"name": project.program, **figures, "compared": proof.compared.text},
         },
     )
 

@@ -39,7 +39,7 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path, cflags: tuple[
     from colt_llvm.toolchain import find_toolchain
 
     loaded = load_recipe(recipe)
-    program = program_from_options(sources, cflags, ldflags, harness, None, None, (), (), 0.0)
+    program = program_from_options(sources, cflags, ldflags, harness, None, None, (), (), (), 0.0)
     program = with_flags_of(loaded, program, cflags=not cflags, ldflags=not ldflags)
     check_output(output, program, [recipe])
     for line in apply_to_file(loaded, str(recipe), find_toolchain(llvm_prefix), program, output, strict=strict):

@@ -68,7 +68,7 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path | None, seconds
     if sources:
         program = program_from_options(
             sources, (), (), given["harness"], given["arguments"], given["stdin"], given["runs"],
-            given["output_files"], given["float_tolerance"],
+            given["output_files"], given["ignored"], given["float_tolerance"],
         )  # fmt: skip
         program = with_flags_of(load_recipe(file), program)
     elif lost := [option for name, option in typed.items() if name not in _WITHOUT_SOURCES]:

@@ -62,7 +62,15 @@ def workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 "output_files",
                 multiple=True,
                 metavar="FILE",
-                help="File that the program writes in its working folder, compared too. Repeats.",
+                help="File that the program writes in its working folder and that has to be the same in each run. "
+                "Other files, and standard error, are compared but for what differs by itself. Repeats.",
+            ),
+            click.option(
+                "--ignore",
+                "ignored",
+                multiple=True,
+                metavar="stderr|FILE|GLOB",
+                help="What the program writes and may differ: standard error, or files in its folder. Repeats.",
             ),
             click.option(
                 "--float-tolerance",
@@ -211,6 +219,7 @@ def program_from_options(
     stdin: Path | None,
     runs: tuple[str, ...],
     output_files: tuple[str, ...],
+    ignored: tuple[str, ...],
     float_tolerance: float,
 ) -> Program:
     """Raises UsageError."""
@@ -243,6 +252,7 @@ def program_from_options(
         harness=harness,
         workloads=workloads,
         float_tolerance=float_tolerance,
+        ignore=ignored,
     )
 
 

@@ -97,7 +97,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
         whole_program=given["whole_program"],
         stale_only=given["ci"],
         test=split_words("--test", given["test"] or ""),
-        check=Check(given["float_tolerance"]),
+        check=Check(given["float_tolerance"], given["ignored"]),
         tune=tune,
     )
 
@@ -137,6 +137,8 @@ def _print(result: ProjectResult) -> None:
     if result.verdict != "nothing to do":
         files = f"{len(result.units)} of {result.units_of_program} files ({result.profile})"
         console.print(f"{files}, {result.elapsed_seconds:.0f} s")
+    if result.compared.text:
+        console.print(result.compared.text, markup=False)
     for unit in result.units:
         if unit.note:
             console.print(f"note: {unit.source}: {unit.note}", markup=False)

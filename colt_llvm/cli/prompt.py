@@ -32,7 +32,7 @@ def command(**given: Any) -> None:
     """Print what a language model would read about PROGRAM. No model is asked, and the program is not run."""
     program = program_from_options(
         given["sources"], given["cflags"], given["ldflags"], given["harness"], given["arguments"],
-        given["stdin"], given["runs"], given["output_files"], given["float_tolerance"],
+        given["stdin"], given["runs"], given["output_files"], given["ignored"], given["float_tolerance"],
     )  # fmt: skip
     offers = _offers(given["models"])
     from colt_llvm.toolchain import find_toolchain

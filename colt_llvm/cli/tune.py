@@ -188,7 +188,7 @@ def _program(given: dict[str, Any]) -> Program | None:
         return None
     return program_from_options(
         given["sources"], given["cflags"], given["ldflags"], given["harness"], given["arguments"],
-        given["stdin"], given["runs"], given["output_files"], given["float_tolerance"],
+        given["stdin"], given["runs"], given["output_files"], given["ignored"], given["float_tolerance"],
     )  # fmt: skip
 
 

@@ -111,6 +111,8 @@ def print_result(result: TuneResult) -> None:
         share = result.models["largest_share"]["of_answers"]
         if share is not None and len(result.models["models"]) > 1:
             console.print(f"{share:.0%} of the answers came from the largest, {result.models['largest']}", markup=False)
+    if result.compared.text:
+        console.print(result.compared.text, markup=False)
     for note in result.notes:
         console.print(f"note: {note}", markup=False)
     if result.interrupted:

@@ -91,7 +91,7 @@ def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
             try:
                 found: Examined = ask(cluster, work.examination, run, objects, wanted, kind=kind)
             except PassCrashed as error:
-                return Examined(miscompiled=str(error))
+                return Examined(crashed=str(error))
             return found
 
         threads = sum(cluster.threads().values())

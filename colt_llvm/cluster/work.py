@@ -19,7 +19,7 @@ from distributed import WorkerPlugin, get_worker
 from colt_llvm import __version__
 from colt_llvm.cluster.cores import MeasuringCore, keep_off, move_to, taken
 from colt_llvm.cluster.parcel import Parcel
-from colt_llvm.errors import ColtError, PassError, ToolchainError
+from colt_llvm.errors import ColtError, NotRepeatable, PassError, ToolchainError
 from colt_llvm.measure import fingerprint
 from colt_llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.tune.builder import Builder
@@ -188,6 +188,8 @@ class _Run:
             if self._judge is None:
                 try:
                     self._judge = self._new_judge(timed)
+                except NotRepeatable:
+                    raise  # of the program, not of this worker
                 except ColtError as error:
                     raise Refused(f"cannot run the baseline: {' '.join(str(error).split())}") from None
             return self._judge

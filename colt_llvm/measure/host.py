@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,17 @@ def fingerprint(root: Path = Path("/")) -> Host:
 def measuring_core() -> int:
     """The highest core this process may use: core 0 is where most kernels handle interrupts."""
     return max(os.sched_getaffinity(0))
+
+
+@contextmanager
+def confined_to(cores: Iterable[int]) -> Iterator[None]:
+    """This thread, and what it starts, on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def available_memory(root: Path = Path("/")) -> int:

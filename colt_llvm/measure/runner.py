@@ -7,16 +7,17 @@ al. 2009, "Producing Wrong Data Without Doing Anything Obviously Wrong!").
 
 from __future__ import annotations
 
+import fcntl
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from colt_llvm import process
 from colt_llvm.errors import ChildStillRuns, OutputLimitExceeded, ProcessTimeout, UsageError
+from colt_llvm.measure.folder_state import Changes, FileSeen, Watch, named_outside
 from colt_llvm.program import Workload
 
 
@@ -30,6 +31,10 @@ class Observation:
         guessed at clock ticks (seen here: user time 8% off in single runs, the sum 0.3%).
     max_rss_bytes: greatest resident set; not below that of the small process that started it.
     ended_children: names of processes that it left running, which were ended with it.
+    files: what the run left of other files that it created, changed or removed, by name.
+    writes_shared: it wrote where other runs of the program do, or not all of that could be looked at.
+    not_compared: what the bounds on files leave out, a line each.
+    varying: of a baseline: what differs between its own runs (see ``difference``).
     """
 
     status: int
@@ -41,6 +46,10 @@ class Observation:
     max_rss_bytes: int
     stderr: bytes = b""
     ended_children: tuple[str, ...] = ()
+    files: Mapping[str, FileSeen] = field(default_factory=dict)
+    writes_shared: bool = False
+    not_compared: tuple[str, ...] = ()
+    varying: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def cpu_seconds(self) -> float:
@@ -95,38 +104,84 @@ def run_side_by_side(
     if workload.stdin is not None and not workload.stdin.is_file():
         raise UsageError(f"{workload.stdin}: input of workload {workload.name} not found; give an existing file")
     with ExitStack() as stack:
-        commands, written = [], []
+        commands, folders = [], []
         for executable in executables:
             folder = Path(stack.enter_context(
                 TemporaryDirectory(prefix="colt-", dir=scratch, ignore_cleanup_errors=True)
             ))  # fmt: skip
             name = _link(folder, executable, workload)
-            directory = workload.cwd if workload.cwd is not None else folder / "work"
-            written.append({output: _output_path(directory, output) for output in workload.outputs})
+            folders.append(folder)
             commands.append(process.Command(
                 [part.replace("{exe}", name) for part in workload.command], limits or process.Limits(),
-                workload.stdin, directory, {**os.environ, "LC_ALL": "C"}, contained=True,
+                workload.stdin, _directory(workload, folder), {**os.environ, "LC_ALL": "C"}, contained=True,
             ))  # fmt: skip
-        with _marked_as_old([path for paths in written for path in paths.values()]):
-            ended = process.run_together(
-                commands, core=core, slice_seconds=SLICE_SECONDS if len(commands) > 1 else None
-            )
-            return [_observation(one, paths) for one, paths in zip(ended, written, strict=True)]
+        stack.enter_context(_alone_in(workload.cwd))
+        watches = _watches(workload, folders)
+        ended = process.run_together(commands, core=core, slice_seconds=SLICE_SECONDS if len(commands) > 1 else None)
+        changed = {watch: watch.changes() for watch in dict.fromkeys(watches)}
+        return [
+            _observation(one, workload, _directory(workload, folder), changed[watch])
+            for one, folder, watch in zip(ended, folders, watches, strict=True)
+        ]
 
 
-def _observation(ended: process.Ended, paths: Mapping[str, Path]) -> Outcome:
+def _directory(workload: Workload, folder: Path) -> Path:
+    return workload.cwd if workload.cwd is not None else folder / "work"
+
+
+def _watches(workload: Workload, folders: Sequence[Path]) -> list[Watch]:
+    """Of each run what it may write; of runs in the same folder it is the same one."""
+
+    def watch(folder: Path) -> Watch:
+        directory = _directory(workload, folder)
+        named = [_output_path(directory, output) for output in workload.outputs]
+        outside = named_outside(workload.command, directory)
+        shared = workload.cwd is not None or bool(outside)
+        return Watch(directory, [workload.cwd or folder, *named, *outside], [folder / "program"], steady=shared)
+
+    if workload.cwd is None:
+        return [watch(folder) for folder in folders]
+    return [watch(folders[0])] * len(folders)
+
+
+@contextmanager
+def _alone_in(folder: Path | None) -> Iterator[None]:
+    """Runs in a folder of the user's wait for each other, whichever process of ours makes them: else one would find
+    the files of another.
+    """
+    if folder is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # not every file system has locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _observation(ended: process.Ended, workload: Workload, directory: Path, changes: Changes) -> Outcome:
     if not isinstance(ended, process.Completed):
         return ended
+    named = {os.path.normpath(output): output for output in workload.outputs}
+    outputs = dict.fromkeys(workload.outputs)
+    for name in named.keys() & changes.files.keys():
+        if changes.files[name].kind == "file":
+            outputs[named[name]] = (directory / name).read_bytes()
     return Observation(
         status=ended.status,
         stdout=ended.stdout,
-        outputs={output: _read_new(path) for output, path in paths.items()},
+        outputs=outputs,
         user_seconds=ended.user_seconds,
         system_seconds=ended.system_seconds,
         wall_seconds=ended.wall_seconds,
         max_rss_bytes=ended.max_rss_bytes,
         stderr=ended.stderr,
         ended_children=ended.ended_children,
+        files={name: seen for name, seen in changes.files.items() if name not in named},
+        writes_shared=changes.touched if workload.cwd is not None else any(map(os.path.isabs, changes.files)),
+        not_compared=changes.not_compared,
     )
 
 
@@ -147,26 +202,3 @@ def _output_path(directory: Path, output: str) -> Path:
     if relative.is_absolute() or ".." in relative.parts:
         raise UsageError(f"output {output}: give a path inside the working directory")
     return directory / relative
-
-
-@contextmanager
-def _marked_as_old(paths: Sequence[Path]) -> Iterator[None]:
-    """Files left by an earlier run get the time 0, so that only what this run writes counts as its output."""
-    before = {path: path.stat() for path in paths if path.is_file()}
-    try:
-        for path in before:
-            os.utime(path, ns=(0, 0))
-        yield
-    finally:
-        for path, status in before.items():
-            if path.is_file() and path.stat().st_mtime_ns == 0:
-                os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def _read_new(path: Path) -> bytes | None:
-    """The content, if it is a regular file that was written after the mark."""
-    try:
-        status = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return path.read_bytes() if stat.S_ISREG(status.st_mode) and status.st_mtime_ns != 0 else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from colt_llvm.errors import RunDirectoryError, UsageError
 from colt_llvm.journal import is_at_work, read_header, read_result, read_trials
-from colt_llvm.measure import Interval
+from colt_llvm.measure import Compared, Interval
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.record import CallRecord
 from colt_llvm.models.specs import spec_from_dict
@@ -117,6 +117,7 @@ def _result(data: Mapping[str, Any], directory: Path) -> TuneResult:
             run_directory=directory, recipe=Path(recipe) if recipe else None, output=Path(output) if output else None,
             interrupted=bool(data["interrupted"]), busy_fraction=data["busy_fraction"],
             front=tuple(map(dict, data["front"])), models=dict(data["models"]), notes=tuple(map(str, data["notes"])),
+            compared=Compared.from_dict(data.get("compared") or {}), miscompile=data.get("miscompile"),
         )  # fmt: skip
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(

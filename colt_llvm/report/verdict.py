@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from colt_llvm.measure import Compared
 from colt_llvm.report.charts import Line, convergence
 from colt_llvm.report.run import Run
 from colt_llvm.report.text import LABELS, Markup, change, e, figure, ratio, seconds, table
@@ -76,7 +77,11 @@ def _noise(run: Run) -> str:
 
 def _checked(run: Run) -> str:
     workloads = len(run.program.workloads)
-    return f"its output was the same on {'its workload' if workloads == 1 else f'all {workloads} workloads'}"
+    where = f"on {'its workload' if workloads == 1 else f'all {workloads} workloads'}"
+    compared = run.result.compared if run.result else Compared()
+    if not compared.text:
+        return f"its output was the same {where}"
+    return f"it did the same {where} ({compared.text})"
 
 
 def _count(number: int, noun: str) -> str:

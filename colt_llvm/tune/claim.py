@@ -26,7 +26,7 @@ from colt_llvm.search.cost import CostObjective
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Built, Sequences, built_from_objects
 from colt_llvm.tune.driver import SequenceBuilder, TrialRecord
-from colt_llvm.tune.judge import Judge
+from colt_llvm.tune.judge import Judge, Miscompiled
 from colt_llvm.tune.run_off import UNFIT, passes_of, run_off, seconds_for
 
 MOST_FINALISTS = 3
@@ -53,6 +53,7 @@ class Proof:
 
     winner_name: of its arm in the contest. run_off: what candidates showed before it, by their passes with commas.
     at_once: whether the runs of a round of the contest shared a core, side by side.
+    miscompiled: finalists that a second look confirmed as wrong, with its evidence.
     """
 
     verdict: Verdict
@@ -65,6 +66,7 @@ class Proof:
     notes: tuple[str, ...] = ()
     run_off: Mapping[str, float] = field(default_factory=dict)
     at_once: bool = False
+    miscompiled: tuple[tuple[TrialRecord, Mapping[str, Any]], ...] = ()
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Prover:
         timed = "runtime" in self.objective.figures
         finalists: list[Finalist] = []
         rejected: dict[str, str] = {}
+        wrong: list[tuple[TrialRecord, Mapping[str, Any]]] = []
         candidates = ranked(trials)
         shown: dict[str, float] = {}
         if timed:
@@ -100,17 +103,20 @@ class Prover:
                 finalist = self._rebuild(trial, f"finalist-{number}")
             except UNFIT as error:
                 rejected[passes_of(trial)] = str(error)
+                if isinstance(error, Miscompiled) and error.evidence:
+                    wrong.append((trial, error.evidence))
                 continue
             if not timed and self._untimed_reward(finalist) <= 0:
                 rejected[passes_of(trial)] = "as one pipeline it is no better than the baseline"
                 continue
             finalists.append(finalist)
         if not finalists:
-            return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected, run_off=shown)
+            return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected, run_off=shown, miscompiled=tuple(wrong))
         if not timed:
             best = finalists[0]
-            return Proof(Verdict.IMPROVED, best, "0", math.exp(self._untimed_reward(best)), rejected=rejected)
-        return replace(self._time(finalists, seconds, rejected), run_off=shown)
+            return Proof(Verdict.IMPROVED, best, "0", math.exp(self._untimed_reward(best)), rejected=rejected,
+                         miscompiled=tuple(wrong))  # fmt: skip
+        return replace(self._time(finalists, seconds, rejected), run_off=shown, miscompiled=tuple(wrong))
 
     def _run_off(
         self, candidates: list[TrialRecord], seconds: float, rejected: dict[str, str]
@@ -127,7 +133,7 @@ class Prover:
     def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
         sequence = self.shorten(trial.sequence, str(trial.outcome.key))
         pipeline, built, executable = self._built(sequence, name)
-        self.judge.check(executable, thorough=True, core=self.judge.core)
+        self.judge.check(executable, thorough=True, core=self.judge.core, proof=True)
         return Finalist(trial, sequence, pipeline, built, executable)
 
     def _built(self, sequence: tuple[str, ...], name: str) -> tuple[str, Built, Path]:
@@ -169,7 +175,18 @@ class Prover:
         policy = ContestPolicy(seconds=seconds).with_room(len(finalists), self.judge.run_seconds)
         arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
         control = self.judge.link(self.baseline.objects, "control")
-        held = contest(arms, self.judge.baseline, self.judge.time_together, policy, control=control, seed=self.seed)
+        began = self.clock()
+        try:
+            held = contest(arms, self.judge.baseline, self.judge.time_together, policy, control=control, seed=self.seed)
+        except Miscompiled as error:
+            wrong = [finalist for finalist in finalists if finalist.executable == error.executable]
+            if not wrong:
+                raise
+            rejected[passes_of(wrong[0].trial)] = str(error)
+            rest = [finalist for finalist in finalists if finalist is not wrong[0]]
+            if not rest:
+                return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected)
+            return self._time(rest, max(seconds - (self.clock() - began), 0.0), rejected)
         judged = [(self._scored(held, claim, finalists[int(claim.name)]), finalists[int(claim.name)])
                   for claim in held.claims]  # fmt: skip
         notes: tuple[str, ...] = ()

@@ -13,11 +13,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import RunDirectoryError
+from colt_llvm.errors import RecipeError, RunDirectoryError
 from colt_llvm.journal import write_json
 from colt_llvm.measure import ContestPolicy, bootstrap_ratio, contest, fingerprint
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
+from colt_llvm.tune.judge import Miscompiled
 from colt_llvm.tune.variants import Variant, Workshop, of_recipe
 
 FILE_NAME = "contributions.json"
@@ -190,7 +191,18 @@ def _timed(workshop: Workshop, full: Variant, without: Sequence[Variant], second
             continue
         arms[variant.key] = variant.executable
     control = judge.link(workshop.baseline.objects, "control")
-    held = contest(arms, judge.baseline, judge.time_together, policy, control=control, seed=workshop.options.seed)
+    try:
+        held = contest(arms, judge.baseline, judge.time_together, policy, control=control, seed=workshop.options.seed)
+    except Miscompiled as error:
+        # Seen late, as it does not show each time: without that arm, all is measured anew.
+        wrong = [variant for variant in without if variant.executable == error.executable]
+        if not wrong or wrong[0].key == full.key:
+            raise RecipeError(f"the recipe's own build does something else: {error}; tune again") from error
+        failed = [
+            replace(variant, failure="miscompile", detail=str(error)) if variant.key == wrong[0].key else variant
+            for variant in without
+        ]
+        return _timed(workshop, full, failed, seconds)
     times = {claim.name: claim.seconds for claim in held.claims}
 
     def measured(arm: str, against: Sequence[float]) -> tuple[float, tuple[float, float] | None]:

@@ -10,6 +10,9 @@ from colt_llvm.search import Objective
 from colt_llvm.tune.builder import Built
 from colt_llvm.tune.judge import Judge, Miscompiled
 
+#: Among the samples of a trial: what was seen of a wrong candidate and of the baseline beside it.
+SECOND_LOOK = "second_look"
+
 
 @dataclass
 class Verdict:
@@ -49,10 +52,13 @@ class Examination:
 class Examined:
     """miscompiled: what it does differently; empty where it does the same. checked: all workloads were run.
 
-    ratio: of run time, baseline over candidate; None where it was not timed. samples: seconds of each run.
+    crashed: why nothing is known of it; that is no miscompile.
+    ratio: of run time, baseline over candidate; None where it was not timed. samples: seconds of each run, or of a
+    wrong one what the second look showed.
     """
 
     miscompiled: str = ""
+    crashed: str = ""
     checked: bool = False
     ratio: float | None = None
     samples: Mapping[str, Any] = field(default_factory=dict)
@@ -73,7 +79,7 @@ def examine(judge: Judge, objects: tuple[bytes, ...], wanted: Examination) -> Ex
         samples = {"candidate": measured.candidate, "baseline": measured.baseline, "cut": measured.cut}
         return Examined(checked=True, ratio=measured.ratio, samples=samples)
     except Miscompiled as error:
-        return Examined(miscompiled=str(error))
+        return Examined(miscompiled=str(error), samples={SECOND_LOOK: error.evidence} if error.evidence else {})
     finally:
         (judge.folder / wanted.name).unlink(missing_ok=True)
 
@@ -113,7 +119,9 @@ class ExaminingEvaluator:
             ),
         )
         if found.miscompiled:
-            return Verdict(figures, "miscompile", found.miscompiled)
+            return Verdict(figures, "miscompile", found.miscompiled, samples=found.samples)
+        if found.crashed:
+            return Verdict(figures, "crash", found.crashed)
         if found.ratio is not None:
             figures["runtime"] = self.baseline["runtime"] / found.ratio
         return Verdict(figures, checked=found.checked, samples=found.samples)

@@ -17,6 +17,7 @@ from colt_llvm.recipe import Recipe, opt_lines, save_recipe, source_digests
 from colt_llvm.search import pareto_front
 from colt_llvm.tune.claim import Finalist, Proof, evidence_of
 from colt_llvm.tune.driver import TrialRecord
+from colt_llvm.tune.evaluation import SECOND_LOOK
 from colt_llvm.tune.progress import TuneResult
 from colt_llvm.tune.searching import Searched
 from colt_llvm.tune.session import Session
@@ -72,7 +73,21 @@ def hand_over(
         front=tuple(_front(trials)),
         models=searched.models,
         notes=tuple(notes),
+        compared=session.judge.compared,
+        miscompile=first_miscompile(session, trials, proof),
     )
+
+
+def first_miscompile(session: Session, trials: Sequence[TrialRecord], proof: Proof) -> dict[str, Any] | None:
+    """The first trial that a second look confirmed as wrong, else the first finalist; None where there is none."""
+    wrong = [trial for trial in trials if trial.outcome.failure == "miscompile" and SECOND_LOOK in trial.samples]
+    found = [(trial, trial.samples[SECOND_LOOK]) for trial in wrong[:1]] or list(proof.miscompiled[:1])
+    for trial, evidence in found:
+        return {
+            "trial": trial.request.id, "sequence": list(trial.sequence),
+            "pipeline": session.sequences.pipeline(trial.sequence), **evidence,
+        }  # fmt: skip
+    return None
 
 
 def _tuned_figures(
@@ -118,6 +133,7 @@ def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
         "sections": section_changes(session.baseline.objects, winner.built.objects),
         "seed": session.options.seed,
         "host": asdict(fingerprint()),
+        "compared": session.judge.compared.to_dict(),
         **evidence_of(proof),
     }
     return Recipe(

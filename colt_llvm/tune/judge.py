@@ -7,14 +7,22 @@ What is compared runs at once, on one core. The kernel gives each some milliseco
 each, so all meet the same neighbours, the same clock rate, the same share of the cache. On a shared machine these
 change from second to second: two copies of a program that run one after the other differ by 7% to 22% (standard
 deviation, runs of 0.2 s to 0.45 s), and at once by 0.5% to 2%. Where two differ much, the slower ends alone.
+
+Nobody is blamed at the first difference: the baseline runs again beside the candidate (``measure.second_look``). Where
+it differs from itself, no candidate can be judged, and the run ends.
 """
 
 from __future__ import annotations
 
+import filecmp
+import os
 import shutil
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from colt_llvm.compilation import link
 from colt_llvm.errors import (
@@ -26,13 +34,25 @@ from colt_llvm.errors import (
     ProcessTimeout,
     UsageError,
 )
-from colt_llvm.measure import Observation, OwnCheck, TrialMeasurement, TrialPolicy, fault, judge_baseline, measure_trial
-from colt_llvm.measure.folder_state import folder_state
-from colt_llvm.measure.host import available_memory
+from colt_llvm.measure import (
+    Compared,
+    Observation,
+    OwnCheck,
+    TrialMeasurement,
+    TrialPolicy,
+    compared,
+    first_difference,
+    judge_baseline,
+    measure_trial,
+    not_repeatable,
+)
+from colt_llvm.measure.difference import Difference, with_varying
+from colt_llvm.measure.host import available_memory, confined_to
 from colt_llvm.measure.runner import Outcome, run_side_by_side
+from colt_llvm.measure.second_look import Look, look_again
 from colt_llvm.owned_folder import owned_folder
 from colt_llvm.process import Limits
-from colt_llvm.program import Program, Workload
+from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.options import TuneOptions
 
@@ -43,6 +63,10 @@ _SLACK = 10.0
 _LEAST_LIMIT_SECONDS = 2.0
 #: Of the memory that is free; more than that, and runs at once would press each other out of it.
 _MEMORY_SHARE = 0.5
+#: Runs of the baseline before the search, at least.
+_BASELINE_RUNS = 2
+#: In a proof: once more unpinned, and what takes less than this so many times in all.
+_PROOF_ROUNDS, _PROOF_SECONDS = 4, 0.5
 
 #: Of the time of a trial most goes to candidates that turn out no better; they are let go after one to three pairs.
 SEARCH_POLICY = TrialPolicy(
@@ -60,7 +84,16 @@ Linker = Callable[[Sequence[bytes], Path], Path]
 
 
 class Miscompiled(ColtError, ArithmeticError):
-    """A candidate does something else than the baseline. The message says where it first differs."""
+    """A candidate does something else than the baseline, and after a second look it is not the program that varies.
+
+    The message says where it first differs. executable: the candidate's. evidence: workload, difference, and how often
+    the candidate and the baseline ran for it; empty where the candidate did not even link.
+    """
+
+    def __init__(self, message: str, executable: Path | None = None, evidence: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.executable = executable
+        self.evidence = dict(evidence or {})
 
 
 @dataclass
@@ -78,7 +111,9 @@ class Judge:
     expected: list[Observation] = field(default_factory=list)
     program_seconds: float = 0.0  # wall-clock time that programs ran under this judge
     get_along: bool = True  # runs at once have not been seen to disturb each other's output
-    only_reads: bool = True  # the timed workload's working directory, where that is the user's
+    cores: frozenset[int] = frozenset()  # all that programs may use where they are not pinned
+    agreed: dict[int, int] = field(default_factory=dict)  # runs of the baseline that did the same, by workload
+    _turn: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @staticmethod
     def of(
@@ -90,7 +125,7 @@ class Judge:
         linker: Linker | None = None,
         own_check: OwnCheck | None = None,
     ) -> Judge:
-        """Links the baseline and runs each workload twice. Raises CompileError, ProgramError or CheckError.
+        """Links the baseline and runs each workload twice or more. Raises CompileError, ProgramError or CheckError.
 
         linker: where the objects are a part of something larger; None links them as the whole program.
         own_check: a function of the caller's that says whether a run is right.
@@ -98,10 +133,9 @@ class Judge:
         folder = owned_folder("judge")
         linker = linker or (lambda objects, place: link(toolchain, program, objects, place))
         judge = Judge(toolchain, program, options, folder, core, folder / "baseline", linker, own_check)
+        judge.cores = frozenset(os.sched_getaffinity(0))
         try:
             linker(objects, judge.baseline)
-            cwd = program.timed_workload.cwd
-            before = folder_state(cwd) if cwd is not None else {}
             limits = Limits(options.timeout_seconds, options.memory_bytes)
             try:
                 judge.expected = judge_baseline(
@@ -110,8 +144,6 @@ class Judge:
                 )  # fmt: skip
             except CommandNotFound as error:
                 raise UsageError(f"--run: {error}") from error
-            after = folder_state(cwd) if cwd is not None else {}
-            judge.only_reads = before is not None and before == after
         except BaseException:
             judge.close()
             raise
@@ -150,20 +182,30 @@ class Judge:
         except CompileError as error:
             raise Miscompiled(f"does not link: {error.diagnostics.splitlines()[-1:] or error}") from error
 
-    def check(self, executable: Path, *, thorough: bool, core: int | None = None) -> bool:
-        """Run the workloads and compare. Returns whether all were run. Raises Miscompiled.
+    @property
+    def compared(self) -> Compared:
+        """What of the workloads is compared, as far as is known now."""
+        return compared(self.program.workloads, self.expected, self.program.check, self.own_check)
 
-        thorough: all of them; else only the quick ones.
+    def check(self, executable: Path, *, thorough: bool, core: int | None = None, proof: bool = False) -> bool:
+        """Run the workloads and compare. Returns whether all were run. Raises Miscompiled, NotRepeatable.
+
+        thorough: all of them; else only the quick ones. proof: each several times, and the baseline beside.
         """
         order = sorted(range(len(self.expected)), key=lambda index: self.expected[index].wall_seconds)
         chosen = [index for index in order if thorough or self.expected[index].wall_seconds < QUICK_SECONDS]
         for index in chosen:
-            self._run(executable, self.program.workloads[index], self.expected[index], core)
+            self._run(executable, index, core)
+        for number in range(_PROOF_ROUNDS if proof else 0):
+            for index in chosen:
+                if number == 0 or self.expected[index].wall_seconds < _PROOF_SECONDS:
+                    self._run(executable, index, core, pinned=number > 0)
+                    self._run(self.baseline, index, core, pinned=number > 0)
         return len(chosen) == len(order)
 
     def time(self, executable: Path) -> float:
         """CPU seconds of one run on the measuring core; the output is checked too. Raises Miscompiled."""
-        return self._run(executable, self.program.timed_workload, self.expected[self._timed], self.core).cpu_seconds
+        return self._run(executable, self._timed, self.core).cpu_seconds
 
     def measure(self, executable: Path, best_ratio: float | None, seed: int) -> TrialMeasurement:
         """Against fresh runs of the baseline, at once. Raises Miscompiled."""
@@ -178,8 +220,10 @@ class Judge:
         """
         if self.core is None:
             return "no core was given to measure on"
-        if not self.only_reads:
-            return "the program writes in its working directory, or that is too large to see"
+        if self.expected[self._timed].writes_shared:
+            return (
+                "the program writes in its working directory or a file its command names, or that is too large to see"
+            )
         if not self.get_along:
             return "at once they got in each other's way"
         if count * self.expected[self._timed].max_rss_bytes > _MEMORY_SHARE * available_memory():
@@ -205,9 +249,9 @@ class Judge:
         self.program_seconds += max((o.wall_seconds for o in observed if isinstance(o, Observation)), default=0.0)
         found: list[float | Miscompiled] = []
         for executable, outcome in zip(executables, observed, strict=True):
-            try:
-                found.append(self._judged(workload, expected, outcome).cpu_seconds)
-            except Miscompiled:
+            if isinstance(outcome, Observation) and self._difference(self._timed, outcome) is None:
+                found.append(outcome.cpu_seconds)
+            else:
                 # Its own fault, or do they share a file, a port, a lock? Alone it shows.
                 found.append(self._seconds_or_fault(executable))
                 self.get_along &= isinstance(found[-1], Miscompiled)
@@ -221,33 +265,115 @@ class Judge:
         except Miscompiled as error:
             return error
 
-    def _run(self, executable: Path, workload: Workload, expected: Observation, core: int | None) -> Observation:
-        (outcome,) = run_side_by_side(
-            [executable], workload, limits=self._limits(expected), core=core, scratch=self.folder
-        )
+    def _run(self, executable: Path, index: int, core: int | None, *, pinned: bool = True) -> Observation:
+        """One run of a workload that did what the program does. Raises Miscompiled, NotRepeatable.
+
+        Where programs write in one folder, what a candidate left must not meet the next one before it was judged.
+        """
+        with self._turn if self.expected[index].writes_shared else nullcontext():
+            return self._verified(executable, index, core, pinned)
+
+    def _verified(self, executable: Path, index: int, core: int | None, pinned: bool) -> Observation:
+        outcome = self._observe(executable, index, core, pinned=pinned)
+        found = self._difference(index, outcome)
+        if found is None:
+            assert isinstance(outcome, Observation)
+            return outcome
+        if executable == self.baseline or filecmp.cmp(executable, self.baseline, shallow=False):
+            return self._of_baseline(executable, index, outcome, core)
+        return self._after_second_look(executable, index, outcome, found, core)
+
+    def _observe(self, executable: Path, index: int, core: int | None, *, pinned: bool = True) -> Outcome:
+        cores = nullcontext() if pinned or not self.cores else confined_to(self.cores)
+        with cores:
+            (outcome,) = run_side_by_side(
+                [executable], self.program.workloads[index], limits=self._limits(self.expected[index]),
+                core=core if pinned else None, scratch=self.folder,
+            )  # fmt: skip
         if isinstance(outcome, Observation):
             self.program_seconds += outcome.wall_seconds
-        return self._judged(workload, expected, outcome)
+        return outcome
+
+    def _difference(self, index: int, outcome: Outcome) -> Difference | None:
+        expected = self.expected[index]
+        if isinstance(outcome, ProcessTimeout):
+            return Difference("time", (
+                f"still runs after {self._limits(expected).wall_seconds:g} s; "
+                f"the baseline takes {expected.wall_seconds:.2g} s"
+            ))  # fmt: skip
+        if isinstance(outcome, OutputLimitExceeded):
+            return Difference("output", "writes without end")
+        if isinstance(outcome, ChildStillRuns):
+            return Difference("children", str(outcome))
+        return first_difference(
+            self.program.workloads[index].name, expected, outcome, self.program.check, self.own_check
+        )
+
+    def _of_baseline(self, executable: Path, index: int, outcome: Outcome, core: int | None) -> Observation:
+        """What is seen of the program itself, which leaves out from then on what varies. Raises NotRepeatable."""
+        if not isinstance(outcome, Observation):  # the host may have stood still
+            outcome = self._observe(executable, index, core)
+        if isinstance(outcome, Observation):
+            self.expected[index] = with_varying(self.expected[index], outcome, self.program.check)
+        if found := self._difference(index, outcome):
+            raise not_repeatable(self.program.workloads[index].name, found)
+        assert isinstance(outcome, Observation)
+        return outcome
+
+    def _after_second_look(
+        self, executable: Path, index: int, outcome: Outcome, first: Difference, core: int | None
+    ) -> Observation:
+        workload = self.program.workloads[index].name
+        fine: list[Observation] = []
+        shared = self.expected[index].writes_shared or (isinstance(outcome, Observation) and outcome.writes_shared)
+
+        def settle() -> None:
+            """Leave the folder as the program itself does, not as the candidate did."""
+            if shared:
+                self._observe(self.baseline, index, core)
+
+        def candidate() -> Difference | None:
+            settle()
+            seen = self._observe(executable, index, core)
+            found = self._difference(index, seen)
+            if found is None and isinstance(seen, Observation):
+                fine.append(seen)
+            return found
+
+        def baseline(pinned: bool) -> None:
+            settle()
+            self._of_baseline(self.baseline, index, self._observe(self.baseline, index, core, pinned=pinned), core)
+
+        look = look_again(
+            first, candidate, baseline, lambda: self._difference(index, outcome) is None,
+            agreed=self.agreed.get(index, _BASELINE_RUNS), hangs=not isinstance(outcome, Observation),
+        )  # fmt: skip
+        self.agreed[index] = self.agreed.get(index, _BASELINE_RUNS) + look.baseline_runs
+        if look.fault is not None:
+            settle()
+            raise Miscompiled(
+                f"workload {workload}: {look.fault.text}", executable, _evidence(workload, look.fault, look)
+            )
+        if isinstance(outcome, Observation):
+            self.expected[index] = with_varying(self.expected[index], outcome, self.program.check)
+            if found := self._difference(index, outcome):
+                raise not_repeatable(
+                    workload, found, f", in {look.again + 1} of {look.candidate_runs + 1} runs of the same code"
+                )
+        return fine[-1] if fine else self._run(executable, index, core)
 
     def _limits(self, expected: Observation, count: int = 1) -> Limits:
         """Of each of ``count`` runs at once."""
         allowed = min(max(_LEAST_LIMIT_SECONDS, _SLACK * expected.wall_seconds), self.options.timeout_seconds)
         return Limits(count * allowed, self.options.memory_bytes)
 
-    def _judged(self, workload: Workload, expected: Observation, outcome: Outcome) -> Observation:
-        """The run, if the program did what it should. Raises Miscompiled."""
-        if isinstance(outcome, ProcessTimeout):
-            raise Miscompiled(
-                f"workload {workload.name}: still runs after {self._limits(expected).wall_seconds:g} s; "
-                f"the baseline takes {expected.wall_seconds:.2g} s"
-            )
-        if isinstance(outcome, OutputLimitExceeded):
-            raise Miscompiled(f"workload {workload.name}: writes without end")
-        if isinstance(outcome, ChildStillRuns):
-            raise Miscompiled(f"workload {workload.name}: {outcome}")
-        if found := fault(workload.name, expected, outcome, self.program.check, self.own_check):
-            raise Miscompiled(f"workload {workload.name}: {found}")
-        return outcome
-
     def close(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _evidence(workload: str, fault: Difference, look: Look) -> dict[str, Any]:
+    return {
+        "workload": workload, "differs_in": fault.what, "difference": fault.text,
+        "candidate_runs": look.candidate_runs + 1, "candidate_differed": look.again + 1,
+        "baseline_runs": look.baseline_runs,
+    }  # fmt: skip

@@ -121,11 +121,16 @@ def _exact(workshop: Workshop, full: Variant, tolerance: float, say: OnStep, ove
         return True
 
     _, complete = reduce_sequence(full.sequence, accepts, over)
-    notes = () if complete else (TIME_RAN_OUT,)
+    notes = [] if complete else [TIME_RAN_OUT]
+    proved = workshop.prove(best)
+    if proved.failure:
+        notes.append(f"the full recipe is kept: of {len(best.sequence)} actions alone, {proved.detail}")
+        best = full
     ratio = workshop.ratio(best)
     return Minimized(
         _recipe(workshop, best, ratio, workshop.ratio(full), {}), _dropped(full.sequence, best.sequence),
-        workshop.ratio(full), ratio, complete=complete, tried=tried, notes=notes,
+        workshop.ratio(full), ratio, complete=complete, kept_full=bool(proved.failure), tried=tried,
+        notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -192,6 +197,7 @@ def _recipe(workshop: Workshop, variant: Variant, ratio: float, full_ratio: floa
             "sections": section_changes(workshop.baseline.objects, built.objects),
             "seed": workshop.options.seed,
             "host": asdict(fingerprint()),
+            "compared": workshop.judge.compared.to_dict(),
             **evidence,
             "minimized_from": {
                 "sequence": list(old.sequence), "objects": list(old.objects), "ratio": full_ratio,

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from colt_llvm.errors import RecipeError
 from colt_llvm.measure import ContestPolicy, Interval, Verdict, bootstrap_ratio, contest, judge
 from colt_llvm.measure.contest import Contest
+from colt_llvm.tune.judge import Miscompiled
 from colt_llvm.tune.reduction import reduce_sequence
 from colt_llvm.tune.variants import Variant, Workshop
 
@@ -77,7 +79,11 @@ class Reducer:
             if variant.failure:
                 return False
             if variant.key not in judged:
-                judged[variant.key] = self._not_slower(variant, share)
+                try:
+                    judged[variant.key] = self._not_slower(variant, share)
+                except Miscompiled as error:
+                    self._raise_of_full(error)
+                    judged[variant.key] = False
             if judged[variant.key]:
                 best = variant
                 self.say(f"{len(sequence)} of {count} actions left")
@@ -92,7 +98,19 @@ class Reducer:
                 f"{self.tolerance:.2%}, and those actions stay; give --seconds more, or a larger --tolerance"
             )
         self.say("proving the result")
-        return self._prove(best, max(deadline - self.clock(), proof_seconds), complete)
+        try:
+            if proved := self.workshop.prove(best).detail:
+                raise Miscompiled(proved, best.executable)
+            return self._prove(best, max(deadline - self.clock(), proof_seconds), complete)
+        except Miscompiled as error:
+            self._raise_of_full(error)
+            self.notes.append(f"the full recipe is kept: of {len(best.sequence)} actions alone, {error}")
+            kept = self._prove(self.full, max(deadline - self.clock(), proof_seconds), complete)
+            return replace(kept, kept_full=True, notes=tuple(self.notes))
+
+    def _raise_of_full(self, error: Miscompiled) -> None:
+        if error.executable == self.full.executable:
+            raise RecipeError(f"the recipe's own build does something else: {error}; tune again") from error
 
     def _not_slower(self, variant: Variant, seconds: float) -> bool:
         """Against the full recipe, never against the last accepted one: tolerances must not add up."""

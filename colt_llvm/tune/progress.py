@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.measure import Interval
+from colt_llvm.measure import Compared, Interval
 
 
 @dataclass
@@ -42,6 +42,8 @@ class TuneResult:
     """verdict: ``improved`` or ``no improvement found``; in the latter the baseline is kept, and ``notes`` may say why.
 
     ratio: baseline / tuned of the objective's figure, with ``interval`` for a measured time; 1 where nothing was found.
+    compared: what of the program's runs was compared, and what was left out. miscompile: the first candidate that was
+    refused for what it does: trial, sequence, pipeline, workload, difference, and how often it and the baseline ran.
     figures: name -> (baseline, tuned). models: the ledger; empty where no model was asked. front: the trials that no
     other beats in both run time and size.
     """
@@ -69,6 +71,8 @@ class TuneResult:
     front: tuple[Mapping[str, Any], ...] = ()
     models: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    compared: Compared = field(default_factory=Compared)
+    miscompile: Mapping[str, Any] | None = None
 
     @property
     def improved(self) -> bool:

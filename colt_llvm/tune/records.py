@@ -87,7 +87,7 @@ def trial_from_dict(record: Mapping[str, Any]) -> TrialRecord:
 
 def result_to_dict(result: TuneResult) -> dict[str, Any]:
     """JSON-able."""
-    data = asdict(result)
+    data = {**asdict(result), "compared": result.compared.to_dict()}
     for key in ("run_directory", "recipe", "output"):
         data[key] = str(data[key]) if data[key] is not None else None
     if result.interval is not None and not all(map(math.isfinite, (result.interval.low, result.interval.high))):

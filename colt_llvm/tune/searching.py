@@ -20,6 +20,7 @@ from colt_llvm.proposal.questions import Task
 from colt_llvm.recipe import opt_lines
 from colt_llvm.tune.asking import Asking
 from colt_llvm.tune.driver import Driver, TrialRecord, Verdict
+from colt_llvm.tune.evaluation import SECOND_LOOK
 from colt_llvm.tune.evidence import gather, program_features
 from colt_llvm.tune.lending import Lending
 from colt_llvm.tune.progress import Progress
@@ -186,6 +187,7 @@ def _keep_reproducer(session: Session, trial: TrialRecord) -> None:
             "sequence": list(trial.sequence),
             "pipeline": pipeline,
             "difference": trial.detail,
+            **({SECOND_LOOK: trial.samples[SECOND_LOOK]} if SECOND_LOOK in trial.samples else {}),
             "llvm": session.toolchain.version,
             "opt": list(opt_lines(session.toolchain, session.program, session.baseline.level, pipeline)),
         },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from colt_llvm.env import ServiceOptions
 from colt_llvm.errors import ProgramError
 from colt_llvm.journal import Journal
 from colt_llvm.measure import compile_cores, measuring_core
+from colt_llvm.measure.host import confined_to
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.program import Program
 from colt_llvm.search import Objective
@@ -110,7 +111,7 @@ def prepare(
     journal = Journal.open(directory)[0] if resumed else Journal.create(directory, header)
     stack.callback(journal.close)
     if core is not None:
-        stack.enter_context(_confined_to(compile_cores()))
+        stack.enter_context(confined_to(compile_cores()))
     report(message="starting the compiler services")
     catalogue = toolchain_catalogue(toolchain)
     if not options.risky:
@@ -227,14 +228,3 @@ def requests_in_flight(options: TuneOptions, specs: Sequence[ModelSpec]) -> int:
         return 1
     thinking = _CALLS_IN_FLIGHT if any(spec.is_language_model for spec in specs) else 0
     return options.workers or builder_count(options) + (2 if options.times_the_program else 0) + thinking
-
-
-@contextlib.contextmanager
-def _confined_to(cores: Sequence[int]) -> Iterator[None]:
-    """Everything of ours, but for what is measured, stays off the measuring core."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

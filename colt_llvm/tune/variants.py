@@ -128,6 +128,15 @@ class Workshop:
                 known.failure, known.detail = "miscompile", str(error)
         return replace(known, sequence=variant.sequence, pipeline=variant.pipeline)
 
+    def prove(self, variant: Variant) -> Variant:
+        """Once more what ``check`` found good, several times beside the baseline, as a claim is; or its failure."""
+        assert variant.executable is not None
+        try:
+            self.judge.check(variant.executable, thorough=True, core=self.judge.core, proof=True)
+        except Miscompiled as error:
+            return replace(variant, failure="miscompile", detail=str(error), checked=False)
+        return variant
+
     def reward(self, variant: Variant, ratio: float = 1.0) -> float:
         """ln(baseline / variant) of the objective. ratio: baseline's time / the variant's, where that counts."""
         assert variant.built is not None

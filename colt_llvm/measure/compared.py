@@ -1,0 +1,110 @@
+"""What was compared of a program's runs, and what was left out: a verdict says no more than that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from colt_llvm.measure.difference import OTHER_FILES, STDERR, ignored
+from colt_llvm.measure.own_check import OwnCheck
+from colt_llvm.measure.runner import Observation
+from colt_llvm.program import Check, Workload
+
+ONLY_STATUS = "only the exit status was compared"
+_NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Compared:
+    """what: "exit status", "standard output", "standard error", "file NAME"; of all workloads together.
+
+    left_out: what was not compared though the program does it, each with the reason.
+    """
+
+    what: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """One line; empty where nothing was run."""
+        if not self.what:
+            return ""
+        parts = [name for name in self.what if not name.startswith("file ")]
+        if files := [name.removeprefix("file ") for name in self.what if name.startswith("file ")]:
+            parts.append(_files(files))
+        said = ONLY_STATUS if self.what == ("exit status",) else f"compared: {', '.join(parts)}"
+        return f"{said}; left out: {'; '.join(self.left_out)}" if self.left_out else said
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-able."""
+        return {"text": self.text, "what": list(self.what), "left_out": list(self.left_out)}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Compared:
+        """The inverse. Raises KeyError and TypeError; of nothing, as an older run has it, nothing."""
+        return Compared(tuple(map(str, data["what"])), tuple(map(str, data["left_out"]))) if data else Compared()
+
+
+def compared(
+    workloads: Sequence[Workload], expected: Sequence[Observation], check: Check, own: OwnCheck | None = None
+) -> Compared:
+    """Of the baseline's runs, one for each workload."""
+    what: dict[str, None] = {}
+    left_out: dict[str, None] = {}
+    alone = []
+    for workload, seen in zip(workloads, expected, strict=True):
+        found = ["exit status", *_compared(seen, check, own)]
+        what.update(dict.fromkeys(found))
+        left_out.update(dict.fromkeys(_left_out(seen, check, own)))
+        alone += [workload.name] if len(found) == 1 else []
+    if alone and len(what) > 1:
+        left_out[f"of workload {', '.join(alone)} {ONLY_STATUS}"] = None
+    return Compared(tuple(what), tuple(left_out))
+
+
+def _compared(seen: Observation, check: Check, own: OwnCheck | None) -> Iterator[str]:
+    if own is None or not own.replaces:
+        if seen.stdout:
+            yield "standard output"
+        if seen.stderr and not ignored(STDERR, check) and seen.varying.get(STDERR) != frozenset():
+            yield STDERR
+        yield from (f"file {name}" for name in seen.outputs)
+        for name in seen.files:
+            if not ignored(name, check) and seen.varying.get(f"file {name}") != frozenset():
+                yield f"file {name}"
+    if own is not None:
+        yield f"check {own.name}"
+
+
+def _left_out(seen: Observation, check: Check, own: OwnCheck | None) -> Iterator[str]:
+    if own is not None and own.replaces:
+        yield f"all else, as check {own.name} decides in its place"
+        return
+    varying = {name: lines for name, lines in seen.varying.items() if not ignored(name.removeprefix("file "), check)}
+    for name, lines in varying.items():
+        if name == OTHER_FILES:
+            yield OTHER_FILES
+        elif name == STDERR or lines:
+            yield f"{name}{_lines(lines)}, which differs between the baseline's own runs"
+    if whole := [
+        name.removeprefix("file ") for name, lines in varying.items() if name.startswith("file ") and not lines
+    ]:
+        yield f"{_files(whole)}, which differ between the baseline's own runs"
+    if seen.stderr and ignored(STDERR, check):
+        yield f"{STDERR}, by --ignore"
+    if named := [name for name in seen.files if ignored(name, check)]:
+        yield f"{_files(named)}, by --ignore"
+    yield from seen.not_compared
+
+
+def _files(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
+    return f"{len(names):,} {'file' if len(names) == 1 else 'files'} ({shown})"
+
+
+def _lines(lines: frozenset[int]) -> str:
+    if not lines:
+        return ""
+    shown = ", ".join(str(number) for number in sorted(lines)[:_NAMES_SHOWN])
+    return f" line{'s' if len(lines) > 1 else ''} {shown}" + (", ..." if len(lines) > _NAMES_SHOWN else "")

@@ -1,0 +1,197 @@
+"""Where two runs of one program differ: what has to be the same, and what may be left out where it varies by itself.
+
+Exit status, standard output and the files that the user names are strict. Standard error and files that nobody named
+are compared too, but for what differs between the baseline's own runs (times, progress): those lines are left out, or
+all of it where its lines do not correspond.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from itertools import zip_longest
+
+from colt_llvm.measure.folder_state import FileSeen
+from colt_llvm.measure.numbers import same_line
+from colt_llvm.measure.runner import Observation
+from colt_llvm.program import Check
+
+STDERR = "standard error"
+#: Stands among what varies where each run gives its files other names.
+OTHER_FILES = "files whose names differ from run to run"
+#: Where more lines vary, nobody knows which will be next: then all of it is left out.
+_MOST_LINES = 20
+_SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Difference:
+    """what: exit status, output, standard error, or "file NAME". text: says where, in one line.
+
+    strict: it counts even where the baseline varies by itself. lines: the numbers of all lines that differ, from 1;
+    none where lines do not correspond.
+    """
+
+    what: str
+    text: str
+    strict: bool = True
+    lines: frozenset[int] = frozenset()
+
+
+def differences(expected: Observation, actual: Observation, check: Check | None = None) -> Iterator[Difference]:
+    """All of them, the strict ones first; of what varies by itself (``expected.varying``) none, nor of what the user
+    ignores (``check.ignore``).
+    """
+    check = check or Check()
+    yield from strict_differences(expected, actual, check)
+    if not ignored(STDERR, check):
+        yield from _lenient(STDERR, expected.stderr, actual.stderr, expected.varying, check)
+    known = expected.files.keys() | {what.removeprefix("file ") for what in expected.varying}
+    for name in sorted(expected.files.keys() | actual.files.keys()):
+        if ignored(name, check) or (OTHER_FILES in expected.varying and name not in known):
+            continue
+        yield from _of_file(name, expected.files.get(name), actual.files.get(name), expected.varying, check)
+
+
+def strict_differences(expected: Observation, actual: Observation, check: Check) -> Iterator[Difference]:
+    """Of exit status, standard output and the files that the user named."""
+    if line := status_difference(expected, actual):
+        yield Difference("exit status", line)
+    if line := text_difference("output", expected.stdout, actual.stdout, check.float_tolerance):
+        yield Difference("output", line)
+    for name, content in expected.outputs.items():
+        found, what = actual.outputs.get(name), f"file {name}"
+        if (content is None) is not (found is None):
+            yield Difference(what, f"{what} was {'not ' if found is None else ''}written")
+        elif line := text_difference(what, content or b"", found or b"", check.float_tolerance):
+            yield Difference(what, line)
+
+
+def ignored(name: str, check: Check) -> bool:
+    """Whether ``--ignore`` names it: a file, a folder around it, or a pattern of either's name; or standard error."""
+    if name == STDERR:
+        return "stderr" in check.ignore
+    parts = name.split("/")
+    paths = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    names = {*paths, *filter(None, parts)}
+    return any(fnmatchcase(one, os.path.normpath(pattern)) for pattern in check.ignore for one in names)
+
+
+def with_varying(expected: Observation, actual: Observation, check: Check | None = None) -> Observation:
+    """``expected``, which from now on leaves out what ``actual`` differs in that is not strict: both did right."""
+    varying = dict(expected.varying)
+    for one in differences(expected, actual, check):
+        if not one.strict:
+            before = varying.get(one.what, one.lines)
+            lines = before | one.lines if before and one.lines else frozenset[int]()
+            varying[one.what] = lines if len(lines) <= _MOST_LINES else frozenset()
+    changed = [name for name in expected.files.keys() ^ actual.files.keys() if f"file {name}" in varying]
+    if len({name in expected.files for name in changed}) == 2:
+        varying[OTHER_FILES] = frozenset()
+    shared = expected.writes_shared or actual.writes_shared
+    if varying == expected.varying and shared == expected.writes_shared:
+        return expected
+    return replace(expected, varying=varying, writes_shared=shared)
+
+
+def _of_file(
+    name: str, expected: FileSeen | None, actual: FileSeen | None, varying: Mapping[str, frozenset[int]], check: Check
+) -> Iterator[Difference]:
+    what = f"file {name}"
+    if expected == actual or varying.get(what) == frozenset():
+        return
+    if expected is None or actual is None:
+        seen = expected or actual
+        assert seen is not None
+        did = "removed" if seen.kind == "removed" else "written"
+        yield Difference(what, f"{what} was {'not ' if actual is None else ''}{did}", strict=False)
+    elif expected.kind != actual.kind:
+        yield Difference(what, f"{what} is {_kind(actual)} instead of {_kind(expected)}", strict=False)
+    elif expected.mode != actual.mode:
+        yield Difference(what, f"{what} has mode {actual.mode:o} instead of {expected.mode:o}", strict=False)
+    elif expected.content is not None and actual.content is not None:
+        yield from _lenient(what, expected.content, actual.content, varying, check)
+    elif expected.kind == "link":
+        yield Difference(what, f"{what} leads to {actual.digest} instead of {expected.digest}", strict=False)
+    else:
+        sizes = f" ({actual.size:,} bytes instead of {expected.size:,})" if actual.size != expected.size else ""
+        yield Difference(what, f"{what} holds something else{sizes}", strict=False)
+
+
+def _lenient(
+    what: str, expected: bytes, actual: bytes, varying: Mapping[str, frozenset[int]], check: Check
+) -> Iterator[Difference]:
+    left_out = varying.get(what)
+    if expected == actual or left_out == frozenset():
+        return
+    before, after = expected.split(b"\n"), actual.split(b"\n")
+    if len(before) != len(after) or b"\0" in expected or b"\0" in actual:
+        if line := text_difference(what, expected, actual, check.float_tolerance):
+            yield Difference(what, line, strict=False)
+        return
+    differ = [
+        number for number, (wanted, found) in enumerate(zip(before, after, strict=True), start=1)
+        if number not in (left_out or ()) and not same_line(wanted, found, check.float_tolerance)
+    ]  # fmt: skip
+    if differ:
+        first = differ[0]
+        line = _line(what, first, before[first - 1], after[first - 1])
+        yield Difference(what, line, strict=False, lines=frozenset(differ))
+
+
+def status_difference(expected: Observation, actual: Observation) -> str | None:
+    if expected.status == actual.status:
+        return None
+    return f"ended with {status_text(actual.status)} instead of {status_text(expected.status)}"
+
+
+def text_difference(what: str, expected: bytes, actual: bytes, tolerance: float) -> str | None:
+    """``output line 3: "sum 4.0" instead of "sum 5.0"``, or None when they count as the same."""
+    if expected == actual:
+        return None
+    pairs = zip_longest(expected.split(b"\n"), actual.split(b"\n"))
+    for number, (wanted, found) in enumerate(pairs, start=1):
+        if wanted != found and (wanted is None or found is None or not same_line(wanted, found, tolerance)):
+            return _line(what, number, wanted, found)
+    return None
+
+
+def _line(what: str, number: int, wanted: bytes | None, found: bytes | None) -> str:
+    place = 0 if wanted is None or found is None else _first_difference(wanted, found)
+    return f"{what} line {number}: {_shown(found, place)} instead of {_shown(wanted, place)}"
+
+
+def status_text(status: int) -> str:
+    """``exit status 3`` or ``SIGSEGV``."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def _kind(seen: FileSeen) -> str:
+    return seen.kind if seen.kind == "removed" else f"a {seen.kind}" if seen.kind != "other" else "something else"
+
+
+def _first_difference(left: bytes, right: bytes) -> int:
+    return next((i for i, (a, b) in enumerate(zip(left, right)) if a != b), min(len(left), len(right)))  # noqa: B905
+
+
+def _shown(line: bytes | None, place: int = 0) -> str:
+    """The line in quotes, cut to the part around byte ``place``."""
+    if line is None:
+        return "its end"
+    start = max(0, place - _SHOWN_CHARACTERS // 2) if len(line) > _SHOWN_CHARACTERS else 0
+    text = line[start : start + _SHOWN_CHARACTERS + 1].decode("utf-8", "replace")
+    return quoted(("…" if start else "") + text)
+
+
+def quoted(text: str) -> str:
+    """In quotes, printable, and not long."""
+    printable = "".join(c if c.isprintable() else "·" for c in text)
+    return f'"{printable[:_SHOWN_CHARACTERS]}{"…" if len(printable) > _SHOWN_CHARACTERS else ""}"'
