@@ -2,7 +2,8 @@
 
 runtime, balanced: plain ``clang -O3``. size: plain ``clang -Oz``, whose front end marks functions minsize.
 instructions: IR count after ``opt -passes='default<Oz>'`` on bitcode without minsize, as in the literature, an
-easier mark; ``strict`` holds it against clang's own -Oz instead. No table may mix the two.
+easier mark; ``strict`` holds it against clang's own -Oz instead, and so does LLVM 23, which has no ``default<Oz>``. No
+table may mix the two.
 
 The baseline's objects are always clang's own. The harness can give the very same ones (``Completion.exact``): then
 the empty sequence is the baseline, and no gain comes from the harness.
@@ -22,6 +23,7 @@ from colt_llvm.compilation import CODEGEN_LEVEL, Level, baseline_objects, front_
 from colt_llvm.errors import PassError
 from colt_llvm.llvm.process_options import with_options
 from colt_llvm.llvm.replay import replay
+from colt_llvm.llvm.size_levels import has_size_levels, level_pipeline
 from colt_llvm.measure.size import loaded_digest
 from colt_llvm.pipeline import edit_pipeline, parse_pipeline, print_pipeline
 from colt_llvm.program import Program
@@ -74,13 +76,16 @@ class Baseline:
 
 def prepare_baseline(toolchain: Toolchain, program: Program, objective: str, strict: bool = False) -> Baseline:
     """Build what the objective is held against. Raises CompileError with clang's own message."""
-    if objective == "instructions" and not strict:
+    if objective == "instructions" and not strict and has_size_levels(toolchain.major):
         return _literature_baseline(toolchain, program)
     level: Level = "Oz" if objective == "instructions" else OBJECTIVE_LEVEL[objective]
     bitcodes = tuple(front_end(toolchain, program, level))
     objects = tuple(baseline_objects(toolchain, program, level))
     completion = _choose_completion(toolchain, program, level, bitcodes, objects)
-    return Baseline(f"clang -{level}", level, bitcodes, objects, completion)
+    name = f"clang -{level}"
+    if objective == "instructions" and not strict:
+        name += f" (LLVM {toolchain.major} has no opt -{level})"
+    return Baseline(name, level, bitcodes, objects, completion)
 
 
 def build(
@@ -134,8 +139,9 @@ def _printed_by_opt(toolchain: Toolchain, level: Level, folder: Path) -> str:
     source.write_text("int colt_empty(void) { return 0; }\n", encoding="utf-8")
     _output([toolchain.clang, f"-{level}", "-emit-llvm", "-c", source, "-o", bitcode])
     return _output(
-        [str(toolchain.opt), f"-passes=default<{level}>", "-print-pipeline-passes", "-disable-output", bitcode]
-    )
+        [str(toolchain.opt), f"-passes={level_pipeline(toolchain.major, level)}", "-print-pipeline-passes",
+         "-disable-output", bitcode]
+    )  # fmt: skip
 
 
 def _choose_completion(
@@ -143,9 +149,11 @@ def _choose_completion(
 ) -> Completion:
     """The short text where it gives clang's object, else clang's own pipeline written out.
 
-    They differ at -Oz: clang runs the SLP vectoriser there, and ``default<Oz>`` does not.
+    They differ at -Oz: clang runs the SLP vectoriser there, and ``default<Oz>`` does not. From LLVM 23 on
+    ``default<O3>`` interchanges loops too, which clang does not: a program may need the long one at any level.
     """
-    short, expanded = f"default<{level}>", written_out(toolchain, level, program.cflags, program.is_cxx)
+    short = level_pipeline(toolchain.major, level)
+    expanded = written_out(toolchain, level, program.cflags, program.is_cxx)
     for pipeline in filter(None, (short, expanded)):
         try:
             if _same_code(build(toolchain, program, level, bitcodes, pipeline), objects):

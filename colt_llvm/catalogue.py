@@ -1,5 +1,8 @@
 """The pass catalogue: what a search may do to a module, read from ``passes/<llvm-major>.toml``.
 
+A version has a file of its own, or a file that says what differs from another one, or what its library accepts of
+the nearest file.
+
 An *action* is one pass with its parameters chosen. It has a short unique name, which people and
 models write, and a complete pipeline text, which LLVM reads. The file's own header describes its format.
 """
@@ -199,7 +202,7 @@ def load_catalogue(
     if not path.is_file():
         if accepts is None:
             raise CatalogueError(f"{path}: no catalogue for LLVM {major}; a loaded libLLVM is needed to adapt another")
-        path = _newest(directory)
+        path = _nearest(directory, major)
     actions: list[Action] = []
     seen: set[str] = set()
     for entry in read_passes(path):
@@ -213,15 +216,8 @@ def load_catalogue(
 
 
 def read_passes(path: Path) -> list[Pass]:
-    """All tables of one catalogue file, checked. Raises CatalogueError, one line that names the entry."""
-    try:
-        document = _toml.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, _toml.TOMLDecodeError) as error:
-        raise CatalogueError(f"{path}: cannot be read as TOML ({error}); correct the file") from error
-    tables = document.get("pass")
-    if not isinstance(tables, list) or not tables:
-        raise CatalogueError(f"{path}: has no [[pass]] table; see the header of 22.toml")
-    passes = [_read_pass(table, f"{path}: pass {number}") for number, table in enumerate(tables, 1)]
+    """All passes of one catalogue file and its base, checked. Raises CatalogueError, one line that names the entry."""
+    passes = [_read_pass(table, f"{path}: pass {number}") for number, table in enumerate(_tables(path), 1)]
     names: set[str] = set()
     texts: set[str] = set()
     for action in (action for entry in passes for action in entry.actions):
@@ -229,7 +225,43 @@ def read_passes(path: Path) -> list[Pass]:
             if value in known:
                 raise CatalogueError(f"{path}: {action.name}: {what} {value!r} is used twice; remove one")
             known.add(value)
-    return passes
+    left_out = set(_texts(_document(path), "without", str(path)))
+    if unknown := left_out - names:
+        raise CatalogueError(f"{path}: without names {_list(unknown)}, which is no action of its base; remove it")
+    return [found for entry in passes if (found := _leave_out(entry, left_out)).actions]
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = _toml.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, _toml.TOMLDecodeError) as error:
+        raise CatalogueError(f"{path}: cannot be read as TOML ({error}); correct the file") from error
+    return document
+
+
+def _tables(path: Path) -> list[Any]:
+    """The [[pass]] tables; those of a base in its order, with the keys and variants of this file in addition."""
+    document = _document(path)
+    tables = document.get("pass")
+    if not isinstance(tables, list) or not tables:
+        raise CatalogueError(f"{path}: has no [[pass]] table; see the header of 22.toml")
+    base = document.get("base")
+    if base is None:
+        return tables
+    below = path.with_name(f"{base}.toml")
+    if "base" in _document(below):
+        raise CatalogueError(f"{path}: {below.name} has a base too; name that one")
+    found: dict[str, dict[str, Any]] = {}
+    for place, table in [(below, table) for table in _tables(below)] + [(path, table) for table in tables]:
+        _check_keys(table, _PASS_KEYS, str(place))
+        known = found.get(name := _text(table, "name", str(place)), {})
+        found[name] = {**known, **table, "variants": {**known.get("variants", {}), **table.get("variants", {})}}
+    return list(found.values())
+
+
+def _leave_out(entry: Pass, names: Collection[str]) -> Pass:
+    kept = [pair for pair in zip(entry.actions, entry.older, strict=True) if pair[0].name not in names]
+    return Pass(entry.name, tuple(action for action, _ in kept), tuple(older for _, older in kept))
 
 
 def _read_pass(table: Any, where: str) -> Pass:
@@ -293,11 +325,12 @@ def _fill(pipeline: str, parameters: str) -> str:
     return pipeline.replace("{more}", f";{parameters}" if parameters else "")
 
 
-def _newest(directory: Path) -> Path:
+def _nearest(directory: Path, major: int) -> Path:
+    """The file of the next newer version, which knows older spellings; else of the newest one."""
     majors = sorted((int(path.stem), path) for path in directory.glob("*.toml") if path.stem.isdigit())
     if not majors:
         raise CatalogueError(f"{directory}: holds no <llvm-major>.toml; install colt-llvm again")
-    return majors[-1][1]
+    return next((path for number, path in majors if number > major), majors[-1][1])
 
 
 def _order_free(name: str) -> str:

@@ -28,6 +28,8 @@ _LIMITS = process.Limits(wall_seconds=300.0, output_bytes=1 << 30)
 _PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
 #: Passes visit the users of a value in order; bitcode without that order optimises differently.
 _KEEP_ORDER = ("-Xclang", "-emit-llvm-uselists")
+#: As GNU's linkers and lld say it.
+_NO_MAIN = ("undefined reference to `main'", "undefined symbol: main\n")
 _IR = ("-x", "ir", "-Wno-unused-command-line-argument")
 
 
@@ -119,7 +121,7 @@ def _check(command: Sequence[str], completed: process.Completed, linking: bool =
     diagnostics = completed.stderr.decode("utf-8", "replace").rstrip()
     if "No space left on device" in diagnostics:
         raise RunDirectoryError("the disk is full; free some space, or set TMPDIR to a folder that has it")
-    if linking and "undefined reference to `main'" in diagnostics:
+    if linking and any(said in diagnostics for said in _NO_MAIN):
         raise CompileError(
             "the sources have no main, so nothing can be run and checked; add a file that has one with --harness",
             diagnostics,

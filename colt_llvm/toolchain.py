@@ -1,16 +1,19 @@
 """Find clang and libLLVM of one version.
 
-Order: the prefix that the user names (``--llvm-prefix`` or COLT_LLVM_PREFIX), then PATH, then the folders
-where distributions put LLVM. Within a place the newest supported version wins, and only a clang
-whose own libLLVM is there counts.
+Order: the prefix that the user names (``--llvm-prefix`` or COLT_LLVM_PREFIX), then the virtual environment that
+this runs in (``pip install "colt-llvm[toolchain]"`` puts clang there), then PATH, then the folders where
+distributions put LLVM. Within a place the newest supported version wins, and only a clang whose own libLLVM is
+there counts. A version newer than all that are known is used with ``--llvm-any`` (COLT_LLVM_ANY=1) only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,8 +23,10 @@ from colt_llvm import process
 from colt_llvm.errors import ColtError, ToolchainError
 from colt_llvm.llvm.library import Library
 
-SUPPORTED_MAJORS = range(22, 15, -1)
-PREFIX_VARIABLE = "COLT_LLVM_PREFIX"
+SUPPORTED_MAJORS = range(23, 15, -1)
+#: As messages say it.
+SUPPORTED = f"{SUPPORTED_MAJORS[-1]} to {SUPPORTED_MAJORS[0]}"
+PREFIX_VARIABLE, ANY_VARIABLE = "COLT_LLVM_PREFIX", "COLT_LLVM_ANY"
 
 _USUAL_FOLDERS = (
     "/usr/lib/llvm-{major}", "/usr/lib64/llvm{major}", "/opt/llvm-{major}", "/usr/local/llvm-{major}",
@@ -80,13 +85,14 @@ def find_toolchain(prefix: Path | str | None = None) -> Toolchain:
             rejected.append(str(error))
     detail = f" ({rejected[0]})" if rejected else ""
     raise ToolchainError(
-        f"no clang with its libLLVM of version 16 to 22 was found{detail}; "
-        "install one (Debian, Ubuntu: apt-get install clang llvm) or name its folder with --llvm-prefix"
+        f"no clang with its libLLVM of version {SUPPORTED} was found{detail}; install one "
+        '(Debian, Ubuntu: apt-get install clang llvm; anywhere: pip install "colt-llvm[toolchain]") '
+        "or name its folder with --llvm-prefix"
     )
 
 
 def installed_toolchains() -> list[Toolchain]:
-    """Every usable toolchain, one for each major version, newest first."""
+    """Every usable toolchain, one for each major version, newest first; of one version, the one found first."""
     found: dict[int, Toolchain] = {}
     for clang in _candidates():
         try:
@@ -104,10 +110,24 @@ def toolchain_of(clang: Path) -> Toolchain:
     return _from_clang((folder / name).resolve())
 
 
+def own_environment() -> Path | None:
+    """The virtual environment that this Python runs in; None outside of one."""
+    return Path(sys.prefix) if sys.prefix != sys.base_prefix else None
+
+
+def takes_any_version() -> bool:
+    """Whether the user asked for versions newer than the known ones (``--llvm-any``)."""
+    return os.environ.get(ANY_VARIABLE, "") not in ("", "0")
+
+
 def _candidates() -> Iterator[Path]:
+    """Real paths, each once. One that the variable names comes first, so that ``installed_toolchains`` has it."""
     names = ["clang", *(f"clang-{major}" for major in SUPPORTED_MAJORS)]
     seen = set()
-    places = [shutil.which(name) for name in names]
+    named, environment = os.environ.get(PREFIX_VARIABLE), own_environment()
+    first = [Path(named) / "bin" if named else None, environment and environment / "bin"]
+    places = [shutil.which(name, path=str(folder)) for folder in first if folder for name in names]
+    places += [shutil.which(name) for name in names]
     places += [shutil.which("clang", path=folder.format(major=major) + "/bin")
                for major in SUPPORTED_MAJORS for folder in _USUAL_FOLDERS]  # fmt: skip
     for place in places:
@@ -134,10 +154,18 @@ def _from_prefix(prefix: Path) -> Toolchain:
 def _from_clang(clang: Path) -> Toolchain:
     version, triple = _ask_version(clang)
     major = int(version.split(".")[0])
-    if major not in SUPPORTED_MAJORS:
-        raise ToolchainError(f"{clang} is version {version}; use LLVM 16 to 22")
+    if major < SUPPORTED_MAJORS[-1]:
+        raise ToolchainError(f"{clang} is version {version}; use LLVM {SUPPORTED}")
+    if major > SUPPORTED_MAJORS[0] and not takes_any_version():
+        raise ToolchainError(
+            f"{clang} is version {version}, which is newer than all that were tried; use LLVM {SUPPORTED}, "
+            "or try it with --llvm-any"
+        )
     prefix = clang.parent.parent
     library = _find_library(prefix, version)
+    environment = own_environment()
+    if environment is not None and prefix == environment.resolve():
+        _show_programs_their_runtime(prefix, triple)
     return Toolchain(
         prefix=prefix,
         clang=clang,
@@ -147,6 +175,15 @@ def _from_clang(clang: Path) -> Toolchain:
         triple=triple,
         opt=_sibling(clang.parent, "opt", major),
     )
+
+
+def _show_programs_their_runtime(prefix: Path, triple: str) -> None:
+    """A clang from PyPI links C++ programs to the libc++ beside it, where no loader looks. Its own configuration file
+    tells each link where that is, of clang++ and of colt-c++ alike."""
+    runtime, file = prefix / "lib" / triple, prefix / "bin" / f"{triple}.cfg"
+    if (runtime / "libc++.so.1").exists() and not file.exists():
+        with contextlib.suppress(OSError):  # not ours to write: doctor says what is wrong
+            file.write_text(f"$-Wl,-rpath,<CFGDIR>/../lib/{triple}\n", encoding="utf-8")
 
 
 def _ask_version(clang: Path) -> tuple[str, str]:

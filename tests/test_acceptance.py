@@ -13,7 +13,7 @@ from colt_llvm.catalogue import load_catalogue
 from colt_llvm.errors import ToolchainError
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
-MAJORS = (22, 19, 16)
+MAJORS = (23, 22, 19, 16)
 
 
 def toolchain_or_skip(major: int) -> Toolchain:
@@ -37,6 +37,15 @@ def test_a_text_that_ends_the_process_is_not_accepted_and_the_rest_is_asked() ->
     toolchain = installed_toolchains()[0]
     texts = ["function(sroa)", "trigger-crash-module", "function(dce)", "trigger-crash-module", "globaldce"]
     assert accepted_pipelines(toolchain, texts) == {"function(sroa)", "function(dce)", "globaldce"}
+
+
+def test_a_version_without_a_file_has_what_its_library_accepts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As LLVM 24 would be met: of the nearest file, what it takes."""
+    toolchain = replace(installed_toolchains()[0], version="24.1.0")
+    catalogue = toolchain_catalogue(toolchain)
+    assert catalogue.llvm_major == 24
+    known = load_catalogue(23).names()
+    assert len(known) - 12 <= len(catalogue) <= len(known)
 
 
 @pytest.mark.parametrize("major", MAJORS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,46 @@ def test_a_file_of_its_own_wins_over_the_newest(tmp_path: Path) -> None:
     write(tmp_path, ONE_PASS)
     write(tmp_path, ONE_PASS.replace("licm", "gvn"), major=16)
     assert load_catalogue(16, directory=tmp_path).names() == ["gvn"]
+
+
+def test_a_version_of_before_starts_from_the_next_newer_file_and_one_of_after_from_the_newest(tmp_path: Path) -> None:
+    write(tmp_path, ONE_PASS.replace("licm", "gvn"), major=18)
+    write(tmp_path, ONE_PASS.replace("licm", "dse"), major=20)
+    found = {major: load_catalogue(major, lambda _: True, tmp_path).names() for major in (17, 19, 21)}
+    assert found == {17: ["gvn"], 19: ["dse"], 21: ["dse"]}
+
+
+def test_a_file_that_says_what_differs_from_its_base(tmp_path: Path) -> None:
+    write(tmp_path, ONE_PASS + '[pass.variants]\na = "A."\nb = "B."\n' + ONE_PASS.replace("licm", "gvn"))
+    more = '[[pass]]\nname = "licm"\n[pass.variants]\nc = "C."\n'
+    text = 'base = 22\nwithout = ["licm<a>", "gvn"]\n' + more + ONE_PASS.replace("licm", "dse")
+    write(tmp_path, text, major=23)
+    assert load_catalogue(23, directory=tmp_path).names() == ["licm", "licm<b>", "licm<c>", "dse"]
+    assert load_catalogue(22, directory=tmp_path).names() == ["licm", "licm<a>", "licm<b>", "gvn"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('base = 22\nwithout = ["dse"]\n', "without names dse, which is no action of its base"),
+        ("base = 21\n", "cannot be read"),
+        ("base = 23\n", "has a base too"),
+        ('base = 22\nwithout = "licm"\n', "without must be a list"),
+    ],
+)
+def test_a_base_that_does_not_fit_is_told(text: str, said: str, tmp_path: Path) -> None:
+    write(tmp_path, ONE_PASS)
+    write(tmp_path, text + ONE_PASS.replace("licm", "gvn"), major=23)
+    with pytest.raises(CatalogueError, match=said):
+        load_catalogue(23, directory=tmp_path)
+
+
+def test_llvm_23_has_no_pipelines_for_size() -> None:
+    catalogue = load_catalogue(23)
+    assert len(catalogue) > 200
+    assert not [action.name for action in catalogue if re.search(r"\bO[sz]\b", action.pipeline)]
+    assert "default<O2>" in catalogue
+    assert catalogue["gvn<no-scalar-pre>"].pipeline == "function(gvn<no-scalar-pre>)"
 
 
 def test_another_version_without_a_library_is_refused(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from colt_llvm.measure import loaded_digest
 from colt_llvm.program import Program, program_from_files
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
-MAJORS = (22, 19, 16)
+MAJORS = (23, 22, 19, 16)
 SOURCE = """
 int twice(int x);
 int main(void) { return twice(21) == 42 ? 0 : 1; }

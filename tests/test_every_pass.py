@@ -30,7 +30,7 @@ from colt_llvm.llvm.library import Library  # noqa: E402
 from colt_llvm.llvm.module import Module, TargetMachine  # noqa: E402
 
 PASS_SECONDS = 20.0
-MAJORS = (22, 19, 16)
+MAJORS = (23, 22, 19, 16)
 #: By default one program in so many, with the newest library, so that a run of all tests stays short.
 ONE_IN = 5
 

@@ -20,7 +20,7 @@ from colt_llvm.process import Limits
 from colt_llvm.program import load_program, program_from_files, programs_directory
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
-MAJORS = (22, 19, 16)
+MAJORS = (23, 22, 19, 16)
 SOURCE = """
 int table[64];
 int sum(int n) { int s = 0; for (int i = 0; i < n; i++) s += table[i & 63] * i; return s; }
@@ -149,6 +149,26 @@ def test_what_is_stored_comes_back_with_the_order_of_uses(library: Library, bitc
             assert copy.text() == module.text(), "and optimises alike"
 
 
+# --- what would end the process
+
+
+@pytest.mark.parametrize("text", [
+    "default<Oz>", "default<Os>", "function(sroa),default<Oz>", "thinlto<Oz>", "lto<Os>", "fatlto-pre-link<Oz>",
+    "function(function-simplification<Os>)", "function(loop-unroll<Oz>)", "coro-cond(default<Oz>)",
+    "-inlinedefault-threshold=5 default<Oz>", "function(loop-unroll<O2;Os>)",
+])  # fmt: skip
+def test_a_level_for_size_is_refused_where_the_library_would_abort(text: str, bitcode_23: bytes) -> None:
+    library = toolchain_or_skip(23).load()
+    with Module.parse(library, bitcode_23) as module, pytest.raises(PipelineSyntaxError, match=r"LLVM 23 has no O[sz]"):
+        module.run(text)
+
+
+@pytest.fixture
+def bitcode_23(tmp_path: Path) -> bytes:
+    (tmp_path / "sum.c").write_text(SOURCE)
+    return front_end(toolchain_or_skip(23), program_from_files([tmp_path / "sum.c"]), "O3")[0]
+
+
 # --- code generation
 
 
@@ -211,7 +231,7 @@ def test_a_library_that_lacks_symbols_is_refused_with_their_names(tmp_path: Path
 
     with pytest.raises(ToolchainError, match="cannot be loaded"):
         Library.load(tmp_path / "missing.so")
-    with pytest.raises(ToolchainError, match=r"lacks .*LLVMRunPasses.*; LLVM 16 to 22 is needed"):
+    with pytest.raises(ToolchainError, match=r"lacks .*LLVMRunPasses.*; LLVM 16 to 23 is needed"):
         Library.load(str(ctypes.util.find_library("c")))
 
 

@@ -11,10 +11,11 @@ from colt_llvm.errors import InvalidIR, PipelineSyntaxError
 from colt_llvm.llvm import Module, TargetMachine
 from colt_llvm.llvm.remark_ranking import most_telling
 from colt_llvm.llvm.remarks import Remark, has_remarks, parse, run_with_remarks
+from colt_llvm.llvm.size_levels import level_pipeline
 from colt_llvm.program import load_program, program_from_files, programs_directory
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
-MAJORS = (22, 19, 16)
+MAJORS = (23, 22, 19, 16)
 O3 = "default<O3>"
 
 #: The first loop's steps hang on each other; the second is vectorised.
@@ -62,12 +63,19 @@ def test_says_which_loop_was_not_vectorised_and_which_was(toolchain: Toolchain, 
 
 
 @pytest.mark.parametrize("program", ["lz77", "shapes_cpp"])
-@pytest.mark.parametrize("pipeline", [O3, "default<Oz>"])
-def test_remarks_do_not_change_the_code(toolchain: Toolchain, program: str, pipeline: str) -> None:
-    bitcode = front_end(toolchain, load_program(programs_directory() / program), "O3")[0]
+@pytest.mark.parametrize("level", ["O3", "Oz"])
+def test_remarks_do_not_change_the_code(toolchain: Toolchain, program: str, level: str) -> None:
+    """LLVM 23 writes more metadata of loops where it is heard, so it is the object code that is compared."""
+    bitcode = front_end(toolchain, load_program(programs_directory() / program), level)[0]  # type: ignore[arg-type]
+    pipeline = level_pipeline(toolchain.major, level)
     result, remarks = with_remarks(toolchain, bitcode, pipeline)
     assert remarks
-    assert result == without_remarks(toolchain, bitcode, pipeline)
+
+    def code(bitcode: bytes) -> bytes:
+        with Module.parse(toolchain.load(), bitcode) as module:
+            return module.emit_object(TargetMachine(toolchain.load(), module.triple, 3))
+
+    assert code(result) == code(without_remarks(toolchain, bitcode, pipeline))
 
 
 def test_other_modules_say_nothing_while_and_after_one_is_heard(

@@ -14,6 +14,7 @@ from colt_llvm.errors import PipelineSyntaxError
 from colt_llvm.llvm import Module, TargetMachine
 from colt_llvm.llvm.process_options import split_options, with_options
 from colt_llvm.llvm.replay import replay
+from colt_llvm.llvm.size_levels import has_size_levels
 from colt_llvm.program import Program, included_programs, load_program, programs_directory
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.tune.builder import Builder, Sequences
@@ -23,7 +24,8 @@ THRESHOLD = "-inlinedefault-threshold=5"
 
 @pytest.fixture(scope="module")
 def newest() -> Toolchain:
-    return installed_toolchains()[0]
+    """Of those that have ``default<Oz>``."""
+    return next(found for found in installed_toolchains() if has_size_levels(found.major))
 
 
 @pytest.fixture(scope="module")

@@ -17,13 +17,14 @@ from colt_llvm.catalogue import Catalogue
 from colt_llvm.compilation import baseline_objects
 from colt_llvm.errors import CompileError, PassError, RecipeError, RunDirectoryError
 from colt_llvm.llvm.process_options import with_options
+from colt_llvm.llvm.size_levels import level_pipeline
 from colt_llvm.measure import loaded_digest
 from colt_llvm.pipeline import edit_pipeline, edits_of
 from colt_llvm.program import Program, load_program, program_from_files, programs_directory
 from colt_llvm.recipe import Recipe, apply_recipe, differences, load_recipe, opt_lines, save_recipe, source_digest
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
-MAJORS = (22, 19, 16)
+MAJORS = (23, 22, 19, 16)
 SOURCE = "int value(int x) { int y = 0; for (int i = 0; i < x; i++) y += i * x; return y; }\n"
 
 
@@ -61,7 +62,7 @@ def refusal(path: Path) -> str:
 
 
 def test_comes_back_as_it_was_saved(newest: Toolchain, program: Program, tmp_path: Path) -> None:
-    recipe = recipe_for(newest, program, "Oz", "default<Oz>")
+    recipe = recipe_for(newest, program, "Oz", level_pipeline(newest.major, "Oz"))
     save_recipe(recipe, tmp_path / "recipe.json")
     assert load_recipe(tmp_path / "recipe.json") == recipe
     assert recipe.llvm_major == newest.major
@@ -70,7 +71,7 @@ def test_comes_back_as_it_was_saved(newest: Toolchain, program: Program, tmp_pat
 
 
 def test_a_place_that_cannot_be_written_is_told(newest: Toolchain, program: Program, tmp_path: Path) -> None:
-    recipe = recipe_for(newest, program, "Oz", "default<Oz>")
+    recipe = recipe_for(newest, program, "Oz", level_pipeline(newest.major, "Oz"))
     with pytest.raises(RunDirectoryError, match="No such file or directory"):
         save_recipe(recipe, tmp_path / "missing" / "recipe.json")
 
@@ -124,7 +125,7 @@ def test_refuses_a_recipe_with_a_damaged_field(
 
 
 def test_applying_gives_the_objects_that_were_measured(newest: Toolchain, program: Program) -> None:
-    recipe = recipe_for(newest, program, "Oz", "function(sroa),default<Oz>")
+    recipe = recipe_for(newest, program, "Oz", f"function(sroa),{level_pipeline(newest.major, 'Oz')}")
     objects = apply_recipe(recipe, newest, program)
     assert tuple(map(loaded_digest, objects)) == recipe.objects
     assert differences(recipe, program, newest, objects) == []
@@ -138,7 +139,7 @@ def test_refuses_another_major_version_of_llvm(newest: Toolchain, program: Progr
 
 
 def test_notes_what_has_changed_since(newest: Toolchain, program: Program, tmp_path: Path) -> None:
-    recipe = recipe_for(newest, program, "Oz", "default<Oz>")
+    recipe = recipe_for(newest, program, "Oz", level_pipeline(newest.major, "Oz"))
     program.sources[0].write_text(SOURCE.replace("i * x", "i * x + 3"))
     objects = apply_recipe(recipe, newest, program)
     assert differences(recipe, program, newest, objects) == [
@@ -150,7 +151,7 @@ def test_notes_what_has_changed_since(newest: Toolchain, program: Program, tmp_p
 
 
 def test_notes_other_flags_other_files_and_another_release(newest: Toolchain, program: Program, tmp_path: Path) -> None:
-    recipe = replace(recipe_for(newest, program, "Oz", "default<Oz>"), llvm=f"{newest.major}.0.0")
+    recipe = replace(recipe_for(newest, program, "Oz", level_pipeline(newest.major, "Oz")), llvm=f"{newest.major}.0.0")
     other = tmp_path / "other.c"
     other.write_text(SOURCE)
     changed = program_from_files([other], cflags=["-DX=2"])
@@ -165,7 +166,7 @@ def test_notes_other_flags_other_files_and_another_release(newest: Toolchain, pr
 def test_a_changed_source_that_does_not_compile_and_a_pipeline_that_is_none(
     newest: Toolchain, program: Program
 ) -> None:
-    recipe = recipe_for(newest, program, "Oz", "default<Oz>")
+    recipe = recipe_for(newest, program, "Oz", level_pipeline(newest.major, "Oz"))
     with pytest.raises(PassError, match="no-such-pass"):
         apply_recipe(replace(recipe, pipeline="no-such-pass"), newest, program)
     program.sources[0].write_text("int broken(")
@@ -196,8 +197,9 @@ def passes_and_edits(catalogue: Catalogue, completion: Completion) -> str:
 
 @pytest.mark.parametrize(
     ("major", "name", "objective"),
-    [(22, "hashmap_cpp", "size"), (22, "regex_vm", "size"), (19, "regex_vm", "runtime"),
-     *((major, "crc_adler", "instructions") for major in MAJORS)],
+    [(23, "hashmap_cpp", "size"), (23, "regex_vm", "runtime"), (23, "lz77", "instructions"),
+     (22, "hashmap_cpp", "size"), (22, "regex_vm", "size"), (19, "regex_vm", "runtime"),
+     *((major, "crc_adler", "instructions") for major in MAJORS[1:])],
 )  # fmt: skip
 def test_the_lines_of_a_recipe_give_the_same_objects_by_hand(
     major: int, name: str, objective: str, tmp_path: Path
@@ -222,7 +224,7 @@ def test_files_of_the_same_name_do_not_overwrite_each_other_by_hand(newest: Tool
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "value.c").write_text(text)
     two = program_from_files([tmp_path / "one" / "value.c", tmp_path / "two" / "value.c"])
-    lines = opt_lines(newest, two, "Oz", "default<Oz>")
+    lines = opt_lines(newest, two, "Oz", level_pipeline(newest.major, "Oz"))
     by_hand(lines, tmp_path)
     results = [shlex.split(line)[-1] for line in lines[2::3]]
     assert len(set(results)) == 2

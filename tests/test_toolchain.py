@@ -9,9 +9,9 @@ import pytest
 
 from colt_llvm import toolchain as module
 from colt_llvm.errors import ColtError, ToolchainError
-from colt_llvm.toolchain import PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains
+from colt_llvm.toolchain import ANY_VARIABLE, PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains
 
-MAJORS = (22, 19, 16)
+MAJORS = (23, 22, 19, 16)
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,9 @@ def newest() -> Toolchain:
 
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A PATH and usual folders that are empty, for the test to fill."""
+    """A PATH, an environment of ours and usual folders that are empty, for the test to fill."""
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.setattr(module, "own_environment", lambda: tmp_path / "environment")
     monkeypatch.delenv(PREFIX_VARIABLE, raising=False)
     monkeypatch.setattr(module, "_USUAL_FOLDERS", (str(tmp_path / "usual-{major}"),))
     return tmp_path
@@ -148,12 +149,51 @@ def test_an_unusable_clang_on_path_is_passed_over(
     assert find_toolchain().prefix.name == f"usual-{newest.major}"
 
 
+def test_the_clang_of_our_own_environment_comes_before_path_and_after_the_variable(
+    newest: Toolchain, nothing_installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("environment", "path", "variable"):
+        complete(nothing_installed / name, newest)
+    monkeypatch.setenv("PATH", str(nothing_installed / "path" / "bin"))
+    assert find_toolchain().prefix.name == "environment"
+    assert installed_toolchains()[0].prefix.name == "environment"
+    monkeypatch.setenv(PREFIX_VARIABLE, str(nothing_installed / "variable"))
+    assert find_toolchain().prefix.name == "variable"
+    assert installed_toolchains()[0].prefix.name == "variable"
+
+
+def test_programs_of_our_own_environments_clang_find_its_cxx_library(
+    newest: Toolchain, nothing_installed: Path
+) -> None:
+    environment = nothing_installed / "environment"
+    complete(environment, newest)
+    configuration = environment / "bin" / "x86_64-test-linux.cfg"
+    (environment / "lib" / "x86_64-test-linux").mkdir()
+    (environment / "lib" / "x86_64-test-linux" / "libc++.so.1").touch()
+    module._from_clang.cache_clear()
+    assert find_toolchain().prefix == environment
+    assert configuration.read_text() == "$-Wl,-rpath,<CFGDIR>/../lib/x86_64-test-linux\n"
+    configuration.write_text("mine\n")
+    module._from_clang.cache_clear()
+    assert find_toolchain().prefix == environment
+    assert configuration.read_text() == "mine\n"
+
+
+def test_a_clang_that_is_not_ours_gets_no_configuration(newest: Toolchain, nothing_installed: Path) -> None:
+    other = nothing_installed / "other"
+    complete(other, newest)
+    (other / "lib" / "x86_64-test-linux").mkdir()
+    (other / "lib" / "x86_64-test-linux" / "libc++.so.1").touch()
+    assert find_toolchain(other).prefix == other
+    assert not (other / "bin" / "x86_64-test-linux.cfg").exists()
+
+
 # --- refusals
 
 
 def test_says_what_to_install_where_there_is_nothing(nothing_installed: Path) -> None:
     said = refusal()
-    assert "no clang with its libLLVM of version 16 to 22" in said
+    assert "no clang with its libLLVM of version 16 to 23" in said
     assert "apt-get install clang llvm" in said
     assert "--llvm-prefix" in said
     assert installed_toolchains() == []
@@ -162,13 +202,33 @@ def test_says_what_to_install_where_there_is_nothing(nothing_installed: Path) ->
 def test_says_why_what_is_there_cannot_be_used(nothing_installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clang(nothing_installed, "14.0.6")
     monkeypatch.setenv("PATH", str(nothing_installed / "bin"))
-    assert "is version 14.0.6; use LLVM 16 to 22" in refusal()
+    assert "is version 14.0.6; use LLVM 16 to 23" in refusal()
 
 
-@pytest.mark.parametrize("version", ["3.9.1", "15.0.7", "23.0.0"])
+@pytest.mark.parametrize("version", ["3.9.1", "15.0.7"])
 def test_refuses_a_prefix_of_another_version(version: str, tmp_path: Path) -> None:
     clang(tmp_path, version)
-    assert f"is version {version}; use LLVM 16 to 22" in refusal(tmp_path)
+    assert f"is version {version}; use LLVM 16 to 23" in refusal(tmp_path)
+
+
+def test_a_newer_version_than_the_known_ones_is_tried_where_the_user_says_so(
+    newest: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete(tmp_path, newest)
+    monkeypatch.setattr(module, "SUPPORTED_MAJORS", range(newest.major - 1, 15, -1))
+    monkeypatch.setattr(module, "SUPPORTED", "the known ones")
+    monkeypatch.delenv(ANY_VARIABLE, raising=False)
+    said = refusal(tmp_path)
+    assert f"is version {newest.version}, which is newer than all that were tried; use LLVM the known ones" in said
+    assert said.endswith("or try it with --llvm-any")
+    monkeypatch.setenv(ANY_VARIABLE, "1")
+    assert find_toolchain(tmp_path).major == newest.major
+
+
+def test_an_old_version_is_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clang(tmp_path, "15.0.7")
+    monkeypatch.setenv(ANY_VARIABLE, "1")
+    assert "use LLVM 16 to 23" in refusal(tmp_path)
 
 
 def test_refuses_a_prefix_without_clang(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from colt_llvm import __version__
 from colt_llvm.bench.experiment import TIMED_OBJECTIVES, Budget, Experiment, StrategySpec, safe
 from colt_llvm.bench.suites import BenchProgram
+from colt_llvm.llvm.size_levels import has_size_levels
 from colt_llvm.measure import fingerprint
 
 KIND, VERSION = "colt-llvm bench cell", 1
@@ -87,6 +88,8 @@ def record_of(item: BenchProgram, cell: Cell, llvm: str, **outcome: Any) -> dict
         "strategy": cell.strategy.label,
         "settings": settings_of(cell.strategy),
         "objective": cell.objective,
+        # Held against clang's own -Oz, where there is no opt -Oz: no table mixes the two.
+        "strict": cell.objective == "instructions" and not has_size_levels(int(llvm.partition(".")[0])),
         "seed": cell.seed,
         "budget": cell.budget.to_dict(),
         "host": asdict(fingerprint()),

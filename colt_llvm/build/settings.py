@@ -3,18 +3,21 @@
 A compiler's arguments belong to clang, so colt-cc has no options of its own but variables:
 
     COLT_LLVM_PREFIX  the LLVM to use, as everywhere
+    COLT_LLVM_ANY=1   an LLVM newer than all that are known too, as everywhere
     COLT_STRICT=1     a recipe that does not fit is an error
     COLT_DISABLE=1    use no recipes
     COLT_LEVEL=O3     build every file that is optimised at all at this level, without recipes
     COLT_LOG=FILE     append a line of JSON for each command
 
-Imports ``os`` alone: this runs for every file of a build.
+Imports ``os`` and ``sys`` alone: this runs for every file of a build.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 
+ANY = "COLT_LLVM_ANY"
 PREFIX, STRICT, DISABLE, LEVEL, LOG = "COLT_LLVM_PREFIX", "COLT_STRICT", "COLT_DISABLE", "COLT_LEVEL", "COLT_LOG"
 #: Set for our children: which clang we started. Whoever finds it set was started by that clang, so it is a script
 #: that calls us, and not a clang.
@@ -22,7 +25,7 @@ STARTED = "COLT_CC_STARTED"
 
 LEVELS = ("O0", "O1", "O2", "O3", "Os", "Oz")
 #: As in toolchain.SUPPORTED_MAJORS and in the same order (a test holds it); importing that one would take too long.
-MAJORS = range(22, 15, -1)
+MAJORS = range(23, 15, -1)
 _FOLDERS = (
     "/usr/lib/llvm-{}", "/usr/lib64/llvm{}", "/opt/llvm-{}", "/usr/local/llvm-{}",
     "/opt/homebrew/opt/llvm@{}", "/usr/local/opt/llvm@{}",
@@ -42,6 +45,7 @@ class Settings:
     """
 
     __slots__ = (
+        "_any",
         "_found",
         "_path",
         "cache",
@@ -58,6 +62,7 @@ class Settings:
 
     def __init__(self, environment: os._Environ[str] | dict[str, str] = os.environ) -> None:
         self.prefix = environment.get(PREFIX, "")
+        self._any = environment.get(ANY, "") not in ("", "0")
         self.strict = environment.get(STRICT, "") not in ("", "0")
         self.disabled = environment.get(DISABLE, "") not in ("", "0")
         self.level = environment.get(LEVEL, "").removeprefix("-")
@@ -95,23 +100,25 @@ class Settings:
             places = [os.path.join(self.prefix, part, name) for name in names for part in ("bin", "")]
         else:
             path = [folder for folder in self._path.split(os.pathsep) if folder]
-            places = [os.path.join(folder, name) for name in names for folder in path]
+            # A virtual environment may hold a clang of its own.
+            own = os.path.join(sys.prefix, "bin") if sys.prefix != sys.base_prefix else ""
+            places = [os.path.join(own, name) for name in names if own]
+            places += [os.path.join(folder, name) for name in names for folder in path]
             places += [f"{folder.format(major)}/bin/clang" for major in MAJORS for folder in _FOLDERS]
         for place in places:
-            if os.access(place, os.X_OK) and place not in self.started and _is_clang(place):
+            if os.access(place, os.X_OK) and place not in self.started and self._is_clang(place):
                 self._found = place
                 return place
         return None
 
-
-def _is_clang(place: str) -> bool:
-    """A name that comes first on PATH may be ourselves, or ccache, or a version that has no recipes."""
-    real = os.path.realpath(place)
-    name = os.path.basename(real)
-    if "clang" not in name or not os.path.isfile(real):
-        return False
-    major = _major_in_name(real)
-    return major is None or major in MAJORS
+    def _is_clang(self, place: str) -> bool:
+        """A name that comes first on PATH may be ourselves, or ccache, or a version that has no recipes."""
+        real = os.path.realpath(place)
+        name = os.path.basename(real)
+        if "clang" not in name or not os.path.isfile(real):
+            return False
+        major = _major_in_name(real)
+        return major is None or major in MAJORS or (self._any and major > MAJORS[0])
 
 
 def _major_in_name(real: str) -> int | None:

@@ -15,7 +15,7 @@ import _signal  # type: ignore[import-not-found]  # "signal" brings enum, which 
 import os
 import sys
 
-from colt_llvm.build.settings import LEVELS, Settings
+from colt_llvm.build.settings import LEVELS, MAJORS, PREFIX, Settings
 from colt_llvm.build.speak import say
 from colt_llvm.build.whole_look import near_a_program
 
@@ -46,7 +46,7 @@ def main(words: list[str], cxx: bool) -> int:
         sys.path[:] = [folder for folder in sys.path if folder not in settings.python_path]
     clang = settings.compiler(cxx)
     if clang is None:
-        say("no clang of version 16 to 22 was found; install one, or name its folder with COLT_LLVM_PREFIX")
+        say(f"no clang of version {MAJORS[-1]} to {MAJORS[0]} was found; install one, or name its folder with {PREFIX}")
         return _NO_CLANG
     settings.mark_started()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Container
 from pathlib import Path
@@ -15,9 +16,20 @@ from colt_llvm.words import split_words
 
 
 def llvm_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which LLVM. What is said here of newer versions holds for our children too, so it is a variable."""
+
+    def take_any(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            os.environ["COLT_LLVM_ANY"] = "1"
+
+    function = click.option(
+        "--llvm-any", is_flag=True, expose_value=False, callback=take_any,
+        help="Try an LLVM that is newer than all that are known. Or: COLT_LLVM_ANY=1.",
+    )(function)  # fmt: skip
     return click.option(
         "--llvm-prefix", type=click.Path(path_type=Path), metavar="DIR",
-        help="Folder of the LLVM to use, such as /usr/lib/llvm-22. Default: $COLT_LLVM_PREFIX, then PATH.",
+        help="Folder of the LLVM to use, such as /usr/lib/llvm-22. Default: $COLT_LLVM_PREFIX, then the virtual "
+        "environment of colt-llvm, then PATH.",
     )(function)  # fmt: skip
 
 

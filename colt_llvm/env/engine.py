@@ -23,6 +23,7 @@ from colt_llvm.env.store import StateStore
 from colt_llvm.errors import ColtError, PassError
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module, TargetMachine
+from colt_llvm.llvm.size_levels import marked_for_size
 
 _LIVE_STATES = 4
 _CODEGEN_LEVEL = {"O0": 0, "O1": 1, "O2": 2, "O3": 3, "Os": 2, "Oz": 2}
@@ -174,7 +175,7 @@ class Engine:
             for module in live.modules:
                 if pipeline.startswith("!"):
                     misbehave(pipeline)
-                module.run(pipeline, node.root.target)
+                module.run(marked_for_size(module, pipeline), node.root.target)
         except MemoryError:
             watch.out_of_memory()
         except ColtError as error:

@@ -55,11 +55,12 @@ def changed_functions(engine: Engine, node: Node, build: Build) -> str:
     """Names of the functions whose code is not what ``default<LEVEL>`` of the benchmark's level makes of the first
     state, one a line."""
     from colt_llvm.llvm import fingerprints
+    from colt_llvm.llvm.size_levels import level_pipeline
 
     first = node
     while first.parent is not None:
         first = first.parent
-    reference = engine.pipeline_result(first, f"default<{node.root.record.level}>")
+    reference = engine.pipeline_result(first, level_pipeline(engine.library.major, node.root.record.level))
     before, after = (json.loads(function_hashes(engine, at, build)) for at in (reference, node))
     return "\n".join(fingerprints.changed_functions(before, after))
 

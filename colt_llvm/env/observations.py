@@ -1,7 +1,8 @@
 """What can be observed of a state: names as CompilerGym's LLVM environment has them, and a few of our own.
 
 Baselines (``...O0``, ``...O3``, ``...Oz``) are as in the literature: the first state of the benchmark, under nothing,
-``default<O3>`` or ``default<Oz>`` of this libLLVM. They do not follow the benchmark's own level.
+``default<O3>`` or ``default<Oz>`` of this libLLVM (from LLVM 23 on: O2 of functions that are marked minsize for it).
+They do not follow the benchmark's own level.
 """
 
 from __future__ import annotations
@@ -198,12 +199,15 @@ def _loaded_size(engine: Engine, node: Node, build: Build) -> int:
     return sum(section_sizes(data).loaded_bytes for data in _objects(engine, node, build))
 
 
-def _baseline(name: str, pipeline: str) -> Callable[[Engine, Node, Build], int]:
-    """The value of space ``name`` at the first state, after ``pipeline``."""
+def _baseline(name: str, level: str) -> Callable[[Engine, Node, Build], int]:
+    """The value of space ``name`` at the first state, after this level's pipeline."""
 
     def compute(engine: Engine, node: Node, build: Build) -> int:
-        first = _first(node)
-        reached = engine.pipeline_result(first, pipeline) if pipeline else first
+        from colt_llvm.llvm.size_levels import unmarked_pipeline
+
+        reached = _first(node)
+        if level != "O0":
+            reached = engine.pipeline_result(reached, unmarked_pipeline(engine.library.major, level))
         return int(_named(name, engine, reached, build))
 
     return compute
@@ -293,8 +297,8 @@ def _spaces() -> Mapping[str, Space]:
         Space("ChangedFunctions", TEXT, evidence.changed_functions, deterministic=False),
     ]
     for base, stem in (("IrInstructionCount", "IrInstructionCount"), ("ObjectTextSizeBytes", "ObjectTextSize")):
-        for level, pipeline in (("O0", ""), ("O3", "default<O3>"), ("Oz", "default<Oz>")):
-            spaces.append(Space(f"{stem}{level}", INT, _baseline(base, pipeline)))
+        for level in ("O0", "O3", "Oz"):
+            spaces.append(Space(f"{stem}{level}", INT, _baseline(base, level)))
     return {space.name: space for space in spaces}
 
 

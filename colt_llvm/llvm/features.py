@@ -30,6 +30,9 @@ _OPCODES = {
     "LandingPad": 59, "Freeze": 68,
 }  # fmt: skip
 
+#: LLVM 23 has two opcodes for branches, unconditional and conditional ones.
+_BRANCHES = {70: _OPCODES["Br"], 71: _OPCODES["Br"]}
+
 INST_COUNT_NAMES: tuple[str, ...] = ("TotalInsts", "TotalBlocks", "TotalFuncs", *_OPCODES)
 
 AUTOPHASE_NAMES: tuple[str, ...] = (
@@ -79,6 +82,8 @@ def inst_count(module: Module) -> IntVector:
         while instruction:
             opcodes[opcode_of(instruction)] += 1
             instruction = next_instruction(instruction)
+    for opcode, known in _BRANCHES.items():
+        opcodes[known] += opcodes.pop(opcode, 0)
     totals = [opcodes.total() if hasattr(opcodes, "total") else sum(opcodes.values()), blocks, _function_count(module)]
     return np.array(totals + [opcodes[number] for number in _OPCODES.values()], dtype=np.int64)
 
@@ -151,6 +156,7 @@ def _count_block(counts: Counter[str], module: Module, block: int) -> None:
     counts["BeginPhi"] += bool(instruction) and call.LLVMGetInstructionOpcode(instruction) == _OPCODES["PHI"]
     while instruction:
         opcode = call.LLVMGetInstructionOpcode(instruction)
+        opcode = _BRANCHES.get(opcode, opcode)
         size += 1
         if opcode == _OPCODES["PHI"]:
             phis += 1

@@ -66,6 +66,9 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMGetFirstFunction": (c_void_p, (c_void_p,)),
     "LLVMGetNextFunction": (c_void_p, (c_void_p,)),
     "LLVMIsDeclaration": (c_int, (c_void_p,)),
+    "LLVMGetEnumAttributeKindForName": (c_uint, (c_char_p, c_size_t)),
+    "LLVMCreateEnumAttribute": (c_void_p, (c_void_p, c_uint, ctypes.c_uint64)),
+    "LLVMAddAttributeAtIndex": (None, (c_void_p, c_uint, c_void_p)),
     "LLVMGetValueName2": (c_char_p, (c_void_p, POINTER(c_size_t))),
     "LLVMGetFirstBasicBlock": (c_void_p, (c_void_p,)),
     "LLVMGetNextBasicBlock": (c_void_p, (c_void_p,)),
@@ -100,7 +103,8 @@ _REQUIRED: dict[str, _Signature] = {
 
 #: C++ functions behind ``Module.bitcode``: the C API writes bitcode without the order of use-lists, and passes
 #: visit users in that order. Without it a module that was stored and read back optimises differently.
-#: The names are the same in LLVM 16 to 22 built against libstdc++; where they lack, the C API's writer serves.
+#: The names are the same in LLVM 16 to 23 built against libstdc++; a libLLVM built against libc++ has std names of its
+#: own (``exported`` tries both). Where they lack, the C API's writer serves.
 _ORDERED_WRITER: dict[str, _Signature] = {
     "_ZN4llvm14raw_fd_ostreamC1EibbNS_11raw_ostream11OStreamKindE": (None, (c_void_p, c_int, c_bool, c_bool, c_int)),
     "_ZN4llvm14raw_fd_ostreamD1Ev": (None, (c_void_p,)),
@@ -111,7 +115,9 @@ _ORDERED_WRITER: dict[str, _Signature] = {
 }
 #: Counts instructions at once; by the C API it takes a call for each of them.
 _INSTRUCTION_COUNT = "_ZNK4llvm6Module19getInstructionCountEv"
-_BLOCK_COUNT = "_ZNK4llvm10BasicBlock16sizeWithoutDebugEv"
+_BLOCK_COUNT = "_ZNK4llvm10BasicBlock16sizeWithoutDebugEv"  # gone in LLVM 23
+#: The C++ library's part of a name, as libstdc++ and as libc++ write it.
+_STD_NAMES = (("PSt5arrayIjLm5EE", "PNSt3__15arrayIjLm5EEE"), ("St8optionalImE", "NSt3__18optionalImEE"))
 _STREAM_BYTES = 1024  # more than sizeof(raw_fd_ostream), which is about 150
 
 #: Prefix of the LLVMInitialize<Target>... functions, by machine name.
@@ -211,7 +217,7 @@ def _load(path: str) -> Library:
         function.argtypes = list(arguments)
         setattr(functions, name, function)
     if missing:
-        raise ToolchainError(f"{path}: lacks {', '.join(missing)}; LLVM 16 to 22 is needed")
+        raise ToolchainError(f"{path}: lacks {', '.join(missing)}; LLVM 16 to 23 is needed")
     _initialise_native_target(handle, path)
     numbers = [c_uint(), c_uint(), c_uint()]
     functions.LLVMGetVersion(*(ctypes.byref(number) for number in numbers))  # type: ignore[attr-defined]
@@ -223,19 +229,25 @@ def _load(path: str) -> Library:
 def _ordered_writer(handle: ctypes.CDLL) -> tuple[Any, Any, Any] | None:
     found = []
     for name, (result, arguments) in _ORDERED_WRITER.items():
-        try:
-            function = getattr(handle, name)
-        except AttributeError:
+        function = exported(handle, name)
+        if function is None:
             return None
         function.restype, function.argtypes = result, list(arguments)
         found.append(function)
     return found[0], found[1], found[2]
 
 
+def exported(handle: ctypes.CDLL, name: str) -> Any:
+    """The C++ function of this mangled name, of whichever C++ library the handle's was built against; else None."""
+    other = name
+    for libstdcxx, libcxx in _STD_NAMES:
+        other = other.replace(libstdcxx, libcxx)
+    return getattr(handle, name, None) or getattr(handle, other, None)
+
+
 def _counter(handle: ctypes.CDLL, name: str, result: Any) -> Any:
-    try:
-        function = getattr(handle, name)
-    except AttributeError:
+    function = exported(handle, name)
+    if function is None:
         return None
     function.restype, function.argtypes = result, [c_void_p]
     return function

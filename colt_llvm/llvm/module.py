@@ -10,6 +10,7 @@ from types import TracebackType
 from colt_llvm.errors import InvalidIR, PassError, PipelineSyntaxError, ToolchainError
 from colt_llvm.llvm.library import DiagnosticHandler, Library
 from colt_llvm.llvm.process_options import apply_options, split_options
+from colt_llvm.llvm.size_levels import refuse_size_levels
 
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: the verifier says no, and does not abort
 _OBJECT_FILE = 1  # LLVMObjectFile
@@ -108,6 +109,7 @@ class Module:
         """
         call = self.library.call
         words, passes = split_options(pipeline)
+        refuse_size_levels(self.library.major, passes)
         apply_options(self.library, words)
         options = call.LLVMCreatePassBuilderOptions()
         self._messages.clear()

@@ -4,7 +4,7 @@ The remarks are streamed by libLLVM itself into memory, for one context only: no
 other modules cost nothing, and no remark waits for Python. The code that comes out is the same. Only LLVM's middle
 end speaks here; code generation is not part of a pipeline.
 
-The C API has no way to this, so C++ functions are called by their exported names, which LLVM 16 to 22 share. A
+The C API has no way to this, so C++ functions are called by their exported names, which LLVM 16 to 23 share. A
 library that lacks one gives no remarks.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
 
-from colt_llvm.llvm.library import Library
+from colt_llvm.llvm.library import Library, exported
 from colt_llvm.llvm.module import Module, TargetMachine
 from colt_llvm.llvm.plain_text import plain
 
@@ -32,7 +32,7 @@ _KINDS: dict[str, Kind] = {
 }  # fmt: skip
 
 _SETUP = "_ZN4llvm28setupLLVMOptimizationRemarksERNS_11LLVMContextERNS_11raw_ostreamENS_9StringRefES4_bSt8optionalImE"
-_FINALISE = "_ZN4llvm31finalizeLLVMOptimizationRemarksERNS_11LLVMContextE"  # LLVM 22; earlier ones need none
+_FINALISE = "_ZN4llvm31finalizeLLVMOptimizationRemarksERNS_11LLVMContextE"  # from LLVM 22 on; earlier ones need none
 MAX_STREAM_BYTES = 32 << 20  # of what libLLVM wrote; a module of 13,000 instructions gives 2 MB
 _MAX_MESSAGE = 300  # characters
 
@@ -87,13 +87,12 @@ class _Result(Structure):
 @cache
 def _entry_points(path: str) -> tuple[Any, Any] | None:
     handle = ctypes.CDLL(path)
-    try:
-        setup = getattr(handle, _SETUP)
-    except AttributeError:
+    setup = exported(handle, _SETUP)
+    if setup is None:
         return None
     setup.restype = _Result
     setup.argtypes = [c_void_p, c_void_p, _StringRef, _StringRef, c_bool, _Threshold]
-    finalise = getattr(handle, _FINALISE, None)
+    finalise = exported(handle, _FINALISE)
     if finalise is not None:
         finalise.restype, finalise.argtypes = None, [c_void_p]
     return setup, finalise

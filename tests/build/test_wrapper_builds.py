@@ -111,7 +111,7 @@ def bitcode(tmp_path: Path) -> bytes:
     return (tmp_path / "a.bc").read_bytes()
 
 
-@pytest.mark.parametrize("pipeline", ["default<O3>", "default<Oz>,instsimplify", ""])
+@pytest.mark.parametrize("pipeline", ["default<O3>", "default<O2>,instsimplify", ""])
 def test_the_forked_child_gives_what_replaying_gives(tmp_path: Path, bitcode: bytes, pipeline: str) -> None:
     child = PassesChild(tmp_path, toolchain().library, pipeline, 3)
     try:

@@ -126,7 +126,7 @@ def test_a_prefix_of_a_version_that_is_too_old(told: Told, here: Path) -> None:
     clang = here / "bin" / "clang"
     clang.write_text("#!/bin/sh\necho 'clang version 11.0.1'\necho 'Target: x86_64-linux'\n")
     clang.chmod(0o755)
-    assert "is version 11.0.1; use LLVM 16 to 22" in told(3, *tune("good.c"), "--llvm-prefix", here)
+    assert "is version 11.0.1; use LLVM 16 to 23" in told(3, *tune("good.c"), "--llvm-prefix", here)
 
 
 # --- the program

@@ -235,7 +235,7 @@ def test_a_prefix_without_a_clang_that_fits(shell: Shell, tmp_path: Path) -> Non
     clang.write_text("#!/bin/sh\necho clang version 14.0.6\necho Target: x86_64-pc-linux-gnu\n")
     assert "check its permissions" in shell.refused(3, "passes", "--llvm-prefix", prefix)
     clang.chmod(0o755)
-    assert "is version 14.0.6; use LLVM 16 to 22" in shell.refused(3, "passes", "--llvm-prefix", prefix)
+    assert "is version 14.0.6; use LLVM 16 to 23" in shell.refused(3, "passes", "--llvm-prefix", prefix)
 
 
 def test_the_doctor_without_a_toolchain(shell: Shell) -> None:

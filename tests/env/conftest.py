@@ -14,6 +14,7 @@ if importlib.util.find_spec("compiler_gym") is None:
 
 from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.errors import ToolchainError
+from colt_llvm.llvm.size_levels import unmarked_pipeline
 from colt_llvm.toolchain import Toolchain, find_toolchain
 
 ACTIONS = (
@@ -68,7 +69,8 @@ def make_env(toolchain: Toolchain, source: Path) -> Iterator[Callable[..., ColtE
     def make(**arguments: Any) -> ColtEnv:
         options = {"test_actions": True, "action_seconds": 5.0, "memory_bytes": 1 << 30}
         options |= arguments.pop("options", {})
-        env = ColtEnv(toolchain=toolchain, actions=ACTIONS, options=ServiceOptions(**options), **arguments)
+        actions = [(name, unmarked_pipeline(toolchain.major, "Oz") if "Oz" in name else text) for name, text in ACTIONS]
+        env = ColtEnv(toolchain=toolchain, actions=actions, options=ServiceOptions(**options), **arguments)
         made.append(env)
         env.benchmark = env.make_benchmark(source)
         return env
