@@ -8,11 +8,13 @@ from typing import Any
 
 from colt_llvm.measure.difference import OTHER_FILES, STDERR, ignored
 from colt_llvm.measure.own_check import OwnCheck
+from colt_llvm.measure.places import Place, tells_own_time
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program import Check, Workload
 
 ONLY_STATUS = "only the exit status was compared"
 _NAMES_SHOWN = 3
+_SEARCHED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,16 @@ def _left_out(seen: Observation, check: Check, own: OwnCheck | None) -> Iterator
         if name == OTHER_FILES:
             yield OTHER_FILES
         elif name == STDERR or lines:
-            yield f"{name}{_lines(lines)}, which differs between the baseline's own runs"
+            yield f"{_where(name, lines)}, which differs between the baseline's own runs"
+    spent = seen.wall_seconds, seen.cpu_seconds
+    texts = {STDERR: seen.stderr, **{f"file {name}": file.content or b"" for name, file in seen.files.items()}}
+    for name, text in texts.items():
+        if (
+            name not in varying
+            and not ignored(name.removeprefix("file "), check)
+            and tells_own_time(text[:_SEARCHED_BYTES], spent)
+        ):
+            yield f"the run time that {name} tells"
     if whole := [
         name.removeprefix("file ") for name, lines in varying.items() if name.startswith("file ") and not lines
     ]:
@@ -103,8 +114,11 @@ def _files(names: Sequence[str]) -> str:
     return f"{len(names):,} {'file' if len(names) == 1 else 'files'} ({shown})"
 
 
-def _lines(lines: frozenset[int]) -> str:
-    if not lines:
-        return ""
-    shown = ", ".join(str(number) for number in sorted(lines)[:_NAMES_SHOWN])
-    return f" line{'s' if len(lines) > 1 else ''} {shown}" + (", ..." if len(lines) > _NAMES_SHOWN else "")
+def _where(name: str, places: frozenset[Place]) -> str:
+    """``figures in standard error line 3``, or the line itself, where more of it varies."""
+    if not places:
+        return name
+    numbers = sorted({line for line, _ in places})
+    shown = ", ".join(map(str, numbers[:_NAMES_SHOWN])) + (", ..." if len(numbers) > _NAMES_SHOWN else "")
+    figures = "figures in " if all(figure for _, figure in places) else ""
+    return f"{figures}{name} line{'s' if len(numbers) > 1 else ''} {shown}"

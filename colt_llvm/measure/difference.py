@@ -1,29 +1,30 @@
 """Where two runs of one program differ: what has to be the same, and what may be left out where it varies by itself.
 
 Exit status, standard output and the files that the user names are strict. Standard error and files that nobody named
-are compared too, but for what differs between the baseline's own runs (times, progress): those lines are left out, or
-all of it where its lines do not correspond.
+are compared too, but for what differs between the baseline's own runs (times, progress): those figures and lines are
+left out, or all of it where lines do not correspond.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import zip_longest
 
 from colt_llvm.measure.folder_state import FileSeen
 from colt_llvm.measure.numbers import same_line
+from colt_llvm.measure.places import Place, differing_places
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program import Check
 
 STDERR = "standard error"
 #: Stands among what varies where each run gives its files other names.
 OTHER_FILES = "files whose names differ from run to run"
-#: Where more lines vary, nobody knows which will be next: then all of it is left out.
-_MOST_LINES = 20
+#: Where more varies, nobody knows what will be next: then all of it is left out.
+_MOST_PLACES = 200
 _SHOWN_CHARACTERS = 60
 
 
@@ -31,14 +32,14 @@ _SHOWN_CHARACTERS = 60
 class Difference:
     """what: exit status, output, standard error, or "file NAME". text: says where, in one line.
 
-    strict: it counts even where the baseline varies by itself. lines: the numbers of all lines that differ, from 1;
-    none where lines do not correspond.
+    strict: it counts even where the baseline varies by itself. places: all that differ; none where lines do not
+    correspond.
     """
 
     what: str
     text: str
     strict: bool = True
-    lines: frozenset[int] = frozenset()
+    places: frozenset[Place] = frozenset()
 
 
 def differences(expected: Observation, actual: Observation, check: Check | None = None) -> Iterator[Difference]:
@@ -48,12 +49,12 @@ def differences(expected: Observation, actual: Observation, check: Check | None 
     check = check or Check()
     yield from strict_differences(expected, actual, check)
     if not ignored(STDERR, check):
-        yield from _lenient(STDERR, expected.stderr, actual.stderr, expected.varying, check)
+        yield from _lenient(STDERR, (expected, expected.stderr), (actual, actual.stderr), check)
     known = expected.files.keys() | {what.removeprefix("file ") for what in expected.varying}
     for name in sorted(expected.files.keys() | actual.files.keys()):
         if ignored(name, check) or (OTHER_FILES in expected.varying and name not in known):
             continue
-        yield from _of_file(name, expected.files.get(name), actual.files.get(name), expected.varying, check)
+        yield from _of_file(name, expected, actual, check)
 
 
 def strict_differences(expected: Observation, actual: Observation, check: Check) -> Iterator[Difference]:
@@ -85,9 +86,9 @@ def with_varying(expected: Observation, actual: Observation, check: Check | None
     varying = dict(expected.varying)
     for one in differences(expected, actual, check):
         if not one.strict:
-            before = varying.get(one.what, one.lines)
-            lines = before | one.lines if before and one.lines else frozenset[int]()
-            varying[one.what] = lines if len(lines) <= _MOST_LINES else frozenset()
+            before = varying.get(one.what, one.places)
+            places = before | one.places if before and one.places else frozenset[Place]()
+            varying[one.what] = places if len(places) <= _MOST_PLACES else frozenset()
     changed = [name for name in expected.files.keys() ^ actual.files.keys() if f"file {name}" in varying]
     if len({name in expected.files for name in changed}) == 2:
         varying[OTHER_FILES] = frozenset()
@@ -97,11 +98,9 @@ def with_varying(expected: Observation, actual: Observation, check: Check | None
     return replace(expected, varying=varying, writes_shared=shared)
 
 
-def _of_file(
-    name: str, expected: FileSeen | None, actual: FileSeen | None, varying: Mapping[str, frozenset[int]], check: Check
-) -> Iterator[Difference]:
-    what = f"file {name}"
-    if expected == actual or varying.get(what) == frozenset():
+def _of_file(name: str, before: Observation, after: Observation, check: Check) -> Iterator[Difference]:
+    what, expected, actual = f"file {name}", before.files.get(name), after.files.get(name)
+    if expected == actual or before.varying.get(what) == frozenset():
         return
     if expected is None or actual is None:
         seen = expected or actual
@@ -113,7 +112,7 @@ def _of_file(
     elif expected.mode != actual.mode:
         yield Difference(what, f"{what} has mode {actual.mode:o} instead of {expected.mode:o}", strict=False)
     elif expected.content is not None and actual.content is not None:
-        yield from _lenient(what, expected.content, actual.content, varying, check)
+        yield from _lenient(what, (before, expected.content), (after, actual.content), check)
     elif expected.kind == "link":
         yield Difference(what, f"{what} leads to {actual.digest} instead of {expected.digest}", strict=False)
     else:
@@ -122,24 +121,24 @@ def _of_file(
 
 
 def _lenient(
-    what: str, expected: bytes, actual: bytes, varying: Mapping[str, frozenset[int]], check: Check
+    what: str, before: tuple[Observation, bytes], after: tuple[Observation, bytes], check: Check
 ) -> Iterator[Difference]:
-    left_out = varying.get(what)
+    """A run and what it wrote, twice."""
+    (reference, expected), (seen, actual) = before, after
+    left_out = reference.varying.get(what)
     if expected == actual or left_out == frozenset():
         return
-    before, after = expected.split(b"\n"), actual.split(b"\n")
-    if len(before) != len(after) or b"\0" in expected or b"\0" in actual:
+    lines = expected.count(b"\n") == actual.count(b"\n") and b"\0" not in expected and b"\0" not in actual
+    if not lines:
         if line := text_difference(what, expected, actual, check.float_tolerance):
             yield Difference(what, line, strict=False)
         return
-    differ = [
-        number for number, (wanted, found) in enumerate(zip(before, after, strict=True), start=1)
-        if number not in (left_out or ()) and not same_line(wanted, found, check.float_tolerance)
-    ]  # fmt: skip
-    if differ:
-        first = differ[0]
-        line = _line(what, first, before[first - 1], after[first - 1])
-        yield Difference(what, line, strict=False, lines=frozenset(differ))
+    spent = (reference.wall_seconds, reference.cpu_seconds), (seen.wall_seconds, seen.cpu_seconds)
+    places = frozenset(differing_places(expected, actual, left_out or (), check.float_tolerance, spent))
+    if places:
+        first = min(places)[0]
+        line = _line(what, first, expected.split(b"\n")[first - 1], actual.split(b"\n")[first - 1])
+        yield Difference(what, line, strict=False, places=places)
 
 
 def status_difference(expected: Observation, actual: Observation) -> str | None:

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from colt_llvm import process
 from colt_llvm.errors import ChildStillRuns, OutputLimitExceeded, ProcessTimeout, UsageError
 from colt_llvm.measure.folder_state import Changes, FileSeen, Watch, named_outside
+from colt_llvm.measure.places import Place
 from colt_llvm.program import Workload
 
 
@@ -49,7 +50,7 @@ class Observation:
     files: Mapping[str, FileSeen] = field(default_factory=dict)
     writes_shared: bool = False
     not_compared: tuple[str, ...] = ()
-    varying: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    varying: Mapping[str, frozenset[Place]] = field(default_factory=dict)
 
     @property
     def cpu_seconds(self) -> float:

@@ -58,6 +58,35 @@ def test_lines_that_vary_by_themselves_are_left_out_and_the_others_are_not() -> 
     )
 
 
+def test_a_figure_that_varies_does_not_hide_the_rest_of_its_line() -> None:
+    expected = with_varying(seen(b"answer 5 in   9 ns at 0x7ffe10\n"), seen(b"answer 5 in 123 ns at 0x7ffd20\n"))
+    assert difference(expected, seen(b"answer 5 in 77 ns at 0x7ff000\n")) is None
+    assert difference(expected, seen(b"answer 6 in 77 ns at 0x7ff000\n")) is not None
+    assert difference(expected, seen(b"answer 5 in 77 ns, at 0x7ff000\n")) is not None
+    words = with_varying(seen(b"by alice\nok\n"), seen(b"by bob\nok\n"))
+    assert difference(words, seen(b"by carol\nok\n")) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "same"),
+    [
+        (b"took 0.10 s", b"took 0.05 s", True),
+        (b"took 100 ms", b"took 50 ms", True),
+        (b"took 100ms", b"took 50 ms", False),
+        (b"sum 3, took 0.10 seconds", b"sum 3, took 0.05 seconds", True),
+        (b"sum 3, took 0.10 s", b"sum 4, took 0.05 s", False),
+        (b"answer 10 s", b"answer 5 s", False),
+        (b"0.10 spins", b"0.05 spins", False),
+        (b"0.10", b"0.05", False),
+    ],
+)
+def test_what_a_run_says_of_its_own_time_need_not_be_the_same(expected: bytes, actual: bytes, same: bool) -> None:
+    """Printed to hundredths it does not vary from run to run, and a faster candidate says something else."""
+    slow = dataclasses.replace(seen(expected), wall_seconds=0.11)
+    fast = dataclasses.replace(seen(actual), wall_seconds=0.06, user_seconds=0.05)
+    assert (difference(slow, fast) is None) is same
+
+
 def test_all_is_left_out_where_lines_do_not_correspond() -> None:
     expected = with_varying(seen(b"...\nok\n", x=file(b"1\0")), seen(b"..\n..\nok\n", x=file(b"2\0")))
     assert difference(expected, seen(b"", x=file(b"3\0"))) is None
@@ -117,10 +146,15 @@ def test_the_verdict_says_what_was_left_out() -> None:
     found = said(expected)
     assert found.what == ("exit status", "standard error")
     assert found.left_out == (
-        "standard error line 2, which differs between the baseline's own runs",
+        "figures in standard error line 2, which differs between the baseline's own runs",
         "1 file (log), which differ between the baseline's own runs",
     )
     assert Compared.from_dict(found.to_dict()) == found
+
+
+def test_a_time_that_a_run_tells_of_itself_is_said_to_be_left_out() -> None:
+    assert said(seen(b"took 0.10 s\n")).left_out == ("the run time that standard error tells",)
+    assert not said(seen(b"answer 7 s\n")).left_out
 
 
 def test_a_check_of_the_callers_own_is_named() -> None:

@@ -163,7 +163,9 @@ def test_what_varies_beside_the_output_costs_no_candidate(make: Make, noise: str
 def test_a_line_of_standard_error_that_varies_does_not_hide_the_others(make: Make) -> None:
     judge, wrong = make('fprintf(stderr, "took %ld ns\\nanswer %d\\n", now(), WRONG)')
     assert 'standard error line 2: "answer 1"' in verdict(judge, wrong)
-    assert judge.compared.left_out == ("standard error line 1, which differs between the baseline's own runs",)
+    assert judge.compared.left_out == (
+        "figures in standard error line 1, which differs between the baseline's own runs",
+    )
 
 
 def test_what_the_user_ignores_is_not_compared_and_that_is_said(make: Make) -> None:
