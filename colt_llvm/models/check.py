@@ -11,9 +11,16 @@ from colt_llvm.errors import ColtError
 from colt_llvm.models.base import Message, ModelSpec, Prompt
 from colt_llvm.models.budget import Budget
 from colt_llvm.models.caller import Caller
+from colt_llvm.models.completion import holds_an_answer
+from colt_llvm.models.failures import one_line
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.question import Offer, Question, State
 from colt_llvm.models.registry import connect
+
+
+class UnusableAnswer(ColtError):
+    """A model answers, and not what it was asked."""
+
 
 _SYSTEM = (
     "You choose LLVM passes. Answer with one JSON object: "
@@ -47,6 +54,11 @@ def check_model(spec: ModelSpec, environment: Mapping[str, str] = os.environ) ->
         try:
             given = caller.ask(spec.name, small_question(spec), 0)
             answer, note = given.text, given.note
+            if not holds_an_answer(answer):
+                said = one_line(answer, None)
+                raise UnusableAnswer(
+                    f"model {spec.name}: answered {said!r}, which names no pass; no search can use that"
+                )
             form = getattr(model, "form", None)
             structured = form.structured if form is not None else None
         finally:

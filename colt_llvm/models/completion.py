@@ -194,7 +194,8 @@ def _joined(events: list[dict[str, Any]]) -> dict[str, Any]:
         finish = choice.get("finish_reason") or finish
         for name in ("content", "reasoning_content", "reasoning", "refusal"):
             texts[name] = texts.get(name, "") + _text(part.get(name))
-        for call in part.get("tool_calls") or ():
+        made = part.get("tool_calls")
+        for call in made if isinstance(made, list) else []:
             function = call.get("function") if isinstance(call, Mapping) else None
             if isinstance(function, Mapping):
                 place = str(call.get("index"))

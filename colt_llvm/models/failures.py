@@ -111,22 +111,31 @@ def status_error(
     answered: what it answered, where the status stands in the body alone. more: of ChatError.
     """
     said = f"model {spec.name}: the endpoint answered {answered or status}: {one_line(text, key) or 'nothing more'}"
-    variable = f"${spec.key_variable}" if spec.key_variable else "key_variable"
+    variable = f"${spec.key_variable}" if spec.key_variable else ""
     wait = retry_after_seconds(headers)
 
     def failure(kind: str, remedy: str, **rest: Any) -> ChatError:
         return ChatError(kind, f"{said}; {remedy}", **rest, **more)
 
     if status == 401:
-        return failure("authentication", f"check the key in {variable}")
+        remedy = (
+            f"check the key in {variable}" if variable else "name the variable that holds its key with key_variable"
+        )
+        return failure("authentication", remedy)
     if status == 402 or code == "insufficient_quota":
-        return failure("quota", f"add credit to the account behind {variable}")
+        return failure("quota", f"add credit to the account behind {variable or 'it'}")
     if status == 403:
-        return failure("permission", f"the key in {variable} may not use this model: ask for access")
+        return failure(
+            "permission",
+            f"{f'the key in {variable}' if variable else 'who has no key'} may not use this model: ask for access",
+        )
     if status == 407:
         return failure("permission", "give the proxy that the environment names its user and password")
     if status == 429:
-        return failure("rate limit", "lower concurrency", retryable=True, retry_after_seconds=wait)
+        asked = (
+            f"it asks to wait {wait / 3600:.3g} hours: come back then" if wait and wait > 600 else "lower concurrency"
+        )
+        return failure("rate limit", asked, retryable=True, retry_after_seconds=wait)
     if status in (400, 413, 422, 500) and (status == 413 or is_too_long(text, code)):
         return failure("too long", "set context_tokens to what the endpoint takes")
     if status in (408, 409, 425) or status >= 500:

@@ -129,6 +129,18 @@ def test_a_check_ends_well_where_all_answer(
     assert " s (as reasoning_content: turn its thinking off" in out
 
 
+@pytest.mark.parametrize("said", ["I would try licm.", '{"passes": ["..."], "next_model": "a"}', "{}"])
+def test_a_check_fails_where_the_answer_is_no_proposal(
+    capsys: pytest.CaptureFixture[str], endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("GOOD_KEY", KEY)
+    (tmp_path / "m.toml").write_text(
+        f'[[model]]\nname = "a"\nparameters = 7e9\nbase_url = "{endpoint.url}"\nkey_variable = "GOOD_KEY"\n'
+    )
+    endpoint.answer = lambda body: said
+    assert "names no pass" in printed(capsys, "--models", str(tmp_path / "m.toml"), "--check", status=1)
+
+
 def test_the_seconds_of_a_check_are_without_loading_what_asks(endpoint: Endpoint, tmp_path: Path) -> None:
     """In a process that has loaded nothing yet. What asks takes a second to load; the endpoint a few milliseconds."""
     (tmp_path / "m.toml").write_text(

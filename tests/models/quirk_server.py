@@ -7,6 +7,7 @@ with QuirkServer() as server:
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -91,6 +92,16 @@ class Quirk:
     requests: int = 1
 
 
+class QuietServer(ThreadingHTTPServer):
+    """That a client hangs up is what is tested."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 class QuirkServer:
     """All quirks on one port of 127.0.0.1. counts: requests by quirk."""
 
@@ -104,8 +115,7 @@ class QuirkServer:
         class Bound(Handler):
             owner = server
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self._server.daemon_threads = True
+        self._server = QuietServer(("127.0.0.1", 0), Bound)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def url(self, name: str) -> str:

@@ -189,6 +189,9 @@ QUIRKS: dict[str, Quirk] = {
     "rate limit for years": Quirk(
         sends({"error": "slow down"}, 429, Retry_After="Wed, 21 Oct 2099 07:28:00 GMT"), "rate limit", (), "nothing"
     ),
+    "rate limit for a day": Quirk(
+        sends({"error": "later"}, 429, Retry_After="86400"), "rate limit", ("asks to wait 24 hours",), "nothing"
+    ),
     "rate limit for nonsense": Quirk(sends({}, 429, Retry_After="1e999"), "rate limit", (), "nothing"),
     "500 then fine": Quirk(first_fails(500, "oh"), requests=2),
     "loading then fine": Quirk(first_fails(503, "Loading model"), requests=2),

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import resource
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from model_helpers import KEY, PRICE, Run, prompt, spec
-from quirk_server import QuirkServer
+from quirk_server import ANSWER, QuirkServer
 from quirks import QUIRKS
 
 from colt_llvm.errors import UsageError
 from colt_llvm.models.base import CallError, ModelSpec
+from colt_llvm.models.form import Form
+from colt_llvm.models.http_client import HttpClient, Reply
 from colt_llvm.models.openai_compatible import OpenAICompatible
 from colt_llvm.models.registry import key_of
 from colt_llvm.models.transcript import read_calls
@@ -75,6 +82,58 @@ def test_a_quirk_is_read_or_named(server: QuirkServer, tmp_path: Path, name: str
     for path in tmp_path.rglob("*"):
         assert path.is_dir() or KEY[:12] not in path.read_text()
     assert KEY[:12] not in said + text
+
+
+fields = st.sampled_from(
+    ["choices", "message", "delta", "content", "tool_calls", "function", "arguments", "error", "code", "status",
+     "usage", "prompt_tokens", "completion_tokens", "prompt_tokens_details", "metadata", "raw", "detail", "loc",
+     "finish_reason", "refusal", "reasoning_content", "text", "type", "function_call", "object"]
+)  # fmt: skip
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from([ANSWER, "429"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(fields, inner, max_size=4),
+    max_leaves=25,
+)
+
+
+def canned(reply: Reply) -> OpenAICompatible:
+    model = OpenAICompatible.__new__(OpenAICompatible)  # without a connection
+    model.spec, model._key, model._lock, model._form = spec(), KEY, threading.Lock(), Form()
+    model._http = Canned(reply)
+    return model
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(fields, values, max_size=6), st.sampled_from([200, 201, 302, 400, 404, 422, 500]), st.booleans())
+def test_no_body_is_too_strange(body: dict[str, object], status: int, streamed: bool) -> None:
+    data = json.dumps(body).encode()
+    model = canned(Reply(status, {}, b"data: " + data + b"\n\ndata: [DONE]" if streamed else data))
+    failed: CallError | None = None
+    try:
+        assert model.ask(prompt(), 1.0).text.strip()
+    except CallError as error:
+        failed = error
+    if failed is not None:
+        assert str(failed).startswith("model small: ")
+        assert failed.usage.total >= 0
+
+
+def test_no_nesting_is_too_deep() -> None:
+    """Around the depth that json still reads."""
+    for depth in range(880, 1000):
+        for place in (b'{"choices": [{"message": {"content": %s}}]}', b'{"error": %s}'):
+            with contextlib.suppress(CallError):
+                canned(Reply(200, {}, place % (b'{"a":' * depth + b"1" + b"}" * depth))).ask(prompt(), 1.0)
+
+
+class Canned(HttpClient):
+    """The same reply to everything."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    def send(self, method: str, path: str, body: object, seconds: float) -> Reply:
+        return self._reply
 
 
 def test_an_answer_in_the_wrong_place_says_so(server: QuirkServer) -> None:
