@@ -24,6 +24,7 @@ from typing import IO
 from colt_llvm.errors import ChildStillRuns, CommandNotFound, OutputLimitExceeded, ProcessTimeout
 from colt_llvm.launch import start_contained, start_plain
 from colt_llvm.time_slice import set_time_slice
+from colt_llvm.variables import tool_environment
 
 _CHUNK_BYTES = 1 << 16
 
@@ -113,11 +114,13 @@ def run(
     """Run ``argv`` to its end and return its output and resource use.
 
     stdin: a file, or bytes, or nothing (then it reads end of file at once).
+    env: without it, what ``variables`` leaves of this process's own.
     core: the CPU that the child is pinned to.
 
     Raises CommandNotFound, ProcessTimeout or OutputLimitExceeded. A non-zero exit is not an error here.
     """
-    (ended,) = run_together([Command(argv, limits or Limits(), stdin, cwd, env)], core=core)
+    environment = tool_environment() if env is None else env
+    (ended,) = run_together([Command(argv, limits or Limits(), stdin, cwd, environment)], core=core)
     if isinstance(ended, Completed):
         return ended
     raise ended

@@ -23,6 +23,7 @@ from colt_llvm.measure.size import loaded_digest
 from colt_llvm.output import write_output
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
+from colt_llvm.variables import deciding_variables
 
 VERSION = 1
 KIND = "colt-llvm recipe"
@@ -165,6 +166,9 @@ def differences(recipe: Recipe, program: Program, toolchain: Toolchain, objects:
         found.append(f"LLVM {toolchain.version} instead of {recipe.llvm}")
     if tuple(map(loaded_digest, objects)) != recipe.objects:
         found.append("the object code is not the one that was measured")
+        then, now = dict(recipe.evidence.get("variables") or {}), deciding_variables()
+        for name in sorted(name for name in {*then, *now} if then.get(name) != now.get(name)):
+            found.append(f"the variable {name} is {now.get(name, 'not set')!r} and was {then.get(name, 'not set')!r}")
     return found
 
 

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "colt_llvm"
 
 #: A part may import what has a lower rank, and its own modules. Of one rank: side by side, not of each other.
 RANKS = {
-    "errors": 0, "time_slice": 0, "owned_folder": 0, "supervisor": 0,
+    "errors": 0, "time_slice": 0, "owned_folder": 0, "supervisor": 0, "variables": 0,
     "launch": 0.5,
     "process": 1, "words": 1,
     "llvm": 2,

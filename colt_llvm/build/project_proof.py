@@ -22,6 +22,7 @@ from colt_llvm.measure import (
     section_sizes,
 )
 from colt_llvm.program import Program
+from colt_llvm.search.objective import is_gain
 from colt_llvm.tune.judge import Judge, Miscompiled
 from colt_llvm.tune.options import TuneOptions
 
@@ -79,9 +80,9 @@ def _prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: i
     if not project.options.timed:
         ratio, against = figures["size"][0] / figures["size"][1], built_bytes / figures["size"][1]
         notes = []
-        if ratio <= 1:
+        if not is_gain(ratio):
             notes.append(f"all objects together are not smaller than at -{project.options.level}")
-        elif against <= 1:
+        elif not is_gain(against):
             notes.append("all objects together are not smaller than with the build's own flags")
         as_built_ratio = against if project.as_built else None
         return ProjectProof(not notes, ratio, figures, as_built_ratio=as_built_ratio, notes=tuple(notes))

@@ -21,6 +21,7 @@ from colt_llvm.compilation import Level
 from colt_llvm.errors import RecipeError, UsageError
 from colt_llvm.measure.size import loaded_digest
 from colt_llvm.toolchain import Toolchain
+from colt_llvm.variables import deciding_variables
 
 #: What a source may know of the moment it is built at; given other values, the object has to stay the same.
 _MOMENT = ('-D__DATE__="Jan  1 1970"', '-D__TIME__="00:00:00"', '-D__TIMESTAMP__="Thu Jan  1 00:00:00 1970"')
@@ -80,7 +81,12 @@ def record_unit(
         sequence=tuple(sequence),
         pipeline=pipeline,
         object=made.digest,
-        evidence={"made": now, "by": f"colt-llvm {__version__}", **evidence},
+        evidence={
+            "made": now,
+            "by": f"colt-llvm {__version__}",
+            **evidence,
+            **({"variables": decided} if (decided := deciding_variables()) else {}),
+        },
         command=command,
         directory=directory,
     )

@@ -26,6 +26,7 @@ from colt_llvm.errors import ColtError, NotRepeatable, RecipeError
 from colt_llvm.measure import loaded_digest
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.recipe import load_recipe
+from colt_llvm.search.objective import is_gain
 from colt_llvm.tune.judge import Judge
 
 _STOPPED_SECONDS = 10.0
@@ -140,4 +141,4 @@ def _by_program(project: Project, proof: ProjectProof) -> ProjectProof:
     if project.options.timed or proof.wrong:
         return proof
     mark, tuned = proof.figures["program"]
-    return replace(proof, improved=proof.improved and tuned < mark, ratio=mark / tuned)
+    return replace(proof, improved=proof.improved and is_gain(mark / tuned), ratio=mark / tuned)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import sys
+import warnings
 from typing import Any
 
 import click
 
 from colt_llvm import __version__
 from colt_llvm.errors import ColtError, CompileError
+from colt_llvm.variables import settle
 
 #: name -> (module, what --help says). Commands are imported when they are run, so that help is quick.
 _COMMANDS = {
@@ -73,9 +76,20 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point of the console script."""
+    _settle_python()
     status = run(arguments)
     _settle_streams()
     sys.exit(status)
+
+
+def _settle_python() -> None:
+    """Neither PYTHONWARNINGS=error nor PYTHONIOENCODING=ascii is meant for us."""
+    if os.environ.get("PYTHONWARNINGS"):
+        warnings.resetwarnings()
+        warnings.simplefilter("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _settle_streams() -> None:
@@ -90,6 +104,8 @@ def _settle_streams() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line and return the exit status."""
     try:
+        for line in settle():
+            _say(line)
         result: Any = cli.main(arguments, prog_name="colt-llvm", standalone_mode=False)
         return int(result or 0)
     except click.exceptions.Exit as stop:

@@ -32,6 +32,7 @@ from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
 from colt_llvm.errors import PassError
 from colt_llvm.owned_folder import owned_memory_folder
 from colt_llvm.toolchain import Toolchain
+from colt_llvm.variables import tool_environment
 
 SERVICE_FILE = Path(__file__).with_name("service.py")
 
@@ -91,7 +92,7 @@ class LocalConnection(Connection):
             f"--library={toolchain.library}", f"--clang={toolchain.clang}", f"--clangxx={toolchain.clangxx}",
             f"--actions={self.folder / 'actions.json'}", *self.spec.options.to_arguments(),
         ]  # fmt: skip
-        environment = {**os.environ, "GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE")}
+        environment = {**tool_environment(), "GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "NONE")}
         with open(self.folder / "logs" / "stderr.txt", "wb") as log:
             return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, env=environment,

@@ -18,6 +18,7 @@ from colt_llvm.errors import ColtError, UsageError
 from colt_llvm.gym_search import gcc
 from colt_llvm.gym_search.failure import EnvironmentFailed
 from colt_llvm.gym_search.options import EnvironmentOptions
+from colt_llvm.variables import show_strange_modules
 
 _OURS = "colt-llvm-v0"
 
@@ -29,6 +30,8 @@ def make_environment(options: EnvironmentOptions) -> Any:
     from colt_llvm.gym_search.connection import own_services
 
     own_services()
+    if options.modules:
+        show_strange_modules()
     for module in options.modules:
         _import(module)
     if options.env == _OURS:

@@ -19,6 +19,15 @@ TEXT = "text"
 #: What is measured of a candidate: CPU seconds, loaded bytes, bytes of code, IR instructions. Less is better.
 FIGURES = (RUNTIME, SIZE, TEXT, INSTRUCTIONS)
 
+#: Relative. What gains less is not called better: four digits would show it as 1.0000, and any change of the program
+#: or of LLVM moves it by more.
+SMALLEST_GAIN = 0.0005
+
+
+def is_gain(ratio: float) -> bool:
+    """Whether baseline / candidate is past what counts as an improvement at all."""
+    return ratio >= 1 + SMALLEST_GAIN
+
 
 class MissingFigureError(ColtError, LookupError):
     """A figure that the objective needs was not measured."""

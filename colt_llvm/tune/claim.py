@@ -23,6 +23,7 @@ from colt_llvm.measure import Claim, Contest, ContestPolicy, Interval, Noise, Ve
 from colt_llvm.program import Program
 from colt_llvm.search import Objective
 from colt_llvm.search.cost import CostObjective
+from colt_llvm.search.objective import SMALLEST_GAIN, is_gain
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Built, Sequences, built_from_objects
 from colt_llvm.tune.driver import SequenceBuilder, TrialRecord
@@ -34,6 +35,7 @@ MOST_FINALISTS = 3
 _WANTED_ROUNDS = 24
 _SHORTEN_SECONDS = 5.0
 _SCORED_POINTS = 32
+_TOO_LITTLE = f"what was found gains less than {SMALLEST_GAIN:.2%}, which does not count as an improvement"
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Prover:
         finalists: list[Finalist] = []
         rejected: dict[str, str] = {}
         wrong: list[tuple[TrialRecord, Mapping[str, Any]]] = []
+        notes: tuple[str, ...] = ()
         candidates = ranked(trials)
         shown: dict[str, float] = {}
         if timed:
@@ -99,6 +102,10 @@ class Prover:
         for number, trial in enumerate(candidates):
             if len(finalists) == wanted:
                 break
+            if not timed and not is_gain(math.exp(trial.outcome.reward or 0.0)):
+                if not finalists:
+                    notes = (_TOO_LITTLE,)
+                break  # those that follow gain less
             try:
                 finalist = self._rebuild(trial, f"finalist-{number}")
             except UNFIT as error:
@@ -106,12 +113,14 @@ class Prover:
                 if isinstance(error, Miscompiled) and error.evidence:
                     wrong.append((trial, error.evidence))
                 continue
-            if not timed and self._untimed_reward(finalist) <= 0:
+            if not timed and not is_gain(math.exp(self._untimed_reward(finalist))):
                 rejected[passes_of(trial)] = "as one pipeline it is no better than the baseline"
                 continue
             finalists.append(finalist)
         if not finalists:
-            return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected, run_off=shown, miscompiled=tuple(wrong))
+            return Proof(
+                Verdict.NO_IMPROVEMENT, rejected=rejected, notes=notes, run_off=shown, miscompiled=tuple(wrong)
+            )
         if not timed:
             best = finalists[0]
             return Proof(Verdict.IMPROVED, best, "0", math.exp(self._untimed_reward(best)), rejected=rejected,

@@ -21,6 +21,7 @@ from colt_llvm.tune.evaluation import SECOND_LOOK
 from colt_llvm.tune.progress import TuneResult
 from colt_llvm.tune.searching import Searched
 from colt_llvm.tune.session import Session
+from colt_llvm.variables import deciding_variables
 
 
 def hand_over(
@@ -134,6 +135,7 @@ def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
         "seed": session.options.seed,
         "host": asdict(fingerprint()),
         "compared": session.judge.compared.to_dict(),
+        "variables": deciding_variables(),
         **evidence_of(proof),
     }
     return Recipe(

@@ -20,6 +20,7 @@ from colt_llvm.errors import RecipeError, UsageError
 from colt_llvm.measure import Interval, fingerprint, loaded_digest
 from colt_llvm.program import Program
 from colt_llvm.recipe import Recipe, opt_lines
+from colt_llvm.search.objective import SMALLEST_GAIN, is_gain
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.handover import section_changes
 from colt_llvm.tune.minimize_timed import TIME_RAN_OUT, Reduced, Reducer
@@ -99,9 +100,9 @@ def minimize(
 def _exact(workshop: Workshop, full: Variant, tolerance: float, say: OnStep, over: Callable[[], bool]) -> Minimized:
     """By figures that have no noise."""
     start = workshop.reward(full)
-    if start <= 0:
+    if not is_gain(math.exp(start)):
         raise RecipeError("the recipe is no better than the baseline here and now; tune again")
-    floor = start + math.log1p(-tolerance)
+    floor = max(start + math.log1p(-tolerance), math.log1p(SMALLEST_GAIN))
     best = full
     tried = 0
 

@@ -30,6 +30,7 @@ from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.hooks import Hooks
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.progress import TuneResult
+from colt_llvm.variables import deciding_variables
 
 
 def run_header(
@@ -56,6 +57,7 @@ def run_header(
         "baseline": baseline.name,
         "completion": baseline.completion.pipeline,
         "host": asdict(fingerprint()),
+        "variables": deciding_variables(),
         "output": str(output.absolute()) if output else None,
     }
 

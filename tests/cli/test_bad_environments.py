@@ -1,0 +1,146 @@
+"""The user's shell stays out: what is set there for other programs makes no command of ours fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from colt_llvm.measure.size import loaded_digest
+from colt_llvm.program import program_from_files
+from colt_llvm.recipe import Recipe, apply_recipe, save_recipe, source_digests
+from colt_llvm.toolchain import find_toolchain
+
+BIN = Path(sys.executable).parent
+
+#: None: the variable is not set at all. {odd}: a folder with modules that are named as ours and others'.
+VARIABLES: dict[str, dict[str, str | None]] = {
+    "CC": {"CC": "ccache gcc -m64"},
+    "CXX": {"CXX": "ccache g++"},
+    "CXX that is none": {"CXX": "/nonexistent/c++"},
+    "CFLAGS": {"CFLAGS": "-Wno-everything -DODD='1 2'", "CXXFLAGS": "-std=c++98"},
+    "CPPFLAGS": {"CPPFLAGS": "-I/nonexistent -DODD"},
+    "LDFLAGS": {"LDFLAGS": "-L/nonexistent", "LDLIBS": ""},
+    "CPATH": {"CPATH": "/nonexistent::odd", "C_INCLUDE_PATH": "/nonexistent"},
+    "LIBRARY_PATH": {"LIBRARY_PATH": "/nonexistent:", "LD_LIBRARY_PATH": "/nonexistent:{odd}"},
+    "LD_PRELOAD": {"LD_PRELOAD": "/nonexistent/lib.so"},
+    "PYTHONPATH": {"PYTHONPATH": "{odd}:/nonexistent"},
+    "PYTHONWARNINGS": {"PYTHONWARNINGS": "error"},
+    "PYTHONIOENCODING": {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    "PYTHONOPTIMIZE": {"PYTHONOPTIMIZE": "2"},
+    "MAKEFLAGS": {"MAKEFLAGS": "-j3 --no-print-directory", "MAKELEVEL": "3"},
+    "locale": {"LC_ALL": "xx_YY.odd", "LANG": "de_DE.ISO-8859-1", "LANGUAGE": "de:tr"},
+    "TMPDIR": {"TMPDIR": "/nonexistent"},
+    "TMPDIR in here": {"TMPDIR": "with a space"},
+    "HOME": {"HOME": None, "USER": None, "LOGNAME": None},
+    "HOME that is none": {"HOME": "/nonexistent", "XDG_CACHE_HOME": "/dev/null", "XDG_CONFIG_HOME": "/dev/null"},
+    "CCC_OVERRIDE_OPTIONS": {"CCC_OVERRIDE_OPTIONS": "O0 +-g"},
+    "CC_PRINT_OPTIONS": {"CC_PRINT_OPTIONS": "1", "DEPENDENCIES_OUTPUT": "odd.d", "CC_PRINT_HEADERS": "1"},
+    "terminal": {"TERM": "odd", "COLUMNS": "4", "LINES": "x", "NO_COLOR": "1", "FORCE_COLOR": "1"},
+    "protobuf": {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python", "GRPC_VERBOSITY": "debug"},
+    "proxy": {"http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "all_proxy": "socks5://x:1"},
+    "COLT_LEVEL": {"COLT_LEVEL": "Oz", "COLT_STRICT": "0", "COLT_DISABLE": "", "COLT_LOG": ""},
+    "ulimits of others": {"MALLOC_PERTURB_": "85", "OMP_NUM_THREADS": "odd", "POSIXLY_CORRECT": "1"},
+}
+
+#: Command -> its words in the folder that ``folder`` makes. All of ``colt-llvm --help``.
+COMMANDS: dict[str, Sequence[str]] = {
+    "help": ("--help",),
+    "tune": ("tune", "prog.c", "--objective", "size", "--trials", "1", "--workers", "1"),
+    "tune --build": ("tune", "--build", "make", "--run", "./prog", "--objective", "size", "--trials", "1"),
+    "apply": ("apply", "recipe.json", "prog.c", "-o", "tuned.o", "--strict"),
+    "minimize": ("minimize", "recipe.json", "prog.c", "--seconds", "3"),
+    "train": ("train", "--from", "colt-runs/prog-1", "--trials", "1", "--seeds", "1"),
+    "report": ("report", "colt-runs/prog-1"),
+    "recipes": ("recipes",),
+    "bench": ("bench", "--help"),
+    "search": ("search", "--env", "colt-llvm-v0", "--benchmark", "prog.c", "--reward", "IrInstructionCount",
+               "--trials", "1"),
+    "models": ("models",),
+    "prompt": ("prompt", "prog.c"),
+    "passes": ("passes",),
+    "programs": ("programs",),
+    "make-include": ("make-include",),
+    "cmake-module": ("cmake-module",),
+    "doctor": ("doctor",),
+}  # fmt: skip
+
+PROGRAM = """
+#include <stdio.h>
+int main(void) {
+    unsigned s = 1;
+    for (int i = 0; i < 1000; i++) s = s * 1664525u + 1013904223u;
+    return printf("%u\\n", s) < 0;
+}
+"""
+
+
+def started(folder: Path, words: Sequence[str], odd: dict[str, str | None]) -> tuple[int, str]:
+    """Exit status, and all that is said."""
+    variables = {name: value for name, value in os.environ.items() if name not in odd}
+    variables |= {name: value.replace("{odd}", str(folder / "odd")) for name, value in odd.items() if value is not None}
+    done = subprocess.run(
+        [BIN / "colt-llvm", *words], cwd=folder, env=variables, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A program, its Makefile, and a recipe for it."""
+    (tmp_path / "prog.c").write_text(PROGRAM)
+    (tmp_path / "Makefile").write_text("prog: prog.o\n\t$(CC) $(LDFLAGS) -o prog prog.o\n")
+    (tmp_path / "with a space").mkdir()
+    odd = tmp_path / "odd"
+    for name in ("click", "numpy", "grpc", "google", "rich", "compiler_gym", "gym", "requests", "tomli", "yaml"):
+        (odd / name).mkdir(parents=True)
+        (odd / name / "__init__.py").write_text("raise SystemError('a module of somebody else')\n")
+    program, toolchain = program_from_files([tmp_path / "prog.c"]), find_toolchain()
+    recipe = Recipe(
+        "prog", "size", "Oz", ("sroa",), "function(sroa),default<O2>", (), (), toolchain.version, toolchain.triple,
+        source_digests(program), (), (),
+    )  # fmt: skip
+    objects = tuple(map(loaded_digest, apply_recipe(recipe, toolchain, program)))
+    save_recipe(Recipe(**{**vars(recipe), "objects": objects}), tmp_path / "recipe.json")
+    return tmp_path
+
+
+def behaves(folder: Path, command: str, odd: dict[str, str | None]) -> None:
+    expected = {"apply": 0, "recipes": 0}.get(command)
+    if command in ("report", "train") and not (folder / "colt-runs").exists():
+        assert started(folder, COMMANDS["tune"], {})[0] == 0
+    clean, right = started(folder, COMMANDS[command], {})
+    assert expected in (None, clean), right
+    subprocess.run(["rm", "-rf", "prog", "prog.o", "tuned.o", ".colt"], cwd=folder, check=True)
+    status, said = started(folder, COMMANDS[command], odd)
+    assert status == clean, said
+    assert "Traceback" not in said
+    assert "internal error" not in said
+    assert "a module of somebody else" not in said
+
+
+#: Of each command one that would have hurt it, all the rest below.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("doctor", ["CXX", "PYTHONPATH", "locale", "PYTHONWARNINGS"]),
+        ("tune", ["CXX", "CC", "LIBRARY_PATH", "TMPDIR", "CCC_OVERRIDE_OPTIONS", "HOME", "terminal"]),
+        ("tune --build", ["CXX", "CC", "MAKEFLAGS", "CC_PRINT_OPTIONS", "PYTHONPATH", "CPATH", "TMPDIR"]),
+        ("apply", ["CCC_OVERRIDE_OPTIONS", "CPATH", "LD_PRELOAD", "locale", "TMPDIR", "PYTHONPATH"]),
+        ("passes", ["PYTHONIOENCODING", "PYTHONOPTIMIZE", "HOME that is none", "terminal"]),
+    ],
+)
+def test_a_command_behaves_whatever_is_set_at_once(folder: Path, command: str, names: list[str]) -> None:
+    behaves(folder, command, {name: value for odd in names for name, value in VARIABLES[odd].items()})
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("odd", VARIABLES)
+def test_each_command_behaves_with_each_variable(folder: Path, command: str, odd: str) -> None:
+    behaves(folder, command, VARIABLES[odd])
