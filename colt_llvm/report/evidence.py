@@ -8,6 +8,7 @@ from typing import Any
 
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.program import Program
+from colt_llvm.report.diagnosis import diagnosis_part
 from colt_llvm.report.run import Run
 from colt_llvm.report.text import Markup, block, e, table
 from colt_llvm.report.tree import Nodes, best_trial
@@ -119,6 +120,7 @@ def failures_section(run: Run) -> str:
             for kind, trials in sorted(found.items(), key=lambda item: -len(item[1]))
         ]  # fmt: skip
         parts.append(table("Failures by kind", ("Kind", "Trials", "First sequence", "What was said"), rows, (1,)))
+    parts.append(diagnosis_part(run))
     if run.reproducers:
         parts.append(_reproducers(run))
     if run.rejected:

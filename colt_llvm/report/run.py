@@ -118,6 +118,7 @@ def _result(data: Mapping[str, Any], directory: Path) -> TuneResult:
             interrupted=bool(data["interrupted"]), busy_fraction=data["busy_fraction"],
             front=tuple(map(dict, data["front"])), models=dict(data["models"]), notes=tuple(map(str, data["notes"])),
             compared=Compared.from_dict(data.get("compared") or {}), miscompile=data.get("miscompile"),
+            diagnosis=dict(data.get("diagnosis", {})),
         )  # fmt: skip
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(

@@ -16,6 +16,7 @@ from colt_llvm.output import write_output
 from colt_llvm.recipe import Recipe, opt_lines, save_recipe, source_digests
 from colt_llvm.search import pareto_front
 from colt_llvm.tune.claim import Finalist, Proof, evidence_of
+from colt_llvm.tune.diagnosis import Diagnosis
 from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.evaluation import SECOND_LOOK
 from colt_llvm.tune.progress import TuneResult
@@ -30,6 +31,7 @@ def hand_over(
     proof: Proof,
     output: Path | None,
     interrupted: bool,
+    diagnosis: Diagnosis | None = None,
 ) -> TuneResult:
     trials, winner, recipe_path = searched.trials, proof.winner, None
     figures = {name: (session.figures[name], session.figures[name]) for name in ("size", "text", "instructions")}
@@ -48,6 +50,8 @@ def hand_over(
         Finding.TOO_NOISY: "no improvement found",
     }
     notes = [*session.notes, *searched.notes, *proof.notes]
+    if diagnosis is not None:
+        notes.append(diagnosis.line)
     if proof.verdict is Finding.TOO_NOISY:
         notes.append("the times scatter too much to tell; the baseline is kept")
     return TuneResult(
@@ -76,6 +80,7 @@ def hand_over(
         notes=tuple(notes),
         compared=session.judge.compared,
         miscompile=first_miscompile(session, trials, proof),
+        diagnosis=diagnosis.to_dict() if diagnosis else {},
     )
 
 

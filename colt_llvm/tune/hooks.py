@@ -18,6 +18,7 @@ from colt_llvm.search import Outcome, Proposal, Request, Strategy
 from colt_llvm.search.cost import CostObjective
 from colt_llvm.tune.asking import Asking
 from colt_llvm.tune.options import TuneOptions
+from colt_llvm.tune.sanitizers import SanitizedBuild
 from colt_llvm.tune.workforce import Workforce
 
 
@@ -42,6 +43,7 @@ class Hooks:
     """strategy: called once a run. models: by name, in place of connecting to what a specification says.
 
     workforce: other machines that build, check and time; they change no result that has no noise.
+    sanitized: builds what the program is a part of, with the program instrumented.
     """
 
     objective: CostObjective | None = None
@@ -49,6 +51,7 @@ class Hooks:
     strategy: StrategyFactory | None = None
     models: Mapping[str, LanguageModel] = field(default_factory=dict)
     workforce: Workforce | None = None
+    sanitized: SanitizedBuild | None = None
 
     def names(self) -> dict[str, str]:
         """What a run's header records of them; empty without any."""

@@ -45,7 +45,8 @@ class TuneResult:
     compared: what of the program's runs was compared, and what was left out. miscompile: the first candidate that was
     refused for what it does: trial, sequence, pipeline, workload, difference, and how often it and the baseline ran.
     figures: name -> (baseline, tuned). models: the ledger; empty where no model was asked. front: the trials that no
-    other beats in both run time and size.
+    other beats in both run time and size. diagnosis: of one miscompile, whose fault it is likely to be
+    (``tune.diagnosis.Diagnosis``); empty where there was none.
     """
 
     verdict: str
@@ -73,6 +74,7 @@ class TuneResult:
     notes: tuple[str, ...] = ()
     compared: Compared = field(default_factory=Compared)
     miscompile: Mapping[str, Any] | None = None
+    diagnosis: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def improved(self) -> bool:

@@ -18,6 +18,7 @@ from colt_llvm.program import Program, program_from_dict
 from colt_llvm.recipe import source_digest
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.claim import Proof, Prover, evidence_of
+from colt_llvm.tune.diagnosis import DIAGNOSIS_SECONDS, diagnose
 from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.handover import hand_over
 from colt_llvm.tune.hooks import Hooks
@@ -139,7 +140,10 @@ def _run(
         searched = search(session, specs, records or [], progress, report, stop)
         report(phase="prove", message="building the best again and measuring it apart from the search")
         proof = _prove(session, searched.trials, stop)
-        result = hand_over(session, searched, proof, output, stop.is_set())
+        report(message="looking for the cause of a wrong program")
+        seconds = 0.0 if stop.is_set() else DIAGNOSIS_SECONDS
+        diagnosis = diagnose(session, searched.trials, seconds, hooks.sanitized, part=linker is not None)
+        result = hand_over(session, searched, proof, output, stop.is_set(), diagnosis)
         session.journal.write_result(
             {**result_to_dict(result), "evidence": evidence_of(proof), "rejected": dict(proof.rejected)}
         )
