@@ -98,8 +98,8 @@ def diagnose(
         with TemporaryDirectory(prefix="colt-", dir=session.judge.folder) as folder:
             look = _Look(session, Path(folder), began + seconds, part)
             found = look.at(chosen, build)
-    except (ColtError, OSError) as error:
-        logger.info("no diagnosis: %s", error)
+    except Exception as error:  # it explains a result, and must not cost it
+        logger.warning("no diagnosis of a miscompile: %s: %s", type(error).__name__, error)
         return None
     return None if found is None else replace(found, seconds=round(time.monotonic() - began, 1))
 
