@@ -85,9 +85,10 @@ def diagnose(
 ) -> Diagnosis | None:
     """Of the miscompile with the shortest sequence that shows again; None where there is none.
 
-    build: how a part of something larger is instrumented. part: the program is such a part.
+    trials: those that were confirmed to do something else. build: how a part of something larger is instrumented.
+    part: the program is such a part.
     """
-    wrong = [trial for trial in trials if trial.outcome.failure == "miscompile"]
+    wrong = list(trials)
     wrong.sort(key=lambda trial: (len(trial.sequence), trial.request.id))
     distinct = {trial.outcome.key: trial for trial in reversed(wrong)}
     chosen = [trial for trial in wrong if distinct[trial.outcome.key] is trial][:_MOST_TRIALS]
@@ -220,9 +221,9 @@ class _Look:
         if key not in self.known:
             if self.left <= 0:
                 raise OutOfTime("no time was left")
-            judge, self.known[key] = self.session.judge, ""
+            judge = self.session.judge
             try:
-                judge.check(judge.link(objects, "diagnosis"), thorough=True, core=judge.core)
+                self.known[key] = judge.first_look(judge.link(objects, "diagnosis"))
             except Miscompiled as error:
                 self.known[key] = str(error)
         return self.known[key]

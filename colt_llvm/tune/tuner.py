@@ -140,9 +140,12 @@ def _run(
         searched = search(session, specs, records or [], progress, report, stop)
         report(phase="prove", message="building the best again and measuring it apart from the search")
         proof = _prove(session, searched.trials, stop)
-        report(message="looking for the cause of a wrong program")
+        wrong = [trial for trial in searched.trials if trial.outcome.failure == "miscompile"]
+        wrong += [trial for trial, _ in proof.miscompiled]
+        if wrong:
+            report(message="looking for the cause of a wrong program")
         seconds = 0.0 if stop.is_set() else DIAGNOSIS_SECONDS
-        diagnosis = diagnose(session, searched.trials, seconds, hooks.sanitized, part=linker is not None)
+        diagnosis = diagnose(session, wrong, seconds, hooks.sanitized, part=linker is not None)
         result = hand_over(session, searched, proof, output, stop.is_set(), diagnosis)
         session.journal.write_result(
             {**result_to_dict(result), "evidence": evidence_of(proof), "rejected": dict(proof.rejected)}

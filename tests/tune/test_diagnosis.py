@@ -17,7 +17,7 @@ from colt_llvm.program import program_from_files
 from colt_llvm.report.run import read_run
 from colt_llvm.report.write import write_report
 from colt_llvm.toolchain import installed_toolchains
-from colt_llvm.tune import diagnosis, sanitizers
+from colt_llvm.tune import diagnosis, sanitizers, tuner
 from colt_llvm.tune.sanitizers import Undefined, look_for_undefined, read_report
 
 TOOLCHAIN = installed_toolchains()[0]
@@ -73,6 +73,11 @@ class Fixed(colt_llvm.SequenceSearch):
 
     def _choose(self, request_id: int, random: Random) -> tuple[str, ...]:
         return self.sequences[request_id % len(self.sequences)]
+
+
+@pytest.fixture(autouse=True)
+def _on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuner, "DIAGNOSIS_SECONDS", 200.0)
 
 
 def tuned(folder: Path, text: str, *sequences: tuple[str, ...], **options: Any) -> colt_llvm.TuneResult:
