@@ -11,7 +11,7 @@ from colt_llvm.cli.options import llvm_option, program_from_options
 
 @click.command("apply", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.argument("sources", nargs=-1, metavar="PROGRAM...")
+@click.argument("sources", nargs=-1, type=click.Path(), metavar="PROGRAM...")
 @click.option(
     "-o",
     "--output",

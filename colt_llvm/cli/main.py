@@ -11,8 +11,8 @@ import warnings
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from colt_llvm import __version__
 from colt_llvm.errors import ColtError, CompileError
 from colt_llvm.variables import settle
 
@@ -63,15 +63,35 @@ class _Commands(click.Group):
         command: click.Command = importlib.import_module(f"colt_llvm.cli.{module}").command
         return command
 
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """By name alone: click would import the module of each command for its line of help."""
+        found = [(name, summary) for name, (_, summary) in _COMMANDS.items() if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=summary) for name, summary in found]
+        return items + click.Command.shell_complete(self, context, incomplete)
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
 
 
 @click.command(cls=_Commands, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="colt-llvm")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=lambda context, _, wanted: _show_version(context) if wanted else None,
+    help="Show the version, LLVM and this machine, as a report of a fault needs them.",
+)
 def cli() -> None:
     """Find, prove and replay LLVM pass sequences that beat clang -O3 or -Oz for one program on one machine."""
+
+
+def _show_version(context: click.Context) -> None:
+    from colt_llvm.cli.version import version_lines
+
+    click.echo("\n".join(version_lines()))
+    context.exit()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -25,7 +25,7 @@ _WITHOUT_SOURCES = ("recipe", "output", "seconds", "tolerance", "as_json", "llvm
 
 @click.command("minimize", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.argument("sources", nargs=-1, metavar="[PROGRAM]...")
+@click.argument("sources", nargs=-1, type=click.Path(), metavar="[PROGRAM]...")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="NEW.json",
     help="Where the new recipe goes. Default: beside the old one, its name with .min before .json.",

@@ -38,7 +38,7 @@ def program_options(function: Callable[..., Any]) -> Callable[..., Any]:
     function = workload_options(function)
     for option in reversed(
         [
-            click.argument("sources", nargs=-1, metavar="PROGRAM..."),
+            click.argument("sources", nargs=-1, type=click.Path(), metavar="PROGRAM..."),
             click.option(
                 "--cflags", multiple=True, metavar="FLAGS", help="For baseline and candidates alike. Repeats."
             ),
@@ -148,6 +148,7 @@ def strategy_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
     return click.option(
         "--strategy", default=COLT, show_default=True, metavar="NAME",
+        shell_complete=lambda _context, _option, begun: [name for name in STRATEGIES if name.startswith(begun)],
         help="; ".join(f"{name}: {summary}" for name, summary in STRATEGIES.items()) + ".",
     )(function)  # fmt: skip
 

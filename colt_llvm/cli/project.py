@@ -103,11 +103,12 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
 
 
 def _print(result: ProjectResult) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
+    from colt_llvm.cli.view import make_console
+
+    console = make_console()
     table = Table(title=escape(f"{result.program}: {result.verdict}"), title_justify="left")
     table.add_column("file")
     table.add_column("share", justify="right")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,10 +27,23 @@ class _Console(Console):
         self.quiet = True
 
 
+def make_console(*, stderr: bool = False) -> Console:
+    """For a person: no colour and no other style with NO_COLOR, and nothing but text where no terminal is.
+
+    FORCE_COLOR, which CI systems set, would have rich redraw lines in a log.
+    """
+    terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    plain = not terminal or bool(os.environ.get("NO_COLOR"))
+    return _Console(
+        stderr=stderr, highlight=False, soft_wrap=not stderr, color_system=None if plain else "auto",
+        force_terminal=None if terminal else False,
+    )  # fmt: skip
+
+
 @contextmanager
 def live_view(title: str, quiet: bool = False) -> Iterator[Callable[[Progress], None] | None]:
     """Redraws on a terminal, prints a line now and then elsewhere, says nothing when quiet. On standard error."""
-    console = _Console(stderr=True)
+    console = make_console(stderr=True)
     if quiet:
         yield None
     elif console.is_terminal:
@@ -85,7 +100,7 @@ def _panel(title: str, progress: Progress) -> Table:
 
 def print_result(result: TuneResult) -> None:
     """On standard output."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console()
     table = Table(title=escape(f"{result.program}: {result.verdict}"), title_justify="left")
     table.add_column("")
     table.add_column(result.baseline, justify="right")
