@@ -70,8 +70,9 @@ def import_compiler_gym() -> types.ModuleType:
             ) from error
         except Exception as error:
             reason = " ".join(str(error).split())
+            compiler = os.environ.get("CXX", "c++")
             raise CompilerGymMissing(
-                f"compiler-gym cannot be imported ({reason}); it runs {os.environ['CXX']} for that, which has to work"
+                f"compiler-gym cannot be imported ({reason}); it runs {compiler} for that, which has to work"
             ) from error
 
 
