@@ -18,7 +18,7 @@ class UnitResult:
     ratio: baseline / tuned, of the whole program's run time with only this unit changed, or of the unit's size.
     outcome: ``improved``, ``no improvement found``, ``kept`` (an earlier recipe fits), ``not used`` (something was
     found, and the program with all that was found is not better, or was taken back) or ``failed``, see note.
-    output: the object that it is compiled to; a source may be compiled to several.
+    output: the object that it is compiled to; a source may be compiled to several. miscompile: as in ``TuneResult``.
     """
 
     source: str
@@ -32,6 +32,7 @@ class UnitResult:
     pipeline: str = ""
     note: str = ""
     output: str = ""
+    miscompile: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -89,11 +89,12 @@ class Searcher:
             return result(
                 "improved", ratio=made.ratio, sequence=made.sequence, pipeline=made.pipeline,
                 low=interval.low if interval else None, high=interval.high if interval else None,
+                miscompile=made.miscompile,
             )  # fmt: skip
         if earlier is not None:
             self.project.relinker.objects[path] = earlier
-            return result("kept", note="its earlier recipe stays")
-        return result("no improvement found", ratio=made.ratio)
+            return result("kept", note="its earlier recipe stays", miscompile=made.miscompile)
+        return result("no improvement found", ratio=made.ratio, miscompile=made.miscompile)
 
     def _better(self, path: Path, earlier: bytes, data: bytes, made: TuneResult) -> bool:
         """Than what the unit's earlier recipe gives. Times of two days say little, so what each gained then counts."""

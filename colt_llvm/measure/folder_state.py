@@ -1,7 +1,8 @@
 """What a run creates, changes and removes in some folders: found by looking before and after it.
 
 A file counts as changed where its inode, mode, size or one of its times is another one, so a file that is written anew
-with what it held shows too. Folders of our own runs are no work of the program and are passed over.
+with what it held shows too. Folders of our own runs and of version control are no work of the program and are passed
+over.
 """
 
 from __future__ import annotations
@@ -81,13 +82,11 @@ class Watch:
     def changes(self) -> Changes:
         after = self._look(known=self._before)
         files: dict[str, FileSeen] = {}
-        paths, read, unread = sorted({*self._before, *after}), 0, 0
-        touched = bool(self._passed_over)
-        for path in paths:
+        changed = {path for path, old in self._before.items() if after.get(path) != old}
+        changed |= after.keys() - self._before.keys()
+        read = unread = 0
+        for path in sorted(changed):
             old, new = self._before.get(path), after.get(path)
-            if old == new:
-                continue
-            touched = True
             if old and new and stat.S_ISDIR(old[1]) and stat.S_ISDIR(new[1]) and old[1] == new[1]:
                 continue  # only what is in it changed
             may_read = len(files) < MOST_FILES and new is not None and read + new[2] <= MOST_BYTES
@@ -95,7 +94,7 @@ class Watch:
             read += seen.size if may_read else 0
             unread += seen.kind == "file" and not may_read
             files[os.path.relpath(path, self._directory) if self._inside(path) else path] = seen
-        return Changes(files, touched, tuple(self._left_out(unread)))
+        return Changes(files, bool(changed or self._passed_over), tuple(self._left_out(unread)))
 
     def _inside(self, path: str) -> bool:
         """Of the folder that the program runs in or, where that is ours, the one around it."""
@@ -143,17 +142,19 @@ class Watch:
             return []
         folders = []
         for entry in entries:
-            if entry.path in self._apart:
-                continue
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError:
                 continue
-            if (status.st_dev, status.st_ino) in self._ours or stat.S_ISCHR(status.st_mode):
+            place, mode = entry.path, status.st_mode
+            if mode & 0o170000 != stat.S_IFREG:
+                if place in self._apart or stat.S_ISCHR(mode):
+                    continue
+                if stat.S_ISDIR(mode):
+                    folders.append(place)
+            elif status.st_ino in self._ours and (status.st_ino, status.st_dev) in self._ours.items():
                 continue
-            found[entry.path] = _state(status)
-            if stat.S_ISDIR(status.st_mode):
-                folders.append(entry.path)
+            found[place] = _state(status)
         return folders
 
 
@@ -201,24 +202,26 @@ def _seen(path: str, state: _State, may_read: bool) -> FileSeen:
 
 
 def _is_ours(path: str, names: set[str]) -> bool:
-    """Run directories and recipes, of this process or of another one: journals grow while programs run."""
-    if os.path.basename(path) in ("colt-runs", ".colt"):
+    """Run directories and recipes, of this process or of another one: journals grow while programs run. And what
+    version control keeps, which may be most of a folder.
+    """
+    if os.path.basename(path) in ("colt-runs", ".colt", ".git", ".hg", ".svn"):
         return True
     return {"run.json", "trials.jsonl"} <= names or {"project.json", "units"} <= names
 
 
-def _own_streams() -> set[tuple[int, int]]:
-    """Our own output may go to a file in the folder."""
-    found = set()
+def _own_streams() -> dict[int, int]:
+    """Inode -> device: our own output may go to a file in the folder."""
+    found = {}
     for descriptor in (1, 2):
         with contextlib.suppress(OSError):
             status = os.fstat(descriptor)
-            found.add((status.st_dev, status.st_ino))
+            found[status.st_ino] = status.st_dev
     return found
 
 
 def _let_time_pass(state: Mapping[str, _State]) -> None:
-    newest = max((max(entry[3:]) for entry in state.values() if entry[3:]), default=0)
+    newest = max((entry[4] for entry in state.values()), default=0)
     left = newest + _TICK_NS - time.time_ns()
     if 0 < left <= _TICK_NS:
         time.sleep(left / 1e9)
