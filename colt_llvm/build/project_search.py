@@ -16,15 +16,18 @@ from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.project_result import UnitResult
 from colt_llvm.build.project_resume import finished_search
 from colt_llvm.build.project_setup import Project
+from colt_llvm.build.sanitized import sanitized_build
 from colt_llvm.build.units import Measured, build_unit, unit_program
 from colt_llvm.errors import ColtError, NotRepeatable, UsageError
 from colt_llvm.measure import loaded_digest, section_sizes
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.program import Program
 from colt_llvm.recipe import load_recipe
+from colt_llvm.tune.hooks import Hooks
 from colt_llvm.tune.judge import Linker
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.progress import Progress, TuneResult
+from colt_llvm.tune.sanitizers import SanitizedBuild
 from colt_llvm.tune.tuner import resume, tune
 
 OnProgress = Callable[[Progress], None]
@@ -42,6 +45,7 @@ class Searcher:
     view: View
     stop: threading.Event
     weights: Mapping[Path, float]
+    _diagnosed: bool = False
 
     def search(self, planned: Mapping[Path, float], deadline: float, preparing: float = 0.0) -> list[UnitResult]:
         """planned: unit's output -> seconds. What a unit does not use goes to those after it.
@@ -115,10 +119,27 @@ class Searcher:
             return project.relinker.make(place, {path: objects[0]})
 
         title = f"{unit.name} ({self.weights.get(path, 0.0):.0%}, {seconds:.0f} s)"
-        return self.search_program(program, folder, link, seconds, title)
+        sanitized = sanitized_build(project.toolchain, unit.unit, project.relinker)
+        return self.search_program(program, folder, link, seconds, title, sanitized)
 
-    def search_program(self, program: Program, folder: Path, link: Linker, seconds: float, title: str) -> TuneResult:
-        """One search; what was begun in ``folder`` for the same source goes on. Raises ColtError."""
+    def search_program(
+        self, program: Program, folder: Path, link: Linker, seconds: float, title: str,
+        sanitized: SanitizedBuild | None = None,
+    ) -> TuneResult:  # fmt: skip
+        """One search; what was begun in ``folder`` for the same source goes on. Raises ColtError.
+
+        The first miscompile of the project is looked into, and no other: that takes time beside the budget.
+        """
+        hooks = Hooks(sanitized=sanitized, diagnoses=not self._diagnosed)
+        made = self._search(program, folder, link, seconds, title, hooks)
+        if made.diagnosis and not self._diagnosed:
+            self._diagnosed = True
+            self.project.notes.append(f"{program.name}: {made.diagnosis.get('line', '')}")
+        return made
+
+    def _search(
+        self, program: Program, folder: Path, link: Linker, seconds: float, title: str, hooks: Hooks
+    ) -> TuneResult:
         project = self.project
         trials = project.options.tune.get("trials")
         if (finished := finished_search(folder, program, project.toolchain, trials)) is not None:
@@ -127,10 +148,11 @@ class Searcher:
             if (folder / "run.json").exists():
                 with contextlib.suppress(UsageError):  # the source has changed: a new search
                     return resume(folder, project.toolchain, trials=trials, seconds=seconds, on_progress=progress,
-                                  stop=self.stop, linker=link)  # fmt: skip
+                                  stop=self.stop, linker=link, hooks=hooks)  # fmt: skip
                 folder = _free(folder)
             return tune(program, project.toolchain, tune_options(project.options, seconds), models=self.models,
-                        run_directory=folder, on_progress=progress, stop=self.stop, linker=link)  # fmt: skip
+                        run_directory=folder, on_progress=progress, stop=self.stop, linker=link,
+                        hooks=hooks)  # fmt: skip
 
     def _object(self, unit: Measured, made: TuneResult) -> bytes | None:
         """What the unit's recipe gives from its source; None where nothing was found, or it is not what was tuned."""

@@ -64,8 +64,8 @@ class Diagnosis:
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return asdict(self)
+        """JSON-able; with ``line``."""
+        return {**asdict(self), "line": self.line}
 
     @property
     def line(self) -> str:

@@ -43,7 +43,8 @@ class Hooks:
     """strategy: called once a run. models: by name, in place of connecting to what a specification says.
 
     workforce: other machines that build, check and time; they change no result that has no noise.
-    sanitized: builds what the program is a part of, with the program instrumented.
+    sanitized: builds what the program is a part of, with the program instrumented. diagnoses: whether a miscompile is
+    looked into after the search.
     """
 
     objective: CostObjective | None = None
@@ -52,6 +53,7 @@ class Hooks:
     models: Mapping[str, LanguageModel] = field(default_factory=dict)
     workforce: Workforce | None = None
     sanitized: SanitizedBuild | None = None
+    diagnoses: bool = True
 
     def names(self) -> dict[str, str]:
         """What a run's header records of them; empty without any."""

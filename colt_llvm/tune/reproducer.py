@@ -8,7 +8,7 @@ from pathlib import Path
 
 from colt_llvm.baseline import Baseline
 from colt_llvm.compilation import baseline_command, codegen_command, front_end_command
-from colt_llvm.program import Program, Workload
+from colt_llvm.program import IR_SUFFIXES, Program, Workload
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.pass_bisection import Bisection, DecidingPass
 
@@ -47,11 +47,14 @@ def write_reproducer(
     lines += _programs(toolchain, program, module, difference) if not part else [
         "# link the project with right.o and with wrong.o in the place of this file's object, and run it"
     ]  # fmt: skip
-    how = shlex.join([*front_end_command(toolchain, program, source, baseline.level), "-o", "program.bc"])
+    how = f"program.bc is what the front end makes of {program.name}"
+    if source.suffix not in IR_SUFFIXES:
+        command = [*front_end_command(toolchain, program, source, baseline.level), "-o", "program.bc"]
+        how = f"program.bc was made by: {shlex.join(command)}"
     head = [
         "#!/bin/sh",
         f"# LLVM {toolchain.version}, {toolchain.triple}. {_one_line(difference)}",
-        f"# program.bc was made by: {how}",
+        f"# {how}",
         'cd "$(dirname "$0")" || exit 1',
     ]
     script = folder / SCRIPT

@@ -144,7 +144,8 @@ def _look(
             raise CompileError(f"workload {workload.name} did not end in the {left:.0f} s that were left") from None
         except OutputLimitExceeded:
             raise CompileError(f"workload {workload.name} reported without end") from None
-        if found := read_report(seen.stderr.decode("utf-8", "replace"), [source.name for source in program.sources]):
+        names = [program.name, *(source.name for source in program.sources)]  # a unit's name is that of its source
+        if found := read_report(seen.stderr.decode("utf-8", "replace"), names):
             return found
     return None
 

@@ -144,7 +144,7 @@ def _run(
         wrong += [trial for trial, _ in proof.miscompiled]
         if wrong:
             report(message="looking for the cause of a wrong program")
-        seconds = 0.0 if stop.is_set() else DIAGNOSIS_SECONDS
+        seconds = 0.0 if stop.is_set() or not hooks.diagnoses else DIAGNOSIS_SECONDS
         diagnosis = diagnose(session, wrong, seconds, hooks.sanitized, part=linker is not None)
         result = hand_over(session, searched, proof, output, stop.is_set(), diagnosis)
         session.journal.write_result(
