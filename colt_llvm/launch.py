@@ -64,9 +64,13 @@ class Started(Protocol):
 
 
 def start_plain(
-    argv: Sequence[str], streams: Sequence[int], *, cwd: Path | None, env: Mapping[str, str] | None, core: int | None
-) -> Started:
-    """Start a child that leads a session. streams: its standard input, output and error. Raises OSError."""
+    argv: Sequence[str], streams: Sequence[int], *, cwd: Path | None, env: Mapping[str, str] | None, core: int | None,
+    limits: Mapping[int, int],
+) -> Started:  # fmt: skip
+    """Start a child that leads a session. streams: its standard input, output and error. Raises OSError.
+
+    limits: left to the caller, who sets them once it is under way.
+    """
     # Affinity belongs to the thread and is inherited, so this needs no code between fork and exec.
     previous = os.sched_getaffinity(0) if core is not None else None
     try:
@@ -103,14 +107,18 @@ class _Plain:
 
 
 def start_contained(
-    argv: Sequence[str], streams: Sequence[int], *, cwd: Path | None, env: Mapping[str, str] | None, core: int | None
-) -> Started:
-    """Start a child of a supervisor, which leads a session; nothing that it starts outlives it. Raises OSError."""
+    argv: Sequence[str], streams: Sequence[int], *, cwd: Path | None, env: Mapping[str, str] | None, core: int | None,
+    limits: Mapping[int, int],
+) -> Started:  # fmt: skip
+    """Start a child of a supervisor, which leads a session; nothing that it starts outlives it. Raises OSError.
+
+    limits: of the resource module, which it may raise again until the caller has made them hard.
+    """
     variables = os.environ if env is None else env
     request = marshal.dumps({
         "argv": [os.fsencode(word) for word in argv], "cwd": os.fsencode(cwd or os.getcwd()),
         "env": {os.fsencode(name): os.fsencode(value) for name, value in variables.items()},
-        "cores": sorted(os.sched_getaffinity(0) if core is None else {core}),
+        "limits": dict(limits), "cores": sorted(os.sched_getaffinity(0) if core is None else {core}),
     })  # fmt: skip
     while True:
         supervisor, fresh = _take()

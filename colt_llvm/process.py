@@ -167,8 +167,9 @@ class _Child:
             with _open_stdin(command.stdin) as source:
                 start = start_contained if command.contained or not _HAS_PIDFD else start_plain
                 self.process = start(
-                    self.argv, (source.fileno(), out, error), cwd=command.cwd, env=command.env, core=core
-                )
+                    self.argv, (source.fileno(), out, error), cwd=command.cwd, env=command.env, core=core,
+                    limits=_amounts(command.limits),
+                )  # fmt: skip
         except BaseException as problem:
             os.close(self.stdout)
             os.close(self.stderr)
@@ -279,15 +280,18 @@ def _open_stdin(stdin: Path | bytes | None) -> IO[bytes]:
     return open(stdin if stdin is not None else os.devnull, "rb")
 
 
+def _amounts(limits: Limits) -> dict[int, int]:
+    """Of the resource module."""
+    wanted = {
+        resource.RLIMIT_CORE: 0, resource.RLIMIT_AS: limits.memory_bytes, resource.RLIMIT_FSIZE: limits.output_bytes,
+    }  # fmt: skip
+    return {what: amount for what, amount in wanted.items() if amount is not None}
+
+
 def _limit(pid: int, limits: Limits) -> None:
-    try:
-        _lower(pid, resource.RLIMIT_CORE, 0)
-        if limits.memory_bytes is not None:
-            _lower(pid, resource.RLIMIT_AS, limits.memory_bytes)
-        if limits.output_bytes is not None:
-            _lower(pid, resource.RLIMIT_FSIZE, limits.output_bytes)
-    except ProcessLookupError:
-        pass  # it has ended already
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        for what, amount in _amounts(limits).items():
+            _lower(pid, what, amount)
 
 
 def _lower(pid: int, what: int, amount: int) -> None:

@@ -14,6 +14,7 @@ import ctypes
 import errno
 import marshal
 import os
+import resource
 import select
 import signal
 import socket
@@ -39,6 +40,7 @@ def main(descriptor: int) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
     owner = socket.socket(fileno=descriptor)
+    owner.set_inheritable(False)
     clean = True
     while clean:
         message, descriptors, _, _ = socket.recv_fds(owner, 16, 4, socket.MSG_CMSG_CLOEXEC)
@@ -88,27 +90,69 @@ def _tell(owner: socket.socket, *message: Any) -> bool:
 
 
 def _start(request: dict[str, Any], streams: list[int]) -> int:
-    """By posix_spawn, which takes next to no time that would count as the program's. Raises OSError."""
-    variables = request["env"]
+    """With its limits from the first moment on. Raises OSError."""
     os.sched_setaffinity(0, request["cores"])
+    memory = request["limits"].pop(resource.RLIMIT_AS, None)
+    before = {what: resource.getrlimit(what) for what in request["limits"]}
     try:
         os.chdir(request["cwd"])
-        words = request["argv"]
+        for what, amount in request["limits"].items():  # those that do not hinder us; the owner makes them hard
+            resource.setrlimit(what, (_within(amount, before[what][1]), before[what][1]))
+        words, variables = request["argv"], request["env"]
         missing: OSError = FileNotFoundError(errno.ENOENT, "not found")
         for path in _candidates(words[0], variables):
             try:
-                return os.posix_spawn(
-                    path, words, variables,
-                    file_actions=[(os.POSIX_SPAWN_DUP2, stream, number) for number, stream in enumerate(streams)],
-                    setsid=True, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
-                )  # fmt: skip
+                if memory is None:
+                    return _spawn(path, words, variables, streams)
+                return _fork(path, words, variables, streams, memory)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except PermissionError as error:
                 missing = error
         raise missing
     finally:
+        for what, both in before.items():
+            resource.setrlimit(what, both)
         os.chdir("/")
+
+
+def _spawn(path: bytes, words: list[bytes], variables: dict[bytes, bytes], streams: list[int]) -> int:
+    """By posix_spawn, which takes next to no time that would count as the program's."""
+    return os.posix_spawn(
+        path, words, variables, setsid=True, setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+        file_actions=[(os.POSIX_SPAWN_DUP2, stream, number) for number, stream in enumerate(streams)],
+    )  # fmt: skip
+
+
+def _fork(path: bytes, words: list[bytes], variables: dict[bytes, bytes], streams: list[int], memory: int) -> int:
+    """We ourselves may have more memory already than the program is to have, so the limit is set in a fork."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.setsid()
+            for number, stream in enumerate(streams):
+                os.dup2(stream, number)
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(number, signal.SIG_DFL)
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            resource.setrlimit(resource.RLIMIT_AS, (_within(memory, hard), hard))
+            os.execve(path, words, variables)
+        except OSError as error:
+            os.write(writer, str(error.errno).encode())
+        finally:
+            os._exit(127)
+    os.close(writer)
+    with open(reader, "rb") as told:
+        said = told.read()
+    if said:
+        os.waitpid(pid, 0)
+        raise OSError(int(said), os.strerror(int(said)))
+    return pid
+
+
+def _within(amount: int, hard: int) -> int:
+    return amount if hard == resource.RLIM_INFINITY else min(amount, hard)
 
 
 def _candidates(word: bytes, variables: dict[bytes, bytes]) -> list[bytes]:

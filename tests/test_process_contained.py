@@ -203,6 +203,18 @@ print(resource.getrlimit(resource.RLIMIT_STACK), sys.argv[1:])
     assert f"{tmp_path} True {{{core}}}".encode() in first.stdout
 
 
+def test_limits_are_there_before_the_program_is(tmp_path: Path) -> None:
+    code = "import resource as r; print(*(r.getrlimit(getattr(r, 'RLIMIT_' + n))[0] for n in ('CORE', 'FSIZE', 'AS')))"
+    for memory in (512 << 20, None):
+        limits = Limits(memory_bytes=memory, output_bytes=1 << 20)
+        seen = [run(code, limits=limits).stdout for _ in range(10)]
+        assert set(seen) == {f"0 {1 << 20} {memory or -1}\n".encode()}
+    for _ in range(5):
+        with pytest.raises(CommandNotFound):
+            process.run_together([Command(["no-such-command"], limits=Limits(memory_bytes=1 << 30), contained=True)])
+        assert process.run_together([Command(["true"], limits=Limits(memory_bytes=1 << 16), contained=True)])[0].status
+
+
 @pytest.mark.parametrize(
     ("mode", "reason"), [(0o644, "check its permissions"), (0o755, "not executable on this machine")]
 )

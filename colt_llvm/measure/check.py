@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from colt_llvm import process
@@ -95,10 +96,19 @@ def judge_baseline(
     """
     limits = limits or process.Limits()
 
-    def run(workload: Workload, core: int | None = core) -> Observation:
-        observation = _run_once(executable, workload, limits, core, scratch)
+    def run(workload: Workload, core: int | None = core, number: int = 0) -> Observation:
+        observation = _run_once(executable, workload, limits, core, scratch, number)
+        if observation.status and limits.memory_bytes is not None:
+            _refuse_lack_of_memory(executable, workload, observation, limits, scratch)
         _refuse_failure(workload, observation, allow_nonzero)
         return observation
+
+    def by_folder(workload: Workload, first: Observation, second: Observation) -> bool:
+        """Each does the same in its own folder, time and again."""
+        return all(
+            first_difference(workload.name, seen, run(workload, number=number), check, own) is None
+            for number, seen in ((0, first), (1, second), (0, first), (1, second))
+        )
 
     observations = [run(workload) for workload in workloads]
     for workload, observation in zip(workloads, observations, strict=True):
@@ -114,9 +124,15 @@ def judge_baseline(
         if runs > 2 and (own is not None or time.monotonic() - began > _MORE_SECONDS):
             break
         for index, workload in enumerate(workloads):
-            again = run(workload, core if runs % 2 else None)  # threads take turns where they share a core
+            # Threads take turns where they share a core; runs at once have folders of other names.
+            again = run(workload, core if runs % 2 else None, number=1 - runs % 2)
             observations[index] = with_varying(observations[index], again, check)
             if differs := first_difference(workload.name, observations[index], again, check, own):
+                if own is None and workload.cwd is None and by_folder(workload, observations[index], again):
+                    raise NotRepeatable(
+                        f"workload {workload.name}: does something else in a folder of another name, {differs.text}; "
+                        "let it not use that name, or give --run '{exe}', which runs it in this folder"
+                    )
                 raise not_repeatable(workload.name, differs)
     return observations
 
@@ -130,10 +146,11 @@ def not_repeatable(workload: str, found: Difference, more: str = "") -> NotRepea
 
 
 def _run_once(
-    executable: Path, workload: Workload, limits: process.Limits, core: int | None, scratch: Path | None
-) -> Observation:
+    executable: Path, workload: Workload, limits: process.Limits, core: int | None, scratch: Path | None,
+    number: int,
+) -> Observation:  # fmt: skip
     try:
-        return run_workload(executable, workload, limits=limits, core=core, scratch=scratch)
+        return run_workload(executable, workload, limits=limits, core=core, scratch=scratch, number=number)
     except ProcessTimeout:
         raise ProgramError(
             f"workload {workload.name}: is still running, and never ends within {limits.wall_seconds:g} s; "
@@ -146,6 +163,19 @@ def _run_once(
             f"workload {workload.name}: prints more than {limits.output_bytes} bytes; "
             f"let it print less, or a checksum{_input_hint(workload)}"
         ) from None
+
+
+def _refuse_lack_of_memory(
+    executable: Path, workload: Workload, failed: Observation, limits: process.Limits, scratch: Path | None
+) -> None:
+    """Only where the same run with no such limit ends otherwise."""
+    with_all = _run_once(executable, workload, replace(limits, memory_bytes=None), None, scratch, 0)
+    if with_all.status != failed.status:
+        raise ProgramError(
+            f"workload {workload.name}: the baseline ends with {status_text(failed.status)} under --memory "
+            f"{(limits.memory_bytes or 0) >> 20} and with {status_text(with_all.status)} without it; raise --memory "
+            f"(it uses {-(-with_all.max_rss_bytes >> 20)} MiB, and what it reserves counts too)"
+        )
 
 
 def _refuse_failure(workload: Workload, observation: Observation, allow_nonzero: bool) -> None:

@@ -2,23 +2,27 @@
 
 Every run looks the same to the program: same name, same directory layout, same environment. The length of a
 path or of the environment moves the stack, and that alone can change the run time by some percent (Mytkowicz et
-al. 2009, "Producing Wrong Data Without Doing Anything Obviously Wrong!").
+al. 2009, "Producing Wrong Data Without Doing Anything Obviously Wrong!"). Runs in turn have the same path too. Runs at
+once cannot; where one prints its path, it is compared as if it had been the first.
 """
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 from colt_llvm import process
 from colt_llvm.errors import ChildStillRuns, OutputLimitExceeded, ProcessTimeout, UsageError
 from colt_llvm.measure.folder_state import Changes, FileSeen, Watch, named_outside
 from colt_llvm.measure.places import Place
+from colt_llvm.owned_folder import owned_folder
 from colt_llvm.program import Workload
 
 
@@ -32,6 +36,7 @@ class Observation:
         guessed at clock ticks (seen here: user time 8% off in single runs, the sum 0.3%).
     max_rss_bytes: greatest resident set; not below that of the small process that started it.
     ended_children: names of processes that it left running, which were ended with it.
+    shows_folder: it printed the name of the folder that was made for it.
     files: what the run left of other files that it created, changed or removed, by name.
     writes_shared: it wrote where other runs of the program do, or not all of that could be looked at.
     not_compared: what the bounds on files leave out, a line each.
@@ -47,6 +52,7 @@ class Observation:
     max_rss_bytes: int
     stderr: bytes = b""
     ended_children: tuple[str, ...] = ()
+    shows_folder: bool = False
     files: Mapping[str, FileSeen] = field(default_factory=dict)
     writes_shared: bool = False
     not_compared: tuple[str, ...] = ()
@@ -62,6 +68,8 @@ class Observation:
 #: of life differ by 1.1%, 1.0%, 1.8% and 2.6% (standard deviation) with slices of 3, 7, 10 and 25 ms, by 10% or more
 #: one after the other; and they take 8% longer with 3 ms, less than 1% longer with 10 ms.
 SLICE_SECONDS = 0.008
+#: Of the folder of a run, with its number.
+_NAME = "run-{:03}"
 
 #: What one run did, or which limit it reached.
 Outcome = Observation | ProcessTimeout | OutputLimitExceeded | ChildStillRuns
@@ -74,15 +82,17 @@ def run_workload(
     limits: process.Limits | None = None,
     core: int | None = None,
     scratch: Path | None = None,
+    number: int = 0,
 ) -> Observation:
     """Run ``workload`` with ``executable`` and return what it did; a crash is an observation too.
 
-    scratch: where the run's temporary folder is made (the system's own when None); it is removed afterwards.
+    scratch: where the run's temporary folder is made (among the system's own when None); it is removed afterwards.
+    number: the folder's own, or the next that is free.
 
     Raises UsageError for a workload that cannot be set up, and what ``process.run`` raises:
     CommandNotFound, ProcessTimeout, OutputLimitExceeded, ChildStillRuns.
     """
-    (outcome,) = run_side_by_side([executable], workload, limits=limits, core=core, scratch=scratch)
+    (outcome,) = run_side_by_side([executable], workload, limits=limits, core=core, scratch=scratch, number=number)
     if isinstance(outcome, Observation):
         return outcome
     raise outcome
@@ -95,10 +105,11 @@ def run_side_by_side(
     limits: process.Limits | None = None,
     core: int | None = None,
     scratch: Path | None = None,
+    number: int = 0,
 ) -> list[Outcome]:
     """Run ``workload`` with all ``executables`` at once; what each did, in their order.
 
-    limits: of each. core: all share it, in turns of SLICE_SECONDS.
+    limits: of each. core: all share it, in turns of SLICE_SECONDS. scratch, number: as of ``run_workload``.
 
     Raises UsageError for a workload that cannot be set up, and CommandNotFound.
     """
@@ -107,9 +118,7 @@ def run_side_by_side(
     with ExitStack() as stack:
         commands, folders = [], []
         for executable in executables:
-            folder = Path(stack.enter_context(
-                TemporaryDirectory(prefix="colt-", dir=scratch, ignore_cleanup_errors=True)
-            ))  # fmt: skip
+            folder = stack.enter_context(_own_folder(scratch or _scratch_of(os.getpid()), number))
             name = _link(folder, executable, workload)
             folders.append(folder)
             commands.append(process.Command(
@@ -121,9 +130,43 @@ def run_side_by_side(
         ended = process.run_together(commands, core=core, slice_seconds=SLICE_SECONDS if len(commands) > 1 else None)
         changed = {watch: watch.changes() for watch in dict.fromkeys(watches)}
         return [
-            _observation(one, workload, _directory(workload, folder), changed[watch])
+            _observation(one, workload, folder, changed[watch])
             for one, folder, watch in zip(ended, folders, watches, strict=True)
         ]
+
+
+@contextmanager
+def _own_folder(scratch: Path, number: int) -> Iterator[Path]:
+    """A new one, with the first number that is free."""
+    while True:
+        folder = scratch / _NAME.format(number)
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+            break
+        except FileExistsError:
+            number += 1
+    try:
+        yield folder
+    finally:
+        for path, names, _ in os.walk(folder):
+            for name in names:
+                inner = os.path.join(path, name)
+                with suppress(OSError):  # the program may have locked it
+                    if not os.path.islink(inner):
+                        os.chmod(inner, 0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _scratch_of(pid: int) -> Path:
+    folder = owned_folder("runs")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _as_first(data: bytes, folder: Path) -> bytes:
+    """What it would have written in the first folder. Both names are equally long."""
+    return data.replace(os.fsencode(folder), os.fsencode(folder.with_name(_NAME.format(0))))
 
 
 def _directory(workload: Workload, folder: Path) -> Path:
@@ -162,24 +205,26 @@ def _alone_in(folder: Path | None) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _observation(ended: process.Ended, workload: Workload, directory: Path, changes: Changes) -> Outcome:
+def _observation(ended: process.Ended, workload: Workload, folder: Path, changes: Changes) -> Outcome:
     if not isinstance(ended, process.Completed):
         return ended
+    directory = _directory(workload, folder)
     named = {os.path.normpath(output): output for output in workload.outputs}
     outputs = dict.fromkeys(workload.outputs)
     for name in named.keys() & changes.files.keys():
         if changes.files[name].kind == "file":
-            outputs[named[name]] = (directory / name).read_bytes()
+            outputs[named[name]] = _as_first((directory / name).read_bytes(), folder)
     return Observation(
         status=ended.status,
-        stdout=ended.stdout,
+        stdout=_as_first(ended.stdout, folder),
         outputs=outputs,
         user_seconds=ended.user_seconds,
         system_seconds=ended.system_seconds,
         wall_seconds=ended.wall_seconds,
         max_rss_bytes=ended.max_rss_bytes,
-        stderr=ended.stderr,
+        stderr=_as_first(ended.stderr, folder),
         ended_children=ended.ended_children,
+        shows_folder=os.fsencode(folder) in ended.stdout + ended.stderr,
         files={name: seen for name, seen in changes.files.items() if name not in named},
         writes_shared=changes.touched if workload.cwd is not None else any(map(os.path.isabs, changes.files)),
         not_compared=changes.not_compared,

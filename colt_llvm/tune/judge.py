@@ -18,7 +18,7 @@ import filecmp
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,7 +139,7 @@ class Judge:
             limits = Limits(options.timeout_seconds, options.memory_bytes)
             try:
                 judge.expected = judge_baseline(
-                    judge.baseline, program.workloads, check=program.check, limits=limits, core=core,
+                    judge.baseline, program.workloads, check=program.check, limits=limits, core=core, scratch=folder,
                     allow_nonzero=options.allow_nonzero, own=own_check,
                 )  # fmt: skip
             except CommandNotFound as error:
@@ -160,16 +160,17 @@ class Judge:
         return self.expected[self._timed].cpu_seconds
 
     @property
-    def left_children(self) -> str:
-        """A note where the program left processes running; "" else."""
+    def notes(self) -> Iterator[str]:
+        """Of what the program does, what the user should know."""
         for workload, expected in zip(self.program.workloads, self.expected, strict=True):
+            if expected.shows_folder:
+                yield f"workload {workload.name}: prints the name of its folder, compared as if all had the same"
             if expected.ended_children:
                 names = ", ".join(sorted(set(expected.ended_children)))
-                return (
+                yield (
                     f"workload {workload.name}: when the program has ended, children of it still run ({names}); they "
                     "are ended with it, and what they would still write is not compared"
                 )
-        return ""
 
     @property
     def _timed(self) -> int:

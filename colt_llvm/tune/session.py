@@ -106,7 +106,7 @@ def prepare(
     judge = Judge.of(toolchain, program, options, baseline.objects, core, linker, hooks.check)
     stack.callback(judge.close)
     notes = _check_length(judge, program) if options.times_the_program else []
-    notes += filter(None, [judge.left_children])
+    notes += judge.notes
     header = run_header(program, toolchain, options, baseline, specs, output, hooks)
     journal = Journal.open(directory)[0] if resumed else Journal.create(directory, header)
     stack.callback(journal.close)
