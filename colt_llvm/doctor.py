@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from colt_llvm import process
 from colt_llvm.acceptance import accepted_pipelines, toolchain_catalogue
 from colt_llvm.baseline import prepare_baseline
 from colt_llvm.compilation import link
 from colt_llvm.errors import ColtError
 from colt_llvm.measure import Observation, estimate_noise, fingerprint, measuring_core, run_side_by_side
 from colt_llvm.program import included_programs, load_program, programs_directory
-from colt_llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
+from colt_llvm.toolchain import PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains, own_environment
 
 _NOISE_PAIRS = 12
 _NOISY = 0.02
@@ -44,9 +45,13 @@ def examine(prefix: Path | None = None, *, with_noise: bool = True) -> Iterator[
     except ColtError as error:
         yield Finding("FAIL", "toolchain", str(error))
         return
-    yield Finding("ok", f"clang {toolchain.version} at {toolchain.clang}")
+    yield Finding("ok", f"clang {toolchain.version} at {toolchain.clang} ({_source(toolchain, prefix)})")
     yield Finding("ok", f"libLLVM {'.'.join(map(str, library.version))} at {toolchain.library}, all symbols found")
     yield from _look_at_tools(toolchain)
+    broken = list(_look_at_programs(toolchain))
+    yield from broken
+    if any(finding.fatal for finding in broken):
+        return
     others = [other for other in installed_toolchains() if other.prefix != toolchain.prefix]
     if others:
         yield Finding("ok", "also installed: " + ", ".join(f"{other.version} ({other.prefix})" for other in others))
@@ -70,6 +75,55 @@ def _look_at_tools(toolchain: Toolchain) -> Iterator[Finding]:
             "note", "this libLLVM cannot keep the order of uses in stored bitcode; the search sees slightly other code",
             "nothing is wrong: results are built again in one go and measured as they are",
         )  # fmt: skip
+
+
+def _source(toolchain: Toolchain, prefix: Path | None) -> str:
+    environment = own_environment()
+    if environment is not None and toolchain.prefix == environment.resolve():
+        return "from PyPI, in colt-llvm's own environment"
+    return "as named" if prefix or os.environ.get(PREFIX_VARIABLE) else "the system's"
+
+
+_PROBES = (
+    ("C", "probe.c", '#include <stdio.h>\nint main(void) { return puts("c") < 0; }\n'),
+    ("C++", "probe.cpp", "#include <iostream>\nint main() { std::cout << std::string(1, 'x'); }\n"),
+)
+
+
+def _look_at_programs(toolchain: Toolchain) -> Iterator[Finding]:
+    """Does a program of each language compile, link and run? What is missing is mostly headers."""
+    for language, name, text in _PROBES:
+        with tempfile.TemporaryDirectory(prefix="colt-") as folder:
+            source, executable = Path(folder) / name, Path(folder) / "probe"
+            source.write_text(text, encoding="utf-8")
+            compiler = toolchain.compiler(cxx=language == "C++")
+            wrong = _failure([compiler, source, "-o", executable]) or _failure([executable])
+            if wrong:
+                mark = "FAIL" if language == "C" else "note"
+                yield Finding(
+                    mark, f"a {language} program does not compile and run: {wrong}", _headers(toolchain, language)
+                )
+    if shutil.which("make") is None:
+        yield Finding("note", "make is not installed; a build by make cannot be tuned", "apt-get install make")
+
+
+def _failure(command: list[str | Path]) -> str:
+    """What a command says when it fails, in one line; else nothing."""
+    try:
+        done = process.run(command, limits=process.Limits(wall_seconds=60.0))
+    except ColtError as error:
+        return str(error)
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return next((line for line in said if "error" in line), done.describe_status()) if done.status else ""
+
+
+def _headers(toolchain: Toolchain, language: str) -> str:
+    if language == "C":
+        return "install the headers of the C library (Debian, Ubuntu: apt-get install libc6-dev)"
+    if (toolchain.prefix / "lib" / toolchain.triple / "libc++.so.1").exists():
+        file = toolchain.prefix / "bin" / f"{toolchain.triple}.cfg"
+        return f"run: echo '$-Wl,-rpath,<CFGDIR>/../lib/{toolchain.triple}' > {file}"
+    return "install the headers of the C++ library (Debian, Ubuntu: apt-get install g++)"
 
 
 def _look_at_harness(toolchain: Toolchain) -> Iterator[Finding]:

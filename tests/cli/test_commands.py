@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,28 @@ def test_the_doctor_finds_nothing_fatal_here(
     assert all(line[:5].strip() in ("ok", "note", "") for line in lines)
     notes = [index for index, line in enumerate(lines) if line.startswith("note")]
     assert all(lines[index + 1].strip().startswith("->") for index in notes), "each note says what to do"
+
+
+@pytest.mark.parametrize(("flag", "mark", "said"), [
+    ("-nostdinc", "FAIL", "a C program does not compile and run: "),
+    ("-nostdinc++", "note", "a C++ program does not compile and run: "),
+])  # fmt: skip
+def test_the_doctor_says_which_headers_are_missing(
+    flag: str, mark: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    toolchain = installed_toolchains()[0]
+    for name, real in (("clang", toolchain.clang), ("clang++", toolchain.clangxx)):
+        (tmp_path / name).write_text(f'#!/bin/sh\nexec {real} {flag} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    broken = replace(toolchain, clang=tmp_path / "clang", clangxx=tmp_path / "clang++")
+    monkeypatch.setattr(doctor, "find_toolchain", lambda prefix: broken)
+    monkeypatch.setattr(doctor, "included_programs", list)
+    monkeypatch.setattr(doctor, "_look_at_harness", lambda toolchain: [])
+    assert (run(["doctor", "--quick"]) == 3) == (mark == "FAIL")
+    lines = capsys.readouterr().out.splitlines()
+    index = next(index for index, line in enumerate(lines) if said in line)
+    assert lines[index].startswith(mark)
+    assert "apt-get install" in lines[index + 1] or "bin/" in lines[index + 1]
 
 
 def test_the_doctor_says_what_is_missing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

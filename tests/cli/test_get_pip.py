@@ -1,0 +1,65 @@
+"""pip for a Python that has none: from the index that the settings name, and only the file that the lock has."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "get_pip.py"
+NAME = "pip-26.3-py3-none-any.whl"
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[str]:
+    page = tmp_path / "served" / "simple" / "pip"
+    page.mkdir(parents=True)
+    (page / "index.html").write_text(f'<a href="../../files/{NAME}#sha256=0">{NAME}</a>')
+    (tmp_path / "served" / "files").mkdir()
+    (tmp_path / "served" / "files" / NAME).write_bytes(b"a wheel")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path / "served")))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/simple/"
+    server.shutdown()
+    server.server_close()
+
+
+def fetch(folder: Path, index: str, digest: str, version: str = "26.3") -> subprocess.CompletedProcess[str]:
+    lock = folder / "some.lock"
+    lock.write_text(f"a==1 \\\n    --hash=sha256:{'0' * 64}\npip=={version} \\\n    --hash=sha256:{digest}\nz==2\n")
+    command = [sys.executable, "-S", SCRIPT, lock, folder]
+    return subprocess.run(command, env={**os.environ, "PIP_INDEX_URL": index}, capture_output=True, text=True)
+
+
+def test_fetches_the_file_of_the_lock(tmp_path: Path, index: str) -> None:
+    done = fetch(tmp_path, index, hashlib.sha256(b"a wheel").hexdigest())
+    assert done.stdout.strip() == str(tmp_path / NAME), done.stderr
+    assert (tmp_path / NAME).read_bytes() == b"a wheel"
+
+
+def test_takes_no_other_file(tmp_path: Path, index: str) -> None:
+    done = fetch(tmp_path, index, hashlib.sha256(b"another").hexdigest())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is not the file that" in done.stderr
+    assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.parametrize(("version", "where"), [("1.0", "{}"), ("26.3", "http://127.0.0.1:9/simple")])
+def test_says_in_one_line_where_there_is_none(version: str, where: str, tmp_path: Path, index: str) -> None:
+    done = fetch(tmp_path, where.format(index), "0" * 64, version)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "/simple/pip/: " in line
