@@ -70,7 +70,8 @@ class Settings:
         self.plain = any(name in environment for name in _MORE_OUTPUT)
         self.started = [place for place in environment.get(STARTED, "").split(os.pathsep) if place]
         self.python_path = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
-        self.temporary = environment.get("TMPDIR", "") or "/tmp"
+        named = environment.get("TMPDIR", "")
+        self.temporary = named if named and os.path.isdir(named) and os.access(named, os.W_OK | os.X_OK) else "/tmp"
         home = environment.get("HOME", "")
         self.cache = environment.get("XDG_CACHE_HOME", "") or (home and os.path.join(home, ".cache"))
         self._found = ""

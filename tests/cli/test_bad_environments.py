@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from colt_llvm.build.arguments import parse
+from colt_llvm.build.compile import Unit
+from colt_llvm.build.record import record_unit
+from colt_llvm.build.store import save_recipe as save_unit_recipe
 from colt_llvm.measure.size import loaded_digest
 from colt_llvm.program import program_from_files
 from colt_llvm.recipe import Recipe, apply_recipe, save_recipe, source_digests
@@ -123,6 +128,28 @@ def behaves(folder: Path, command: str, odd: dict[str, str | None]) -> None:
     assert "a module of somebody else" not in said
 
 
+@pytest.mark.parametrize("odd", ["TMPDIR", "LD_PRELOAD", "HOME that is none", "PYTHONPATH", "CPATH", "locale", "CC"])
+def test_a_build_finds_its_recipe_whatever_is_set(folder: Path, odd: str) -> None:
+    unit = Unit(parse(["-Oz", "-c", "prog.c", "-o", "prog.o"], False, str(folder)), folder)
+    recipe = record_unit(
+        folder, unit, find_toolchain(), level="Oz", objective="size", sequence=("sroa",),
+        pipeline="function(sroa),default<O1>", evidence={},
+    )  # fmt: skip
+    save_unit_recipe(folder, recipe)
+    variables = {**os.environ, "COLT_LOG": str(folder / "log"), "COLT_STRICT": "1"} | {
+        name: value.replace("{odd}", str(folder / "odd")) for name, value in VARIABLES[odd].items() if value is not None
+    }
+    done = subprocess.run(
+        [BIN / "colt-cc", "-Oz", "-c", "prog.c", "-o", "prog.o"],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "log").read_text())["recipe"], done.stderr
+
+
 #: Of each command one that would have hurt it, all the rest below.
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -144,3 +171,9 @@ def test_a_command_behaves_whatever_is_set_at_once(folder: Path, command: str, n
 @pytest.mark.parametrize("odd", VARIABLES)
 def test_each_command_behaves_with_each_variable(folder: Path, command: str, odd: str) -> None:
     behaves(folder, command, VARIABLES[odd])
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_behaves_with_all_set_at_once(folder: Path, command: str) -> None:
+    behaves(folder, command, {name: value for odd in VARIABLES.values() for name, value in odd.items()})
