@@ -71,8 +71,18 @@ def run_build(
         except OSError as error:
             raise UsageError(f"--build {shlex.join(command)}: {error.strerror}; check the command") from None
         if status:
-            raise CompileError(f"--build {shlex.join(command)}: failed with status {status}; see what it printed above")
+            raise CompileError(
+                f"--build {shlex.join(command)}: failed with status {status}; see what it printed above{set_for_make()}"
+            )
     return understand(read_log(log))
+
+
+def set_for_make() -> str:
+    """What the user's shell says to make, which may be why: -n, or another CC."""
+    said = [
+        f"{name}={os.environ[name]!r}" for name in ("MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES") if os.environ.get(name)
+    ]
+    return f"; this shell sets {', '.join(said)}: unset that if make should not heed it" if said else ""
 
 
 def understand(commands: Sequence[LoggedCommand]) -> Build:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from colt_llvm.build.arguments import normalised
 from colt_llvm.build.compile import Unit
-from colt_llvm.build.learn import Build, run_build
+from colt_llvm.build.learn import Build, run_build, set_for_make
 from colt_llvm.build.listing import stale
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.relink import Relinker, find_program
@@ -126,14 +126,17 @@ def _check_learned(build: Build, options: ProjectOptions) -> None:
         raise NothingCompiled(
             f"--build {command}: compiled nothing through colt-cc. Where all is built already, clean first; where the "
             "compiler is written into the build, use make CC=colt-cc, ./configure CC=colt-cc or "
-            "cmake -DCMAKE_C_COMPILER=colt-cc"
+            f"cmake -DCMAKE_C_COMPILER=colt-cc{set_for_make()}"
         )
     if not build.units:
         raise UsageError(
             f"--build {command}: compiled no single source to an object (cc -c); compile and link in two steps"
         )
     if not build.links:
-        raise UsageError(f"--build {command}: linked no program through colt-cc; build the program itself, not a part")
+        raise UsageError(
+            f"--build {command}: linked no program through colt-cc; build the program itself, not a part"
+            f"{set_for_make()}"
+        )
 
 
 def _workload(workload: Workload, build: Build, root: Path) -> Workload:
