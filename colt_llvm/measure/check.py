@@ -139,6 +139,11 @@ def judge_baseline(
 
 def not_repeatable(workload: str, found: Difference, more: str = "") -> NotRepeatable:
     """The error for a program that does not do the same each time. more: what else is known of it."""
+    if found.what.startswith("check "):
+        return NotRepeatable(
+            f"workload {workload}: the baseline's own runs differ, one is refused by {found.text}{more}; "
+            "mend the check or the program, so that every run of the baseline passes"
+        )
     return NotRepeatable(
         f"workload {workload}: differs from run to run, {found.text}{more}; {_remedy(found.text)}, "
         "so that every run does the same"

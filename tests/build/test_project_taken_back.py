@@ -9,6 +9,7 @@ import pytest
 
 from colt_llvm.build.project_result import ProjectResult
 from colt_llvm.cli.main import run
+from colt_llvm.errors import NotRepeatable
 from colt_llvm.tune.judge import Judge, Miscompiled
 from tests.build.project_helpers import (
     BOTH,
@@ -156,4 +157,21 @@ def test_takes_recipes_back_where_the_program_of_the_build_is_wrong(
 
     monkeypatch.setattr(Judge, "check", wrong_built)
     assert_taken_back(tune_here(project), "workload run-1: exit status differs")
+    assert_as_built(project)
+
+
+@pytest.mark.parametrize("where", ["tuned", "built"])
+def test_a_program_that_differs_from_itself_ends_the_run_and_leaves_the_project_as_built(
+    project: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    check = Judge.check
+
+    def varies(self: Judge, executable: Path, **given: Any) -> bool:
+        if executable.name == where:
+            raise NotRepeatable("workload run-1: differs from run to run, output line 1")
+        return check(self, executable, **given)
+
+    monkeypatch.setattr(Judge, "check", varies)
+    with pytest.raises(NotRepeatable):
+        tune_here(project)
     assert_as_built(project)

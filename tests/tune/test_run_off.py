@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from colt_llvm.errors import PassError
 from colt_llvm.measure import Verdict
 from colt_llvm.search import Objective, Outcome, Proposal, Request
-from colt_llvm.tune.claim import Proof, Prover, ranked
+from colt_llvm.tune.claim import Finalist, Proof, Prover, ranked
 from colt_llvm.tune.driver import TrialRecord
 from colt_llvm.tune.judge import Miscompiled
 from colt_llvm.tune.run_off import MOST_CANDIDATES, run_off, seconds_for
@@ -178,3 +179,37 @@ def test_without_time_for_a_run_off_the_proof_is_of_those_that_looked_best_in_al
     assert prover.contested == ["lucky", "fair"]
     assert prover.contest_seconds == 30.0
     assert not proof.run_off
+
+
+class LateJudge(FakeJudge):
+    """``late`` does something else in its fourth run, ``slow`` and the baseline never."""
+
+    program_seconds = 0.0
+
+    def link(self, objects: object, name: str) -> Path:
+        return self.baseline.parent / name
+
+    def why_in_turn(self, count: int) -> str:
+        return ""
+
+    def time_together(self, executables: Sequence[Path]) -> list[float]:
+        for executable in executables:
+            self.runs[executable.name] += 1
+            if executable.name == "late" and self.runs["late"] > 3:
+                raise Miscompiled("prints something else", executable, {"workload": "default"})
+        return [self.seconds.get(executable.name, BASELINE_SECONDS) for executable in executables]
+
+
+@pytest.mark.parametrize("names", [["late", "fine"], ["late"]])
+def test_a_finalist_that_is_wrong_in_the_contest_costs_itself_alone(tmp_path: Path, names: list[str]) -> None:
+    judge = LateJudge(tmp_path, {"late": 0.01, "fine": 0.05})
+    finalists = [
+        Finalist(trial(number, name, 0.1), (name,), "", None, tmp_path / name)  # type: ignore[arg-type]
+        for number, name in enumerate(names)
+    ]
+    baseline = SimpleNamespace(objects=())
+    prover = Prover(None, None, baseline, None, judge, Objective("runtime"), {"runtime": 1.0}, None)  # type: ignore[arg-type]
+    rejected: dict[str, str] = {}
+    proof = prover._time(finalists, 0.1, rejected)
+    assert rejected == {"late": "prints something else"}
+    assert (proof.winner and proof.winner.sequence) == (("fine",) if "fine" in names else None)
