@@ -69,6 +69,8 @@ class Clang:
         _call([self.tool("clang"), *off, *flags, "-emit-llvm", "-c", str(source), "-o", str(bitcode)])
         _call([self.tool("opt"), "-passes=default<Oz>", str(bitcode), "-o", str(optimised)])
         _call([self.tool("clang"), *off, "-w", "-x", "ir", str(optimised), "-o", str(executable)])
+        bitcode.unlink()
+        optimised.unlink()
         return executable
 
     def baseline(self, objective: str, source: Path, flags: Sequence[str], executable: Path) -> Path:

@@ -8,7 +8,8 @@ same, the tuned program has to do that too.
 
     python benchmarks/trust_generated.py [--count 300] [--folder FOLDER] [--llvm-prefix /usr/lib/llvm-22]
 
-Started again with the same folder it goes on. Ends with 1 where a wrong program was called improved, or no candidate
+Started again with the same folder it goes on; processes with ``--share 0/2`` and ``1/2`` may share the folder, and one
+without prints the whole table. Ends with 1 where a wrong program was called improved, or no candidate
 was refused (then nothing was tried).
 """
 
@@ -16,9 +17,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -86,14 +89,26 @@ def _csmith_program(seed: int, folder: Path, headers: Path, clang: Clang) -> tup
     """The next program of csmith that ends soon, and the seed after it."""
     while True:
         source = folder / f"csmith-{seed}.c"
-        if not source.is_file():
-            command = ["csmith", "--seed", str(seed), *_CSMITH_SMALL]
-            source.write_text(subprocess.run(command, capture_output=True, text=True).stdout)
         seed += 1
-        executable = clang.build(source, ("-w", f"-I{headers}"), "O2", folder / "csmith-plain")
-        began = time.monotonic()
-        if behaviour(executable).status == 0 and time.monotonic() - began < _CSMITH_SECONDS:
+        kept = source.with_suffix(".soon")  # whether it ends soon, for the next time
+        if not kept.is_file():
+            with tempfile.TemporaryDirectory(prefix="benchmark-") as place:  # another process may be at it too
+                made = Path(place, source.name)
+                command = ["csmith", "--seed", str(seed), *_CSMITH_SMALL]
+                made.write_text(subprocess.run(command, capture_output=True, text=True, cwd=place).stdout)
+                executable = clang.build(made, ("-w", f"-I{headers}"), "O2", Path(place, "program"))
+                began = _seconds_of_children()
+                soon = behaviour(executable).status == 0 and _seconds_of_children() - began < _CSMITH_SECONDS
+                shutil.move(made, source)
+                kept.write_text(str(int(soon)))
+        if kept.read_text() == "1":
             return seed, source
+
+
+def _seconds_of_children() -> float:
+    """CPU time: on a busy machine the same programs have to be chosen."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def examine(case: Case, number: int, folder: Path, clang: Clang, prefix: Path | None) -> dict[str, Any]:
@@ -124,11 +139,12 @@ def examine(case: Case, number: int, folder: Path, clang: Clang, prefix: Path | 
 
 def compare(case: Case, tuned: Path, folder: Path, clang: Clang) -> dict[str, Any]:
     """The tuned executable beside plain clang's: ``wrong`` says in what it differs, "" where it does not."""
+    made = folder / "runs" / f"{case.name}.plain"
     plain = {
-        level: behaviours(clang.build(case.source, case.flags, level, folder / f"plain-{level}"), case.args, runs=1)
-        for level in LEVELS
+        level: behaviours(clang.build(case.source, case.flags, level, made), case.args, runs=1) for level in LEVELS
     }
-    baseline = behaviours(clang.baseline(case.objective, case.source, case.flags, folder / "baseline"), case.args)
+    baseline = behaviours(clang.baseline(case.objective, case.source, case.flags, made), case.args)
+    made.unlink()
     apart = len(set().union(*plain.values(), baseline))
     found: dict[str, Any] = {"plain_behaviours": apart, "wrong": ""}
     if len(baseline) > 1:
@@ -174,7 +190,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--folder", type=Path, default=Path("trust-generated"))
     parser.add_argument("--llvm-prefix", type=Path)
+    parser.add_argument("--share", default="0/1", metavar="I/N", help="every Nth program from I on: one process a core")
     given = parser.parse_args()
+    first, step = map(int, given.share.split("/"))
     tuner.DIAGNOSIS_SECONDS = 0.0  # half of the time, and it changes no verdict
     folder = given.folder.resolve()
     (folder / "runs").mkdir(parents=True, exist_ok=True)
@@ -183,6 +201,8 @@ def main() -> int:
     records = []
     for number, case in enumerate(cases(given.count, folder, clang)):
         if case.name not in done:
+            if number % step != first:
+                continue
             done[case.name] = examine(case, number, folder, clang, given.llvm_prefix)
             append(folder / "results.jsonl", done[case.name])
             print(json.dumps(done[case.name]), flush=True)
