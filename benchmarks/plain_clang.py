@@ -81,7 +81,7 @@ class Clang:
         return executable
 
     def baseline(self, objective: str, source: Path, flags: Sequence[str], executable: Path) -> Path:
-        """What the objective is held against; for `instructions` clang's own -Oz from LLVM 23 on, where opt has none."""
+        """What the objective is held against; for `instructions` clang -Oz from LLVM 23 on, where opt has none."""
         if objective == "instructions" and self.major < _FIRST_WITHOUT_OPT_OZ:
             return self.build_by_opt(source, flags, executable)
         return self.build(source, flags, "Oz" if objective in ("size", "instructions") else "O3", executable)
