@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from colt_llvm.build.options import (
+    ASSEMBLY,
     CXX_SUFFIXES,
     DEPENDENCY,
     DEPENDENCY_SEPARATE,
@@ -19,8 +20,10 @@ from colt_llvm.build.options import (
     SUFFIXES,
     WRITES_DEPENDENCIES,
     forbids_a_recipe,
-    is_other,
     is_silent,
+    is_taken_back,
+    makes_no_code,
+    makes_no_program,
 )
 from colt_llvm.build.responses import expand
 
@@ -38,11 +41,15 @@ class Command:
     level_word: the level as it was written (``-Ofast``). passed: all options but for -c, -o, the level, the
     dependency file and the source. dependencies: words that make clang write the user's dependency file; empty where
     none is wanted. dependency_file: the file it is written to. inputs: all that are no options.
+    sources: of the inputs, those in C or C++. makes: ``objects`` (-c), ``code`` of another kind, a program included,
+        or nothing.
+    why_not: of a command that is "other", why no recipe describes it: "it is ...".
+    option: where that is an option, which.
     """
 
     __slots__ = (
-        "cxx", "dependencies", "dependency_file", "flags", "inputs", "kind", "level", "level_word", "output", "passed",
-        "source", "words",
+        "cxx", "dependencies", "dependency_file", "flags", "inputs", "kind", "level", "level_word", "makes", "option",
+        "output", "passed", "source", "sources", "why_not", "words",
     )  # fmt: skip
 
     def __init__(self, words: Sequence[str], cxx: bool) -> None:
@@ -50,34 +57,45 @@ class Command:
         self.cxx = cxx
         self.kind = "other"
         self.source = self.output = self.level = self.level_word = self.dependency_file = ""
+        self.makes = self.option = self.why_not = ""
         self.flags: list[str] = []
         self.passed: list[str] = []
         self.dependencies: list[str] = []
         self.inputs: list[str] = []
+        self.sources: list[str] = []
+
+    def objects(self) -> list[str]:
+        """What it writes, as written: an object for each input with -c, else the program."""
+        if self.makes != "objects":
+            return [self.output or "a.out"]
+        return [self.output] if self.output else [default_object(name) for name in self.inputs]
 
 
 def parse(words: Sequence[str], cxx: bool, directory: str = ".") -> Command:
     """Understand ``words`` (without the compiler's own name). directory: where response files are looked for."""
     command = Command(expand(words, directory), cxx)
-    language, compiles, other, not_compiled = "", False, False, False
+    language, compiles, code, links = "", False, True, True
     levels: list[str] = []
     targets: list[str] = []
-    for option, value, written in _options(command.words):
+    unknown: list[str] = []
+    for option, value, written in _in_force(command.words):
+        code, links = code and not makes_no_code(option), links and not makes_no_program(option)
         if option == "":
             command.inputs.append(value)
-            other = other or (language != "" and language not in LANGUAGES)
+            if language in LANGUAGES or (not language and value.endswith(SUFFIXES)):
+                command.sources.append(value)
         elif option == "-c":
             compiles = True
         elif option == "-o":
             command.output = value
-            not_compiled = not_compiled or not value
+            unknown += [] if value else ["-o"]
         elif option == "-x":
             language = "" if value == "none" else value
-            not_compiled = not_compiled or bool(command.inputs)  # clang has something to say to that
+            unknown += [f"-x {value}"] if command.inputs else []  # clang has something to say to that
             command.passed += ["-x", value]
         elif option.startswith("-O") and not option.startswith("-ObjC"):
             levels.append(option)
-            not_compiled = not_compiled or option not in LEVELS
+            unknown += [] if option in LEVELS else [option]
             fast = [_FAST] if option == "-Ofast" else []
             command.flags += fast
             command.passed += fast
@@ -88,19 +106,42 @@ def parse(words: Sequence[str], cxx: bool, directory: str = ".") -> Command:
         elif option in DEPENDENCY_SEPARATE:
             targets += [option, value]
         elif option != "--":
-            other = other or is_other(option)
-            not_compiled = not_compiled or forbids_a_recipe(option)
+            unknown += [" ".join(written if option == "-Xclang" else [option])] if forbids_a_recipe(option) else []
             command.passed += written
             if not is_silent(option):
                 command.flags += written
     _set_level(command, levels)
-    sources = [name for name in command.inputs if name.endswith(SUFFIXES) or language in LANGUAGES]
-    if compiles and not other and not not_compiled and len(command.inputs) == 1 and sources:
-        _complete(command, sources[0], language, targets)
-    elif not compiles and not other and command.inputs and not sources and not language and _links(command):
+    if code and command.inputs:
+        command.makes = "objects" if compiles and links else "code"
+    if command.makes == "code" and links and not command.sources and not language and _links(command):
         command.kind = "link"
         command.output = command.output or "a.out"
+    elif unknown and command.makes:
+        _set_option(command, unknown[0])
+    else:
+        command.why_not = _shape(command, language)
+        if not command.why_not:
+            _complete(command, language, targets)
     return command
+
+
+def _set_option(command: Command, option: str) -> None:
+    command.option = option
+    command.why_not = f"it is compiled with {option}, which recipes cannot have"
+
+
+def _shape(command: Command, language: str) -> str:
+    """Why a command without forbidden options is no compilation of one source to one object; empty where it is."""
+    if not command.makes:
+        return "it is not compiled to code"
+    if not command.sources:
+        assembly = language.startswith("assembler") or all(name.endswith(ASSEMBLY) for name in command.inputs)
+        return "it is assembly, which recipes are not for" if assembly else "it is neither C nor C++"
+    if command.makes != "objects":
+        return "it is compiled and linked in one command; compile and link in two steps"
+    if len(command.inputs) > 1:
+        return "it is compiled in one command with other files; compile each with a command of its own"
+    return ""
 
 
 def _set_level(command: Command, levels: Sequence[str]) -> None:
@@ -112,20 +153,32 @@ def _set_level(command: Command, levels: Sequence[str]) -> None:
         command.passed = [word for word in command.passed if word is not _FAST]
 
 
-def _complete(command: Command, source: str, language: str, targets: list[str]) -> None:
+def _complete(command: Command, language: str, targets: list[str]) -> None:
     """What follows for a compilation; one whose files are no usual files stays "other"."""
-    output = command.output or f"{os.path.splitext(os.path.basename(source))[0]}.o"
+    (source,) = command.sources
+    output = command.output or default_object(source)
     wanted = not WRITES_DEPENDENCIES.isdisjoint(command.dependencies)
     file = command.dependency_file
-    if source.startswith(("-", "@")) or output == "-" or file == "-" or file.startswith("/dev/"):
-        return
-    if not wanted and (command.dependencies or file or targets):
-        return  # words without use, which clang may say
-    command.kind, command.source, command.output = "compile", source, output
-    command.cxx = LANGUAGES[language] if language else command.cxx or source.endswith(CXX_SUFFIXES)
-    if wanted:
-        command.dependency_file = file or f"{os.path.splitext(output)[0]}.d"
-        command.dependencies += ["-MF", command.dependency_file, *(targets or ["-MQ", output])]
+    if source.startswith(("-", "@")):
+        command.why_not = "it is named like an option"
+    elif output == "-":
+        command.why_not = "it is compiled to standard output"
+    elif file == "-" or file.startswith("/dev/"):
+        _set_option(command, f"-MF {file}")
+    elif not wanted and (command.dependencies or file or targets):
+        # Words without use, which clang may say.
+        _set_option(command, next(iter([*command.dependencies, *targets[:1], "-MF"])))
+    else:
+        command.kind, command.source, command.output = "compile", source, output
+        command.cxx = LANGUAGES[language] if language else command.cxx or source.endswith(CXX_SUFFIXES)
+        if wanted:
+            command.dependency_file = file or f"{os.path.splitext(output)[0]}.d"
+            command.dependencies += ["-MF", command.dependency_file, *(targets or ["-MQ", output])]
+
+
+def default_object(name: str) -> str:
+    """Where clang puts the object of this source without -o."""
+    return f"{os.path.splitext(os.path.basename(name))[0]}.o"
 
 
 def normalised(flags: Sequence[str], root: str) -> list[str]:
@@ -163,6 +216,17 @@ def with_level(words: Sequence[str], level: str) -> list[str]:
     return [f"-{level}", *([_FAST] if levels[-1:] == ["-Ofast"] else []), *kept]
 
 
+def _in_force(words: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    """As ``_options``, without those that a later one takes back: -flto -fno-lto is neither."""
+    kept: list[tuple[str, str, list[str]]] = []
+    for item in _options(words):
+        left = [other for other in kept if not is_taken_back(other[0], item[0])] if item[0][1:2] in ("f", "g") else kept
+        if len(left) == len(kept):
+            left.append(item)
+        kept = left
+    return kept
+
+
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
     """(option, its value, the words as written) in order; an input is ("", name, words)."""
     index, only_inputs = 0, False
@@ -177,6 +241,15 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
         elif word in SEPARATE and index < len(words):
             yield word, words[index], [word, words[index]]
             index += 1
+        elif word.startswith(("-Wp,-MD", "-Wp,-MMD")) and word.count(",") < 3:
+            # As clang's driver takes these two, and no more of the kind.
+            option, _, file = word[4:].partition(",")
+            if option not in WRITES_DEPENDENCIES or word.endswith(","):
+                yield word, "", [word]
+                continue
+            yield option, "", [option]
+            if file:
+                yield "-MF", file, ["-MF", file]
         elif word[:2] in ("-o", "-x") and word not in SEPARATE and not word.startswith(("-obj", "-o=")):
             yield word[:2], word[2:], [word]
         elif word[:3] in DEPENDENCY_SEPARATE and len(word) > 3:

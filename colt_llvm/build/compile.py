@@ -83,6 +83,13 @@ def plain_words(unit: Unit, level: str, output: Path) -> list[str]:
     return [f"-{level}", *command.passed, "-c", command.source, "-o", str(output)]
 
 
+def asked_words(unit: Unit, output: Path) -> list[str]:
+    """clang's arguments: what the command asks for, the dependency file too, to another output."""
+    command = unit.command
+    leading = [command.level_word, *command.passed] if command.level_word else command.passed
+    return [*leading, *command.dependencies, "-c", command.source, "-o", str(output)]
+
+
 def compile_unit(
     clang: str,
     library: Path,

@@ -14,6 +14,7 @@ from pathlib import Path
 from colt_llvm.build import settings
 from colt_llvm.build.arguments import Command, parse
 from colt_llvm.build.compile import Unit
+from colt_llvm.build.left_out import LeftOut
 from colt_llvm.build.log import LoggedCommand, read_log
 from colt_llvm.errors import CompileError, ToolchainError, UsageError
 from colt_llvm.toolchain import Toolchain
@@ -38,13 +39,14 @@ class Link:
 class Build:
     """units: the last command for each object. links: the last one for each output. commands: the whole log.
 
-    logged: object -> how the last command for it was carried out.
+    logged: object -> how the last command for it was carried out. left_out: what other commands made of sources.
     """
 
     units: tuple[Unit, ...]
     links: tuple[Link, ...]
     commands: tuple[LoggedCommand, ...]
     logged: Mapping[Path, LoggedCommand]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def run_build(
@@ -86,20 +88,28 @@ def set_for_make() -> str:
 
 
 def understand(commands: Sequence[LoggedCommand]) -> Build:
-    """Units and links of a log."""
+    """Units and links of a log; of each object the last command counts."""
     units: dict[Path, Unit] = {}
     links: dict[Path, Link] = {}
     how: dict[Path, LoggedCommand] = {}
+    left_out: dict[Path, list[LeftOut]] = {}
     for logged in commands:
         command = parse(logged.words, logged.cxx, str(logged.directory))
         if command.kind == "compile":
             unit = Unit(command, logged.directory)
             units[unit.output] = unit
             how[unit.output] = logged
+            left_out.pop(unit.output, None)
         elif command.kind == "link":
             link = Link(command, logged.directory)
             links[link.output] = link
-    return Build(tuple(units.values()), tuple(links.values()), tuple(commands), how)
+        elif command.makes:
+            files = list(LeftOut.of(command, logged.directory))
+            for output in {file.output for file in files}:
+                left_out[output] = [file for file in files if file.output == output]
+                units.pop(output, None)
+    rest = tuple(file for files in left_out.values() for file in files)
+    return Build(tuple(units.values()), tuple(links.values()), tuple(commands), how, rest)
 
 
 def compiler_variables(toolchain: Toolchain, folder: Path) -> dict[str, str]:

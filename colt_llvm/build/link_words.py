@@ -9,6 +9,8 @@ from pathlib import Path
 #: Linker options, without their dashes, that write a file beside the program; what they take is the next one or
 #: follows "=".
 _WRITES_A_FILE = ("Map", "dependency-file", "out-implib", "reproduce")
+#: Options of the compiler that do the same.
+_BESIDE = ("-save-temps", "--save-temps", "-ftime-trace")
 #: Symbols change no code, and a profile needs them.
 _STRIPS = ("-s", "--strip-all", "-strip-all")
 
@@ -46,9 +48,9 @@ def with_output(words: Sequence[str], output: Path) -> list[str]:
     rest = iter(words)
     skip = False
     for word in rest:
-        if word == "-o":
+        if word in ("-o", "-MJ"):
             next(rest, "")
-        elif word.startswith("-o") and not word.startswith("-obj"):
+        elif (word.startswith("-o") and not word.startswith("-obj")) or word.startswith(_BESIDE):
             continue
         elif word == "-Xlinker" or word.startswith("-Wl,"):
             for option in [next(rest, "")] if word == "-Xlinker" else word.split(",")[1:]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from colt_llvm.errors import RunDirectoryError
 class LoggedCommand:
     """words: the arguments, without the compiler's name. recipe: the file whose recipe was used, or empty.
 
-    note: why a recipe was not used, where there was one.
+    note: why a recipe was not used, where there was one, else why the command is none that a recipe describes.
+    called: the name that the compiler was started by, with its folder.
     """
 
     words: tuple[str, ...]
@@ -24,12 +26,14 @@ class LoggedCommand:
     directory: Path
     recipe: str = ""
     note: str = ""
+    called: str = ""
 
 
 def write_line(file: str, words: Sequence[str], cxx: bool, recipe: str = "", note: str = "") -> None:
     """One append, so that many at once do not mix. A log that cannot be written costs a line, not the build."""
     try:
         entry = {"words": list(words), "cxx": cxx, "directory": os.getcwd(), "recipe": recipe, "note": note}
+        entry["called"] = sys.argv[0]
         # Not to wait for a reader, where the log is a pipe.
         descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
         try:
@@ -49,11 +53,9 @@ def read_log(file: Path) -> list[LoggedCommand]:
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         try:
             entry = json.loads(line)
-            found.append(
-                LoggedCommand(
-                    tuple(entry["words"]), bool(entry["cxx"]), Path(entry["directory"]), entry["recipe"], entry["note"]
-                )
-            )
+            words, directory = tuple(entry["words"]), Path(entry["directory"])
+            more = (entry["recipe"], entry["note"], entry["called"])
+            found.append(LoggedCommand(words, bool(entry["cxx"]), directory, *more))
         except (ValueError, KeyError, TypeError) as error:
             raise RunDirectoryError(f"{file} line {number}: is not a logged command ({error}); build again") from None
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 C_SUFFIXES = (".c",)
 CXX_SUFFIXES = (".cc", ".cpp", ".cxx", ".c++", ".C", ".CPP", ".cp")
 SUFFIXES = C_SUFFIXES + CXX_SUFFIXES
+ASSEMBLY = (".s", ".S", ".sx", ".asm")
 OBJECT_SUFFIXES = (".o", ".a", ".so", ".lo", ".obj")
 LANGUAGES = {"c": False, "c++": True}
 
@@ -18,18 +19,28 @@ SEPARATE = {
     "-isystem", "-iquote", "-idirafter", "-iprefix", "-iwithprefix", "-iwithprefixbefore", "-isysroot", "-MF", "-MT",
     "-MQ", "-MJ", "-Xclang", "-Xpreprocessor", "-Xassembler", "-Xlinker", "-Xanalyzer", "-mllvm", "-target",
     "-arch", "--param", "--serialize-diagnostics", "-serialize-diagnostics", "-include-pch", "-rpath",
-    "--sysroot", "-working-directory", "-dumpdir",
+    "--sysroot", "-working-directory", "-dumpdir", "-cxx-isystem", "-stdlib++-isystem", "-ivfsoverlay", "-iframework",
+    "-iwithsysroot", "-resource-dir",
 }  # fmt: skip
-#: With one of these the command neither makes a plain object nor links.
+#: With one of these clang makes no code: it prints something, checks, or preprocesses.
+NO_CODE = {
+    "-E", "-M", "-MM", "-MG", "-fsyntax-only", "-emit-ast", "-###", "--version", "-dumpversion", "-dumpmachine",
+    "--analyze", "--precompile", "--help", "-help", "-V", "-qversion", "-fdriver-only", "-verify-pch",
+}  # fmt: skip
+NO_CODE_BEGINNINGS = ("-print-", "--print-", "-rewrite-", "-extract-")
+#: With one of these the command links no program of the objects that it names; -working-directory moves their names.
+NO_LINK = {"-S", "-r", "-emit-llvm", "-arch", "-working-directory"}
+#: With one of these a compilation makes something else than a plain object, or asks for code that a recipe's steps
+#: would not make.
 OTHER = {
-    "-E", "-S", "-M", "-MM", "-MG", "-fsyntax-only", "-emit-llvm", "-emit-ast", "-###", "--version", "-dumpversion",
-    "-dumpmachine", "--analyze", "--precompile", "-gsplit-dwarf", "--coverage", "-coverage", "-pg", "-arch",
-    "-include-pch", "-Xpreprocessor", "-working-directory", "--help", "-r", "-V", "-qversion",
+    "-S", "-emit-llvm", "-gsplit-dwarf", "--coverage", "-coverage", "-pg", "-arch", "-include-pch", "-Xpreprocessor",
+    "-ftest-coverage", "-time", "-r",
 }  # fmt: skip
 OTHER_BEGINNINGS = (
-    "-flto", "-fprofile", "-fsanitize", "-fcs-profile", "-save-temps", "--save-temps", "-fmodule", "-print-",
-    "--print-", "-fembed-bitcode", "-ftime-trace", "-Wp,", "-fsave-optimization-record", "-foffload",
-    "-fopenmp-targets", "-fcoverage", "-fdebug-compilation-dir", "-working-directory",
+    "-flto", "-fprofile", "-fsanitize", "-fcs-profile", "-save-temps", "--save-temps", "-fmodule", "-fembed-bitcode",
+    "-ftime-trace", "-Wp,", "-fsave-optimization-record", "-foffload", "-fopenmp-targets", "-fcoverage",
+    "-fdebug-compilation-dir", "-working-directory", "-save-stats", "-fthin-link-bitcode", "-ftemporal-profile",
+    "-fcodegen-data", "-fclangir", "-dependency-",
 )  # fmt: skip
 #: With one of these a compilation goes to clang: it would say or write something at each of a recipe's steps, or it
 #: asks for something that only clang's own pipeline does.
@@ -44,6 +55,13 @@ NOT_COMPILED_BEGINNINGS = (
     "-fmemory-profile", "-fauto-profile", "-fcxx-modules", "-fimplicit-module", "-fprebuilt", "-fcoverage",
     "-ffile-compilation-dir", "-gsplit-dwarf=", "-fthinlto", "-fcrash-diagnostics", "-offload", "-index-",
 )  # fmt: skip
+#: Of these, what a later "no" form takes back (a test asks clang): -flto -fno-lto compiles as if neither were there.
+TAKEN_BACK = {
+    "-flto", "-fsanitize", "-fsanitize-coverage", "-gsplit-dwarf", "-fprofile-generate", "-fprofile-instr-generate",
+    "-fprofile-use", "-fprofile-instr-use", "-fprofile-sample-use", "-fauto-profile", "-fcoverage-mapping",
+    "-fprofile-arcs", "-ftest-coverage", "-fmodules", "-fsave-optimization-record", "-fxray-instrument",
+    "-fmemory-profile", "-frecord-command-line", "-grecord-command-line", "-frecord-gcc-switches",
+}  # fmt: skip
 #: All other long options make a compilation "other": most are second names of short ones, or print something.
 LONG = {"--sysroot", "--param"}
 LONG_BEGINNINGS = (
@@ -79,18 +97,44 @@ def is_silent(option: str) -> bool:
     if option in SILENT or option in SILENT_SEPARATE:
         return True
     if option.startswith("-W"):
-        return not option.startswith("-Wa,")
+        return not option.startswith(("-Wa,", "-Wp,"))
     return option.startswith(SILENT_BEGINNINGS)
 
 
 def forbids_a_recipe(option: str) -> bool:
-    """Of a compilation; ``is_other`` holds for links too."""
-    if option == "-Xassembler" or option == "-Xlinker":
+    """Of a compilation: with this option it is clang's alone."""
+    if option in ("-Xassembler", "-Xlinker") or defines_macros(option):
         return False
     if option.startswith("--"):
         return option not in LONG and not option.startswith(LONG_BEGINNINGS)
-    return option in NOT_COMPILED or option.startswith(NOT_COMPILED_BEGINNINGS)
+    if option in OTHER or option in NOT_COMPILED or makes_no_code(option):
+        return True
+    return option.startswith(OTHER_BEGINNINGS) or option.startswith(NOT_COMPILED_BEGINNINGS)
 
 
-def is_other(option: str) -> bool:
-    return option in OTHER or option.startswith(OTHER_BEGINNINGS)
+def defines_macros(option: str) -> bool:
+    """``-Wp,-DX,-UY``, which the front end takes as it stands."""
+    words = option.split(",")
+    return words[0] == "-Wp" and len(words) > 1 and all(word[:2] in ("-D", "-U") and word[2:] for word in words[1:])
+
+
+def makes_no_code(option: str) -> bool:
+    return option in NO_CODE or option.startswith(NO_CODE_BEGINNINGS)
+
+
+def makes_no_program(option: str) -> bool:
+    """Of a link: what it makes is nothing that runs."""
+    return option in NO_LINK or option.startswith("-working-directory=") or makes_no_code(option)
+
+
+def is_taken_back(option: str, later: str) -> bool:
+    """Whether ``later``, which follows it, leaves nothing of an option that forbids a recipe."""
+    if option == "-fno-integrated-as":
+        return later == "-fintegrated-as"
+    name, _, value = option.partition("=")
+    negative, _, taken = later.partition("=")
+    if name not in TAKEN_BACK or negative != f"{name[:2]}no-{name[2:]}":
+        return False
+    if name == "-fsanitize" and taken == "all":
+        return True
+    return taken == (value if name.startswith("-fsanitize") else "")

@@ -20,6 +20,7 @@ from colt_llvm.build.compile import plain_words
 from colt_llvm.build.listing import stale
 from colt_llvm.build.profile import profile_program
 from colt_llvm.build.project_handover import hand_over
+from colt_llvm.build.project_learned import NothingCompiled
 from colt_llvm.build.project_level import at_level
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.project_proof import ProjectProof, judge_of, prove
@@ -27,7 +28,7 @@ from colt_llvm.build.project_recipes import remove_outdated
 from colt_llvm.build.project_result import ProjectResult, UnitResult, nothing_to_do
 from colt_llvm.build.project_resume import enter
 from colt_llvm.build.project_search import Searcher, View, tune_options
-from colt_llvm.build.project_setup import NothingCompiled, Project, not_compiled, selected, set_up
+from colt_llvm.build.project_setup import Project, not_compiled, selected, set_up
 from colt_llvm.build.units import call
 from colt_llvm.build.whole import tune_whole
 from colt_llvm.journal import write_json

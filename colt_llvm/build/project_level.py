@@ -35,10 +35,11 @@ def at_level(
         with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:
             return None if stop.is_set() else _at_level(project, unit, Path(folder), pipelines)
 
-    found = []
+    found, alike = [], []
     with ThreadPoolExecutor(len(compile_cores())) as pool:
         for unit, made in zip(larger, pool.map(build, larger), strict=True):
             if made is None:
+                alike.append(unit)
                 continue
             pipeline, data = made
             project.relinker.objects[unit.unit.output] = data
@@ -46,7 +47,22 @@ def at_level(
             share = weights.get(unit.unit.output, 0.0)
             found.append(UnitResult(unit.name, share, 0.0, "improved", pipeline=pipeline, note=note,
                                     output=str(unit.unit.output)))  # fmt: skip
+    if alike and not stop.is_set():
+        _leave_out(project, alike, scratch)
     return found
+
+
+def _leave_out(project: Project, units: Sequence[Measured], scratch: Path) -> None:
+    """No recipe gives these the mark's code, so they are the build's own in the mark too."""
+    outputs = {unit.unit.output for unit in units}
+    project.units = [unit for unit in project.units if unit.unit.output not in outputs]
+    project.mark = project.relinker.make(
+        scratch / "mark-without", {unit.unit.output: unit.mark for unit in project.units}
+    )
+    names = ", ".join(unit.name for unit in units)
+    project.notes.append(
+        f"{names}: no recipe gives what clang -{project.options.level} does; left as the build makes it"
+    )
 
 
 def _at_level(

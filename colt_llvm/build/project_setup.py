@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,20 +12,21 @@ from tempfile import TemporaryDirectory
 
 from colt_llvm.build.arguments import normalised
 from colt_llvm.build.compile import Unit
-from colt_llvm.build.learn import Build, run_build, set_for_make
+from colt_llvm.build.learn import Build, run_build
+from colt_llvm.build.left_out import LeftOut, sentences, shown
 from colt_llvm.build.listing import stale
+from colt_llvm.build.project_learned import left_out_of, notes_on, program_of
 from colt_llvm.build.project_options import ProjectOptions
 from colt_llvm.build.relink import Relinker, find_program
 from colt_llvm.build.store import UnitRecipe, choose, find_recipe_file, load_recipes, machine_of
-from colt_llvm.build.units import Measured, measure_unit, same_code
+from colt_llvm.build.units import Measured, NotTunable, measure_unit, same_code
 from colt_llvm.errors import ColtError, RecipeError, UsageError
 from colt_llvm.measure import compile_cores
 from colt_llvm.program import Workload
 from colt_llvm.toolchain import Toolchain
 
-
-class NothingCompiled(UsageError):
-    """The build ran and compiled nothing."""
+#: A file's time may be a little behind the clock.
+_CLOCK_SECONDS = 0.02
 
 
 @dataclass
@@ -60,30 +61,40 @@ def set_up(
 ) -> Project:
     """Raises UsageError where the build shows nothing to tune, CompileError where it fails."""
     report("building as the project does, to learn its commands")
+    began = time.time() - _CLOCK_SECONDS
     build = run_build(options.builds, root, toolchain, scratch)
-    _check_learned(build, options)
-    link, _ = find_program(build.links, options.workloads[0].command, root)
+    link = program_of(build, options, root)
     workloads = tuple(_workload(workload, build, root) for workload in options.workloads)
     objects = {unit.output: unit.output.read_bytes() for unit in build.units if unit.output.is_file()}
     relinker = Relinker.of(str(toolchain.compiler(link.command.cxx)), link, objects)
     linked = [unit for unit in build.units if unit.output in relinker.places]
+    left_out = left_out_of(link, build)
     if not linked:
-        raise UsageError(
-            f"--build: {link.output.name} is linked from no object that this build compiled; clean first, and link it "
-            "from objects or a static library (--disable-shared)"
+        why = "; ".join(sentences(left_out, root, remedy=True))
+        what = (
+            f" and that can be tuned; {why}"
+            if why
+            else ("; clean first, and link it from objects or a static library (--disable-shared)")
         )
+        raise UsageError(f"--build: {link.output.name} is linked from no object that this build compiled{what}")
+    compiled = {**objects, **{file.output: file.output.read_bytes() for file in left_out}}
+    notes = notes_on(build, relinker, compiled, root, began)
+    for note in notes:
+        report(note)
     report(f"{link.output.name}: {len(linked)} objects; building them at -{options.level}, to have the mark")
-    notes: list[str] = []
-    if rest := relinker.not_of_this_build(objects):
-        notes.append(
-            f"{rest} objects of the program were up to date and stay as they are; clean first to tune them too"
-        )
-    units = _measure(toolchain, linked, build, root, options, scratch, notes)
+    units, more = _measure(toolchain, linked, build, root, options, scratch)
+    left_out += [item for item in more if isinstance(item, LeftOut)]
+    said = [f"{line}; left as the build makes it, in what is compared too" for line in sentences(left_out, root)]
+    said += [item for item in more if isinstance(item, str)]
+    for note in said:
+        report(note)
     mark = relinker.make(scratch / "mark", {unit.unit.output: unit.mark for unit in units})
     same = all(same_code(unit.object, unit.mark) for unit in units)
     built = {unit.unit.output: unit.object for unit in units}
     as_built = None if same else relinker.make(scratch / "as-built", built)
-    project = Project(root, toolchain, options, build, units, relinker, workloads, mark, as_built, {}, {}, notes)
+    project = Project(
+        root, toolchain, options, build, units, relinker, workloads, mark, as_built, {}, {}, [*notes, *said]
+    )
     _find_earlier(project)
     return project
 
@@ -120,46 +131,33 @@ def _named(unit: Measured, pattern: str) -> bool:
     return fnmatch(unit.name, pattern) or fnmatch(unit.source_name, pattern)
 
 
-def _check_learned(build: Build, options: ProjectOptions) -> None:
-    command = shlex.join(options.builds[-1])
-    if not build.commands:
-        raise NothingCompiled(
-            f"--build {command}: compiled nothing through colt-cc. Where all is built already, clean first; where the "
-            "compiler is written into the build, use make CC=colt-cc, ./configure CC=colt-cc or "
-            f"cmake -DCMAKE_C_COMPILER=colt-cc{set_for_make()}"
-        )
-    if not build.units:
-        raise UsageError(
-            f"--build {command}: compiled no single source to an object (cc -c); compile and link in two steps"
-        )
-    if not build.links:
-        raise UsageError(
-            f"--build {command}: linked no program through colt-cc; build the program itself, not a part"
-            f"{set_for_make()}"
-        )
-
-
 def _workload(workload: Workload, build: Build, root: Path) -> Workload:
     return replace(workload, command=find_program(build.links, workload.command, root)[1], cwd=root)
 
 
 def _measure(
-    toolchain: Toolchain, units: Sequence[Unit], build: Build, root: Path, options: ProjectOptions, scratch: Path,
-    notes: list[str],
-) -> list[Measured]:  # fmt: skip
-    def measure(unit: Unit) -> Measured | str:
+    toolchain: Toolchain, units: Sequence[Unit], build: Build, root: Path, options: ProjectOptions, scratch: Path
+) -> tuple[list[Measured], list[LeftOut | str]]:
+    """What can be tuned, and what cannot: such a unit is the build's own in all that is compared."""
+
+    def measure(unit: Unit) -> Measured | LeftOut | str:
+        if unit.command.level == "O0":
+            return LeftOut(str(unit.source), unit.output, "it is compiled at -O0")
+        if not unit.source.is_file():
+            return LeftOut(str(unit.source), unit.output, "it is gone after the build")
         with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:
             try:
                 tuned = bool(build.logged[unit.output].recipe)
                 return measure_unit(toolchain, unit, root, options.level, Path(folder), tuned)
+            except NotTunable as error:
+                return LeftOut(str(unit.source), unit.output, str(error))
             except ColtError as error:
-                return f"{unit.command.source}: left as it is ({error})"
+                return f"{shown(unit.source, root)}: left as it is ({error})"
 
-    usable = [unit for unit in units if unit.command.level != "O0" and unit.source.is_file()]
     with ThreadPoolExecutor(len(compile_cores())) as pool:
-        found = list(pool.map(measure, usable))
-    notes += [item for item in found if isinstance(item, str)]
-    return [item for item in found if isinstance(item, Measured)]
+        found = list(pool.map(measure, units))
+    measured = [item for item in found if isinstance(item, Measured)]
+    return measured, [item for item in found if not isinstance(item, Measured)]
 
 
 def _find_earlier(project: Project) -> None:

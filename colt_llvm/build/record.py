@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,15 +15,13 @@ from colt_llvm import __version__
 from colt_llvm.build.arguments import normalised, parse
 from colt_llvm.build.compile import Unit, compile_unit, inputs_in
 from colt_llvm.build.store import UnitRecipe, input_digest
-from colt_llvm.build.units import quiet
+from colt_llvm.build.units import at_another_moment, quiet
 from colt_llvm.compilation import Level
 from colt_llvm.errors import RecipeError, UsageError
 from colt_llvm.measure.size import loaded_digest
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.variables import deciding_variables
 
-#: What a source may know of the moment it is built at; given other values, the object has to stay the same.
-_MOMENT = ('-D__DATE__="Jan  1 1970"', '-D__TIME__="00:00:00"', '-D__TIMESTAMP__="Thu Jan  1 00:00:00 1970"')
 #: The first word of a recorded command: which of the two compilers it is for.
 _NAMES = {False: "cc", True: "c++"}
 
@@ -120,10 +117,3 @@ def recorded_unit(recipe: UnitRecipe, root: str) -> Unit | None:
     directory = os.path.normpath(os.path.join(root, recipe.directory))
     command = parse([f"-{recipe.level}", *words, "-o", "unit.o"], compiler == _NAMES[True], directory)
     return Unit(command, Path(directory)) if command.kind == "compile" else None
-
-
-def at_another_moment(unit: Unit) -> Unit:
-    """The same with another date and time, for a source that puts them into its code."""
-    command = copy(unit.command)
-    command.passed = [*command.passed, *_MOMENT]
-    return Unit(command, unit.directory)

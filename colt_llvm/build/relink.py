@@ -47,15 +47,15 @@ class Relinker:
         """outputs: path of each object of the build -> its content."""
         return Relinker(clang, link, dict(_find_places(link, outputs)))
 
-    def not_of_this_build(self, outputs: Mapping[Path, bytes]) -> int:
-        """How many objects of the program were there before: none of ``outputs``, by place or by content."""
+    def not_of_this_build(self, outputs: Mapping[Path, bytes]) -> list[Path]:
+        """Objects of the program that are none of ``outputs``, by place or by content: their files, or archives."""
         contents = set(outputs.values())
-        rest = 0
+        rest: list[Path] = []
         for file in dict(_by_file(self.link)):
             if file.suffix == ".o":
-                rest += file not in outputs
+                rest += [file] if file not in outputs else []
             else:
-                rest += sum(member.data not in contents for member in read_archive(file))
+                rest += [file for member in read_archive(file) if member.data not in contents]
         return rest
 
     def make(self, output: Path, replaced: Mapping[Path, bytes] | None = None, extra: Sequence[str] = ()) -> Path:

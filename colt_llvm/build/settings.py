@@ -40,8 +40,8 @@ _MORE_OUTPUT = (
 class Settings:
     """The variables, read once.
 
-    plain: something is set that a recipe's steps cannot follow. cache, temporary: folders; cache may be empty.
-    python_path: folders of PYTHONPATH, which is meant for the build's own programs.
+    plain: a variable that is set and that a recipe's steps cannot follow, or empty. cache, temporary: folders; cache
+    may be empty. python_path: folders of PYTHONPATH, which is meant for the build's own programs.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class Settings:
         self.disabled = environment.get(DISABLE, "") not in ("", "0")
         self.level = environment.get(LEVEL, "").removeprefix("-")
         self.log = environment.get(LOG, "")
-        self.plain = any(name in environment for name in _MORE_OUTPUT)
+        self.plain = next((name for name in _MORE_OUTPUT if name in environment), "")
         self.started = [place for place in environment.get(STARTED, "").split(os.pathsep) if place]
         self.python_path = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
         named = environment.get("TMPDIR", "")

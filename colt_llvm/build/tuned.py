@@ -19,6 +19,7 @@ from colt_llvm.build.compile import (
     CodeGenerationFailed,
     FrontEndFailed,
     Unit,
+    asked_words,
     codegen_words,
     compile_unit,
     front_end_words,
@@ -39,7 +40,11 @@ EXIT_STRICT = 1
 
 
 class _Misfit(Exception):
-    """Why clang makes this object as asked."""
+    """Why clang makes this object as asked. remedy: what helps."""
+
+    def __init__(self, why: str, remedy: str = "tune again") -> None:
+        super().__init__(why)
+        self.remedy = remedy
 
 
 class _AsAsked(Exception):
@@ -49,15 +54,14 @@ class _AsAsked(Exception):
 def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | None:
     """Exit status; None where clang is to do it as asked (said in one line, where there is a recipe)."""
     command = parse(words, cxx)
-    if command.kind != "compile" or command.level == "O0":
-        return None
-    found = find_recipe_file(command.source)
+    found = _recipe_of(command)
     if found is None:
         return None
-    root, file = found
+    source, root, file = found
     speak.keep_streams_open()
     try:
         with endings_raised():
+            _check_asked(command, settings)
             said = _compile(clang, Unit(command, Path.cwd()), root, file, settings)
     except Ended as ended:
         end_by(ended.number)
@@ -66,12 +70,12 @@ def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -
         return None
     except Exception as error:
         reason = _reason(error)
-        line = f"{command.source}: recipe not used: {reason}"
+        line = f"{source}: recipe not used: {reason}"
+        _leave_to_clang(words, cxx, reason, settings)
         if settings.strict:
-            speak.say(f"{line}; tune again, or unset COLT_STRICT")
+            speak.say(f"{line}; {getattr(error, 'remedy', 'tune again')}, or unset COLT_STRICT")
             return EXIT_STRICT
         speak.say(line)
-        _leave_to_clang(words, cxx, reason, settings)
         return None
     if settings.log:
         from colt_llvm.build.log import write_line
@@ -79,6 +83,27 @@ def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -
         write_line(settings.log, words, cxx, recipe=file)
     speak.write(said)
     return 0
+
+
+def _recipe_of(command: Command) -> tuple[str, str, str] | None:
+    """(source, root, file) of the first source that the command makes code of and that has recipes."""
+    for source in command.sources if command.makes else []:
+        if (found := find_recipe_file(source)) is not None:
+            return source, *found
+    return None
+
+
+def _check_asked(command: Command, settings: Settings) -> None:
+    """Whether a recipe can do at all what is asked for."""
+    if command.kind != "compile":
+        raise _Misfit(command.why_not, "leave it out" if command.option else "change the build")
+    if settings.plain:
+        raise _Misfit(f"{settings.plain} is set, which recipes cannot follow", "unset that")
+    if command.level == "O0":
+        # A build for the debugger needs no line for each file.
+        if settings.strict:
+            raise _Misfit("it is compiled at -O0", "compile it at another level")
+        raise _AsAsked("it is compiled at -O0")
 
 
 def _reason(error: Exception) -> str:
@@ -106,7 +131,7 @@ def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -
         raise _Misfit(recipe)
     level = _checked_level(recipe, file)
     if unit.command.level_word == "-Ofast" and level != "O3":
-        raise _AsAsked("clang warns of -Ofast, and would not at the recipe's level")
+        raise _Misfit(f"it is compiled at -Ofast, of which clang warns, and the recipe is for -{level}")
     place = os.path.join(unit.directory, unit.command.output)
     _check_place(place)
     with Scratch(settings.temporary) as folder:
@@ -135,11 +160,15 @@ def _steps(
                 clang, library, unit, level, recipe.pipeline, folder, made, said=said.fileno(), passes=child.run
             )
         except FrontEndFailed as error:
-            raise _AsAsked(str(error)) from None
-        except CodeGenerationFailed as error:
-            if _fails_without_passes(clang, unit, level, folder):
+            if _fails_as_asked(clang, unit, folder):
                 raise _AsAsked(str(error)) from None
-            raise
+            raise _Misfit(f"clang refuses the source at -{level}, which the recipe is for") from None
+        except CodeGenerationFailed as error:
+            if not _fails_without_passes(clang, unit, level, folder):
+                raise
+            if _fails_as_asked(clang, unit, folder):
+                raise _AsAsked(str(error)) from None
+            raise _Misfit("clang has something to say to the code that it generates") from None
         _check_inputs(recipe, root, unit.command, names)
         said.seek(0)
         text = said.read()
@@ -156,6 +185,12 @@ def _fails_without_passes(clang: str, unit: Unit, level: Level, folder: Path) ->
     words = codegen_words(unit, level, folder / RAW, folder / "again.o")
     done = subprocess.run([clang, *words], cwd=unit.directory, stderr=subprocess.PIPE)
     return bool(done.returncode or done.stderr)
+
+
+def _fails_as_asked(clang: str, unit: Unit, folder: Path) -> bool:
+    """Whether clang makes no object of it with the command's own words either; it will say why itself."""
+    words = asked_words(unit, folder / "asked.o")
+    return subprocess.call([clang, *words], cwd=unit.directory, stderr=subprocess.DEVNULL) != 0
 
 
 def _front_end_again(clang: str, unit: Unit, level: Level, folder: Path) -> None:

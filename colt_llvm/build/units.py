@@ -10,7 +10,15 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-from colt_llvm.build.compile import Unit, compile_unit, front_end_words, plain_words
+from colt_llvm.build.compile import (
+    Unit,
+    compile_unit,
+    front_end_words,
+    inputs_in,
+    plain_words,
+    read_dependencies,
+)
+from colt_llvm.build.left_out import shown
 from colt_llvm.compilation import Level
 from colt_llvm.errors import CompileError
 from colt_llvm.measure import loaded_digest, section_sizes
@@ -22,7 +30,15 @@ _FRONT_END = (
     "-D", "-U", "-I", "-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-std=", "-W", "-pedantic",
     "-w", "-x", "-fdiagnostics", "-fcolor-diagnostics", "-ffile-prefix-map", "-fmacro-prefix-map",
 )  # fmt: skip
+#: So that clang says where a macro gives the time, in any header, and says nothing else.
+_TELL_TIMES = ("-Wno-everything", "-Wdate-time", "-Wsystem-headers", "-Wno-error", "-Wno-error=date-time")
+#: What a source may know of the moment it is built at; given other values, the object has to stay the same.
+_MOMENT = {"__DATE__": '"Jan  1 1970"', "__TIME__": '"00:00:00"', "__TIMESTAMP__": '"Thu Jan  1 00:00:00 1970"'}
 _TWO_WORDS = {"-D", "-U", "-I", "-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-x"}
+
+
+class NotTunable(CompileError):
+    """No recipe is for this unit; the text says why: "it is ..."."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +69,13 @@ class Measured:
 def measure_unit(
     toolchain: Toolchain, unit: Unit, root: Path, level: Level, folder: Path, tuned: bool = False
 ) -> Measured:
-    """Build the unit at ``level`` as clang does. Raises CompileError.
+    """Build the unit at ``level`` as clang does. Raises CompileError, NotTunable.
 
     tuned: the build used a recipe for it, so that its object is not what its flags alone give.
     """
     mark = folder / "mark.o"
-    call(toolchain, unit, plain_words(unit, level, mark))
+    if times := _times_in(toolchain, unit, root, level, mark):
+        raise NotTunable(f"it is another object at each build, because of {' and '.join(times)}")
     built = unit.output
     if tuned:
         built = folder / "plain.o"
@@ -67,6 +84,37 @@ def measure_unit(
     name = os.path.relpath(source, root) if source.startswith(str(root) + os.sep) else source
     data = mark.read_bytes()
     return Measured(unit, name, built.read_bytes(), data, section_sizes(data).text_bytes)
+
+
+def _times_in(toolchain: Toolchain, unit: Unit, root: Path, level: Level, output: Path) -> list[str]:
+    """Make the object; which macros that give the time change it. Raises CompileError, NotTunable."""
+    dependencies = output.with_name("mark.d")
+    words = [*plain_words(unit, level, output), "-MD", "-MF", str(dependencies), "-MQ", "unit"]
+    try:
+        said = call(toolchain, unit, [word for word in words if word != "-w"], _TELL_TIMES)
+    except CompileError:  # it stands only without any warning
+        call(toolchain, unit, words)
+        said = ""
+    _check_names(unit, root, read_dependencies(dependencies))
+    if "date-time" not in said:
+        return []
+    again = output.with_name("another-moment.o")
+    call(toolchain, unit, plain_words(at_another_moment(unit), level, again))
+    if same_code(output.read_bytes(), again.read_bytes()):
+        return []
+    return [name for name in _MOMENT if name in said] or ["the date or time"]
+
+
+def _check_names(unit: Unit, root: Path, included: Sequence[str]) -> None:
+    """A recipe is text. Raises NotTunable where a name in it would not be."""
+    place, command = str(root), unit.command
+    inputs = inputs_in(place, str(unit.directory), included)
+    for name in (str(unit.source), str(unit.output), str(unit.directory), *command.passed, *sorted(inputs)):
+        try:
+            name.replace(place, "").encode()
+        except UnicodeEncodeError:
+            given = shown(name, root)
+            raise NotTunable(f"it is compiled with a name that is not UTF-8 ({given}), and recipes are text") from None
 
 
 def unit_program(
@@ -101,6 +149,14 @@ def quiet(unit: Unit) -> Unit:
     return Unit(command, unit.directory)
 
 
+def at_another_moment(unit: Unit) -> Unit:
+    """The same with another date and time, for a source that puts them into its code, where the command says none."""
+    command = copy(unit.command)
+    said = {word.removeprefix("-D").partition("=")[0] for word in command.passed}
+    command.passed = [*command.passed, *(f"-D{name}={value}" for name, value in _MOMENT.items() if name not in said)]
+    return Unit(command, unit.directory)
+
+
 def codegen_flags(passed: Sequence[str]) -> tuple[str, ...]:
     kept, skip = [], False
     for word in passed:
@@ -121,12 +177,14 @@ def _compiler(toolchain: Toolchain, unit: Unit) -> str:
     return str(toolchain.compiler(unit.command.cxx))
 
 
-def call(toolchain: Toolchain, unit: Unit, words: Sequence[str]) -> None:
-    """Run clang for this unit, quietly. Raises CompileError."""
+def call(toolchain: Toolchain, unit: Unit, words: Sequence[str], warnings: Sequence[str] = ("-w",)) -> str:
+    """Run clang for this unit, quietly by default; what it says. Raises CompileError."""
     done = subprocess.run(
-        [_compiler(toolchain, unit), *words, "-w"], cwd=unit.directory, capture_output=True, stdin=subprocess.DEVNULL
-    )
+        [_compiler(toolchain, unit), *words, *warnings], cwd=unit.directory, capture_output=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    said = done.stderr.decode("utf-8", "replace")
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace")
         why = next((line for line in said.splitlines() if "error:" in line), f"status {done.returncode}")
         raise CompileError(f"{unit.command.source}: does not compile outside of the build ({why}); build it anew", said)
+    return said

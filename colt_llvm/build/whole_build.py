@@ -44,9 +44,9 @@ def take_part(clang: str, words: list[str], cxx: bool, settings: Settings, statu
     status: of a unit that was compiled with a recipe of its own; None where clang has yet to compile it.
     """
     command = parse(words, cxx)
-    if command.kind == "compile" and command.level != "O0":
-        return _compile(clang, words, command, settings, status)
-    if command.kind == "link":
+    if command.kind == "compile":
+        return status if command.level == "O0" or settings.plain else _compile(clang, words, command, settings, status)
+    if command.makes == "code":
         return _link(clang, words, command, settings)
     return status
 
@@ -117,13 +117,14 @@ def _add_bitcode(clang: str, unit: Unit, root: str, recipe: ProgramRecipe, membe
 
 
 def _link(clang: str, words: list[str], command: Command, settings: Settings) -> int | None:
-    found = find_program_file(command.output)
+    found = find_program_file(command.output or "a.out")
     if found is None:
         return None
     root, file = found
     keep_streams_open()
     try:
         with endings_raised():
+            _check_asked(command, settings)
             _link_whole(clang, command, root, load_program(file), settings)
     except Ended as ended:
         end_by(ended.number)
@@ -131,16 +132,23 @@ def _link(clang: str, words: list[str], command: Command, settings: Settings) ->
         reason = " ".join(str(error).split())
         if not isinstance(error, _Misfit | ColtError | OSError):
             reason = f"internal error ({type(error).__name__}: {reason})"
-        line = f"{command.output}: program recipe not used: {reason}"
+        line = f"{command.output or 'a.out'}: program recipe not used: {reason}"
+        _log(settings, words, command.cxx, note=reason)
+        settings.log = ""
         if settings.strict:
             say(f"{line}; tune again, or unset COLT_STRICT")
             return EXIT_STRICT
         say(line)
-        _log(settings, words, command.cxx, note=reason)
-        settings.log = ""
         return None
     _log(settings, words, command.cxx, recipe=file)
     return 0
+
+
+def _check_asked(command: Command, settings: Settings) -> None:
+    if command.kind != "link":
+        raise _Misfit(command.why_not)
+    if settings.plain:
+        raise _Misfit(f"{settings.plain} is set, which recipes cannot follow")
 
 
 def _link_whole(clang: str, command: Command, root: str, recipe: ProgramRecipe, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from colt_llvm import __version__
-from colt_llvm.build.arguments import normalised
+from colt_llvm.build.arguments import normalised, parse
 from colt_llvm.build.learn import Build
+from colt_llvm.build.log import LoggedCommand
 from colt_llvm.build.project_proof import ProjectProof
 from colt_llvm.build.project_recipes import build_again, build_as_before, run_test, touch
 from colt_llvm.build.project_setup import Project
@@ -100,12 +102,17 @@ def _check(project: Project, build: Build, file: Path, scratch: Path) -> str:
     output = project.relinker.link.output
     linked = [c for c in build.commands if c.recipe == str(file)]
     if not linked:
-        notes = [c.note for c in build.commands if c.note]
+        notes = [c.note for c in build.commands if c.note and _output(c) == output]
         return f"{project.program}: the build linked it without its recipe" + (f" ({notes[-1]})" if notes else "")
     proved = project.relinker.make(scratch / "proved", extra=strip_words(project.relinker.link.command.words))
     if output.read_bytes() != proved.read_bytes():
         return f"{project.program}: the build made another program than the one that was proved"
     return ""
+
+
+def _output(logged: LoggedCommand) -> Path:
+    command = parse(logged.words, logged.cxx, str(logged.directory))
+    return Path(os.path.normpath(logged.directory / command.output))
 
 
 def _put_back(file: Path, before: bytes | None) -> None:

@@ -17,10 +17,9 @@ from colt_llvm.build.compile import front_end_words, inputs_in, read_dependencie
 from colt_llvm.build.learn import Link
 from colt_llvm.build.link_words import with_output
 from colt_llvm.build.project_setup import Project, selected
-from colt_llvm.build.record import at_another_moment
 from colt_llvm.build.relink import Place
 from colt_llvm.build.store import input_digest
-from colt_llvm.build.units import Measured, call, codegen_flags
+from colt_llvm.build.units import Measured, at_another_moment, call, codegen_flags
 from colt_llvm.build.whole_link import TRACE, Traced, outside_symbols, read_trace, refused, symbols
 from colt_llvm.build.whole_make import empty_object, quietly
 from colt_llvm.build.whole_store import Member

@@ -21,6 +21,8 @@ from colt_llvm.build.whole_look import near_a_program
 
 #: As in options.SUFFIXES, for a look that costs nothing.
 _SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".c++", ".C", ".CPP", ".cp")
+#: Of options.NO_CODE those that are seen often.
+_NO_CODE = ("-E", "-M", "-MM", "-fsyntax-only")
 _NO_CLANG = 3  # the status of ToolchainError, which is not imported here
 _STRICT = 1
 _USAGE = 2
@@ -73,7 +75,7 @@ def _ours(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | 
         plain = expand(words, ".")
         forced = with_level(plain, settings.level)
         words = words if forced == plain else forced
-    elif not settings.disabled and not settings.plain:
+    elif not settings.disabled:
         status = None
         if _may_have_a_recipe(words, cxx):
             from colt_llvm.build.tuned import compile_tuned
@@ -86,9 +88,10 @@ def _ours(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | 
         if status is not None:
             return status
     if settings.log:
+        from colt_llvm.build.arguments import parse
         from colt_llvm.build.log import write_line
 
-        write_line(settings.log, words, cxx)
+        write_line(settings.log, words, cxx, note=parse(words, cxx).why_not)
     return words
 
 
@@ -104,17 +107,16 @@ def _run_clang(clang: str, words: list[str]) -> int:
 
 
 def _may_have_a_recipe(words: list[str], cxx: bool) -> bool:
-    """A quick look: does the command compile a source that has a file in a ``.colt``?"""
-    unclear = "-x" in words
+    """A quick look: does the command make code of a source that has a file in a ``.colt``?"""
+    unclear = False
     for word in words:
+        if word in _NO_CODE:
+            return False
         unclear = unclear or word.startswith(("@", "-x"))
-    if "-c" not in words and not unclear:
-        return False
     if unclear:
         from colt_llvm.build.arguments import parse
 
-        command = parse(words, cxx)
-        return command.kind == "compile" and _has_recipe(command.source)
+        return any(_has_recipe(source) for source in parse(words, cxx).sources)
     return any(word.endswith(_SUFFIXES) and _has_recipe(word) for word in words)
 
 

@@ -32,6 +32,7 @@ def tune_project_command(given: dict[str, Any]) -> int:
 
     toolchain = find_toolchain(given["llvm_prefix"])
     from colt_llvm.build.project import tune_project
+    from colt_llvm.build.tree_lock import alone_in
     from colt_llvm.cli.tune import ended_by_signal
     from colt_llvm.cli.view import live_view
     from colt_llvm.journal import claimed_directory
@@ -43,6 +44,7 @@ def tune_project_command(given: dict[str, Any]) -> int:
             click.echo(f"colt-llvm: {line}", err=True)
 
     with (
+        alone_in(Path.cwd()),
         claimed_directory(given["run_dir"], Path.cwd().name or "project") as directory,
         ended_by_signal() as stop,
     ):
@@ -115,7 +117,7 @@ def _print(result: ProjectResult) -> None:
     table.add_column("")
     table.add_column("ratio", justify="right")
     for unit in result.units:
-        ratio = f"{unit.ratio:.4f}x" if unit.outcome == "improved" else ""
+        ratio = f"{unit.ratio:.4f}x" if unit.outcome == "improved" and unit.sequence else ""
         table.add_row(escape(unit.source), f"{unit.share:.1%}", escape(unit.outcome), ratio)
     if result.units:
         console.print(table)

@@ -76,6 +76,57 @@ def test_what_no_recipe_describes_is_left_to_clang(words: list[str]) -> None:
     assert parse(words, False).kind == "other"
 
 
+@pytest.mark.parametrize("option", sorted(options.TAKEN_BACK))
+def test_clang_too_takes_an_option_back(option: str) -> None:
+    value = {"-fsanitize": "=undefined", "-fsanitize-coverage": "=trace-pc"}.get(option, "")
+    value = value or ("=x" if option.endswith(("-use", "auto-profile")) else "")
+    pair = [option + value, f"{option[:2]}no-{option[2:]}{'' if value == '=x' else value}"]
+    plain, words = ["-O2", "-c", "a.c"], ["-O2", *pair, "-c", "a.c"]
+    by_clang = [
+        subprocess.run([toolchain().clang, "-###", *given], capture_output=True, text=True).stderr
+        for given in (plain, words)
+    ]
+    assert by_clang[0] == by_clang[1]
+    command = parse(words, False)
+    assert (command.kind, command.flags) == ("compile", [])
+    assert parse(["-O2", *reversed(pair), "-c", "a.c"], False).kind == "other"
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["-fsanitize=address", "-fsanitize=undefined", "-fno-sanitize=all"], "compile"),
+        (["-fsanitize=address", "-fsanitize=undefined", "-fno-sanitize=undefined"], "other"),
+        (["-fsanitize=address,undefined", "-fno-sanitize=address"], "other"),
+        (["-fno-integrated-as", "-fintegrated-as"], "compile"),
+        (["-fprofile-generate=folder", "-fno-profile-generate"], "compile"),
+        (["-flto", "-fno-lto", "-flto=thin"], "other"),
+        (["-fstack-usage", "-fno-stack-usage"], "other"),
+    ],
+)
+def test_only_what_is_wholly_taken_back_says_nothing(words: list[str], kind: str) -> None:
+    assert parse([*words, "-c", "a.c"], False).kind == kind
+
+
+def test_the_preprocessors_dependency_option_is_as_clang_takes_it() -> None:
+    command = parse(["-Wp,-MMD,x.d", "-c", "a.c"], False)
+    assert (command.dependency_file, command.dependencies[0], command.passed) == ("x.d", "-MMD", [])
+    assert parse(["-Wp,-MD", "-c", "a.c"], False).dependency_file == "a.d"
+    assert parse(["-Wp,-DX,-UY", "-c", "a.c"], False).flags == ["-Wp,-DX,-UY"]
+    for other in ("-Wp,-MD,", "-Wp,-MD,x,-MP", "-Wp,-MDx", "-Wp,-D", "-Wp,-DX,-v", "-Wp,"):
+        assert parse([other, "-c", "a.c"], False).option == other
+
+
+@pytest.mark.parametrize("option", ["-flto", "-fsanitize=address", "--coverage", "-fprofile-generate", "-pg"])
+def test_a_link_with_options_of_the_compiler_is_one(option: str) -> None:
+    assert parse([option, "main.o", "half.o", "-o", "prog"], False).kind == "link"
+
+
+@pytest.mark.parametrize("option", ["-r", "-S", "-E", "-###", "-print-search-dirs", "-working-directory=x"])
+def test_what_makes_no_program_is_no_link(option: str) -> None:
+    assert parse([option, "main.o", "-o", "prog"], False).kind == "other"
+
+
 def test_a_link_of_objects_is_known() -> None:
     command = parse(["-v", "main.o", "libx.a", "sub/liby.so.1", "-lm", "-o", "prog"], False)
     assert (command.kind, command.output) == ("link", "prog")

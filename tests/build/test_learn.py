@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.build.learn import Build, run_build
+from colt_llvm.build.project_learned import NothingCompiled
 from colt_llvm.build.project_options import ProjectOptions
-from colt_llvm.build.project_setup import NothingCompiled, Project, set_up
+from colt_llvm.build.project_setup import Project, set_up
 from colt_llvm.errors import CompileError, UsageError
 from colt_llvm.program import Workload
 from tests.build.project_helpers import toolchain, write
@@ -105,7 +106,7 @@ def test_says_that_a_build_command_is_none(tmp_path: Path) -> None:
     ("makefile", "says"),
     [
         ("prog: main.c half.c\n\t$(CC) -O2 -o $@ main.c half.c\n", "compile and link in two steps"),
-        ("prog: main.c\n\t$(CC) -O2 -c main.c half.c\n\ttouch prog\n", "compile and link in two steps"),
+        ("prog: main.c\n\t$(CC) -O2 -c main.c half.c\n\ttouch prog\n", "compile each with a command of its own"),
         ("prog: main.c\n\t$(CC) -O2 -c main.c\n", "linked no program"),
     ],
 )

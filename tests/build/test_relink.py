@@ -170,7 +170,7 @@ def test_says_that_a_candidate_does_not_link(built: Path, tmp_path: Path) -> Non
 def test_counts_objects_that_the_build_did_not_make(built: Path) -> None:
     archive(built, "libparts.a", "one.o", "two.o")
     made = relinker(built, "-o", "prog", "main.o", "libparts.a", outputs=("one.o",))
-    assert made.not_of_this_build({built / "one.o": (built / "one.o").read_bytes()}) == 2
+    assert len(made.not_of_this_build({built / "one.o": (built / "one.o").read_bytes()})) == 2
 
 
 def link(folder: Path, *words: str) -> Link:
