@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -79,3 +80,21 @@ def test_the_command_refuses_before_anything_is_built(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "another tune --build is at work" in done.stderr
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+
+
+def test_runs_in_the_folder_do_not_wait_for_it(tmp_path: Path) -> None:
+    """They wait for each other by flock on the same folder."""
+    with alone_in(tmp_path):
+        descriptor = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
+        with pytest.raises(UsageError), alone_in(tmp_path):
+            pass
+
+
+def test_of_two_that_begin_at_once_one_goes_on(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", _HOLD.replace("600", "5"), tmp_path]
+    both = [subprocess.Popen(words, cwd=ROOT, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert sorted(child.wait() for child in both) == [0, 1]
