@@ -37,7 +37,8 @@ def program_of(build: Build, options: ProjectOptions, root: Path) -> Link:
         raise UsageError(f"--build {command}: compiled no source to an object (cc -c) that can be tuned; {why}")
     if not build.links:
         raise UsageError(
-            f"--build {command}: linked no program through colt-cc; build the program itself, not a part{set_for_make()}"
+            f"--build {command}: linked no program through colt-cc; build the program itself, not a part"
+            f"{set_for_make()}"
         )
     return find_program(build.links, run, root)[0]
 
