@@ -128,7 +128,12 @@ def compile_unit(
 
 def _says_more(said: int, length: int) -> bool:
     """Whether anything came after so many bytes. What the loader says of LD_PRELOAD it says of every process."""
-    lines = os.pread(said, os.fstat(said).st_size - length, length).splitlines()
+    more = os.fstat(said).st_size - length
+    if not more:
+        return False
+    with open(f"/proc/self/fd/{said}", "rb") as file:  # it may have been opened for writing alone
+        file.seek(length)
+        lines = file.read().splitlines()
     return any(not line.startswith(b"ERROR: ld.so: object ") for line in lines)
 
 

@@ -375,7 +375,7 @@ def test_an_unreadable_recipe_costs_a_line(folder: Path) -> None:
 
 def test_no_room_for_temporary_files_costs_a_line(folder: Path) -> None:
     said, data = clangs(folder)
-    done = call(folder, patched(f"os.environ['TMPDIR'] = {str(folder / 'b.c')!r}"))
+    done = call(folder, patched("def full(*_): raise OSError(28, 'No space left on device')\nos.mkdir = full"))
     assert_clang_after_one_line(folder, done, said, data)
 
 
