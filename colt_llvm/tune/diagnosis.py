@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -143,9 +144,12 @@ class _Look:
         note, deciding, module, bisection = "", None, 0, None
         try:
             module = self._module(found.sequence)
-            for pipeline in self._pipelines(found.sequence):
+            # What goes wrong; then the baseline, where the unoptimised program does as the candidate does.
+            pipelines = [session.sequences.pipeline(sequence) for sequence in (found.sequence, ())]
+            for pipeline in pipelines:
                 bisection = self._bisection(module, pipeline)
-                deciding = bisection.deciding_pass(lambda bitcode: self._is_wrong(module, bitcode))
+                suspects = self._first_passes(found.sequence) if pipeline == pipelines[0] else ""
+                deciding = bisection.deciding_pass(lambda bitcode: self._is_wrong(module, bitcode), suspects)
                 if deciding is not None:
                     alone = bisection.alone(deciding, lambda bitcode: self._is_wrong(module, bitcode))
                     deciding = replace(deciding, alone=alone)
@@ -164,9 +168,10 @@ class _Look:
             found, deciding=deciding, pass_note=note, commands=tuple(commands), folder=str(kept / "reproduce.sh")
         )
 
-    def _pipelines(self, sequence: Sequence[str]) -> list[str]:
-        """Where to look for the pass: what goes wrong, then the baseline for what is wrong unoptimised already."""
-        return [self.session.sequences.pipeline(sequence), self.session.sequences.pipeline(())]
+    def _first_passes(self, sequence: Sequence[str]) -> str:
+        """What the sequence puts before its first full pipeline."""
+        actions = self.session.sequences.passes(sequence)
+        return ",".join(action.pipeline for action in takewhile(lambda action: action.kind != "pipeline", actions))
 
     def _bisection(self, module: int, pipeline: str) -> Bisection:
         session = self.session

@@ -78,18 +78,19 @@ class Bisection:
             str(result),
         ]
 
-    def run(self, limit: int = ALL) -> tuple[Path, list[tuple[str, str]]]:
+    def run(self, limit: int = ALL, passes: str | None = None) -> tuple[Path, list[tuple[str, str]]]:
         """The first ``limit`` passes over the bitcode: the result, and (name, unit) of each that ran.
 
-        Raises OptFailed, OutOfTime.
+        passes: in place of the whole pipeline. Raises OptFailed, OutOfTime.
         """
         result = self.folder / f"limit-{limit}.bc"
-        said = self._call(self.command(self.bitcode, result, limit)).stderr
+        said = self._call(self.command(self.bitcode, result, limit, passes)).stderr
         return result, [(name, unit) for _, name, unit in _RUNNING.findall(said)]
 
-    def deciding_pass(self, wrong: Wrong) -> DecidingPass | None:
+    def deciding_pass(self, wrong: Wrong, suspects: str = "") -> DecidingPass | None:
         """None where the program does the same with none of the passes as with all of them.
 
+        suspects: the passes that the pipeline begins with and that are likelier than the others; "" for none.
         Raises OptFailed, OutOfTime, and what ``wrong`` raises.
         """
         result, ran = self.run(ALL)
@@ -97,8 +98,10 @@ class Bisection:
         low, high = 0, len(ran)
         if wrong(self.run(0)[0]) == at_end:
             return None
+        middle = len(self.run(ALL, suspects)[1]) if suspects else 0
         while high - low > 1:
-            middle = (low + high) // 2
+            if not low < middle < high:
+                middle = (low + high) // 2
             if wrong(self.run(middle)[0]) == at_end:
                 high = middle
             else:

@@ -56,6 +56,7 @@ def write_reproducer(
         f"# LLVM {toolchain.version}, {toolchain.triple}. {_one_line(difference)}",
         f"# {how}",
         'cd "$(dirname "$0")" || exit 1',
+        "ulimit -t 20; ulimit -v 8388608  # a wrong program may never end, or take all memory",
     ]
     script = folder / SCRIPT
     script.write_text("\n".join([*head, *lines, ""]), encoding="utf-8")
