@@ -71,7 +71,7 @@ COMMANDS: dict[str, Sequence[str]] = {
     "programs": ("programs",),
     "make-include": ("make-include",),
     "cmake-module": ("cmake-module",),
-    "doctor": ("doctor",),
+    "doctor": ("doctor", "--quick"),
 }  # fmt: skip
 
 PROGRAM = """
