@@ -13,6 +13,8 @@ from colt_llvm.catalogue import load_catalogue
 from colt_llvm.errors import ToolchainError
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 MAJORS = (23, 22, 19, 16)
 
 

@@ -23,6 +23,8 @@ from colt_llvm.pipeline import edits_of
 from colt_llvm.program import Program, included_programs, load_program, program_from_files, programs_directory
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 SAMPLE = ("regex_vm", "hashmap_cpp", "dct8", "lz77")  # several files, C++, vectors, the usual
 
 

@@ -23,6 +23,8 @@ from colt_llvm.measure import loaded_digest
 from colt_llvm.program import Program, program_from_files
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 MAJORS = (23, 22, 19, 16)
 SOURCE = """
 int twice(int x);

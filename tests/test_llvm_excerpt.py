@@ -18,6 +18,8 @@ from colt_llvm.llvm.plain_text import plain, plain_lines
 from colt_llvm.program import load_program, program_from_files, programs_directory
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 MAJORS = (23, 22, 19, 16)
 LONG = "".join(f"  if (x == {number}) x = other(x * {number + 7});\n" for number in range(120))
 SOURCE = f"""

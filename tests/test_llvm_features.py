@@ -14,6 +14,8 @@ from colt_llvm.llvm import Module
 from colt_llvm.llvm.features import AUTOPHASE_NAMES, INST_COUNT_NAMES, autophase, inst_count, instruction_count
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 MAJORS = (23, 22, 19, 16)
 
 #: Four blocks in a diamond, then a loop.

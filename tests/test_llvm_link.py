@@ -14,6 +14,8 @@ from colt_llvm.llvm.link import merge, named_in_assembly
 from colt_llvm.llvm.module import Module
 from colt_llvm.toolchain import SUPPORTED_MAJORS, Toolchain, find_toolchain
 
+pytestmark = pytest.mark.llvm
+
 
 def installed() -> list[Toolchain]:
     prefixes = [Path(f"/usr/lib/llvm-{major}") for major in SUPPORTED_MAJORS]

@@ -20,6 +20,8 @@ from colt_llvm.process import Limits
 from colt_llvm.program import load_program, program_from_files, programs_directory
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 MAJORS = (23, 22, 19, 16)
 SOURCE = """
 int table[64];

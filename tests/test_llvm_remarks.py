@@ -15,6 +15,8 @@ from colt_llvm.llvm.size_levels import level_pipeline
 from colt_llvm.program import load_program, program_from_files, programs_directory
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 MAJORS = (23, 22, 19, 16)
 O3 = "default<O3>"
 

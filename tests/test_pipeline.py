@@ -12,6 +12,8 @@ from colt_llvm.errors import UsageError
 from colt_llvm.pipeline import Item, edit_pipeline, edits_of, is_edit, parse_pipeline, print_pipeline
 from colt_llvm.toolchain import installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 MAJORS = (23, 22, 19, 16)
 TEXT = "a,function(b<x;y=1>,loop-mssa(c,a),b),cgscc(devirt<4>(inline,function<eager-inv>(a))),verify"
 

@@ -19,6 +19,8 @@ from colt_llvm.program import Program, included_programs, load_program, programs
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.tune.builder import Builder, Sequences
 
+pytestmark = pytest.mark.llvm
+
 THRESHOLD = "-inlinedefault-threshold=5"
 
 

@@ -24,6 +24,8 @@ from colt_llvm.program import Program, load_program, program_from_files, program
 from colt_llvm.recipe import Recipe, apply_recipe, differences, load_recipe, opt_lines, save_recipe, source_digest
 from colt_llvm.toolchain import Toolchain, installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 MAJORS = (23, 22, 19, 16)
 SOURCE = "int value(int x) { int y = 0; for (int i = 0; i < x; i++) y += i * x; return y; }\n"
 

@@ -11,6 +11,8 @@ from colt_llvm import toolchain as module
 from colt_llvm.errors import ColtError, ToolchainError
 from colt_llvm.toolchain import ANY_VARIABLE, PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains
 
+pytestmark = pytest.mark.llvm
+
 MAJORS = (23, 22, 19, 16)
 
 

@@ -6,7 +6,7 @@
 #   COLT_TOOLCHAIN=apt|pip     where clang comes from, also where there is one already
 #   COLT_LLVM_MAJORS="22 19"   LLVM versions to have, by apt; the newest on offer when unset
 #   COLT_LLVM_PREFIX=/opt/llvm an LLVM of your own, as colt-llvm itself takes it
-#   COLT_PYTHON=python3.12     the interpreter for .venv; the first of 3.10 to 3.13 when unset
+#   COLT_PYTHON=python3.12     the interpreter for .venv; the first of 3.10 to 3.14 when unset
 #   COLT_LLVM_BROWSER=1        Chromium and its driver too, for the tests of reports
 #
 # pip's own settings (PIP_*, pip.conf, certificates, proxies) hold here as everywhere.
@@ -154,7 +154,7 @@ require_apt() {
     have apt-get && have apt-cache && return
     die "no $1 found, and no apt-get to install it with. colt-llvm needs clang, clang++, opt and llvm-link" \
         "of one LLVM version from $oldest_major to $newest_major with its libLLVM, the C and C++ headers," \
-        "and Python 3.10 to 3.13 with venv. Install them, then run setup again."
+        "and Python 3.10 to 3.14 with venv. Install them, then run setup again."
 }
 
 setup_llvm() {
@@ -211,21 +211,21 @@ check_llvm() {
 
 # --- Python ---------------------------------------------------------------------------------------
 
-suits() { "$1" -c 'import sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; }
+suits() { "$1" -c 'import sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1; }
 
 # find_python: sets $python
 find_python() {
-    for python in ${COLT_PYTHON:-python3 python3.13 python3.12 python3.11 python3.10}; do
+    for python in ${COLT_PYTHON:-python3 python3.13 python3.12 python3.11 python3.10 python3.14}; do
         if suits "$python"; then return; fi
     done
     return 1
 }
 
 python_packages() {
-    if apt-cache policy python3 2>/dev/null | grep -q '^  Candidate: 3\.1[0-3]\.'; then
+    if apt-cache policy python3 2>/dev/null | grep -q '^  Candidate: 3\.1[0-4]\.'; then
         echo python3 python3-venv
     else
-        for version in 3.13 3.12 3.11 3.10; do
+        for version in 3.13 3.12 3.11 3.10 3.14; do
             if offered "python$version-venv"; then echo "python$version-venv"; return; fi
         done
         echo python3 python3-venv
@@ -234,12 +234,12 @@ python_packages() {
 
 setup_python() {
     if ! find_python; then
-        [ -z "${COLT_PYTHON:-}" ] || die "COLT_PYTHON=$COLT_PYTHON is no Python from 3.10 to 3.13 with the venv module"
-        require_apt "Python 3.10 to 3.13"
+        [ -z "${COLT_PYTHON:-}" ] || die "COLT_PYTHON=$COLT_PYTHON is no Python from 3.10 to 3.14 with the venv module"
+        require_apt "Python 3.10 to 3.14"
         update_lists
         # shellcheck disable=SC2046  # a list of names
-        need "Python 3.10 to 3.13" $(python_packages)
-        find_python || die "the system's packages offer no Python from 3.10 to 3.13"
+        need "Python 3.10 to 3.14" $(python_packages)
+        find_python || die "the system's packages offer no Python from 3.10 to 3.14"
     fi
 }
 

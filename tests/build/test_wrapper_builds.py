@@ -17,6 +17,8 @@ from colt_llvm.build.passes import PassesChild
 from colt_llvm.errors import PassError
 from colt_llvm.llvm.replay import replay
 
+pytestmark = pytest.mark.llvm
+
 FILES = 20
 MAKEFILE = f"""OBJECTS = $(patsubst %,f%.o,$(shell seq {FILES}))
 all: $(OBJECTS)

@@ -22,6 +22,8 @@ from compiler_gym.wrappers import (
 
 from colt_llvm.env import ColtEnv
 
+pytestmark = pytest.mark.llvm
+
 MakeEnv = Callable[..., ColtEnv]
 
 
