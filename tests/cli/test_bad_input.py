@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.cli.main import run
-from colt_llvm.toolchain import PREFIX_VARIABLE, installed_toolchains
+from colt_llvm.toolchain import ANY_VARIABLE, PREFIX_VARIABLE, installed_toolchains
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = '#include <stdio.h>\nint main(void) { puts("fine"); return 0; }\n'
@@ -127,6 +127,20 @@ def test_a_prefix_of_a_version_that_is_too_old(told: Told, here: Path) -> None:
     clang.write_text("#!/bin/sh\necho 'clang version 11.0.1'\necho 'Target: x86_64-linux'\n")
     clang.chmod(0o755)
     assert "is version 11.0.1; use LLVM 16 to 23" in told(3, *tune("good.c"), "--llvm-prefix", here)
+
+
+def test_a_version_newer_than_the_known_ones_is_tried_when_asked_for(
+    told: Told, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "bin").mkdir()
+    clang = here / "bin" / "clang"
+    clang.write_text("#!/bin/sh\necho 'clang version 24.1.0'\necho 'Target: x86_64-linux'\n")
+    clang.chmod(0o755)
+    monkeypatch.delenv(ANY_VARIABLE, raising=False)
+    said = told(3, *tune("good.c"), "--llvm-prefix", here)
+    assert "is version 24.1.0, which is newer than all that were tried; use LLVM 16 to 23" in said
+    monkeypatch.setenv(ANY_VARIABLE, "")  # put back at the end, whatever the option sets
+    assert "its libLLVM was not found" in told(3, *tune("good.c"), "--llvm-prefix", here, "--llvm-any")
 
 
 # --- the program
