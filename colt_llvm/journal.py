@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -193,13 +194,25 @@ def read_trials(directory: Path) -> list[dict[str, Any]]:
         return _read_trials(directory / "trials.jsonl")[0]
 
 
+def _finite(value: Any) -> Any:
+    """With None where a number is not finite: too few rounds give an interval without an end."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a file that is either whole or not there. Raises RunDirectoryError."""
+    """Write a file that is either whole or not there; a number that is not finite is written as null.
+
+    Raises RunDirectoryError.
+    """
     temporary = path.with_name(path.name + ".tmp")
     with _explained(path):
         try:
             with open(temporary, "w", encoding="utf-8") as file:
-                json.dump(value, file, indent=1, allow_nan=False)
+                json.dump(_finite(value), file, indent=1, allow_nan=False)
                 file.write("\n")
                 file.flush()
                 os.fsync(file.fileno())

@@ -343,3 +343,8 @@ def test_a_place_where_no_run_can_be_is_told(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(RunDirectoryError) as caught, claimed_directory(None, "prog"):
         pass
     assert "colt-runs" in refusal(caught)
+
+
+def test_a_number_without_an_end_is_written_as_null(tmp_path: Path) -> None:
+    write_json(tmp_path / "result.json", {"interval": (1.0, float("inf")), "noise": {"ratio": float("nan")}})
+    assert json.loads((tmp_path / "result.json").read_text()) == {"interval": [1.0, None], "noise": {"ratio": None}}
