@@ -72,6 +72,9 @@ class FakeWorkshop:
     def check(self, variant: Variant) -> Variant:
         return variant
 
+    def prove(self, variant: Variant) -> Variant:
+        return variant
+
     def ratio(self, variant: Variant, ratio: float = 1.0) -> float:
         return ratio
 
