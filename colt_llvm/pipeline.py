@@ -86,6 +86,22 @@ def edits_of(text: str) -> list[str]:
     ]
 
 
+def function_passes_of(text: str) -> frozenset[str]:
+    """Names of the passes that this pipeline runs on one function or loop at a time, and nowhere else."""
+    inside: set[str] = set()
+    outside: set[str] = set()
+
+    def walk(items: Collection[Item], within: bool) -> None:
+        for item in items:
+            if item.inner is None:
+                (inside if within else outside).add(item.name)
+            else:
+                walk(item.inner, within or item.name in ("function", "loop", "loop-mssa"))
+
+    walk(parse_pipeline(text), False)
+    return frozenset(inside - outside - _KEPT)
+
+
 @lru_cache(maxsize=4096)
 def edit_pipeline(text: str, edits: frozenset[str]) -> str:
     """The pipeline less what the edits name; places are those of the unedited pipeline. Raises UsageError.

@@ -24,7 +24,7 @@ RANKS = {
     "toolchain": 3,
     "catalogue": 4, "program": 4, "pipeline": 4,
     "compilation": 5, "acceptance": 5, "journal": 5, "search": 5, "models": 5, "measure": 5,
-    "baseline": 6, "output": 6, "peers": 6,
+    "decisions": 5.5, "baseline": 6, "output": 6, "peers": 6,
     "recipe": 7,
     "env": 8, "proposal": 8,
     "analysis": 9, "tune": 9, "doctor": 9, "gym_search": 9,

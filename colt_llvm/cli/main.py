@@ -29,6 +29,7 @@ _COMMANDS = {
     "models": ("models", "List the models that may propose, and check them."),
     "prompt": ("prompt", "Print what a language model would be told about a program."),
     "passes": ("passes", "List the passes that a sequence may be made of."),
+    "decisions": ("decisions", "List what can be decided about functions, calls and loops of a program."),
     "programs": ("programs", "List the included programs."),
     "make-include": ("make_include", "Print the path of the file that a Makefile includes for tuned builds."),
     "cmake-module": ("cmake_module", "Print the path of the CMake module for tuned builds."),

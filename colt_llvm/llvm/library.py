@@ -66,9 +66,6 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMGetFirstFunction": (c_void_p, (c_void_p,)),
     "LLVMGetNextFunction": (c_void_p, (c_void_p,)),
     "LLVMIsDeclaration": (c_int, (c_void_p,)),
-    "LLVMGetEnumAttributeKindForName": (c_uint, (c_char_p, c_size_t)),
-    "LLVMCreateEnumAttribute": (c_void_p, (c_void_p, c_uint, ctypes.c_uint64)),
-    "LLVMAddAttributeAtIndex": (None, (c_void_p, c_uint, c_void_p)),
     "LLVMGetValueName2": (c_char_p, (c_void_p, POINTER(c_size_t))),
     "LLVMGetFirstBasicBlock": (c_void_p, (c_void_p,)),
     "LLVMGetNextBasicBlock": (c_void_p, (c_void_p,)),
@@ -99,6 +96,41 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMGetErrorMessage": (c_void_p, (c_void_p,)),
     "LLVMParseCommandLineOptions": (None, (c_int, POINTER(c_char_p), c_char_p)),
     "LLVMDisposeErrorMessage": (None, (c_void_p,)),
+    # What a decision changes: attributes and metadata.
+    "LLVMGetModuleContext": (c_void_p, (c_void_p,)),
+    "LLVMGetNamedFunction": (c_void_p, (c_void_p, c_char_p)),
+    "LLVMIsAFunction": (c_void_p, (c_void_p,)),
+    "LLVMGetCalledValue": (c_void_p, (c_void_p,)),
+    "LLVMGetFirstUse": (c_void_p, (c_void_p,)),
+    "LLVMGetNextUse": (c_void_p, (c_void_p,)),
+    "LLVMGetUser": (c_void_p, (c_void_p,)),
+    "LLVMGetEnumAttributeKindForName": (c_uint, (c_char_p, c_size_t)),
+    "LLVMCreateEnumAttribute": (c_void_p, (c_void_p, c_uint, ctypes.c_uint64)),
+    "LLVMCreateStringAttribute": (c_void_p, (c_void_p, c_char_p, c_uint, c_char_p, c_uint)),
+    "LLVMGetEnumAttributeAtIndex": (c_void_p, (c_void_p, c_uint, c_uint)),
+    "LLVMAddAttributeAtIndex": (None, (c_void_p, c_uint, c_void_p)),
+    "LLVMRemoveEnumAttributeAtIndex": (None, (c_void_p, c_uint, c_uint)),
+    "LLVMGetStringAttributeAtIndex": (c_void_p, (c_void_p, c_uint, c_char_p, c_uint)),
+    "LLVMGetStringAttributeValue": (c_void_p, (c_void_p, POINTER(c_uint))),
+    "LLVMRemoveStringAttributeAtIndex": (None, (c_void_p, c_uint, c_char_p, c_uint)),
+    "LLVMAddCallSiteAttribute": (None, (c_void_p, c_uint, c_void_p)),
+    "LLVMRemoveCallSiteEnumAttribute": (None, (c_void_p, c_uint, c_uint)),
+    "LLVMGetMDKindIDInContext": (c_uint, (c_void_p, c_char_p, c_uint)),
+    "LLVMSetMetadata": (None, (c_void_p, c_uint, c_void_p)),
+    "LLVMGetMetadata": (c_void_p, (c_void_p, c_uint)),
+    "LLVMMDStringInContext2": (c_void_p, (c_void_p, c_char_p, c_size_t)),
+    "LLVMMDNodeInContext2": (c_void_p, (c_void_p, POINTER(c_void_p), c_size_t)),
+    "LLVMTemporaryMDNode": (c_void_p, (c_void_p, POINTER(c_void_p), c_size_t)),
+    "LLVMMetadataReplaceAllUsesWith": (None, (c_void_p, c_void_p)),
+    "LLVMMetadataAsValue": (c_void_p, (c_void_p, c_void_p)),
+    "LLVMValueAsMetadata": (c_void_p, (c_void_p,)),
+    "LLVMIsAMDNode": (c_void_p, (c_void_p,)),
+    "LLVMGetMDNodeNumOperands": (c_uint, (c_void_p,)),
+    "LLVMGetMDNodeOperands": (None, (c_void_p, POINTER(c_void_p))),
+    "LLVMGetMDString": (c_void_p, (c_void_p, POINTER(c_uint))),
+    "LLVMInt1TypeInContext": (c_void_p, (c_void_p,)),
+    "LLVMInt32TypeInContext": (c_void_p, (c_void_p,)),
+    "LLVMConstInt": (c_void_p, (c_void_p, ctypes.c_ulonglong, c_int)),
 }
 
 #: C++ functions behind ``Module.bitcode``: the C API writes bitcode without the order of use-lists, and passes
@@ -118,6 +150,9 @@ _INSTRUCTION_COUNT = "_ZNK4llvm6Module19getInstructionCountEv"
 _BLOCK_COUNT = "_ZNK4llvm10BasicBlock16sizeWithoutDebugEv"  # gone in LLVM 23
 #: The C++ library's part of a name, as libstdc++ and as libc++ write it.
 _STD_NAMES = (("PSt5arrayIjLm5EE", "PNSt3__15arrayIjLm5EEE"), ("St8optionalImE", "NSt3__18optionalImEE"))
+_RESET_OPTIONS = "_ZN4llvm2cl25ResetAllOptionOccurrencesEv"
+_SET_PASS_GATE = "_ZN4llvm11LLVMContext14setOptPassGateERNS_11OptPassGateE"
+_FIRST_NAMED_GATE = 20  # before it, the gate is asked by the names of C++ classes
 _STREAM_BYTES = 1024  # more than sizeof(raw_fd_ostream), which is about 150
 
 #: Prefix of the LLVMInitialize<Target>... functions, by machine name.
@@ -134,6 +169,9 @@ class Library:
     _ordered_writer: tuple[Any, Any, Any] | None = None
     count_instructions: Any = None  # of an LLVMModuleRef, debug intrinsics left out; None where the symbol lacks
     count_block: Any = None  # the same of an LLVMBasicBlockRef
+    run_passes_on_function: Any = None  # None before LLVM 20
+    set_pass_gate: Any = None  # of an LLVMContextRef, an llvm::OptPassGate; None where passes have other names there
+    reset_options: Any = None  # every option of the process as if it had never been given; None where the symbol lacks
 
     @property
     def major(self) -> int:
@@ -155,6 +193,14 @@ class Library:
             return ctypes.string_at(pointer).decode("utf-8", "replace").strip()
         finally:
             self.call.LLVMDisposeMessage(pointer)
+
+    def take_error(self, error: int) -> str:
+        """The text of an LLVMErrorRef, which is then freed."""
+        message = self.call.LLVMGetErrorMessage(error)
+        try:
+            return ctypes.string_at(message).decode("utf-8", "replace")
+        finally:
+            self.call.LLVMDisposeErrorMessage(message)
 
     @property
     def keeps_use_list_order(self) -> bool:
@@ -223,7 +269,13 @@ def _load(path: str) -> Library:
     functions.LLVMGetVersion(*(ctypes.byref(number) for number in numbers))  # type: ignore[attr-defined]
     version = (numbers[0].value, numbers[1].value, numbers[2].value)
     counters = (_counter(handle, _INSTRUCTION_COUNT, c_uint), _counter(handle, _BLOCK_COUNT, c_size_t))
-    return Library(Path(path), version, functions, _ordered_writer(handle), *counters)
+    named_gate = version[0] >= _FIRST_NAMED_GATE
+    levers = (
+        _optional(handle, "LLVMRunPassesOnFunction", c_void_p, c_void_p, c_char_p, c_void_p, c_void_p),
+        _optional(handle, _SET_PASS_GATE, None, c_void_p, c_void_p) if named_gate else None,
+        _optional(handle, _RESET_OPTIONS, None),
+    )
+    return Library(Path(path), version, functions, _ordered_writer(handle), *counters, *levers)
 
 
 def _ordered_writer(handle: ctypes.CDLL) -> tuple[Any, Any, Any] | None:
@@ -246,10 +298,14 @@ def exported(handle: ctypes.CDLL, name: str) -> Any:
 
 
 def _counter(handle: ctypes.CDLL, name: str, result: Any) -> Any:
+    return _optional(handle, name, result, c_void_p)
+
+
+def _optional(handle: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> Any:
     function = exported(handle, name)
     if function is None:
         return None
-    function.restype, function.argtypes = result, [c_void_p]
+    function.restype, function.argtypes = result, list(arguments)
     return function
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 from ctypes import byref, c_size_t, c_void_p
 from types import TracebackType
 
 from colt_llvm.errors import InvalidIR, PassError, PipelineSyntaxError, ToolchainError
+from colt_llvm.llvm.decide import decide
 from colt_llvm.llvm.library import DiagnosticHandler, Library
+from colt_llvm.llvm.pass_gate import forget, gate
 from colt_llvm.llvm.process_options import apply_options, split_options
 from colt_llvm.llvm.size_levels import refuse_size_levels
+from colt_llvm.llvm.steps import Decide, steps_of
 
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: the verifier says no, and does not abort
 _OBJECT_FILE = 1  # LLVMObjectFile
@@ -103,14 +105,28 @@ class Module:
     def run(self, pipeline: str, target: TargetMachine | None = None) -> None:
         """Apply a textual pipeline in place, as ``opt -passes=`` does, and verify the result.
 
-        Options before it (``process_options``) are set for the whole process, until a text without them is run.
-        Raises PipelineSyntaxError when libLLVM does not accept the text (the module is unchanged), and
+        Decisions with a scope may stand among its passes (``llvm.decision``). Options before it (``process_options``)
+        are set for the whole process, until a text without them is run.
+        Raises PipelineSyntaxError when libLLVM does not accept the text (the passes change nothing then), and
         PassError when a pass reported an error or left a module that does not verify.
         """
-        call = self.library.call
         words, passes = split_options(pipeline)
         refuse_size_levels(self.library.major, passes)
+        steps = steps_of(passes)
         apply_options(self.library, words)
+        for step in steps:
+            if isinstance(step, Decide):
+                decide(self.library, self.handle, step.decisions, target.handle if target else None)
+            else:
+                with gate(self.library, self.handle):
+                    self._run_passes(step.text, target, pipeline)
+        try:
+            self.verify()
+        except InvalidIR as error:
+            raise PassError(f"{pipeline}: leaves a broken module ({error})") from error
+
+    def _run_passes(self, passes: str, target: TargetMachine | None, pipeline: str) -> None:
+        call = self.library.call
         options = call.LLVMCreatePassBuilderOptions()
         self._messages.clear()
         try:
@@ -119,16 +135,9 @@ class Module:
         finally:
             call.LLVMDisposePassBuilderOptions(options)
         if error:
-            message = call.LLVMGetErrorMessage(error)
-            text = ctypes.string_at(message).decode("utf-8", "replace")
-            call.LLVMDisposeErrorMessage(message)
-            raise PipelineSyntaxError(f"{pipeline}: {text}")
+            raise PipelineSyntaxError(f"{pipeline}: {self.library.take_error(error)}")
         if self._messages:
             raise PassError(f"{pipeline}: {'; '.join(self._messages)}")
-        try:
-            self.verify()
-        except InvalidIR as error:
-            raise PassError(f"{pipeline}: leaves a broken module ({error})") from error
 
     def verify(self) -> None:
         """Raises InvalidIR with the verifier's text."""
@@ -179,6 +188,7 @@ class Module:
         if self._handle is not None:
             self.library.call.LLVMDisposeModule(self._handle)
             self.library.call.LLVMContextDispose(self._context)
+            forget(self._context)
             self._handle = None
 
     def __enter__(self) -> Module:

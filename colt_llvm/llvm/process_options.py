@@ -17,11 +17,34 @@ from colt_llvm.llvm.library import Library
 
 #: Option -> LLVM's own value, which holds where a text does not name it.
 DEFAULTS = {"inlinedefault-threshold": 225, "rotation-max-header-size": 16}
+#: Thresholds of passes, for which it counts whether they were given at all. They weigh one form of code against
+#: another and leave its meaning alone. In units of the cost models of the passes that they name.
+THRESHOLDS = {
+    "inline-threshold": (25, 50, 100, 225, 500),
+    "unroll-threshold": (50, 150, 600),
+    "slp-threshold": (-10, 5, 10),
+    "jump-threading-threshold": (0, 2, 12),
+    "two-entry-phi-node-folding-threshold": (1, 8),
+    "bonus-inst-threshold": (0, 3),
+}
+_ALLOWED = frozenset((*DEFAULTS, *THRESHOLDS))
 
 #: Library -> what is set in it now.
 _set: dict[Path, dict[str, int]] = {}
 
-_WORD = re.compile(r"-([a-z-]+)=(\d{1,9})")
+_WORD = re.compile(r"-([a-z-]+)=(-?\d{1,9})")
+_THRESHOLD = re.compile(r"([a-z-]+)<(-?\d{1,9})>")
+
+
+def threshold_options(name: str) -> str | None:
+    """The option that a module's decision such as ``inline-threshold<50>`` stands for; None where it is none."""
+    match = _THRESHOLD.fullmatch(name)
+    known = match is not None and match[1] in THRESHOLDS and _may_stand(match[1], int(match[2]))
+    return f"-{match[1]}={match[2]}" if match is not None and known else None
+
+
+def _may_stand(name: str, value: int) -> bool:
+    return value in THRESHOLDS[name] if name in THRESHOLDS else name in DEFAULTS and value >= 0
 
 
 def with_options(options: Sequence[str], passes: str) -> str:
@@ -35,8 +58,8 @@ def split_options(text: str) -> tuple[tuple[str, ...], str]:
     while text.startswith("-"):
         word, _, text = text.partition(" ")
         match = _WORD.fullmatch(word)
-        if match is None or match[1] not in DEFAULTS:
-            known = ", ".join(f"-{name}=N" for name in DEFAULTS)
+        if match is None or not _may_stand(match[1], int(match[2])):
+            known = ", ".join(f"-{name}=N" for name in sorted(_ALLOWED))
             raise PipelineSyntaxError(f"{word}: may not stand before a pipeline; {known} may")
         options.append(word)
     return tuple(options), text
@@ -52,6 +75,13 @@ def apply_options(library: Library, options: Sequence[str]) -> None:
     current = _set.setdefault(library.path, dict(DEFAULTS))
     if wanted == current:
         return
-    words = ["colt-llvm", *(f"-{name}={value}" for name, value in wanted.items() if value != current[name])]
+    if current.keys() - wanted.keys():  # LLVM asks whether a threshold was given, so it has to be taken back whole
+        if library.reset_options is None:
+            raise PipelineSyntaxError(f"{library.path}: cannot take a threshold back; use the system's libLLVM")
+        library.reset_options()
+        current.clear()
+        current.update(DEFAULTS)
+    changed = [f"-{name}={value}" for name, value in wanted.items() if value != current.get(name)]
+    words = ["colt-llvm", *changed]
     library.call.LLVMParseCommandLineOptions(len(words), (c_char_p * len(words))(*map(str.encode, words)), None)
     current.update(wanted)

@@ -13,6 +13,8 @@ _SHF_EXECINSTR, _SHF_LINK_ORDER = 0x4, 0x80
 _SHT_CREL = 0x40000014
 _FIRST_RESERVED_INDEX = 0xFF00
 _STB_LOCAL = 0
+_STT_FUNC = 2
+_UNWIND_ROW_BYTES = 24  # about: the shortest one of x86-64 and AArch64
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,24 @@ def section_sizes(object_bytes: bytes) -> Sections:
         loaded += section.size
         text += section.size if section.flags & _SHF_EXECINSTR else 0
     return Sections(sizes, loaded, text, zero)
+
+
+def function_sizes(object_bytes: bytes) -> dict[str, int]:
+    """Bytes of each function: its code, and its row of the unwind table. Raises ObjectFormatError.
+
+    Not in it: constants, and padding between functions.
+    """
+    header, sections = read_object(object_bytes)
+    table = next((section for section in sections if section.type == "SHT_SYMTAB"), None)
+    if table is None:
+        return {}
+    with damage_typed():
+        names = sections[table.link].data()
+        return {
+            names[at : names.index(b"\0", at)].decode("utf-8", "surrogateescape"): size + _UNWIND_ROW_BYTES
+            for at, info, _, _, _, size in unpack_symbols(header, table.data())
+            if info & 0xF == _STT_FUNC and size
+        }
 
 
 def loaded_digest(object_bytes: bytes) -> str:

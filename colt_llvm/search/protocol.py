@@ -46,6 +46,7 @@ class Proposal:
     error: str | None = None  # kind of bad answer, counted on the model that was asked
     asked: str = ""  # who was asked, where that was not the acting model (one that keeps failing is set aside)
     confidence: float | None = None  # chance, 0 to 1, that the new state is better than the leaf; None: not said
+    promised: float | None = None  # the reward that parts which add up promise of the whole; None: nothing is promised
 
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
@@ -72,6 +73,7 @@ class Outcome:
     key: str | None = None  # hash of what was built; equal keys mean the same object code
     failure: str | None = None  # "miscompile", "crash", "timeout", "invalid", ... when reward is None
     figures: Mapping[str, float] = field(default_factory=dict)  # costs, lower is better: seconds, bytes, counts
+    parts: Mapping[str, int] = field(default_factory=dict)  # bytes of each function, where the search asks for them
 
     def __post_init__(self) -> None:
         if self.reward is not None and not math.isfinite(self.reward):

@@ -24,6 +24,8 @@ def proposal_to_dict(proposal: Proposal) -> Record:
         "error": proposal.error,
         "asked": proposal.asked,
     }
+    if proposal.promised is not None:
+        record["promised"] = proposal.promised
     if proposal.confidence is not None:
         record["confidence"] = proposal.confidence
     return record
@@ -37,6 +39,7 @@ def proposal_from_dict(record: Mapping[str, Any]) -> Proposal:
         model=_text(record, "model"),
         error=_text_or_none(record, "error"),
         asked=_text_or_none(record, "asked") or "",
+        promised=_number_or_none(record, "promised"),
         confidence=_chance_or_none(record, "confidence"),
     )
 
@@ -73,12 +76,15 @@ def request_from_dict(record: Mapping[str, Any]) -> Request:
 
 def outcome_to_dict(outcome: Outcome) -> Record:
     """One dict; floats are written as they are, so JSON keeps every bit of them."""
-    return {
+    record: Record = {
         "reward": outcome.reward,
         "key": outcome.key,
         "failure": outcome.failure,
         "figures": dict(outcome.figures),
     }
+    if outcome.parts:
+        record["parts"] = dict(outcome.parts)
+    return record
 
 
 def outcome_from_dict(record: Mapping[str, Any]) -> Outcome:
@@ -89,11 +95,15 @@ def outcome_from_dict(record: Mapping[str, Any]) -> Outcome:
         raise _bad("reward", "a number or null", reward)
     if not isinstance(figures, Mapping) or not all(_is_number(value) for value in figures.values()):
         raise _bad("figures", "an object of numbers", figures)
+    parts = record.get("parts", {})
+    if not isinstance(parts, Mapping) or not all(isinstance(value, int) for value in parts.values()):
+        raise _bad("parts", "an object of whole numbers", parts)
     return Outcome(
         reward=None if reward is None else float(reward),
         key=_text_or_none(record, "key"),
         failure=_text_or_none(record, "failure"),
         figures={str(name): float(value) for name, value in figures.items()},
+        parts={str(name): int(value) for name, value in parts.items()},
     )
 
 
@@ -121,6 +131,15 @@ def _texts(record: Mapping[str, Any], field: str) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         raise _bad(field, "a list of texts", value)
     return tuple(value)
+
+
+def _number_or_none(record: Mapping[str, Any], field: str) -> float | None:
+    value = record.get(field)
+    if value is None:
+        return None
+    if not _is_number(value):
+        raise _bad(field, "a number or null", value)
+    return float(value)
 
 
 def _chance_or_none(record: Mapping[str, Any], field: str) -> float | None:

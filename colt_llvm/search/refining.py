@@ -10,17 +10,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 
 from colt_llvm.search.additions import Additions, stem
 from colt_llvm.search.changes import INSERT, REMOVE, REPLACE, SWAP, changed
 from colt_llvm.search.genetic import crossover
+from colt_llvm.search.plans import BEFORE, SKIP, Surroundings
 from colt_llvm.search.protocol import Outcome, Proposal, Request
 from colt_llvm.search.randomness import derived
 from colt_llvm.search.sequences import ActionSet, Names
+from colt_llvm.search.sweeping import Sweeper
 
 #: How refined proposals are signed. No model may have this name.
 REFINEMENT = "refinement"
+#: The same of those that try decisions side by side, and put together what was seen to pay.
+SWEEP = "sweep"
+#: How often that is done, as long as there is something to try.
+SWEEP_SHARE = 0.6
 #: What is done, and how often. "add" is to the best sequence.
 MOVES: Mapping[str, float] = {"add": 0.6, "merge": 0.2, "drop": 0.1, "vary": 0.1}
 #: The same after so many trials without a better one: small changes are used up, so half of them are larger. Five train
@@ -28,6 +35,7 @@ MOVES: Mapping[str, float] = {"add": 0.6, "merge": 0.2, "drop": 0.1, "vary": 0.1
 STANDSTILL = 60
 AT_STANDSTILL: Mapping[str, float] = {"add": 0.3, "merge": 0.1, "drop": 0.05, "vary": 0.05, "breed": 0.5}
 _MOST_CHANGES = 6
+_LEAST_STEP = 1e-5  # what a step of a function's plan promises of which nothing is known
 _GOOD = 24  # sequences that are kept to be made use of
 _BEST_FIRST = 0.6  # how often the best of them is the one that is varied
 _MOST_DRAWS = 30  # until a variation is new
@@ -46,8 +54,13 @@ class Refiner:
         promised: Mapping[str, float] | None = None,
         moves: Mapping[str, float] = MOVES,
         at_standstill: Mapping[str, float] = AT_STANDSTILL,
+        surroundings: Surroundings | None = None,
     ) -> None:
-        """promised: action -> the gain that it is expected to bring to a good sequence; see ``Additions``."""
+        """promised: action -> the gain that it is expected to bring to a good sequence; see ``Additions``.
+
+        surroundings: where decisions can be tried side by side (``Sweeper``); None where figures have no parts.
+        """
+        self._sweeper = Sweeper(_with_steps(surroundings or Surroundings(), promised or {}), frozenset(actions.edits))
         self._actions = actions
         self._seed = seed
         self._moves = moves
@@ -55,6 +68,7 @@ class Refiner:
         self._since_better = 0  # trials
         self._edits = frozenset(actions.edits)
         self._good: dict[str | None, tuple[float, Names, str]] = {}  # by key: reward, sequence, who goes on
+        self._parts: dict[Names, Mapping[str, int]] = {}  # of these sequences
         self._known = {actions.meaning(())}
         self._under_way: dict[int, object] = {}  # request id -> meaning
         self._keys: set[str | None] = set()
@@ -70,9 +84,15 @@ class Refiner:
         sequence = request.sequence + proposal.passes
         self._known.add(self._actions.meaning(sequence))
         self._under_way.pop(request.id, None)
+        swept = proposal.model == SWEEP
+        self._sweeper.observe(
+            request.id, sequence, None if outcome.reward is None else outcome.parts,
+            swept=swept, together=proposal.promised is not None,
+        )  # fmt: skip
         best = next(iter(self._by_reward()), (0.0, (), ""))
         base = best[1] if request.kind == "refine" else request.sequence
-        self._additions.observe(base, sequence, new=outcome.key not in self._keys)
+        if not swept:
+            self._additions.observe(base, sequence, new=outcome.key not in self._keys)
         self._keys.add(outcome.key)
         self._since_better = 0 if outcome.reward is not None and outcome.reward > best[0] else self._since_better + 1
         if outcome.reward is None:
@@ -84,23 +104,37 @@ class Refiner:
                 self._gains[name] = self._gains.get(name, 0.0) + gain / len(proposal.passes)
         if outcome.reward > 0 and outcome.key not in self._good:
             self._good[outcome.key] = outcome.reward, sequence, proposal.next_model
+            self._parts[sequence] = outcome.parts
             if len(self._good) > _GOOD:
-                del self._good[min(self._good, key=lambda key: self._good[key][0])]
+                worst = min(self._good, key=lambda key: self._good[key][0])
+                self._parts.pop(self._good.pop(worst)[1], None)
 
     def propose(self, request: Request) -> Proposal:
         """The whole sequence, for a request of kind "refine"; one is handed out only after a gain."""
         random = derived(self._seed, REFINEMENT, request.id)
         good = self._by_reward()
         others = [meaning for number, meaning in self._under_way.items() if number != request.id]
+        if random.random() < SWEEP_SHARE:
+            reward, base, goes_on = good[0]
+            swept = self._sweeper.propose(
+                request.id, base, self._parts.get(base, {}), reward, lambda names: self._is_known(names, others)
+            )
+            if swept is not None:
+                return Proposal(swept[0], goes_on, SWEEP, promised=swept[1])
         moves = self._moves if self._since_better < STANDSTILL else self._at_standstill
         for _ in range(_MOST_DRAWS):
             (move,) = random.choices(list(moves), list(moves.values()))
             _, base, goes_on = good[0] if move == "add" or random.random() < _BEST_FIRST else random.choice(good)
             names = self._varied(move, base, [sequence for _, sequence, _ in good], random)
             meaning = self._actions.meaning(names)
-            if names and len(names) <= _LONGEST and meaning not in self._known and meaning not in others:
+            long = sum(not self._sweeper.is_scoped(name) for name in names) > _LONGEST
+            if names and not long and meaning not in self._known and meaning not in others:
                 break
         return Proposal(names or base, goes_on, REFINEMENT)
+
+    def _is_known(self, names: Names, under_way: list[object]) -> bool:
+        meaning = self._actions.meaning(names)
+        return meaning in self._known or meaning in under_way
 
     def _by_reward(self) -> list[tuple[float, Names, str]]:
         return sorted(self._good.values(), key=lambda item: (-item[0], len(item[1]), item[1]))
@@ -149,3 +183,11 @@ class Refiner:
         if self._gains and random.random() < _OF_THIS_RUN:
             return random.choices(list(self._gains), list(self._gains.values()))[0]
         return self._additions.draw(random, base)
+
+
+def _with_steps(surroundings: Surroundings, promised: Mapping[str, float]) -> Surroundings:
+    """What an action promises to the whole module, it promises to each function by itself."""
+    steps = dict(surroundings.steps)
+    steps |= {(SKIP, name): promised.get(f"without<{name}>", _LEAST_STEP) for name in sorted(surroundings.skippable)}
+    steps |= {(BEFORE, text): promised.get(name, _LEAST_STEP) for name, text in surroundings.texts.items()}
+    return replace(surroundings, steps=steps)

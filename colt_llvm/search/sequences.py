@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 
 from colt_llvm.errors import UsageError
@@ -27,7 +28,8 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class ActionSet:
-    """What sequences are made of: passes in an order, and edits of the pipeline that completes them, in none.
+    """What sequences are made of: passes in an order, and in none, edits: of the pipeline that completes them, and
+    decisions about functions, calls and loops. Of the latter there are many more, so each sort is drawn as often.
 
     edit_share: how many of the draws are edits, from 0 to 1, where there are both. Raises UsageError for no action.
     """
@@ -51,13 +53,24 @@ class ActionSet:
     def weights(self) -> list[float]:
         """How often ``draw`` gives each of ``names``, as shares of 1."""
         share = 0.0 if not self.edits else self.edit_share if self.passes else 1.0
-        each = [(1 - share) / max(1, len(self.passes)), share / max(1, len(self.edits))]
-        return [each[0]] * len(self.passes) + [each[1]] * len(self.edits)
+        sorts = self._sorts
+        of_edit = {name: share / len(sorts) / len(sort) for sort in sorts for name in sort}
+        return [(1 - share) / max(1, len(self.passes))] * len(self.passes) + [of_edit[name] for name in self.edits]
+
+    @cached_property
+    def _sorts(self) -> list[Names]:
+        """Edits of the pipeline, and decisions; those of which there are any."""
+        of_pipeline = tuple(name for name in self.edits if name.startswith("without<"))
+        decisions = tuple(name for name in self.edits if not name.startswith("without<"))
+        return [sort for sort in (of_pipeline, decisions) if sort]
 
     def draw(self, random: Random) -> str:
         """One action."""
         by_edit = self.edits and (not self.passes or random.random() < self.edit_share)
-        return random.choice(self.edits if by_edit else self.passes)
+        if not by_edit:
+            return random.choice(self.passes)
+        sorts = self._sorts
+        return random.choice(sorts[0] if len(sorts) == 1 else random.choice(sorts))
 
     def draw_sequence(self, random: Random, longest: int) -> Names:
         """From 1 to ``longest`` actions."""

@@ -1,0 +1,205 @@
+"""The decisions that a program offers, read from its front end's IR, with what each promises for code size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from colt_llvm.catalogue import Catalogue
+from colt_llvm.decisions.function_passes import AFTER_STEPS, LEVEL_STEP, function_texts
+from colt_llvm.llvm import attributes as ir
+from colt_llvm.llvm.decide import UNTOUCHABLE
+from colt_llvm.llvm.decision import EVERY, KINDS, Decision, parse_decision, quoted
+from colt_llvm.llvm.library import Library
+from colt_llvm.llvm.loops import latches
+from colt_llvm.llvm.module import Module
+from colt_llvm.llvm.process_options import THRESHOLDS
+from colt_llvm.pipeline import function_passes_of
+from colt_llvm.search.plans import Slot, Surroundings
+
+#: Of one run: in larger programs those of the largest functions, since a search cannot try them all.
+MOST_OFFERS = 600
+#: Linkage under which nobody outside can see the function, so that it goes with its last call: LLVMInternalLinkage,
+#: LLVMPrivateLinkage; and where others have a copy of their own: LLVMLinkOnceAnyLinkage, LLVMLinkOnceODRLinkage.
+_LOCAL, _SHARED = (8, 9), (2, 3)
+
+#: What decisions promise before anything was tried: log ratios of size, as additions to a good sequence are promised.
+_PROMISE = {
+    "inline-threshold": 0.008, "level": 0.006, "threshold": 0.0005, "alwaysinline": 0.004, "noinline": 0.0015,
+    "optspeed": 0.001, "optsize": 0.001, "call": 0.0008, "loop": 0.0002,
+}  # fmt: skip
+_FEW_CALLS = 3
+
+
+@dataclass(frozen=True)
+class Offer:
+    """name: of the action. scope: one of SCOPES. size: instructions of its function in the front end's IR; 0 for all.
+
+    calls: direct calls of the function, or 0. promise: expected gain of one decision more, a log ratio.
+    """
+
+    name: str
+    scope: str
+    summary: str
+    size: int = 0
+    calls: int = 0
+    promise: float = 0.0
+
+
+@dataclass
+class _Function:
+    name: str
+    size: int
+    linkage: int
+    calls: int = 0  # from other functions
+    recursive: bool = False
+    decided: bool = False  # the source says whether it is inlined
+    sites: tuple[tuple[str, int], ...] = ()  # whom it calls, and the how many-th call of that one it is
+    loops: int = 0
+
+
+@dataclass(frozen=True)
+class Offered:
+    """offers: those that promise most first, MOST_OFFERS at most. surroundings: all of them, by where they show."""
+
+    offers: tuple[Offer, ...] = ()
+    surroundings: Surroundings = field(default_factory=Surroundings)
+
+
+def offers_of(
+    library: Library, bitcodes: Sequence[bytes], scopes: Collection[str], catalogue: Catalogue, pipeline: str
+) -> Offered:
+    """The decisions of these scopes; "passes" has none here. Raises InvalidIR.
+
+    pipeline: what completes a sequence, every pass by name; empty where that is not known.
+    """
+    offers: list[Offer] = []
+    surroundings = Surroundings()
+    if {"function", "call", "loop"} & set(scopes):
+        found: dict[str, _Function] = {}
+        for bitcode in bitcodes:
+            _read(library, bitcode, found)
+        scoped = [offer for function in found.values() for offer in _of_function(function, found, scopes)]
+        surroundings = Surroundings(_slots(scoped), _callers(found))
+        if "function" in scopes:
+            steps: dict[tuple[str, str], float] = {("level", level): LEVEL_STEP for level in ("optsize", "optspeed")}
+            surroundings = replace(surroundings, steps=steps)
+            if library.set_pass_gate is not None and library.run_passes_on_function is not None:
+                surroundings = replace(
+                    surroundings,
+                    skippable=function_passes_of(pipeline),
+                    texts=function_texts(catalogue),
+                    steps={**steps, **{("after", text): gain for text, gain in AFTER_STEPS.items()}},
+                )
+        offers += scoped
+    if "module" in scopes:
+        offers += _of_module(calls=any(offer.calls for offer in offers) or "function" not in scopes)
+    offers.sort(key=lambda offer: (-offer.promise, offer.name))
+    return Offered(tuple(offers[:MOST_OFFERS]), surroundings)
+
+
+def _slots(offers: Sequence[Offer]) -> dict[str, Slot]:
+    """Of decisions about inlining: what excludes each other is of one slot."""
+    grouped: dict[str, list[Offer]] = {}
+    for offer in offers:
+        decision = parse_decision(offer.name)
+        if decision.kind in ("alwaysinline", "noinline"):
+            place = f" {decision.callee}#{decision.number}" if decision.callee else ""
+            grouped.setdefault(f"inline {decision.function}{place}", []).append(offer)
+    slots = {}
+    for name, group in grouped.items():
+        decision = parse_decision(group[0].name)
+        values = tuple(offer.name for offer in sorted(group, key=lambda offer: -offer.promise))
+        slots[name] = Slot(name, decision.function, values, decision.callee)
+    return slots
+
+
+def _callers(found: dict[str, _Function]) -> dict[str, tuple[str, ...]]:
+    callers: dict[str, dict[str, None]] = {name: {} for name in found}
+    for function in found.values():
+        for callee, _ in function.sites:
+            if callee in callers and callee != function.name:
+                callers[callee][function.name] = None
+    return {name: tuple(those) for name, those in callers.items()}
+
+
+def _of_module(*, calls: bool) -> Iterator[Offer]:
+    """calls: whether anything could be inlined."""
+    for option, values in THRESHOLDS.items():
+        if option == "inline-threshold" and not calls:
+            continue
+        promise = _PROMISE.get(option, _PROMISE["threshold"])
+        for value in values:
+            yield Offer(f"{option}<{value}>", "module", f"-{option}={value} for the whole module.", promise=promise)
+    for kind in KINDS:
+        if kind.name in ("optsize", "optspeed"):
+            name = str(Decision(EVERY, "", 0, kind.name))
+            yield Offer(name, "module", f"All functions: {kind.summary}", promise=_PROMISE["level"])
+
+
+def _of_function(function: _Function, known: dict[str, _Function], scopes: Collection[str]) -> Iterator[Offer]:
+    def offer(decision: Decision, scope: str, promise: float, calls: int = 0) -> Offer:
+        return Offer(str(decision), scope, _SUMMARIES[decision.kind, decision.scope], function.size, calls, promise)
+
+    name, calls = function.name, function.calls
+    if "function" in scopes:
+        if calls and not function.decided:
+            if not function.recursive:
+                # It pays where the function goes with its calls, or where these are few.
+                share = 1.0 if calls <= _FEW_CALLS or function.linkage in (*_LOCAL, *_SHARED) else 0.3
+                promise = _PROMISE["alwaysinline"] * share / calls**0.5
+                yield offer(Decision(name, "", 0, "alwaysinline"), "function", promise, calls)
+            yield offer(Decision(name, "", 0, "noinline"), "function", _PROMISE["noinline"] / calls**0.25, calls)
+        for kind in ("optspeed", "optsize"):
+            yield offer(Decision(name, "", 0, kind), "function", _PROMISE[kind], calls)
+    if "call" in scopes:
+        for callee, number in function.sites:
+            other = known.get(callee)
+            if other is None or other.decided or other.calls < 2:
+                continue
+            kinds = ("noinline",) if other.recursive else ("noinline", "alwaysinline")
+            for kind in kinds:
+                yield offer(Decision(name, callee, number, kind), "call", _PROMISE["call"], other.calls)
+    if "loop" in scopes:
+        for number in range(1, function.loops + 1):
+            for loop in (kind for kind in KINDS if kind.scope == "loop"):
+                for value in loop.values or ("",):
+                    yield offer(Decision(name, "", number, loop.name, value), "loop", _PROMISE["loop"])
+
+
+_SUMMARIES = {(kind.name, kind.scope): kind.summary for kind in KINDS}
+
+
+def _read(library: Library, bitcode: bytes, found: dict[str, _Function]) -> None:
+    """Add the functions of one module to those that were found; of equal names the first counts."""
+    call = library.call
+    with Module.parse(library, bitcode) as module:
+        for function in ir.functions(library, module.handle):
+            name = ir.name_of(library, function)
+            # (A name that pipelines cannot hold as it is would not be found again by what names it.)
+            if (
+                name in found
+                or quoted(name) != name
+                or any(ir.has_attribute(library, function, word) for word in UNTOUCHABLE)
+            ):
+                continue
+            size = sum(1 for block in ir.blocks(library, function) for _ in ir.instructions(library, block))
+            decided = any(ir.has_attribute(library, function, word) for word in ("alwaysinline", "noinline"))
+            found[name] = _Function(name, size, call.LLVMGetLinkage(function), decided=decided)
+        for function in ir.functions(library, module.handle):
+            caller = found.get(ir.name_of(library, function))
+            if caller is None or caller.sites:
+                continue
+            numbers: Counter[str] = Counter()
+            sites = []
+            for _, callee in ir.direct_calls(library, function):
+                target = ir.name_of(library, callee)
+                numbers[target] += 1
+                sites.append((target, numbers[target]))
+                if target == caller.name:
+                    caller.recursive = True
+                elif target in found:
+                    found[target].calls += 1
+            caller.sites = tuple(sites)
+            caller.loops = len(latches(library, function))

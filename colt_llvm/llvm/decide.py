@@ -1,0 +1,168 @@
+"""Applies decisions to a module: attributes, and metadata of loops. The meaning of the program stays as it is.
+
+A decision about what is not there does nothing, so that one list serves all modules of a program.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from ctypes import byref, c_uint, c_void_p, string_at
+
+from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.llvm import attributes as ir
+from colt_llvm.llvm.decision import AFTER, BEFORE, EVERY, SKIP, Decision
+from colt_llvm.llvm.library import Library
+from colt_llvm.llvm.loops import latches
+from colt_llvm.llvm.pass_gate import ATTRIBUTE
+
+#: A function with one of these is left alone: the source demands it, or nothing may be done to it.
+UNTOUCHABLE = ("naked", "optnone")
+_LEVELS = ("minsize", "optsize")
+_OPPOSITE = {"alwaysinline": "noinline", "noinline": "alwaysinline"}
+Entries = Sequence[tuple[str, bool | int | None]]
+_LOOP_METADATA: dict[str, Entries] = {
+    "nounroll": (("llvm.loop.unroll.disable", None),),
+    "novectorize": (("llvm.loop.vectorize.width", 1), ("llvm.loop.interleave.count", 1)),
+    "distribute": (("llvm.loop.distribute.enable", True),),
+}
+
+
+def decide(library: Library, module: int, decisions: Sequence[Decision], machine: int | None = None) -> None:
+    """Apply all of them to an LLVMModuleRef. Those about all functions come first, then one by one.
+
+    machine: the LLVMTargetMachineRef that passes over a function are told. Raises PipelineSyntaxError.
+    """
+    for decision in sorted(decisions, key=lambda d: (d.function != EVERY, d)):
+        for function in _functions(library, module, decision.function):
+            if decision.kind in (BEFORE, AFTER):
+                _run_passes(library, function, decision, machine)
+            elif decision.kind == SKIP:
+                _skip(library, module, function, decision)
+            elif decision.scope == "function":
+                _decide_function(library, module, function, decision.kind)
+            elif decision.scope == "call":
+                _decide_call(library, module, function, decision)
+            else:
+                _decide_loop(library, module, function, decision)
+
+
+def _functions(library: Library, module: int, name: str) -> Iterable[int]:
+    if name == EVERY:
+        found = list(ir.functions(library, module))
+    else:
+        function = library.call.LLVMGetNamedFunction(module, name.encode("utf-8", "surrogateescape"))
+        found = [function] if function and not library.call.LLVMIsDeclaration(function) else []
+    return [f for f in found if not any(ir.has_attribute(library, f, name) for name in UNTOUCHABLE)]
+
+
+def _decide_function(library: Library, module: int, function: int, kind: str) -> None:
+    if kind in _OPPOSITE:
+        ir.remove_attribute(library, function, _OPPOSITE[kind])
+        ir.add_attribute(library, module, function, kind)
+        return
+    for level in _LEVELS:
+        ir.remove_attribute(library, function, level)
+    if kind != "optspeed":
+        ir.add_attribute(library, module, function, "optsize")
+    if kind == "minsize":
+        ir.add_attribute(library, module, function, "minsize")
+
+
+def _run_passes(library: Library, function: int, decision: Decision, machine: int | None) -> None:
+    run = library.run_passes_on_function
+    if run is None:
+        raise PipelineSyntaxError(f"{decision}: LLVM {library.major} runs no passes over one function; use 20 or later")
+    options = library.call.LLVMCreatePassBuilderOptions()
+    try:
+        error = run(function, decision.value.encode(), machine, options)
+    finally:
+        library.call.LLVMDisposePassBuilderOptions(options)
+    if error:
+        raise PipelineSyntaxError(f"{decision}: {library.take_error(error)}")
+
+
+def _skip(library: Library, module: int, function: int, decision: Decision) -> None:
+    if library.set_pass_gate is None:
+        raise PipelineSyntaxError(
+            f"{decision}: LLVM {library.major} leaves no pass out for one function; use 20 or later"
+        )
+    ir.add_attribute(library, module, function, ATTRIBUTE, decision.value)
+
+
+def _decide_call(library: Library, module: int, function: int, decision: Decision) -> None:
+    seen: Counter[str] = Counter()
+    for call, callee in ir.direct_calls(library, function):
+        name = ir.name_of(library, callee)
+        seen[name] += 1
+        if name == decision.callee and seen[name] == decision.number:
+            ir.remove_call_attribute(library, call, _OPPOSITE[decision.kind])
+            ir.add_call_attribute(library, module, call, decision.kind)
+            return
+
+
+def _decide_loop(library: Library, module: int, function: int, decision: Decision) -> None:
+    found = latches(library, function)
+    if decision.number > len(found):
+        return
+    for latch in found[decision.number - 1]:
+        _set_loop_metadata(library, module, latch, _loop_metadata(decision))
+
+
+def _loop_metadata(decision: Decision) -> Entries:
+    """As clang writes it for the pragmas of these names (LLVM's language reference, "llvm.loop")."""
+    kind, value = decision.kind, decision.value
+    if kind == "unroll":
+        return (("llvm.loop.unroll.full", None),) if value == "full" else (("llvm.loop.unroll.count", int(value)),)
+    if kind == "vectorize":
+        return (("llvm.loop.vectorize.enable", True), ("llvm.loop.vectorize.width", int(value)))
+    if kind == "interleave":
+        return (("llvm.loop.interleave.count", int(value)),)
+    return _LOOP_METADATA[kind]
+
+
+def _set_loop_metadata(library: Library, module: int, latch: int, entries: Entries) -> None:
+    """A new !llvm.loop: what the loop had, less entries of the same name, and these."""
+    call = library.call
+    context = call.LLVMGetModuleContext(module)
+    kind = call.LLVMGetMDKindIDInContext(context, b"llvm.loop", 9)
+    names = {name for name, _ in entries}
+    parts = [node for name, node in _loop_entries(library, context, latch, kind) if name not in names]
+    for name, value in entries:
+        operands = [call.LLVMMDStringInContext2(context, name.encode(), len(name))]
+        if value is not None:
+            width = call.LLVMInt1TypeInContext if isinstance(value, bool) else call.LLVMInt32TypeInContext
+            operands.append(call.LLVMValueAsMetadata(call.LLVMConstInt(width(context), int(value), 0)))
+        parts.append(_node(library, context, operands))
+    # Its first operand is the node itself: that makes it distinct.
+    placeholder = call.LLVMTemporaryMDNode(context, None, 0)
+    loop = _node(library, context, [placeholder, *parts])
+    call.LLVMMetadataReplaceAllUsesWith(placeholder, loop)
+    call.LLVMSetMetadata(latch, kind, call.LLVMMetadataAsValue(context, loop))
+
+
+def _loop_entries(library: Library, context: int, latch: int, kind: int) -> list[tuple[str, int]]:
+    """(name, metadata) of what !llvm.loop holds now, the node itself left out."""
+    call = library.call
+    loop = call.LLVMGetMetadata(latch, kind)
+    if not loop:
+        return []
+    entries = []
+    for operand in _operands(library, loop)[1:]:
+        inner = _operands(library, operand) if operand and call.LLVMIsAMDNode(operand) else []
+        length = c_uint()
+        text = call.LLVMGetMDString(inner[0], byref(length)) if inner and inner[0] else None
+        name = string_at(text, length.value).decode() if text else ""
+        entries.append((name, call.LLVMValueAsMetadata(operand)))
+    return entries
+
+
+def _operands(library: Library, node: int) -> list[int | None]:
+    count = library.call.LLVMGetMDNodeNumOperands(node)
+    operands = (c_void_p * count)()
+    library.call.LLVMGetMDNodeOperands(node, operands)
+    return list(operands)
+
+
+def _node(library: Library, context: int, operands: Sequence[int]) -> int:
+    return int(library.call.LLVMMDNodeInContext2(context, (c_void_p * len(operands))(*operands), len(operands)))

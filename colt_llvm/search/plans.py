@@ -1,0 +1,192 @@
+"""A sequence by what it decides about each function: its plan, and who is inlined where (ours).
+
+Much of what a sequence says of the whole module it says of each function by itself: that licm is left out, that
+simplifycfg runs first. So sequences that differ in that alone are one *frame*, and each function has a plan in it.
+Plans of different functions can be mixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from colt_llvm.search.sequences import Names
+
+LEVELS = ("minsize", "optsize", "optspeed")
+SKIP, BEFORE, AFTER = "skip", "before", "after"
+_EVERY = "<*>"
+
+
+@dataclass(frozen=True, order=True)
+class Plan:
+    """How one function is optimised. level: one of LEVELS, or "" for that of the front end.
+
+    before, after: passes over it alone, as texts. skip: passes of the pipeline that are left out for it, sorted.
+    """
+
+    level: str = ""
+    before: Names = ()
+    skip: Names = ()
+    after: Names = ()
+
+    def with_skip(self, names: Collection[str]) -> Plan:
+        return replace(self, skip=tuple(sorted({*self.skip, *names})))
+
+
+DEFAULT = Plan()
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place where one decision about inlining can be taken. values: to choose from, the most promising first.
+
+    function: whose it is. callee: of a call, whom it calls.
+    """
+
+    name: str
+    function: str
+    values: Names
+    callee: str = ""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where decisions can be tried side by side.
+
+    slots: by their names. callers: function -> who calls it; every function of the module is in it.
+    parts: bytes of each function in the baseline's object, of ``size`` bytes in all.
+    skippable: passes of the pipeline that can be left out for one function. texts: action -> its text, of actions that
+    work on one function at a time. steps: a step of a plan, such as ("skip", "licm"), to what it is expected to bring,
+    as a part of a function's size.
+    """
+
+    slots: Mapping[str, Slot] = field(default_factory=dict)
+    callers: Mapping[str, Names] = field(default_factory=dict)
+    parts: Mapping[str, int] = field(default_factory=dict)
+    size: float = 0.0
+    skippable: Collection[str] = frozenset()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A sequence taken apart. passes, others: of the whole module, in their order and without one.
+
+    plans: function -> its plan. inlining: slot -> decision.
+    """
+
+    passes: Names
+    others: frozenset[str]
+    plans: Mapping[str, Plan]
+    inlining: Mapping[str, str]
+
+    @property
+    def frame(self) -> tuple[Names, frozenset[str]]:
+        return self.passes, self.others
+
+
+class Plans:
+    """Takes sequences apart and puts them together."""
+
+    def __init__(self, surroundings: Surroundings, unordered: Collection[str]) -> None:
+        """unordered: the actions whose place in a sequence says nothing."""
+        self._functions = tuple(surroundings.callers)
+        self._skippable = frozenset(surroundings.skippable)
+        self._texts = dict(surroundings.texts)
+        self._actions = {text: action for action, text in reversed(self._texts.items())}
+        self._slot_of = {value: slot.name for slot in surroundings.slots.values() for value in slot.values}
+        self._unordered = frozenset(unordered)
+
+    def is_scoped(self, name: str) -> bool:
+        """Whether an action is about one function or call."""
+        if name in self._slot_of:
+            return True
+        kind = name.partition("<")[0]
+        return kind in (SKIP, BEFORE, AFTER) or (kind in LEVELS and not name.endswith(_EVERY))
+
+    def take_apart(self, sequence: Names) -> Assignment | None:
+        """None where two names of it exclude each other: then it is not known which of them holds."""
+        inlining: dict[str, str] = {}
+        every = DEFAULT
+        own: dict[str, Plan] = {}
+        passes: list[str] = []
+        others: set[str] = set()
+        for name in sequence:
+            kind, _, rest = name.partition("<")
+            slot = self._slot_of.get(name)
+            if slot is not None:
+                if inlining.setdefault(slot, name) != name:
+                    return None
+            elif kind in (SKIP, BEFORE, AFTER):
+                function, _, text = rest.partition(">(")
+                plan = own.get(function, DEFAULT)
+                if getattr(plan, kind):
+                    return None
+                texts = tuple(split_texts(text[:-1]))
+                if kind == SKIP:
+                    own[function] = plan.with_skip(texts)
+                else:
+                    own[function] = replace(plan, before=texts) if kind == BEFORE else replace(plan, after=texts)
+            elif kind in LEVELS:
+                function = rest[:-1]
+                plan = every if function == "*" else own.get(function, DEFAULT)
+                if plan.level:
+                    return None
+                plan = replace(plan, level=kind)
+                if function == "*":
+                    every = plan
+                else:
+                    own[function] = plan
+            elif kind == "without" and rest[:-1] in self._skippable:
+                every = every.with_skip((rest[:-1],))
+            elif name in self._unordered:
+                others.add(name)
+            else:
+                passes.append(name)
+        if all(name in self._texts for name in passes):
+            every = replace(every, before=tuple(self._texts[name] for name in passes))
+            passes = []
+        return Assignment(
+            tuple(passes), frozenset(others), {name: _join(every, own.get(name)) for name in self._functions}, inlining
+        )
+
+    def put_together(self, at: Assignment) -> Names:
+        """What all functions have in common is said once, of the whole module."""
+        plans = list(at.plans.values()) or [DEFAULT]
+        shared = set(plans[0].skip).intersection(*(plan.skip for plan in plans))
+        level = plans[0].level if len({plan.level for plan in plans}) == 1 else ""
+        first = plans[0].before if len({plan.before for plan in plans}) == 1 and not at.passes else ()
+        if any(text not in self._actions for text in first):
+            first = ()
+        names = [*at.passes, *(self._actions[text] for text in first)]
+        names += sorted({*at.others, *(f"without<{name}>" for name in shared)})
+        if level:
+            names.append(f"{level}{_EVERY}")
+        for function in sorted(at.plans):
+            plan = at.plans[function]
+            if plan.level and not level:
+                names.append(f"{plan.level}<{function}>")
+            skip = [name for name in plan.skip if name not in shared]
+            for kind, texts in ((SKIP, skip), (BEFORE, () if first else plan.before), (AFTER, plan.after)):
+                if texts:
+                    names.append(f"{kind}<{function}>({','.join(texts)})")
+        return (*names, *(at.inlining[slot] for slot in sorted(at.inlining)))
+
+
+def _join(every: Plan, own: Plan | None) -> Plan:
+    if own is None:
+        return every
+    joined = Plan(own.level or every.level, every.before + own.before, every.skip, own.after)
+    return joined.with_skip(own.skip)
+
+
+def split_texts(text: str) -> list[str]:
+    """The parts of a comma list; commas within brackets do not count."""
+    parts, start, depth = [], 0, 0
+    for position, letter in enumerate(text):
+        depth += (letter in "(<") - (letter in ")>")
+        if letter == "," and depth == 0:
+            parts.append(text[start:position])
+            start = position + 1
+    return [*parts, text[start:]]

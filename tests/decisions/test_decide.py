@@ -1,0 +1,188 @@
+"""What a decision does to the IR, and that the program stays what it was."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from colt_llvm.baseline import build, prepare_baseline, written_out
+from colt_llvm.compilation import front_end
+from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.llvm.module import Module, TargetMachine
+from colt_llvm.measure.size import section_sizes
+from colt_llvm.pipeline import edit_pipeline
+from colt_llvm.program import Program, program_from_files
+from colt_llvm.toolchain import Toolchain, find_toolchain
+
+SOURCE = """
+#include <stdio.h>
+static unsigned square(unsigned x) { return x * x + 1; }
+static unsigned cube(unsigned x) { unsigned y = 0; for (unsigned i = 0; i < x; i++) y += square(i) ^ x; return y; }
+int main(int argc, char **argv) {
+    unsigned sum = 0;
+    for (unsigned i = 0; i < 100; i++) sum += cube(i) - square(i);
+    for (int i = 0; i < argc; i++) sum ^= square(sum);
+    printf("%u\\n", sum);
+    return 0;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def toolchain() -> Toolchain:
+    return find_toolchain()
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    source = tmp_path_factory.mktemp("decide") / "squares.c"
+    source.write_text(SOURCE)
+    return program_from_files([str(source)])
+
+
+def optimised(toolchain: Toolchain, program: Program, pipeline: str) -> Module:
+    module = Module.parse(toolchain.load(), front_end(toolchain, program, "Oz")[0])
+    module.run(pipeline, TargetMachine(toolchain.load(), module.triple, 2))
+    return module
+
+
+def run(toolchain: Toolchain, program: Program, pipeline: str, folder: Path) -> bytes:
+    bitcodes = front_end(toolchain, program, "Oz")
+    (data,) = build(toolchain, program, "Oz", bitcodes, pipeline)
+    place = folder / "squares.o"
+    place.write_bytes(data)
+    subprocess.run([toolchain.clang, place, "-o", folder / "squares"], check=True)
+    return subprocess.run([folder / "squares"], check=True, stdout=subprocess.PIPE).stdout
+
+
+def test_inlining_is_decided_for_a_function(toolchain: Toolchain, program: Program) -> None:
+    assert "square" in optimised(toolchain, program, "decide(noinline<square>),default<O2>").function_names()
+    assert "cube" not in optimised(toolchain, program, "decide(alwaysinline<cube>),default<O2>").function_names()
+
+
+def test_inlining_is_decided_for_one_call(toolchain: Toolchain, program: Program) -> None:
+    text = optimised(toolchain, program, "decide(noinline<main;square#2>),always-inline").text()
+    assert text.count("noinline") == 1 + text.count(" noinline nounwind")  # at the call, and no other
+    names = optimised(toolchain, program, "decide(noinline<main;square#1>),default<O2>").function_names()
+    assert "square" in names
+
+
+def test_the_level_of_one_function_is_decided(toolchain: Toolchain, program: Program) -> None:
+    text = optimised(toolchain, program, "decide(optspeed<cube>,optsize<square>)").text()
+    groups = {line.split(" = ")[0].split()[-1]: line for line in text.splitlines() if line.startswith("attributes")}
+
+    def attributes(function: str) -> str:
+        line = next(line for line in text.splitlines() if line.startswith("define") and f"@{function}(" in line)
+        return groups["#" + line.rpartition("#")[2].split()[0]]
+
+    assert "minsize" in attributes("main")
+    assert "optsize" not in attributes("cube")
+    assert "optsize" in attributes("square")
+    assert "minsize" not in attributes("square")
+
+
+@pytest.mark.parametrize(
+    ("decision", "metadata"),
+    [
+        ("unroll<main#1;4>", '!"llvm.loop.unroll.count", i32 4'),
+        ("unroll<main#2;full>", '!"llvm.loop.unroll.full"'),
+        ("nounroll<cube#1>", '!"llvm.loop.unroll.disable"'),
+        ("vectorize<cube#1;8>", '!"llvm.loop.vectorize.width", i32 8'),
+        ("novectorize<cube#1>", '!"llvm.loop.vectorize.width", i32 1'),
+        ("distribute<main#1>", '!"llvm.loop.distribute.enable", i1 true'),
+    ],
+)
+def test_a_loop_carries_what_was_decided(toolchain: Toolchain, program: Program, decision: str, metadata: str) -> None:
+    text = optimised(toolchain, program, f"decide({decision})").text()
+    assert text.count(metadata) == 1
+    assert '!"llvm.loop.mustprogress"' in text
+
+
+def test_a_loop_that_is_not_there_is_left_alone(toolchain: Toolchain, program: Program) -> None:
+    assert (
+        optimised(toolchain, program, "decide(unroll<main#9;4>,noinline<nobody>)").hash()
+        == optimised(toolchain, program, "decide(noinline<nobody>)").hash()
+    )
+
+
+def needs_the_gate(toolchain: Toolchain) -> None:
+    if toolchain.load().set_pass_gate is None:
+        pytest.skip("this LLVM leaves no pass out for one function")
+
+
+@pytest.mark.parametrize("names", [["gvn"], ["licm", "simplifycfg", "indvars"], ["instcombine"]])
+def test_what_every_function_skips_is_what_the_pipeline_leaves_out(
+    toolchain: Toolchain, program: Program, names: list[str]
+) -> None:
+    needs_the_gate(toolchain)
+    expanded = written_out(toolchain, "Oz")
+    skips = ",".join(f"skip<{function}>({','.join(names)})" for function in ("square", "cube", "main"))
+    skipped = optimised(toolchain, program, f"decide({skips}),{expanded}")
+    edited = optimised(toolchain, program, edit_pipeline(expanded, frozenset(f"without<{name}>" for name in names)))
+    target = TargetMachine(toolchain.load(), edited.triple, 2)
+    assert skipped.emit_object(target) == edited.emit_object(target)
+
+
+def body(module: Module, function: str) -> str:
+    text = module.text()
+    start = text.index(f"@{function}(", text.index("define"))
+    while "define" not in text[text.rindex("\n", 0, start) : start]:
+        start = text.index(f"@{function}(", start + 1)
+    return re.sub(r"[#!]\d+", "", text[start : text.index("\n}", start)])  # numbers of attributes and metadata
+
+
+def test_one_function_skips_and_the_others_do_not(toolchain: Toolchain, program: Program) -> None:
+    needs_the_gate(toolchain)
+    apart = "noinline<square>,noinline<cube>"
+    plain = optimised(toolchain, program, f"decide({apart}),default<Oz>")
+    changed = optimised(toolchain, program, f"decide({apart},skip<cube>(instcombine,simplifycfg)),default<Oz>")
+    assert body(changed, "cube") != body(plain, "cube")
+    assert body(changed, "square") == body(plain, "square")
+    assert body(changed, "main") == body(plain, "main")
+
+
+def test_passes_run_over_one_function_alone(toolchain: Toolchain, program: Program) -> None:
+    if toolchain.load().run_passes_on_function is None:
+        pytest.skip("this LLVM runs no passes over one function")
+    module = optimised(toolchain, program, "decide(before<cube>(sroa))")
+    assert "alloca" not in body(module, "cube")
+    assert "alloca" in body(module, "main")
+
+
+def test_passes_that_do_not_exist_are_refused_in_words(toolchain: Toolchain, program: Program) -> None:
+    if toolchain.load().run_passes_on_function is None:
+        pytest.skip("this LLVM runs no passes over one function")
+    with pytest.raises(PipelineSyntaxError, match="after<main>"):
+        optimised(toolchain, program, "decide(after<main>(no-such-pass))")
+
+
+def test_a_threshold_is_taken_back_with_the_text_that_named_it(toolchain: Toolchain, program: Program) -> None:
+    plain = optimised(toolchain, program, "default<Oz>").hash()
+    optimised(toolchain, program, "-inline-threshold=500 default<Oz>")
+    assert optimised(toolchain, program, "default<Oz>").hash() == plain
+
+
+def test_a_threshold_is_what_clang_makes_of_it(toolchain: Toolchain, program: Program, tmp_path: Path) -> None:
+    place = tmp_path / "squares.o"
+    flags = ["-Oz", "-c", "-mllvm", "-inline-threshold=225"]
+    subprocess.run([toolchain.clang, *flags, program.sources[0], "-o", place], check=True)
+    completion = prepare_baseline(toolchain, program, "size").completion.pipeline
+    (data,) = build(
+        toolchain, program, "Oz", front_end(toolchain, program, "Oz"), f"-inline-threshold=225 {completion}"
+    )
+    assert section_sizes(data).loaded_bytes == section_sizes(place.read_bytes()).loaded_bytes
+
+
+def test_the_program_does_the_same_whatever_was_decided(toolchain: Toolchain, program: Program, tmp_path: Path) -> None:
+    late = toolchain.load().run_passes_on_function is not None
+    decisions = [
+        "alwaysinline<square>,noinline<cube>,unroll<main#1;4>,unroll<cube#1;8>",
+        "noinline<square>,optspeed<*>,vectorize<cube#1;4>,interleave<main#1;2>,distribute<main#2>",
+        *(["skip<main>(sroa,simplifycfg,instcombine,loop-rotate),before<cube>(reg2mem,gvn)"] if late else []),
+    ]
+    expected = run(toolchain, program, "", tmp_path)
+    for text in decisions:
+        assert run(toolchain, program, f"decide({text}),default<O2>", tmp_path) == expected

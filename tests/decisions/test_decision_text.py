@@ -1,0 +1,73 @@
+"""Decisions as text: what is written is read back, and what means nothing is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.llvm.decision import KINDS, Decision, is_decision, parse_decision
+from colt_llvm.llvm.steps import Decide, Passes, decide_text, steps_of
+
+TEXTS = (
+    "alwaysinline<is>",
+    "noinline<_ZNSt6vectorIiSaIiEE9push_backEOi>",
+    "optsize<*>",
+    "noinline<main;is#2>",
+    "unroll<main#1;4>",
+    "unroll<main#1;full>",
+    "novectorize<main#3>",
+    "skip<main>(licm,gvn)",
+    "before<main>(loop-mssa(licm<no-allowspeculation>),dse)",
+    "after<main>(gvn)",
+)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_is_read_back_as_it_was_written(text: str) -> None:
+    assert is_decision(text)
+    assert str(parse_decision(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "licm", "without<licm>", "inline-threshold<50>", "alwaysinline<>", "alwaysinline<a;b>", "unroll<main#1>",
+        "unroll<main#1;5>", "nounroll<main#1;4>", "unroll<main;4>", "skip<main>", "skip<main>()", "skip<main>(a b)",
+        "distribute<main>", "minsize<main#1>", "noinline<a<b>", "after<main>(a;rm -rf)",
+    ],
+)  # fmt: skip
+def test_refuses_what_is_no_decision(text: str) -> None:
+    assert not is_decision(text)
+    with pytest.raises(PipelineSyntaxError):
+        parse_decision(text)
+
+
+def test_names_that_pipelines_could_not_hold_are_written_in_hexadecimal() -> None:
+    decision = Decision("f<1>, (x)", "", 0, "noinline")
+    assert str(decision) == "noinline<f%3C1%3E%2C%20%28x%29>"
+    assert parse_decision(str(decision)) == decision
+
+
+def test_a_pipeline_is_split_where_decisions_stand() -> None:
+    text = "decide(alwaysinline<a>,skip<b>(licm,gvn)),function(sroa,gvn),default<Oz>,decide(after<a>(gvn,dse))"
+    first, passes, last = steps_of(text)
+    assert first == Decide((parse_decision("alwaysinline<a>"), parse_decision("skip<b>(licm,gvn)")))
+    assert passes == Passes("function(sroa,gvn),default<Oz>")
+    assert last == Decide((parse_decision("after<a>(gvn,dse)"),))
+
+
+def test_a_pipeline_without_decisions_is_left_as_it_is() -> None:
+    assert steps_of("function(sroa),default<O3>") == (Passes("function(sroa),default<O3>"),)
+
+
+def test_the_order_in_which_decisions_are_named_does_not_matter() -> None:
+    assert decide_text(["noinline<b>", "alwaysinline<a>"]) == decide_text(["alwaysinline<a>", "noinline<b>"])
+
+
+def test_brackets_that_do_not_match_are_refused() -> None:
+    with pytest.raises(PipelineSyntaxError):
+        steps_of("decide(noinline<a>")
+
+
+def test_every_kind_says_what_it_does() -> None:
+    assert all(kind.summary.endswith(".") and kind.scope in ("function", "call", "loop") for kind in KINDS)
