@@ -19,13 +19,16 @@ from colt_llvm.compilation import LEVELS, Level, codegen_command, front_end, fro
 from colt_llvm.errors import PassError, RecipeError
 from colt_llvm.journal import write_json
 from colt_llvm.llvm.process_options import split_options
+from colt_llvm.llvm.steps import holds_decisions
 from colt_llvm.measure.size import loaded_digest
 from colt_llvm.output import write_output
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.variables import deciding_variables
 
-VERSION = 1
+VERSION = 2
+#: Version 1 had no decisions about single functions, calls and loops; else it is the same.
+READABLE = (1, 2)
 KIND = "colt-llvm recipe"
 
 
@@ -73,8 +76,8 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path}: is not JSON ({error}); name a recipe.json that tune wrote") from None
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise RecipeError(f"{path}: is not a colt-llvm recipe; name a recipe.json that tune wrote")
-    if data.get("version") != VERSION:
-        raise RecipeError(f"{path}: recipe version {data.get('version')!r} is not {VERSION}; tune again")
+    if data.get("version") not in READABLE:
+        raise RecipeError(f"{path}: recipe version {data.get('version')!r} is none of {READABLE}; tune again")
     try:
         return _from_data(data)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -183,7 +186,12 @@ def source_digest(source: Path) -> str:
 
 
 def opt_lines(toolchain: Toolchain, program: Program, level: Level, pipeline: str) -> tuple[str, ...]:
-    """The commands that make each object by hand: clang's front end, ``opt``, clang's code generation."""
+    """The commands that make each object by hand: clang's front end, ``opt``, clang's code generation.
+
+    None where the pipeline holds decisions about single functions, calls or loops: ``opt`` has no words for these.
+    """
+    if holds_decisions(pipeline):
+        return ()
     opt = str(toolchain.opt or toolchain.prefix / "bin" / "opt")
     lines = []
     for source, stem in zip(program.sources, _distinct([source.stem for source in program.sources]), strict=True):

@@ -69,7 +69,7 @@ def test_comes_back_as_it_was_saved(newest: Toolchain, program: Program, tmp_pat
     assert load_recipe(tmp_path / "recipe.json") == recipe
     assert recipe.llvm_major == newest.major
     data = json.loads((tmp_path / "recipe.json").read_text())
-    assert (data["kind"], data["version"]) == ("colt-llvm recipe", 1)
+    assert (data["kind"], data["version"]) == ("colt-llvm recipe", 2)
 
 
 def test_a_place_that_cannot_be_written_is_told(newest: Toolchain, program: Program, tmp_path: Path) -> None:
@@ -87,8 +87,9 @@ def test_a_place_that_cannot_be_written_is_told(newest: Toolchain, program: Prog
         (b"[]", "is not a colt-llvm recipe"),
         (b"{}", "is not a colt-llvm recipe"),
         (b'{"kind": "cake"}', "is not a colt-llvm recipe"),
-        (b'{"kind": "colt-llvm recipe"}', "recipe version None is not 1; tune again"),
-        (b'{"kind": "colt-llvm recipe", "version": 2}', "recipe version 2 is not 1; tune again"),
+        (b'{"kind": "colt-llvm recipe"}', "recipe version None is none of (1, 2); tune again"),
+        (b'{"kind": "colt-llvm recipe", "version": 3}', "recipe version 3 is none of (1, 2); tune again"),
+        (b'{"kind": "colt-llvm recipe", "version": 2}', "is damaged"),
         (b'{"kind": "colt-llvm recipe", "version": 1}', "is damaged"),
     ],
 )

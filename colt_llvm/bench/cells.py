@@ -127,7 +127,9 @@ def settings_of(strategy: StrategySpec) -> dict[str, Any]:
     """What a label stands for: two cells of one label must have the same."""
     data = asdict(strategy)
     del data["label"]
-    return {**data, "models": list(strategy.models), "search": dict(strategy.search)}
+    scopes = list(data.pop("scopes"))
+    of_scopes = {"scopes": scopes} if scopes else {}  # results made before there were any go on
+    return {**data, **of_scopes, "models": list(strategy.models), "search": dict(strategy.search)}
 
 
 def same_host(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -56,7 +56,7 @@ class StrategySpec:
     """One strategy with its settings, under the name that tables give it.
 
     models: names as ``--models`` takes them, or one .toml file; empty: the embedded policies, where models are asked.
-    preset, search: as in TuneOptions. max_cost: of all models of one cell, in the currency of their prices.
+    preset, search, scopes: as in TuneOptions. max_cost: of all models of one cell, in the currency of their prices.
     """
 
     label: str
@@ -65,6 +65,7 @@ class StrategySpec:
     preset: str = ""
     search: Mapping[str, Any] = field(default_factory=dict)
     max_cost: float | None = None
+    scopes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not safe(self.label):
@@ -89,7 +90,7 @@ class StrategySpec:
         """As tune takes them. Raises UsageError for settings that the strategy does not know."""
         return TuneOptions(
             objective=objective, strategy=self.strategy, trials=budget.trials, seconds=budget.seconds, seed=seed,
-            preset=self.preset, search=dict(self.search), max_cost=self.max_cost, **more,
+            preset=self.preset, search=dict(self.search), max_cost=self.max_cost, scopes=self.scopes, **more,
         )  # fmt: skip
 
     def takes(self, objective: str) -> bool:

@@ -17,7 +17,7 @@ _toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) el
 
 _KEYS = ("objectives", "seeds", "budgets", "suite", "strategy")
 _BUDGET_KEYS = ("trials", "seconds")
-_STRATEGY_KEYS = ("label", "strategy", "models", "preset", "search", "max_cost")
+_STRATEGY_KEYS = ("label", "strategy", "models", "preset", "search", "max_cost", "scopes")
 _SUITE_KEYS = (
     "kind", "name", "split", "programs", "path", "seeds", "dataset", "cflags", "ldflags", "timeout_seconds",
 )  # fmt: skip
@@ -165,6 +165,7 @@ def _strategy(table: Mapping[str, Any], folder: Path) -> StrategySpec:
         preset=_text(table["preset"], f"{where}: preset") if "preset" in table else "",
         search=changes,
         max_cost=cost,
+        scopes=tuple(_texts(table["scopes"], f"{where}: scopes")) if "scopes" in table else (),
     )
 
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, cast
@@ -28,10 +29,10 @@ from colt_llvm.bench.experiment import EMBEDDED, GYM_RANDOM, StrategySpec
 from colt_llvm.bench.remembering import RememberingJudge, RememberingProver
 from colt_llvm.bench.suites import BenchProgram
 from colt_llvm.catalogue import Catalogue
+from colt_llvm.decisions.scopes import Scopes
 from colt_llvm.env import ServiceOptions
 from colt_llvm.errors import CompileError, ProgramError
 from colt_llvm.measure import Verdict as Finding
-from colt_llvm.measure import fingerprint
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Limits
 from colt_llvm.models.registry import load_models
@@ -47,6 +48,7 @@ from colt_llvm.tune.lending import Lending
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.session import RISKS_AVOIDED
 from colt_llvm.tune.strategies import make_strategy
+from colt_llvm.tune.task import make_task
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Workbench:
     builder: Builder
     figures: dict[str, float]
     root_key: str
-    task: Task
+    task: Callable[[Scopes], Task]
     prover: RememberingProver
 
     def run(self, cell: Cell, folder: Path) -> dict[str, Any]:
@@ -79,7 +81,7 @@ class Workbench:
             self.builder.build(())
         specs = models_of(cell.strategy)
         options = cell.strategy.options(self.objective, cell.budget, cell.seed)
-        task = replace(self.task, seed=cell.seed, trials_wanted=cell.budget.trials)
+        task = replace(self.task(options.scopes), seed=cell.seed, trials_wanted=cell.budget.trials)
         builders = Lending([self.builder])
 
         def evidence(sequence: tuple[str, ...]) -> Any:
@@ -102,7 +104,7 @@ class Workbench:
 
         driver = Driver(
             asking.search, asking.proposer, builders, None, Objective(self.objective), self.figures, on_trial,
-            in_flight=1, seed=cell.seed,
+            in_flight=1, seed=cell.seed, wants_parts=bool(task.surroundings.callers),
             verdicts={self.root_key: Verdict(self.figures, checked=True)},
         )  # fmt: skip
         started = time.monotonic()
@@ -180,10 +182,12 @@ def workbench(item: BenchProgram, objective: str, toolchain: Toolchain) -> Itera
         builder, empty = _start(stack, item, toolchain, baseline, catalogue, objective, mark)
         figures = {"size": float(mark.size), "text": float(mark.text), "instructions": float(empty.instructions)}
         sequences = Sequences(catalogue, baseline)
-        task = Task(
-            objective, baseline.name, fingerprint().cpu, tuple(catalogue.names()), tuple(sequences.edits),
-            program_features(builder), None,
-        )  # fmt: skip
+        program_counts = program_features(builder)
+
+        @cache
+        def task(scopes: Scopes) -> Task:
+            return make_task(objective, toolchain, baseline, catalogue, mark, scopes, program_counts)
+
         believing = RememberingJudge.around(judge) if judge is not None else _Unjudged.of(toolchain, item, stack)
         prover = RememberingProver(
             toolchain, program, baseline, sequences, believing, Objective(objective), figures, builder

@@ -80,6 +80,12 @@ _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
 @click.option(
     "--risky", is_flag=True, help="Also try passes that are known to break programs; outputs are checked as ever."
 )
+@click.option(
+    "--scopes",
+    metavar="LIST",
+    help="What the search may decide about, with commas: passes, module, function, call, loop. "
+    "Default: all but loop for size, unless --trials is below 100; else passes.",
+)
 @strategy_option
 @model_options
 @click.option(
@@ -205,7 +211,8 @@ def _options(given: dict[str, Any]) -> Any:
     return TuneOptions(
         objective=given["objective"], strategy=given["strategy"], weights=weights or None,
         trials=given["trials"], seconds=given["seconds"], worth=given["worth"],
-        seed=given["seed"], workers=given["workers"], strict=given["strict"], risky=given["risky"],
+        seed=given["seed"], workers=given["workers"], scopes=tuple(filter(None, (given["scopes"] or "").split(","))),
+        strict=given["strict"], risky=given["risky"],
         preset=given["preset"] or "", search=search_changes(given),
         max_calls=given["max_calls"], max_tokens=given["max_tokens"], max_cost=given["max_cost"], **limits_of(given),
     )  # fmt: skip

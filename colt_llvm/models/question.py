@@ -82,7 +82,10 @@ class Question:
     tried: what was proposed at this state before, oldest first.
     paid: action -> mean gain of the proposals that held it, over the whole tree; only those that were tried.
     program: features of the root state, as in ``Evidence.features``: the same throughout a run.
-    passes, edits: names that may be used; ``edits`` leave passes out of the pipeline that completes the sequence.
+    passes, edits: names that may be used; ``edits`` have no order: they leave passes out of the pipeline that completes
+    the sequence, or decide about one function, call or loop.
+    promised: action -> the gain that it is expected to bring to this program, a log ratio; of actions that are of this
+    program alone. known_good: whole sequences to begin with, such as what plain flags of clang do.
     proposed: what requests in flight propose at this state, where that is known; it is not in ``tried`` yet.
     in_flight: other requests in flight at this state; of those it is not known what they propose.
     trials_done, trials_wanted: budget; trials_wanted is None where time alone ends the search.
@@ -117,3 +120,5 @@ class Question:
     tokens: int = 0
     cost: float = 0.0
     confidence_wanted: bool = False
+    promised: Mapping[str, float] = field(default_factory=dict)
+    known_good: tuple[tuple[str, ...], ...] = ()

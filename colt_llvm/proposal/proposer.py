@@ -71,7 +71,8 @@ class ModelProposer:
             [*task.passes, *task.edits], search.models.models, task.seed, 1, 3, signed=RANDOM_EXPANSION
         )  # fmt: skip
         promised = embedded.additions(map(asked_as, specs), task.objective) if search.options.refine_share else {}
-        self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed, promised)
+        self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed, {**promised, **task.promised},
+                                surroundings=task.surroundings)  # fmt: skip
 
     # In the thread that tells the search.
 

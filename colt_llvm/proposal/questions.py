@@ -14,6 +14,7 @@ from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Spending
 from colt_llvm.models.question import Attempt, Evidence, Offer, Question, State
 from colt_llvm.search import ColtSearch, Node, Outcome, Proposal, Request, Tree
+from colt_llvm.search.plans import Surroundings
 from colt_llvm.search.tree import ROOT
 
 _MOST_ATTEMPTS = 256  # at one node: the last ones are told
@@ -24,7 +25,7 @@ class Task:
     """What stays the same throughout a run.
 
     baseline: its name, such as ``clang -Oz``. cpu: the target. program: features of the root's completed code.
-    passes, edits: names that a proposal may use.
+    passes, edits, promised, known_good: as in ``Question``. surroundings: where decisions can be tried side by side.
     """
 
     objective: str
@@ -35,6 +36,9 @@ class Task:
     program: Mapping[str, float] = field(default_factory=dict)
     trials_wanted: int | None = None
     seed: int = 0
+    promised: Mapping[str, float] = field(default_factory=dict)
+    known_good: tuple[tuple[str, ...], ...] = ()
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 class Questions:
@@ -78,6 +82,8 @@ class Questions:
             program=task.program,
             passes=task.passes,
             edits=task.edits,
+            promised=task.promised,
+            known_good=task.known_good,
             evidence=Evidence(),
             trials_done=self._done,
             proposed=proposed,

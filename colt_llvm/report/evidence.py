@@ -8,6 +8,7 @@ from typing import Any
 
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.program import Program
+from colt_llvm.recipe import Recipe
 from colt_llvm.report.diagnosis import diagnosis_part
 from colt_llvm.report.run import Run
 from colt_llvm.report.text import Markup, block, e, table
@@ -96,12 +97,18 @@ def recipe_section(run: Run) -> str:
             "The command that builds with the recipe",
             "Copy the command",
         )
-        + "<h3>By hand, with LLVM\N{RIGHT SINGLE QUOTATION MARK}s own tools</h3>\n"
-        + block("\n".join(recipe.opt), "The commands that make the object", "Copy the commands")
+        + _by_hand(recipe)
         + "<details><summary>The complete pipeline</summary>\n"
         + block(recipe.pipeline, "The pipeline", "Copy the pipeline")
         + "</details>\n"
     )
+
+
+def _by_hand(recipe: Recipe) -> str:
+    heading = "<h3>By hand, with LLVM\N{RIGHT SINGLE QUOTATION MARK}s own tools</h3>\n"
+    if not recipe.opt:
+        return heading + "<p>opt has no words for decisions about single functions; use the command above.</p>\n"
+    return heading + block("\n".join(recipe.opt), "The commands that make the object", "Copy the commands")
 
 
 def failures_section(run: Run) -> str:

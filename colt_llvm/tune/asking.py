@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -117,6 +117,8 @@ def ask_models(
     if [spec.name for spec in specs] == [BLIND_SPEC.name]:
         blind = BlindProposer(task.passes, task.edits, task.seed, BLIND_SPEC.name)
         return Asking(ColtSearch([Model(BLIND_SPEC.name, 1.0)], options, task.seed), blind)
+    if options.seed_models == "named":  # whole sequences are known beside these, and are to be tried as well
+        options = replace(options, seeds=options.seeds + len(task.known_good))
     search = ColtSearch([Model(spec.name, spec.parameters) for spec in specs], options, task.seed)
     given = models or {}
     connected = [given.get(spec.name) or connect(spec) for spec in specs]

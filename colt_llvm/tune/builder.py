@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from colt_llvm.baseline import Baseline
@@ -11,13 +12,15 @@ from colt_llvm.catalogue import Action, Catalogue
 from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.datasets import make_benchmark, make_record
 from colt_llvm.env.payload import BenchmarkRecord, unpack
-from colt_llvm.llvm.process_options import with_options
-from colt_llvm.measure.size import loaded_digest, section_sizes
+from colt_llvm.llvm.decision import is_decision, parse_decision
+from colt_llvm.llvm.process_options import threshold_options, with_options
+from colt_llvm.llvm.steps import decide_text
+from colt_llvm.measure.size import function_sizes, loaded_digest, section_sizes
 from colt_llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.program import Program
 from colt_llvm.toolchain import Toolchain
 
-#: Name of the actions that complete a sequence. Not in the catalogue: they belong to one program.
+#: Name of the actions that are not in the catalogue: completions and decisions, which belong to one program.
 COMPLETION = "baseline-pipeline"
 
 
@@ -26,7 +29,7 @@ class Built:
     """What a sequence gave.
 
     key: equal for equal object code (equal IR, where no object is made). size, text: bytes; 0 without an object.
-    instructions: of the IR before code generation.
+    instructions: of the IR before code generation. parts: bytes of each function.
     """
 
     key: str
@@ -34,6 +37,7 @@ class Built:
     objects: tuple[bytes, ...] = ()
     size: int = 0
     text: int = 0
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def figures(self) -> dict[str, float]:
@@ -48,25 +52,52 @@ def built_from_objects(objects: Sequence[bytes], instructions: int) -> Built:
     sections = [section_sizes(data) for data in objects]
     key = ":".join(loaded_digest(data) for data in objects)
     size, text = sum(part.loaded_bytes for part in sections), sum(part.text_bytes for part in sections)
-    return Built(key, instructions, tuple(objects), size, text)
+    parts: Counter[str] = Counter()
+    for data in objects:
+        parts.update(function_sizes(data))
+    return Built(key, instructions, tuple(objects), size, text, dict(parts))
 
 
 class Sequences:
     """What a sequence of names means.
 
     Passes of the catalogue apply in order. A sequence that holds no full pipeline is completed by the baseline's
-    (completion rollout, ours), less what the sequence's edits (``without<licm>``) leave out of it.
+    (completion rollout, ours), less what the sequence's edits (``without<licm>``) leave out of it. Decisions with a
+    scope (``llvm.decision``) come before all passes, as they name what the front end made, and thresholds hold for all.
     """
 
     def __init__(self, catalogue: Catalogue, baseline: Baseline) -> None:
         self._catalogue = catalogue
         self._baseline = baseline
-        self.options = baseline.completion.options
         self.edits = edits_of(baseline.completion.expanded) if baseline.completion.expanded else []
+
+    def options(self, names: Sequence[str]) -> tuple[str, ...]:
+        """What stands before every text of this sequence; of one threshold, the greatest value that is named."""
+        named: dict[str, int] = {}
+        for option in filter(None, map(threshold_options, names)):
+            word, _, value = option.partition("=")
+            named[word] = max(int(value), named.get(word, int(value)))
+        return (*self._baseline.completion.options, *(f"{word}={value}" for word, value in sorted(named.items())))
+
+    def decisions(self, names: Sequence[str], *, late: bool) -> str:
+        """The step that applies the sequence's decisions, before all passes or after them; empty where it has none."""
+        return decide_text([name for name in names if is_decision(name) and parse_decision(name).late == late])
 
     def passes(self, names: Sequence[str]) -> list[Action]:
         """Raises UnknownPassError."""
-        return [self._catalogue[name] for name in names if not is_edit(name)]
+        return [self._catalogue[name] for name in names if not has_no_order(name)]
+
+    def texts(self, names: Sequence[str]) -> list[str]:
+        """The steps to build this sequence by, in order; each is a pipeline's text."""
+        options = self.options(names)
+        first, last = self.decisions(names, late=False), self.decisions(names, late=True)
+        parts = [action.pipeline for action in self.passes(names)]
+        parts = list(filter(None, [*parts, self.completion(names)]))
+        if first:  # a step of the service costs as much as a small pass
+            parts[:1] = [",".join([first, *parts[:1]])]
+        if last:
+            parts[-1:] = [",".join([*parts[-1:], last])]
+        return [with_options(options, part) for part in parts]
 
     def completion(self, names: Sequence[str]) -> str:
         """The pipeline appended to the passes; empty where they hold a full pipeline."""
@@ -78,8 +109,15 @@ class Sequences:
 
     def pipeline(self, names: Sequence[str]) -> str:
         """The complete text for ``opt -passes=``, with the options that it needs before it."""
-        texts = [action.pipeline for action in self.passes(names)]
-        return with_options(self.options, ",".join(filter(None, [*texts, self.completion(names)])))
+        passes = [action.pipeline for action in self.passes(names)]
+        first, last = self.decisions(names, late=False), self.decisions(names, late=True)
+        texts = [first, *passes, self.completion(names), last]
+        return with_options(self.options(names), ",".join(filter(None, texts)))
+
+
+def has_no_order(name: str) -> bool:
+    """Whether an action means the same wherever it stands in a sequence: an edit or a decision, no pass."""
+    return is_edit(name) or is_decision(name) or threshold_options(name) is not None
 
 
 class Builder:
@@ -101,9 +139,9 @@ class Builder:
         record: BenchmarkRecord | None = None,
     ) -> None:
         self._sequences = Sequences(catalogue, baseline)
-        self._options = baseline.completion.options
-        actions = [(action.name, with_options(self._options, action.pipeline)) for action in catalogue.actions]
-        self._number = {action.pipeline: index for index, action in enumerate(catalogue.actions)}
+        before = baseline.completion.options
+        actions = [(action.name, with_options(before, action.pipeline)) for action in catalogue.actions]
+        self._number = {pipeline: index for index, (_, pipeline) in enumerate(actions)}
         self._observations = ["IrInstructionCount", "Object" if with_objects else "IrHash"]
         self._env = ColtEnv(toolchain=toolchain, actions=actions, options=options)
         try:
@@ -124,20 +162,18 @@ class Builder:
     def observe(self, sequence: Sequence[str], observations: Sequence[str]) -> list[Any]:
         """Observations of the environment at the completed sequence. Raises as ``build``."""
         self._env.reset()
-        actions = [self._number[action.pipeline] for action in self._sequences.passes(sequence)]
-        if completion := self._sequences.completion(sequence):
-            actions.append(self._completion_number(completion))
-        return self._env.try_multistep(actions, observations)
+        numbers = [self._action_number(text) for text in self._sequences.texts(sequence)]
+        return self._env.try_multistep(numbers, observations)
 
     def forget(self) -> None:
         """Drop every state that the service keeps: what is built next takes the time that it takes in a new one."""
         self._env.reset()
         self._env.send_param("colt.forget", "")
 
-    def _completion_number(self, pipeline: str) -> int:
-        number = self._number.get(pipeline)
+    def _action_number(self, text: str) -> int:
+        number = self._number.get(text)
         if number is None:
-            number = self._number[pipeline] = self._env.define_action(COMPLETION, with_options(self._options, pipeline))
+            number = self._number[text] = self._env.define_action(COMPLETION, text)
         return number
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class Driver:
     on_trial: called with each trial, in the order in which the strategy is told.
     in_order: tell in the order of asking, one more being asked for with each that is told. A slow candidate then
     holds up those behind it. evaluator: in place of the judge on this machine.
-    worth: says when to stop, from the trials told.
+    worth: says when to stop, from the trials told. wants_parts: whether the search is told the size of each function.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class Driver:
         in_order: bool = False,
         evaluator: Evaluator | None = None,
         worth: Worth | None = None,
+        wants_parts: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._strategy = strategy
@@ -124,6 +125,7 @@ class Driver:
         lanes = 1 if "runtime" in objective.figures else builders.count
         self._evaluator = evaluator or ExaminingEvaluator(judging(judge), objective, baseline, seed, lanes)
         self._worth = worth
+        self._wants_parts = wants_parts
         self.verdicts = verdicts if verdicts is not None else {}
         self._recorded = recorded or {}
         self._clock = clock
@@ -294,7 +296,8 @@ class Driver:
     def _tell(self, flight: _Flight, verdict: Verdict, known: bool, key: str | None) -> None:
         assert flight.proposal is not None
         reward = None if verdict.failure else self._reward(verdict.figures)
-        outcome = Outcome(reward, key, verdict.failure, dict(verdict.figures))
+        parts = flight.built.parts if flight.built is not None and self._wants_parts else {}
+        outcome = Outcome(reward, key, verdict.failure, dict(verdict.figures), parts)
         self._strategy.tell(flight.request, flight.proposal, outcome)
         self._count(outcome)
         self._on_trial(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from colt_llvm.decisions.scopes import check_scopes, default_scopes
 from colt_llvm.errors import UsageError
 from colt_llvm.search import OBJECTIVES, ColtOptions, Objective, preset
 from colt_llvm.search.objective import FIGURES
@@ -31,6 +32,7 @@ class TuneOptions:
     ``tune.worth``); 0: it does not. None is 0 where ``trials`` or ``seconds`` is given, and 0.1 where neither is.
     workers: requests in flight; 0 chooses for this machine. With 1 a run repeats exactly from its seed; where nothing
     is timed and no language model is asked, so it does with any number, as long as that is the same.
+    scopes: what the search may decide about (see ``decisions.SCOPES``); () is what pays in so many trials.
     strict: ``instructions`` is held against clang's own -Oz instead of the literature's.
     risky: also draw passes that the catalogue flags as able to break programs.
     timeout_seconds: wall-clock time that one run of the program may take.
@@ -49,6 +51,7 @@ class TuneOptions:
     seconds: float | None = None
     seed: int = 0
     workers: int = 0
+    scopes: tuple[str, ...] = ()
     strict: bool = False
     risky: bool = False
     allow_nonzero: bool = False
@@ -66,6 +69,8 @@ class TuneOptions:
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             raise UsageError(f"--objective {self.objective!r}: use one of {', '.join(OBJECTIVES)}")
+        object.__setattr__(self, "scopes", tuple(self.scopes) or default_scopes(self.objective, self.trials))
+        check_scopes(self.scopes)
         split_name(self.strategy)  # refuses an unknown one
         if (self.preset or self.search) and not takes_search_options(self.strategy):
             raise UsageError(f"--strategy {self.strategy}: has no tree; leave out --preset and the tree's options")

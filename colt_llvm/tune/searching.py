@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.journal import read_trials, write_json
-from colt_llvm.measure import fingerprint
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Limits
 from colt_llvm.models.question import Evidence
 from colt_llvm.models.replay import recorded_run
-from colt_llvm.proposal.questions import Task
 from colt_llvm.recipe import opt_lines
 from colt_llvm.tune.asking import Asking
 from colt_llvm.tune.driver import Driver, TrialRecord, Verdict
 from colt_llvm.tune.evaluation import SECOND_LOOK
-from colt_llvm.tune.evidence import gather, program_features
+from colt_llvm.tune.evidence import gather
 from colt_llvm.tune.lending import Lending
 from colt_llvm.tune.progress import Progress
 from colt_llvm.tune.records import trial_from_dict, trial_to_dict
@@ -59,7 +57,7 @@ def search(
     elapsed = max((trial.seconds for trial in earlier), default=0.0)
     seconds = options.search_seconds
     builders = Lending(session.lent)
-    task = task_of(session)
+    task = session.task
     asking = session.hooks.asking(task) or make_strategy(
         options, task, session.catalogue, specs, models=session.hooks.models,
         limits=Limits(options.max_cost, options.max_calls, options.max_tokens), folder=session.journal.directory,
@@ -86,6 +84,7 @@ def search(
         strategy, asking.proposer, builders, session.judge, session.objective, session.figures, on_trial,
         in_flight=session.in_flight(specs), seed=options.seed, verdicts=verdicts,
         in_order=session.in_order(specs), evaluator=session.evaluator(), worth=worth,
+        wants_parts=bool(task.surroundings.callers),
         recorded=recorded_verdicts(specs) if options.times_the_program else None,
     )  # fmt: skip
     try:
@@ -115,20 +114,6 @@ def _why_ended(driver: Driver, worth: Worth | None) -> list[str]:
     if ended is not None and getattr(ended, "limit", "") != "seconds":
         return [f"the search ended early: {ended}"]
     return []
-
-
-def task_of(session: Session) -> Task:
-    """What stays the same in all questions of a run."""
-    return Task(
-        objective=session.objective.name,
-        baseline=session.baseline.name,
-        cpu=fingerprint().cpu,
-        passes=tuple(session.catalogue.names()),
-        edits=tuple(session.sequences.edits),
-        program=program_features(session.builders[0]),
-        trials_wanted=session.options.trials,
-        seed=session.options.seed,
-    )
 
 
 def _evidence(session: Session, builders: Lending[Any]) -> Callable[[tuple[str, ...]], Evidence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,17 @@ from colt_llvm.measure import compile_cores, measuring_core
 from colt_llvm.measure.host import confined_to
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.program import Program
+from colt_llvm.proposal.questions import Task
 from colt_llvm.search import Objective
 from colt_llvm.toolchain import Toolchain
 from colt_llvm.tune.builder import Builder, Built, Sequences, built_from_objects
 from colt_llvm.tune.evaluation import Examiner, ExaminingEvaluator, judging
+from colt_llvm.tune.evidence import program_features
 from colt_llvm.tune.hooks import Hooks
 from colt_llvm.tune.judge import Judge, Linker
 from colt_llvm.tune.options import TuneOptions
 from colt_llvm.tune.records import run_header
+from colt_llvm.tune.task import make_task
 from colt_llvm.tune.workforce import Hired, Job
 
 #: Flags of the catalogue that keep an action out of the search, unless the user takes the risk.
@@ -52,6 +55,7 @@ class Session:
     builders: list[Builder]
     figures: dict[str, float]
     root_key: str
+    task: Task
     notes: list[str] = field(default_factory=list)
     hooks: Hooks = field(default_factory=Hooks)
     hired: Hired | None = None
@@ -127,9 +131,15 @@ def prepare(
     }
     if options.times_the_program:  # elsewhere a time would be all that differs between equal runs
         figures["runtime"] = judge.cpu_seconds
+    sequences = Sequences(catalogue, baseline)
+    task = make_task(
+        (hooks.objective or Objective(options.objective)).name, toolchain, baseline, catalogue, mark, options.scopes,
+        program_features(builders[0]),
+    )  # fmt: skip
     session = Session(
-        program, options, toolchain, journal, baseline, catalogue, Sequences(catalogue, baseline), judge, builders,
-        figures, empty.key if ir_only else mark.key, notes, hooks,
+        program, options, toolchain, journal, baseline, catalogue, sequences, judge, builders,
+        figures, empty.key if ir_only else mark.key,
+        replace(task, trials_wanted=options.trials, seed=options.seed), notes, hooks,
     )  # fmt: skip
     if hooks.objective is not None:
         hooks.objective.try_out(figures)

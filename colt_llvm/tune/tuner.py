@@ -84,7 +84,8 @@ def resume(
     header = journal.header
     try:
         program = program_from_dict(header["program"])
-        given = {"worth": 0.0, **header["options"]}  # a run that says nothing of it began without it
+        # A run that says nothing of these began without them.
+        given = {"worth": 0.0, "scopes": ("passes",), **header["options"]}
         if trials is not None or seconds is not None:
             given |= {"trials": trials, "seconds": seconds}
         given |= {name: value for name, value in (limits or {}).items() if value is not None}

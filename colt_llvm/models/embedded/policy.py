@@ -36,6 +36,10 @@ from colt_llvm.models.embedded.weights import (
 )
 from colt_llvm.models.question import Question
 
+#: Decisions about single functions are tried side by side by the search's sweeps, many in one build: so little of what
+#: one promises is left for a proposal of its own.
+BESIDE_SWEEPS = 0.1
+
 
 class EmbeddedModel:
     """One of the small policies. No answer depends on one before, so any number of threads and runs may share it.
@@ -109,9 +113,12 @@ class EmbeddedModel:
         """The actions, and what is learned of each; for those that the weights do not know, the mean of the others."""
         actions = self._actions(question)
         gains = np.maximum(self._score(self._weights(), question), 0.0)
-        if not actions.all_known:
-            gains = np.append(gains, gains.mean())
-        return actions, gains.take(actions.known)
+        if actions.all_known:
+            return actions, gains.take(actions.known)
+        gains = np.append(gains, gains.mean()).take(actions.known)
+        places = actions.places(question.promised)
+        gains[places] = [BESIDE_SWEEPS * question.promised[actions.names[place]] for place in places]
+        return actions, gains
 
     def _actions(self, question: Question) -> Candidates:
         """Those of the question before, as long as it names the very same tuples: comparing all names costs more."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from colt_llvm.models.embedded.features import counts_of, vector_of
-from colt_llvm.models.embedded.retrieval import Names
+from colt_llvm.models.embedded.retrieval import Coreset, Names
 from colt_llvm.models.embedded.weights import BUILT, OBJECTIVES, Array, Weights
 from colt_llvm.models.question import Question
 from colt_llvm.pipeline import is_edit
@@ -72,10 +72,23 @@ def hidden_of(
 
 
 def retrieved(weights: Weights, question: Question) -> Names | None:
-    """For a first idea: a whole sequence that did good to programs like this one; None where none promises more."""
+    """For a seed: a whole sequence that did good to programs like this one; None where none promises more.
+
+    What is known to be good of any program is proposed in turn with these.
+    """
     coreset = weights.coresets.get(question.objective)
-    if question.kind != "seed" or coreset is None:
+    if question.kind != "seed":
         return None
+    had = {attempt.passes for attempt in question.tried}.union(question.proposed)
+    good = [sequence for sequence in question.known_good if sequence not in had]
+    tried = len(question.known_good) - len(good)
+    if good and tried < len(had) - tried:
+        return good[0]
+    found = _of_coreset(coreset, weights, question) if coreset is not None else None
+    return found if found is not None or not good else good[0]
+
+
+def _of_coreset(coreset: Coreset, weights: Weights, question: Question) -> Names | None:
     return coreset.choose(question, _scaled(weights, question), allowed(question.passes, question.edits))
 
 
