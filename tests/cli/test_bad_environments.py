@@ -68,6 +68,7 @@ COMMANDS: dict[str, Sequence[str]] = {
     "models": ("models",),
     "prompt": ("prompt", "prog.c"),
     "passes": ("passes",),
+    "decisions": ("decisions", "prog.c"),
     "programs": ("programs",),
     "make-include": ("make-include",),
     "cmake-module": ("cmake-module",),
