@@ -51,7 +51,12 @@ class Journal:
                 raise RunDirectoryError(
                     f"{directory}: holds a run already; go on with --resume, or choose another folder"
                 )
-            write_json(directory / "run.json", header)
+            try:
+                write_json(directory / "run.json", header)
+            except BaseException:
+                for name in ("trials.jsonl", "lock"):  # a run that could not begin leaves nothing
+                    (directory / name).unlink(missing_ok=True)
+                raise
         except BaseException:
             journal.close()
             raise
