@@ -274,7 +274,7 @@ def test_going_on_with_what_is_no_run(told: Told, here: Path, content: str | Non
         (None, "cannot be read (No such file or directory); name a recipe.json that tune wrote"),
         ("{", "is not JSON"),
         ("{}", "is not a colt-llvm recipe"),
-        ('{"kind": "colt-llvm recipe", "version": 7}', "recipe version 7 is not 1; tune again"),
+        ('{"kind": "colt-llvm recipe", "version": 7}', "recipe version 7 is none of (1, 2); tune again"),
         ('{"kind": "colt-llvm recipe", "version": 1, "level": "O3"}', "is damaged"),
     ],
 )

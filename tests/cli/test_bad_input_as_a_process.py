@@ -398,7 +398,7 @@ def test_what_is_no_recipe(shell: Shell, recipe: Path, content: bytes, said: str
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"version": 2}, "recipe version 2 is not 1; tune again"),
+        ({"version": 3}, "recipe version 3 is none of (1, 2); tune again"),
         ({"llvm": "15.0.7"}, "use --llvm-prefix with LLVM 15, or tune again"),
         ({"llvm": "new"}, "is damaged (ValueError: "),
         ({"level": "O9"}, "is damaged (ValueError: level 'O9'); tune again"),
