@@ -163,7 +163,7 @@ def test_flags_for_make_that_keep_a_build_from_compiling_are_named(folder: Path,
 @pytest.mark.parametrize(
     ("command", "names"),
     [
-        ("doctor", ["CXX", "PYTHONPATH", "locale", "PYTHONWARNINGS"]),
+        pytest.param("doctor", ["CXX", "PYTHONPATH", "locale", "PYTHONWARNINGS"], marks=pytest.mark.exhaustive),
         ("tune", ["CXX", "CC", "LIBRARY_PATH", "TMPDIR", "CCC_OVERRIDE_OPTIONS", "HOME", "terminal"]),
         ("tune --build", ["CXX", "CC", "MAKEFLAGS", "CC_PRINT_OPTIONS", "PYTHONPATH", "CPATH", "TMPDIR"]),
         ("apply", ["CCC_OVERRIDE_OPTIONS", "CPATH", "LD_PRELOAD", "locale", "TMPDIR", "PYTHONPATH"]),

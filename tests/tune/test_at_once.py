@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["size", "runtime"])
+@pytest.mark.parametrize("objective", ["size", pytest.param("runtime", marks=pytest.mark.exhaustive)])
 def test_three_at_once_in_one_folder_end_well_each_in_its_own(tmp_path: Path, objective: str) -> None:
     (tmp_path / "prog.c").write_text("""
 #include <stdio.h>
