@@ -42,7 +42,7 @@ _PLAIN = "$"  # stays as it is in a name, with letters, digits and _.-~
 
 @dataclass(frozen=True)
 class Kind:
-    """What can be decided. values: one has to follow the place; () where none may. majors: LLVM that can."""
+    """What can be decided. values: one has to follow the place; () where none may."""
 
     name: str
     scope: Scope
