@@ -6,7 +6,7 @@ import math
 
 from colt_llvm.search.plans import Plans, Slot, Surroundings
 from colt_llvm.search.sequences import Names
-from colt_llvm.search.sweeping import Sweeper
+from colt_llvm.search.sweeping import Sweeper, _Gain
 
 FUNCTIONS = tuple(f"f{number}" for number in range(12))
 PARTS = {**dict.fromkeys(FUNCTIONS, 100), "main": 200}
@@ -111,3 +111,12 @@ def test_a_step_that_breaks_the_program_is_not_tried_again() -> None:
 
 def test_nothing_is_proposed_where_figures_have_no_parts() -> None:
     assert Sweeper(Surroundings(), frozenset()).propose(0, (), {}, 0.0, lambda _: False) is None
+
+
+def test_of_two_gains_that_show_in_one_function_the_greater_is_taken() -> None:
+    gains = [
+        _Gain(5, frozenset("ab"), slot="x"),
+        _Gain(9, frozenset("bc"), slot="y"),
+        _Gain(1, frozenset("d"), slot="z"),
+    ]
+    assert [gain.slot for gain in Sweeper._apart_gains(iter(gains))] == ["y", "z"]
