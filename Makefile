@@ -27,17 +27,17 @@ docs: setup ## build the documents into build/docs
 
 bench: setup ## compare all search strategies (under an hour on two cores, on a quiet machine); writes docs/BENCHMARKS.md
 	.venv/bin/colt-llvm bench run strategies -o bench-results/strategies
-	$(PYTHON) -m colt_llvm.bench report
+	$(PYTHON) -m benchmarks report
 
 bench-all: bench ## what else docs/BENCHMARKS.md holds: a minute a program, long searches, ablations, speed, code size, run time (about eight hours)
 	.venv/bin/colt-llvm bench run minute -o bench-results/minute
 	.venv/bin/colt-llvm bench run long -o bench-results/long
 	.venv/bin/colt-llvm bench run runtime -o bench-results/runtime-peers
 	.venv/bin/colt-llvm bench run ablations -o bench-results/ablations
-	for part in speed wrapper size runtime control report; do $(PYTHON) -m colt_llvm.bench $$part || exit 1; done
+	for part in speed wrapper size runtime control report; do $(PYTHON) -m benchmarks $$part || exit 1; done
 
 bench-projects: setup ## three projects of other people, tuned and tested (over an hour; needs apt's packages); ARGS="--only bzip2"
-	$(PYTHON) -m colt_llvm.bench.projects $(ARGS)
+	$(PYTHON) -m benchmarks.projects $(ARGS)
 
 programs: setup ## build all included programs with colt-cc into build/programs, and check what they print
 	$(MAKE) -C programs tuned

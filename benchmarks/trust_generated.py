@@ -35,8 +35,8 @@ from plain_clang import Clang, behaviour, behaviours
 from records import append, read, table
 
 import colt_llvm
-from colt_llvm.errors import ColtError
-from colt_llvm.tune import tuner
+from colt_llvm.core.errors import ColtError
+from colt_llvm.run import tuner
 
 TRIALS = 10
 OBJECTIVES = ("size", "instructions")

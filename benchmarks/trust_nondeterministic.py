@@ -29,7 +29,7 @@ from plain_clang import Behaviour, Clang, behaviours
 from records import append, read, table
 
 import colt_llvm
-from colt_llvm.errors import ColtError, ProgramError
+from colt_llvm.core.errors import ColtError, ProgramError
 
 TRIALS = 8
 DIFFERS = "differs from run to run"

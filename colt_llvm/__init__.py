@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from colt_llvm.api import apply, resume, tune
-    from colt_llvm.errors import (
+    from colt_llvm.core.errors import (
         ColtError,
         CompileError,
         ProgramError,
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
         ToolchainError,
         UsageError,
     )
+    from colt_llvm.evaluate.options import TuneOptions
+    from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
     from colt_llvm.measure.compare import Interval
     from colt_llvm.measure.own_check import CheckError, OwnCheck, ProgramRun
     from colt_llvm.models.base import Answer, CallError, LanguageModel, Message, ModelSpec, Price, Prompt, Usage
     from colt_llvm.models.question import Question
     from colt_llvm.models.registry import load_models
-    from colt_llvm.program import (
+    from colt_llvm.objectives.cost import CostError, CostObjective
+    from colt_llvm.objectives.objective import Objective
+    from colt_llvm.program.program import (
         Check,
         Program,
         Workload,
@@ -39,21 +43,17 @@ if TYPE_CHECKING:
         program_from_files,
         resolve_program,
     )
+    from colt_llvm.program.recipe import Recipe, load_recipe
     from colt_llvm.proposal.questions import Task
-    from colt_llvm.recipe import Recipe, load_recipe
-    from colt_llvm.search.cost import CostError, CostObjective
-    from colt_llvm.search.objective import Objective
+    from colt_llvm.run.hooks import OwnStrategy
+    from colt_llvm.run.progress import Progress, TuneResult
     from colt_llvm.search.protocol import Model, Outcome, Proposal, Request, Strategy, Trial
     from colt_llvm.search.sequences import ActionSet, SequenceSearch
-    from colt_llvm.toolchain import Toolchain, find_toolchain
-    from colt_llvm.tune.hooks import OwnStrategy
-    from colt_llvm.tune.options import TuneOptions
-    from colt_llvm.tune.progress import Progress, TuneResult
 
 #: Module -> the public names that it holds.
 _MODULES = {
     "api": ("apply", "resume", "tune"),
-    "errors": (
+    "core.errors": (
         "ColtError", "CompileError", "ProgramError", "RecipeError", "RunDirectoryError", "ToolchainError", "UsageError",
     ),
     "measure.compare": ("Interval",),
@@ -61,19 +61,19 @@ _MODULES = {
     "models.base": ("Answer", "CallError", "LanguageModel", "Message", "ModelSpec", "Price", "Prompt", "Usage"),
     "models.question": ("Question",),
     "models.registry": ("load_models",),
-    "program": (
+    "program.program": (
         "Check", "Program", "Workload", "included_programs", "load_program", "program_from_files", "resolve_program",
     ),
     "proposal.questions": ("Task",),
-    "recipe": ("Recipe", "load_recipe"),
-    "search.cost": ("CostError", "CostObjective"),
-    "search.objective": ("Objective",),
+    "program.recipe": ("Recipe", "load_recipe"),
+    "objectives.cost": ("CostError", "CostObjective"),
+    "objectives.objective": ("Objective",),
     "search.protocol": ("Model", "Outcome", "Proposal", "Request", "Strategy", "Trial"),
     "search.sequences": ("ActionSet", "SequenceSearch"),
-    "toolchain": ("Toolchain", "find_toolchain"),
-    "tune.hooks": ("OwnStrategy",),
-    "tune.options": ("TuneOptions",),
-    "tune.progress": ("Progress", "TuneResult"),
+    "llvm.toolchain": ("Toolchain", "find_toolchain"),
+    "run.hooks": ("OwnStrategy",),
+    "evaluate.options": ("TuneOptions",),
+    "run.progress": ("Progress", "TuneResult"),
 }  # fmt: skip
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -134,8 +134,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name == "tune":  # the package of that name, which can be called
-        return importlib.import_module("colt_llvm.tune")
     if name not in _HOMES:
         raise AttributeError(f"module 'colt_llvm' has no attribute {name!r}")
     value: object = getattr(importlib.import_module(f"colt_llvm.{_HOMES[name]}"), name)

@@ -12,22 +12,22 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import UsageError
-from colt_llvm.journal import claimed_directory
+from colt_llvm.core.errors import UsageError
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.measure import CheckFunction, OwnCheck
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.registry import load_models
-from colt_llvm.output import check_output
-from colt_llvm.program import Program, Workload, resolve_program
-from colt_llvm.recipe import Recipe, apply_to_file, load_recipe, with_flags_of
+from colt_llvm.objectives.cost import Cost, CostObjective
+from colt_llvm.program.output import check_output
+from colt_llvm.program.program import Program, Workload, resolve_program
+from colt_llvm.program.recipe import Recipe, apply_to_file, load_recipe, with_flags_of
+from colt_llvm.run.hooks import Hooks, OwnStrategy, StrategyFactory
+from colt_llvm.run.journal import claimed_directory
+from colt_llvm.run.progress import Progress, TuneResult
+from colt_llvm.run.tuner import resume as resume_run
+from colt_llvm.run.tuner import tune as tune_program
 from colt_llvm.search import Objective
-from colt_llvm.search.cost import Cost, CostObjective
-from colt_llvm.toolchain import find_toolchain
-from colt_llvm.tune.hooks import Hooks, OwnStrategy, StrategyFactory
-from colt_llvm.tune.options import TuneOptions
-from colt_llvm.tune.progress import Progress, TuneResult
-from colt_llvm.tune.tuner import resume as resume_run
-from colt_llvm.tune.tuner import tune as tune_program
 
 #: One source, several, a folder with a program.toml, the name of an included program, or a program.
 Sources = str | Path | Program | Sequence[str | Path]

@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from colt_llvm import process
-from colt_llvm.acceptance import accepted_pipelines, toolchain_catalogue
-from colt_llvm.baseline import prepare_baseline
-from colt_llvm.compilation import link
-from colt_llvm.errors import ColtError
+from colt_llvm.core import process
+from colt_llvm.core.errors import ColtError
+from colt_llvm.llvm.acceptance import accepted_pipelines, toolchain_catalogue
+from colt_llvm.llvm.toolchain import PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains, own_environment
 from colt_llvm.measure import Observation, estimate_noise, fingerprint, measuring_core, run_side_by_side
-from colt_llvm.program import included_programs, load_program, programs_directory
-from colt_llvm.toolchain import PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains, own_environment
+from colt_llvm.program.baseline import prepare_baseline
+from colt_llvm.program.compilation import link
+from colt_llvm.program.program import included_programs, load_program, programs_directory
 
 _NOISE_PAIRS = 12
 _NOISY = 0.02

@@ -11,22 +11,27 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from colt_llvm.analysis.sentences import programs_needed
-from colt_llvm.bench import on_cluster
-from colt_llvm.build.store import _DIGEST_BYTES
+from colt_llvm.builds.recipes.store import _DIGEST_BYTES
 from colt_llvm.cli import train
 from colt_llvm.cli.project import EXIT_STALE
 from colt_llvm.cluster import fleet
-from colt_llvm.errors import RecipeError
-from colt_llvm.learning import sequences, tables
+from colt_llvm.core.errors import RecipeError
+from colt_llvm.evaluate import judge
+from colt_llvm.evaluate import options as tune_options
+from colt_llvm.experiments import on_cluster
 from colt_llvm.measure import folder_state, runner
-from colt_llvm.measure.contest import ContestPolicy
+from colt_llvm.measure.ab_test import ContestPolicy
 from colt_llvm.models.embedded import choice, succession, weights
 from colt_llvm.models.embedded.sizes import PARAMETERS
 from colt_llvm.models.health import Health
-from colt_llvm.program import included_programs
+from colt_llvm.program.program import included_programs
+from colt_llvm.run import asking
+from colt_llvm.run import proof as claim
+from colt_llvm.run import reranking as run_off
 from colt_llvm.search import colt, options
-from colt_llvm.tune import asking, claim, judge, run_off, worth
-from colt_llvm.tune import options as tune_options
+from colt_llvm.search import early_stopping as worth
+from colt_llvm.training import lookup_table as tables
+from colt_llvm.training import sequences
 
 
 class Figures(NamedTuple):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm import acceptance
-from colt_llvm.acceptance import accepted_pipelines, toolchain_catalogue
-from colt_llvm.catalogue import load_catalogue
-from colt_llvm.errors import ToolchainError
-from colt_llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.core.errors import ToolchainError
+from colt_llvm.llvm import acceptance
+from colt_llvm.llvm.acceptance import accepted_pipelines, toolchain_catalogue
+from colt_llvm.llvm.catalogue import load_catalogue
+from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 
 pytestmark = pytest.mark.llvm
 

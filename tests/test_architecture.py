@@ -17,19 +17,15 @@ PACKAGE = ROOT / "colt_llvm"
 
 #: A part may import what has a lower rank, and its own modules. Of one rank: side by side, not of each other.
 RANKS = {
-    "errors": 0, "time_slice": 0, "owned_folder": 0, "supervisor": 0, "variables": 0,
-    "launch": 0.5,
-    "process": 1, "words": 1,
-    "llvm": 2,
-    "toolchain": 3,
-    "catalogue": 4, "program": 4, "pipeline": 4,
-    "compilation": 5, "acceptance": 5, "journal": 5, "search": 5, "models": 5, "measure": 5,
-    "decisions": 5.5, "baseline": 6, "output": 6, "peers": 6,
-    "recipe": 7,
-    "env": 8, "proposal": 8,
-    "analysis": 9, "tune": 9, "doctor": 9, "gym_search": 9,
-    "cluster": 9.5, "learning": 9.5,
-    "bench": 10, "report": 10, "build": 10, "api": 10,
+    "core": 0, "objectives": 1,
+    "llvm": 2, "search": 2,
+    "program": 3, "models": 3, "measure": 4,
+    "decisions": 5,
+    "env": 6, "proposal": 6,
+    "evaluate": 7, "gym": 7,
+    "run": 8, "doctor": 8,
+    "analysis": 9, "explain": 9, "cluster": 9, "training": 9,
+    "experiments": 10, "report": 10, "builds": 10, "api": 10,
     "cli": 11,
 }  # fmt: skip
 
@@ -119,7 +115,7 @@ def test_imports_go_downward_only() -> None:
 
 def test_the_search_imports_nothing_of_ours_but_errors() -> None:
     targets = {target for module in modules() if part_of(module) == "search" for target in ours(module)}
-    assert {part_of(target) for target in targets} == {"search", "errors"}
+    assert {part_of(target) for target in targets} == {"search", "objectives", "core"}
 
 
 def test_the_search_imports_no_clock_and_no_network() -> None:
@@ -131,7 +127,7 @@ def test_the_search_imports_no_clock_and_no_network() -> None:
 def test_what_runs_in_the_service_process_reaches_no_upper_part(module: str) -> None:
     reached = reached_from(f"colt_llvm.env.{module}")
     assert f"colt_llvm.env.{module}" in reached
-    assert not {part_of(name) for name in reached} & {"search", "models", "cli", "tune", "proposal"}
+    assert not {part_of(name) for name in reached} & {"search", "models", "cli", "run", "proposal"}
 
 
 def test_llvm_knows_nothing_of_search_and_compiler_gym() -> None:
@@ -143,7 +139,7 @@ def test_llvm_knows_nothing_of_search_and_compiler_gym() -> None:
 def test_what_is_started_for_every_file_of_a_build_stays_light() -> None:
     heavy = {"compiler_gym", "openai", "matplotlib", "grpc"}
     for module in modules():
-        if part_of(module) == "build":
+        if part_of(module) == "builds":
             assert not {name.split(".")[0] for name in imports_of(module)} & heavy, module
 
 

@@ -10,18 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm import baseline
-from colt_llvm.baseline import build, prepare_baseline, written_out
-from colt_llvm.compilation import baseline_objects, front_end
-from colt_llvm.errors import CompileError, PassError
+from colt_llvm.core.errors import CompileError, PassError
 from colt_llvm.llvm import Module
 from colt_llvm.llvm.features import instruction_count
+from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.size_levels import has_size_levels, level_pipeline
+from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.measure import section_sizes
-from colt_llvm.pipeline import edits_of
-from colt_llvm.program import Program, included_programs, load_program, program_from_files, programs_directory
-from colt_llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.program.baseline import build, prepare_baseline, written_out
+from colt_llvm.program.compilation import baseline_objects, front_end
+from colt_llvm.program.program import (
+    Program,
+    baseline,
+    included_programs,
+    load_program,
+    program_from_files,
+    programs_directory,
+)
 
 pytestmark = pytest.mark.llvm
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colt_llvm import catalogue as module
-from colt_llvm.catalogue import (
+from colt_llvm.core.errors import UsageError
+from colt_llvm.llvm import catalogue as module
+from colt_llvm.llvm.catalogue import (
     Action,
     Catalogue,
     CatalogueError,
@@ -21,7 +22,6 @@ from colt_llvm.catalogue import (
     read_passes,
     split_pipeline,
 )
-from colt_llvm.errors import UsageError
 
 NEWEST = load_catalogue(22)
 

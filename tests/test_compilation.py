@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm import compilation, process
-from colt_llvm.compilation import (
+from colt_llvm.core import process
+from colt_llvm.core.errors import CompileError, RunDirectoryError, UsageError
+from colt_llvm.llvm import Module
+from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.measure import loaded_digest
+from colt_llvm.program.compilation import (
     baseline_command,
     baseline_objects,
     codegen_command,
@@ -17,11 +21,7 @@ from colt_llvm.compilation import (
     generate_objects,
     link,
 )
-from colt_llvm.errors import CompileError, RunDirectoryError, UsageError
-from colt_llvm.llvm import Module
-from colt_llvm.measure import loaded_digest
-from colt_llvm.program import Program, program_from_files
-from colt_llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.program.program import Program, compilation, program_from_files
 
 pytestmark = pytest.mark.llvm
 

@@ -12,8 +12,8 @@ import click
 import pytest
 from documents import FIGURES, Figures
 
-from colt_llvm.bench.experiment_file import packaged
 from colt_llvm.cli.main import _COMMANDS, cli
+from colt_llvm.experiments.experiment_file import packaged
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [

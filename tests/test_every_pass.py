@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from colt_llvm.errors import ColtError, PipelineSyntaxError  # noqa: E402
+from colt_llvm.core.errors import ColtError, PipelineSyntaxError  # noqa: E402
 from colt_llvm.llvm.library import Library  # noqa: E402
 from colt_llvm.llvm.module import Module, TargetMachine  # noqa: E402
 
@@ -139,8 +139,8 @@ if __name__ == "__main__":
 
 import pytest  # noqa: E402
 
-from colt_llvm.catalogue import Catalogue, catalogue_directory, load_catalogue, read_passes  # noqa: E402
-from colt_llvm.toolchain import Toolchain, installed_toolchains  # noqa: E402
+from colt_llvm.llvm.catalogue import Catalogue, catalogue_directory, load_catalogue, read_passes  # noqa: E402
+from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains  # noqa: E402
 
 pytestmark = pytest.mark.llvm
 

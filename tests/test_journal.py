@@ -18,8 +18,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colt_llvm.errors import RunDirectoryError
-from colt_llvm.journal import Journal, claimed_directory, read_header, read_trials, write_json
+from colt_llvm.core.errors import RunDirectoryError
+from colt_llvm.core.files import write_json
+from colt_llvm.run.journal import Journal, claimed_directory, read_header, read_trials
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIALS = [{"id": number, "name": "sroa,licm<x>", "value": 0.1 * number} for number in range(5)]
@@ -120,7 +121,7 @@ def test_a_killed_writer_loses_nothing_that_it_was_told_is_written(tmp_path: Pat
     code = """
 import sys
 from pathlib import Path
-from colt_llvm.journal import Journal
+from colt_llvm.run.journal import Journal
 journal = Journal.create(Path(sys.argv[1]), {})
 for number in range(10**9):
     journal.append({"id": number})
@@ -186,7 +187,7 @@ def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match="another process is at work on this run; let it end first") as caught:
         Journal.open(tmp_path)
     refusal(caught)
-    code = "import pathlib, sys; from colt_llvm.journal import Journal; Journal.open(pathlib.Path(sys.argv[1]))"
+    code = "import pathlib, sys; from colt_llvm.run.journal import Journal; Journal.open(pathlib.Path(sys.argv[1]))"
     other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
     assert "another process is at work" in other.stderr
     journal.append({"id": 0})
@@ -268,7 +269,7 @@ def test_a_folder_that_cannot_be_written(read_only: Path, call: str) -> None:
     code = f"""
 import os, sys
 from pathlib import Path
-from colt_llvm.journal import Journal
+from colt_llvm.run.journal import Journal
 if os.geteuid() == 0:
     os.setuid(65534)  # root may write anywhere
 folder = Path(sys.argv[1])
@@ -294,7 +295,7 @@ def test_runs_that_begin_at_once_get_a_folder_each(tmp_path: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
-from colt_llvm.journal import Journal, claimed_directory
+from colt_llvm.run.journal import Journal, claimed_directory
 while not Path("go").exists(): time.sleep(0.0005)
 for _ in range(20):
     with claimed_directory(None, "prog") as folder:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.errors import InvalidIR
+from colt_llvm.core.errors import InvalidIR
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.link import merge, named_in_assembly
 from colt_llvm.llvm.module import Module
-from colt_llvm.toolchain import SUPPORTED_MAJORS, Toolchain, find_toolchain
+from colt_llvm.llvm.toolchain import SUPPORTED_MAJORS, Toolchain, find_toolchain
 
 pytestmark = pytest.mark.llvm
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.compilation import CODEGEN_LEVEL, baseline_objects, front_end
-from colt_llvm.errors import InvalidIR, PassCrashed, PassError, PassTimedOut, PipelineSyntaxError, ToolchainError
+from colt_llvm.core.errors import InvalidIR, PassCrashed, PassError, PassTimedOut, PipelineSyntaxError, ToolchainError
+from colt_llvm.core.process import Limits
 from colt_llvm.llvm import Module
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import TargetMachine, bitcode_hash
 from colt_llvm.llvm.replay import replay
+from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.measure import loaded_digest
-from colt_llvm.process import Limits
-from colt_llvm.program import load_program, program_from_files, programs_directory
-from colt_llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.program.compilation import CODEGEN_LEVEL, baseline_objects, front_end
+from colt_llvm.program.program import load_program, program_from_files, programs_directory
 
 pytestmark = pytest.mark.llvm
 
@@ -179,7 +179,7 @@ def bitcode_23(tmp_path: Path) -> bytes:
 def test_generates_the_code_that_clang_loads(toolchain: Toolchain, level: str, name: str) -> None:
     if level == "Oz" and toolchain.major < 19:
         pytest.skip("clang -Oz runs what default<Oz> does not")
-    from colt_llvm.baseline import prepare_baseline
+    from colt_llvm.program.baseline import prepare_baseline
 
     program = load_program(programs_directory() / name)
     made = prepare_baseline(toolchain, program, "runtime" if level == "O3" else "size")

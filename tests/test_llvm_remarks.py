@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.compilation import front_end
-from colt_llvm.errors import InvalidIR, PipelineSyntaxError
+from colt_llvm.core.errors import InvalidIR, PipelineSyntaxError
 from colt_llvm.llvm import Module, TargetMachine
 from colt_llvm.llvm.remark_ranking import most_telling
 from colt_llvm.llvm.remarks import Remark, has_remarks, parse, run_with_remarks
 from colt_llvm.llvm.size_levels import level_pipeline
-from colt_llvm.program import load_program, program_from_files, programs_directory
-from colt_llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.program.compilation import front_end
+from colt_llvm.program.program import load_program, program_from_files, programs_directory
 
 pytestmark = pytest.mark.llvm
 

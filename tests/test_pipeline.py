@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colt_llvm.acceptance import accepted_pipelines
-from colt_llvm.baseline import written_out
-from colt_llvm.errors import UsageError
-from colt_llvm.pipeline import Item, edit_pipeline, edits_of, is_edit, parse_pipeline, print_pipeline
-from colt_llvm.toolchain import installed_toolchains
+from colt_llvm.core.errors import UsageError
+from colt_llvm.llvm.acceptance import accepted_pipelines
+from colt_llvm.llvm.pipeline import Item, edit_pipeline, edits_of, is_edit, parse_pipeline, print_pipeline
+from colt_llvm.llvm.toolchain import installed_toolchains
+from colt_llvm.program.baseline import written_out
 
 pytestmark = pytest.mark.llvm
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm import process
-from colt_llvm.errors import ColtError, CommandNotFound, OutputLimitExceeded, ProcessTimeout
-from colt_llvm.process import Limits
+from colt_llvm.core import process
+from colt_llvm.core.errors import ColtError, CommandNotFound, OutputLimitExceeded, ProcessTimeout
+from colt_llvm.core.process import Limits
 
 
 def python(code: str, *arguments: str, **options: object) -> process.Completed:
@@ -162,7 +162,7 @@ def test_no_limits_are_possible() -> None:
 def test_a_limit_above_what_this_process_may_use_is_no_error() -> None:
     code = """
 import resource, sys
-from colt_llvm import process
+from colt_llvm.core import process
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 import os

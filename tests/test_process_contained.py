@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm import process
-from colt_llvm.errors import CommandNotFound, OutputLimitExceeded, ProcessTimeout
-from colt_llvm.process import Command, Completed, Limits
+from colt_llvm.core import process
+from colt_llvm.core.errors import CommandNotFound, OutputLimitExceeded, ProcessTimeout
+from colt_llvm.core.process import Command, Completed, Limits
 from tests.test_process import ended
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -104,7 +104,7 @@ while True: print("x" * 100 if {{talks}} else "", end="", flush=True); time.slee
 def test_when_its_owner_is_killed_program_and_daemon_are_too(tmp_path: Path) -> None:
     code = f"""
 import sys
-from colt_llvm.process import Command, run_together
+from colt_llvm.core.process import Command, run_together
 program = '''
 import os, time
 if os.fork() == 0: os.setsid()
@@ -233,7 +233,7 @@ def test_a_child_that_cannot_be_ended_is_named_and_not_waited_for() -> None:
     """As one of another user's: here nothing is sent to it at all."""
     code = """
 import os, subprocess, time
-from colt_llvm import supervisor
+from colt_llvm.core import supervisor
 child = subprocess.Popen(["sleep", "60"])
 while supervisor._name(child.pid) != "sleep": time.sleep(0.01)
 supervisor._ENDING_SECONDS = 0.1

@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from colt_llvm.acceptance import toolchain_catalogue
-from colt_llvm.baseline import Baseline, literature_completion, prepare_baseline
-from colt_llvm.compilation import front_end
-from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.core.errors import PipelineSyntaxError
+from colt_llvm.evaluate.builder import Builder, Sequences
 from colt_llvm.llvm import Module, TargetMachine
+from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.process_options import split_options, with_options
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.size_levels import has_size_levels
-from colt_llvm.program import Program, included_programs, load_program, programs_directory
-from colt_llvm.toolchain import Toolchain, installed_toolchains
-from colt_llvm.tune.builder import Builder, Sequences
+from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.program.baseline import Baseline, literature_completion, prepare_baseline
+from colt_llvm.program.compilation import front_end
+from colt_llvm.program.program import Program, included_programs, load_program, programs_directory
 
 pytestmark = pytest.mark.llvm
 

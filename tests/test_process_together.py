@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm import process
-from colt_llvm.errors import CommandNotFound, OutputLimitExceeded, ProcessTimeout
-from colt_llvm.process import Command, Completed, Limits
-from colt_llvm.time_slice import set_time_slice
+from colt_llvm.core import process
+from colt_llvm.core.errors import CommandNotFound, OutputLimitExceeded, ProcessTimeout
+from colt_llvm.core.process import Command, Completed, Limits
+from colt_llvm.core.time_slice import set_time_slice
 
 
 def python(code: str, *arguments: object, **more: object) -> Command:

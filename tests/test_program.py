@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.errors import UsageError
-from colt_llvm.program import (
+from colt_llvm.core.errors import UsageError
+from colt_llvm.program.program import (
     Check,
     Program,
     Workload,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm import toolchain as module
-from colt_llvm.errors import ColtError, ToolchainError
-from colt_llvm.toolchain import ANY_VARIABLE, PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains
+from colt_llvm.core.errors import ColtError, ToolchainError
+from colt_llvm.llvm import toolchain as module
+from colt_llvm.llvm.toolchain import ANY_VARIABLE, PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains
 
 pytestmark = pytest.mark.llvm
 

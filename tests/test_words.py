@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import colt_llvm
-from colt_llvm.errors import UsageError
-from colt_llvm.program import Workload, load_program, program_from_dict, program_to_dict
-from colt_llvm.words import refuse_operators, split_words
+from colt_llvm.core.errors import UsageError
+from colt_llvm.core.words import refuse_operators, split_words
+from colt_llvm.program.program import Workload, load_program, program_from_dict, program_to_dict
 
 
 @pytest.mark.parametrize(

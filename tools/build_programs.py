@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from os.path import relpath
 from pathlib import Path
 
-from colt_llvm.errors import ColtError, ProgramError
+from colt_llvm.core.errors import ColtError, ProgramError
 from colt_llvm.measure.check import judge_baseline
-from colt_llvm.program import Program, load_program
+from colt_llvm.program.program import Program, load_program
 
 # Of this tree, wherever the package is installed from.
 ROOT = Path(__file__).resolve().parents[1]

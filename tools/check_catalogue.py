@@ -31,9 +31,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from colt_llvm.catalogue import Action, load_catalogue  # noqa: E402
-from colt_llvm.errors import OutputLimitExceeded, ProcessTimeout  # noqa: E402
-from colt_llvm.process import Limits, run  # noqa: E402
+from colt_llvm.core.errors import OutputLimitExceeded, ProcessTimeout  # noqa: E402
+from colt_llvm.core.process import Limits, run  # noqa: E402
+from colt_llvm.llvm.catalogue import Action, load_catalogue  # noqa: E402
 
 _toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from embedded_coreset import coreset_arrays
 
-from colt_llvm.learning.courses import model_course
-from colt_llvm.learning.workbench import Workbench, workbench
+from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import ADDITIONS, BUILT, FILE, OBJECTIVES, Weights, read_arrays, weights_of
-from colt_llvm.program import Program, resolve_program
+from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import PRESETS, ActionSet, Outcome, Proposal, Request
-from colt_llvm.toolchain import find_toolchain
+from colt_llvm.training.learning_curves import model_course
+from colt_llvm.training.workbench import Workbench, workbench
 
 _GROUPS = 3  # of programs that are left out together: a coreset takes a while to choose
 #: Searches of a program: seed and trials. One is short of what a search finds, one is about at its first standstill.

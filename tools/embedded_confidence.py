@@ -17,17 +17,17 @@ from pathlib import Path
 import numpy as np
 from embedded_programs import origin
 
-from colt_llvm.learning.courses import model_course
-from colt_llvm.learning.workbench import workbench
+from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.models.base import Answer, Prompt
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.confidence import own_rate
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import BUILT, FILE, Weights, read_arrays, weights
 from colt_llvm.models.question import Question
-from colt_llvm.program import included_programs, resolve_program
+from colt_llvm.program.program import included_programs, resolve_program
 from colt_llvm.search import PRESETS, Outcome, Proposal, Request
-from colt_llvm.toolchain import find_toolchain
+from colt_llvm.training.learning_curves import model_course
+from colt_llvm.training.workbench import workbench
 
 _WHOLE, _FIRST, _STEP = "whole", "first", "step"
 

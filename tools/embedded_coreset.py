@@ -11,10 +11,10 @@ import numpy as np
 from embedded_programs import origin
 from embedded_runtime import NOISE, RUNTIME
 
-from colt_llvm.learning.sequences import FAILED
 from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.retrieval import FAR
 from colt_llvm.models.embedded.weights import OBJECTIVES
+from colt_llvm.training.sequences import FAILED
 
 _SIZE = 64  # sequences, at most, for each objective
 _LEAST = 2e-4  # of a mean log ratio: what one more sequence has to bring

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from colt_llvm.learning.courses import Course, course_of
-from colt_llvm.learning.workbench import Workbench
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.search import PRESETS, ColtSearch, Model
+from colt_llvm.training.learning_curves import Course, course_of
+from colt_llvm.training.workbench import Workbench
 
 BLIND = Model("blind", 1.0)
 

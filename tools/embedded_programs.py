@@ -11,16 +11,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from colt_llvm.baseline import prepare_baseline
-from colt_llvm.bench.experiment import SuiteSpec
-from colt_llvm.bench.suites import SuiteLeftOut
-from colt_llvm.bench.suites_csmith import csmith_programs
-from colt_llvm.errors import ColtError
+from colt_llvm.core.errors import ColtError
+from colt_llvm.experiments.experiment import SuiteSpec
+from colt_llvm.experiments.suites import SuiteLeftOut
+from colt_llvm.experiments.suites_csmith import csmith_programs
 from colt_llvm.llvm.flow import functions_of
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module
-from colt_llvm.program import Program, included_programs
-from colt_llvm.toolchain import Toolchain
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.program.baseline import prepare_baseline
+from colt_llvm.program.program import Program, included_programs
 
 #: Flags that change the code a lot and leave the program's meaning alone.
 _FLAGS = {

@@ -25,15 +25,15 @@ from typing import Any
 
 from embedded_sequences import evolve, read_best, shortened
 
-from colt_llvm.errors import ColtError
-from colt_llvm.learning.workbench import Workbench, workbench
-from colt_llvm.program import Program, resolve_program
+from colt_llvm.core.errors import ColtError
+from colt_llvm.evaluate.builder import Built
+from colt_llvm.evaluate.judge import Judge, Miscompiled
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.llvm.toolchain import find_toolchain
+from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import GeneticOptions
 from colt_llvm.search.sequences import Names
-from colt_llvm.toolchain import find_toolchain
-from colt_llvm.tune.builder import Built
-from colt_llvm.tune.judge import Judge, Miscompiled
-from colt_llvm.tune.options import TuneOptions
+from colt_llvm.training.workbench import Workbench, workbench
 
 RUNTIME = "runtime"
 _PAIRS = 4  # more runs of what looks better than the baseline

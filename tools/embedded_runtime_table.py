@@ -11,9 +11,9 @@ import numpy as np
 from embedded_runtime import NOISE, RUNTIME
 from embedded_training import PRIOR_PROGRAMS, sort_of
 
-from colt_llvm.learning.tables import mean_gains
-from colt_llvm.learning.tries import MOST_GAIN
 from colt_llvm.models.embedded.weights import BUILT, OBJECTIVES
+from colt_llvm.training.lookup_table import mean_gains
+from colt_llvm.training.samples import MOST_GAIN
 
 _TABLES = ("nano_gain", "small_gain", "base_gain")
 _MOST_ONCE = MOST_GAIN / 4  # of what was timed once

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from embedded_programs import origin
 
-from colt_llvm.errors import ColtError
-from colt_llvm.learning.workbench import Workbench, workbench
+from colt_llvm.core.errors import ColtError
+from colt_llvm.llvm.pipeline import is_edit
+from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.models.embedded.weights import BUILT
-from colt_llvm.pipeline import is_edit
-from colt_llvm.program import Program
-from colt_llvm.toolchain import Toolchain
+from colt_llvm.program.program import Program
+from colt_llvm.training.workbench import Workbench, workbench
 
 _WIDTH, _DEPTH = 14, 8
 _TOLERATED_LOSS = 0.08  # of a step that a walk goes on from all the same

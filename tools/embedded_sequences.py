@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from colt_llvm.errors import ColtError
-from colt_llvm.learning.workbench import Workbench, workbench
-from colt_llvm.program import Program, resolve_program
+from colt_llvm.core.errors import ColtError
+from colt_llvm.llvm.toolchain import find_toolchain
+from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import ActionSet, GeneticOptions, GeneticSearch, Proposal, Request
 from colt_llvm.search.sequences import Names
 from colt_llvm.search.tree import ROOT
-from colt_llvm.toolchain import find_toolchain
+from colt_llvm.training.workbench import Workbench, workbench
 
 _STARTS = 24  # sequences of other programs that a search starts from
 _KEPT = 8  # of one program

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from colt_llvm.journal import read_trials
-from colt_llvm.learning.packing import packed, stored
-from colt_llvm.learning.tables import mean_gains
-from colt_llvm.learning.tries import LEAST_STATE, Try, gain_of, tries_of
+from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.scoring import SCALE, state_values
 from colt_llvm.models.embedded.weights import BUILT, PARTS, weights_of
-from colt_llvm.pipeline import is_edit
-from colt_llvm.tune.records import trial_from_dict
+from colt_llvm.run.journal import read_trials
+from colt_llvm.run.records import trial_from_dict
+from colt_llvm.training.lookup_table import mean_gains
+from colt_llvm.training.packing import packed, stored
+from colt_llvm.training.samples import LEAST_STATE, Try, gain_of, tries_of
 
 PRIOR_PROGRAMS = 3.0  # an action's mean gain is drawn to that of its sort as by so many programs
 _PAIRS = 900

@@ -10,4 +10,4 @@ python="${1:?name a virtual environment}/bin/python"
 "$python" -m pip install -q --no-compile --require-hashes -r requirements-toolchain.lock
 # Its wheels make their links when Python starts next.
 "$python" -c ''
-PYTHONPATH=. "$python" -c 'import sys; from colt_llvm.toolchain import find_toolchain; find_toolchain(sys.prefix)'
+PYTHONPATH=. "$python" -c 'import sys; from colt_llvm.llvm.toolchain import find_toolchain; find_toolchain(sys.prefix)'

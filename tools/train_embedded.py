@@ -34,15 +34,15 @@ from embedded_sequences import cross, find_sequences
 from embedded_training import TrainingOptions, read, save, train
 
 import colt_llvm.models.embedded
-from colt_llvm.errors import ColtError
-from colt_llvm.learning.courses import Course, model_course
-from colt_llvm.learning.workbench import workbench
+from colt_llvm.core.errors import ColtError
+from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import BUILT, FILE, read_arrays
-from colt_llvm.program import Program, included_programs, resolve_program
+from colt_llvm.program.program import Program, included_programs, resolve_program
 from colt_llvm.search import PRESETS
-from colt_llvm.toolchain import find_toolchain
+from colt_llvm.training.learning_curves import Course, model_course
+from colt_llvm.training.workbench import workbench
 
 _JOURNAL_TRIALS = 500
 _JOURNAL_SECONDS = 300.0

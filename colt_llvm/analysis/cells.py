@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import RunDirectoryError
+from colt_llvm.core.errors import RunDirectoryError
 
 KIND, VERSION = "colt-llvm bench cell", 1
 TRIALS, SECONDS = "trials", "seconds"

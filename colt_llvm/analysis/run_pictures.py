@@ -12,9 +12,9 @@ from colt_llvm.analysis.pictures import draw_shares
 from colt_llvm.analysis.sentences import below_baseline
 from colt_llvm.analysis.style import COLOURS, drawing, new_figure, save, shortened
 from colt_llvm.analysis.tree_picture import draw_tree
-from colt_llvm.errors import RunDirectoryError
-from colt_llvm.journal import read_header, read_trials
+from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.models.transcript import read_calls
+from colt_llvm.run.journal import read_header, read_trials
 from colt_llvm.search.pareto import pareto_front
 
 Record = dict[str, Any]

@@ -27,7 +27,7 @@ from colt_llvm.analysis.latex import latex_document
 from colt_llvm.analysis.markdown import markdown_document
 from colt_llvm.analysis.sentences import below_baseline, claims
 from colt_llvm.analysis.summary import Row, Summary, summarise
-from colt_llvm.errors import RunDirectoryError
+from colt_llvm.core.errors import RunDirectoryError
 
 Record = dict[str, Any]
 

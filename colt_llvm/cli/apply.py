@@ -34,9 +34,9 @@ from colt_llvm.cli.options import llvm_option, program_from_options
 def command(recipe: Path, sources: tuple[str, ...], output: Path, cflags: tuple[str, ...], ldflags: tuple[str, ...],
             harness: tuple[Path, ...], strict: bool, llvm_prefix: Path | None) -> None:  # fmt: skip
     """Build PROGRAM with the recipe that tune wrote."""
-    from colt_llvm.output import check_output
-    from colt_llvm.recipe import apply_to_file, load_recipe, with_flags_of
-    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.llvm.toolchain import find_toolchain
+    from colt_llvm.program.output import check_output
+    from colt_llvm.program.recipe import apply_to_file, load_recipe, with_flags_of
 
     loaded = load_recipe(recipe)
     program = program_from_options(sources, cflags, ldflags, harness, None, None, (), (), (), 0.0)

@@ -13,7 +13,7 @@ import click
 
 from colt_llvm.cli.cluster_options import cluster_of, cluster_options
 from colt_llvm.cli.options import llvm_option
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _SAID_EVERY_SECONDS = 15.0
@@ -46,7 +46,7 @@ def run_command(**given: Any) -> int:
     replace its values; without a file they make one of the included programs. Ctrl-C ends it and keeps what is done;
     the same line goes on.
     """
-    from colt_llvm.bench.experiment_file import load_experiment, with_options
+    from colt_llvm.experiments.experiment_file import load_experiment, with_options
 
     experiment = with_options(
         load_experiment(given["experiment"]) if given["experiment"] else None,
@@ -55,14 +55,14 @@ def run_command(**given: Any) -> int:
     )  # fmt: skip
     if given["jobs"] is not None and given["jobs"] < 1:
         raise UsageError(f"--jobs {given['jobs']}: use 1 or more")
-    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.llvm.toolchain import find_toolchain
 
     toolchain = find_toolchain(given["llvm_prefix"])
-    from colt_llvm.bench.cells import cells_of, groups_of
-    from colt_llvm.bench.results import Results
-    from colt_llvm.bench.runner import default_jobs, run_groups
-    from colt_llvm.bench.suites import gather
     from colt_llvm.cli.tune import ended_by_signal
+    from colt_llvm.experiments.cells import cells_of, groups_of
+    from colt_llvm.experiments.results import Results
+    from colt_llvm.experiments.runner import default_jobs, run_groups
+    from colt_llvm.experiments.suites import gather
 
     jobs = given["jobs"] or default_jobs()
     with Results.open(given["output"]) as results:
@@ -92,7 +92,7 @@ def run_command(**given: Any) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON, and nothing else.")
 def status_command(results: Path, jobs: int | None, as_json: bool) -> None:
     """Say what is done, missing and failed."""
-    from colt_llvm.bench.status import status_of
+    from colt_llvm.experiments.status import status_of
 
     status = status_of(results, jobs or len(os.sched_getaffinity(0)))
     if as_json:
@@ -119,7 +119,7 @@ def status_command(results: Path, jobs: int | None, as_json: bool) -> None:
 @click.option("-o", "--output", required=True, type=_FOLDER, metavar="MERGED", help="Where all of it goes.")
 def merge_command(folders: tuple[Path, ...], output: Path) -> None:
     """Put folders of results together. Unlike versions of LLVM are refused, and unlike hosts where times count."""
-    from colt_llvm.bench.merge import merge
+    from colt_llvm.experiments.merge import merge
 
     click.echo(f"{output}: {merge(folders, output)} cells")
 
@@ -162,6 +162,6 @@ class _Said:
 
 
 def _duration(seconds: float) -> str:
-    from colt_llvm.bench.status import duration
+    from colt_llvm.experiments.status import duration
 
     return duration(seconds)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 
 def cluster_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from colt_llvm.cli.options import llvm_option
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 
 @click.command("decisions", context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,12 +33,12 @@ def command(
         raise UsageError("decisions: names no program; name one, or use --kinds")
     import shlex
 
-    from colt_llvm.acceptance import toolchain_catalogue
-    from colt_llvm.baseline import prepare_baseline
     from colt_llvm.decisions.offers import offers_of
     from colt_llvm.decisions.scopes import check_scopes
-    from colt_llvm.program import resolve_program
-    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.llvm.acceptance import toolchain_catalogue
+    from colt_llvm.llvm.toolchain import find_toolchain
+    from colt_llvm.program.baseline import prepare_baseline
+    from colt_llvm.program.program import resolve_program
 
     wanted = tuple(filter(None, scopes.split(",")))
     check_scopes(wanted)

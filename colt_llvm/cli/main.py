@@ -13,8 +13,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from colt_llvm.errors import ColtError, CompileError
-from colt_llvm.variables import settle
+from colt_llvm.core.errors import ColtError, CompileError
+from colt_llvm.core.variables import settle
 
 #: name -> (module, what --help says). Commands are imported when they are run, so that help is quick.
 _COMMANDS = {

@@ -11,6 +11,6 @@ def command() -> None:
 
     In the Makefile: include $(shell colt-llvm make-include)
     """
-    from colt_llvm.build.include_path import MAKE, include_path
+    from colt_llvm.builds.cc.include_path import MAKE, include_path
 
     click.echo(include_path(MAKE))

@@ -17,7 +17,7 @@ from colt_llvm.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from colt_llvm.tune.minimize import Minimized
+    from colt_llvm.explain.minimize import Minimized
 
 #: Options that go without sources too: all else is in run.json then.
 _WITHOUT_SOURCES = ("recipe", "output", "seconds", "tolerance", "as_json", "llvm_prefix")
@@ -51,11 +51,11 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path | None, seconds
     with the options that say how it is run. A run time is measured again: nothing is dropped that cannot be shown to be
     without use.
     """
-    from colt_llvm.errors import UsageError
-    from colt_llvm.recipe import load_recipe, save_recipe, with_flags_of
-    from colt_llvm.toolchain import find_toolchain
-    from colt_llvm.tune.minimize import minimize
-    from colt_llvm.tune.variants import find_recipe
+    from colt_llvm.core.errors import UsageError
+    from colt_llvm.explain.minimize import minimize
+    from colt_llvm.explain.variants import find_recipe
+    from colt_llvm.llvm.toolchain import find_toolchain
+    from colt_llvm.program.recipe import load_recipe, save_recipe, with_flags_of
 
     share = _share(tolerance)
     file = find_recipe(recipe)
@@ -87,7 +87,7 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path | None, seconds
 
 def _share(text: str | None) -> float | None:
     """``0.1%`` or ``0.001``. Raises UsageError."""
-    from colt_llvm.errors import UsageError
+    from colt_llvm.core.errors import UsageError
 
     if text is None:
         return None

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from colt_llvm.errors import UsageError
-from colt_llvm.program import Program, Workload, resolve_program
-from colt_llvm.words import split_words
+from colt_llvm.core.errors import UsageError
+from colt_llvm.core.words import split_words
+from colt_llvm.program.program import Program, Workload, resolve_program
 
 
 def llvm_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -144,7 +144,7 @@ def typed_options() -> dict[str, str]:
 
 
 def strategy_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    from colt_llvm.tune.strategy_names import COLT, STRATEGIES
+    from colt_llvm.search.strategy_names import COLT, STRATEGIES
 
     return click.option(
         "--strategy", default=COLT, show_default=True, metavar="NAME",
@@ -205,7 +205,7 @@ def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def refuse_models_of(strategy: str, given: dict[str, Any]) -> None:
     """Raises UsageError for options of models where the strategy asks none."""
-    from colt_llvm.tune.strategy_names import refuse_models
+    from colt_llvm.search.strategy_names import refuse_models
 
     if any(given[name] is not None for name in ("models", "max_cost", "max_calls", "max_tokens")):
         refuse_models(strategy)

@@ -18,8 +18,8 @@ from colt_llvm.cli.options import llvm_option
 @llvm_option
 def command(search: str | None, pipelines: bool, as_json: bool, llvm_prefix: Path | None) -> None:
     """List the passes that a sequence may be made of, as far as this LLVM accepts them."""
-    from colt_llvm.acceptance import toolchain_catalogue
-    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.llvm.acceptance import toolchain_catalogue
+    from colt_llvm.llvm.toolchain import find_toolchain
 
     toolchain = find_toolchain(llvm_prefix)
     catalogue = toolchain_catalogue(toolchain)

@@ -9,7 +9,7 @@ import click
 @click.option("--split", type=click.Choice(["train", "held-out"]), help="Only those of one split.")
 def command(split: str | None) -> None:
     """List the included programs. Each can be named in place of files: colt-llvm tune lz77."""
-    from colt_llvm.program import included_programs
+    from colt_llvm.program.program import included_programs
 
     programs = included_programs(split)
     width = max((len(program.name) for program in programs), default=0)

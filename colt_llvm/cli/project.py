@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from colt_llvm.errors import UsageError
-from colt_llvm.program import Check, Workload
-from colt_llvm.words import split_words
+from colt_llvm.core.errors import UsageError
+from colt_llvm.core.words import split_words
+from colt_llvm.program.program import Check, Workload
 
 if TYPE_CHECKING:
-    from colt_llvm.build.project_options import ProjectOptions
-    from colt_llvm.build.project_result import ProjectResult
+    from colt_llvm.builds.project.options import ProjectOptions
+    from colt_llvm.builds.project.result import ProjectResult
 
 #: Of ``tune``, what means nothing for a project.
 _REFUSED = ("sources", "harness", "arguments", "output", "cflags", "ldflags", "strict", "weights", "resume")
@@ -28,14 +28,14 @@ def tune_project_command(given: dict[str, Any]) -> int:
     from colt_llvm.models.registry import load_models
 
     models = None if given["models"] is None else load_models(given["models"])
-    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.llvm.toolchain import find_toolchain
 
     toolchain = find_toolchain(given["llvm_prefix"])
-    from colt_llvm.build.project import tune_project
-    from colt_llvm.build.tree_lock import alone_in
+    from colt_llvm.builds.project.tree_lock import alone_in
+    from colt_llvm.builds.project.tune_project import tune_project
     from colt_llvm.cli.tune import ended_by_signal
     from colt_llvm.cli.view import live_view
-    from colt_llvm.journal import claimed_directory
+    from colt_llvm.run.journal import claimed_directory
 
     quiet = given["as_json"]
 
@@ -61,7 +61,7 @@ def tune_project_command(given: dict[str, Any]) -> int:
 
 def project_options(given: dict[str, Any]) -> ProjectOptions:
     """Raises UsageError."""
-    from colt_llvm.build.project_options import DEFAULT_SECONDS, ProjectOptions
+    from colt_llvm.builds.project.options import DEFAULT_SECONDS, ProjectOptions
     from colt_llvm.cli.options import limits_of, refuse_models_of, search_changes, typed_options
 
     refuse_models_of(given["strategy"], given)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from colt_llvm.cli.options import llvm_option, program_from_options, program_options
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from colt_llvm.catalogue import Catalogue
+    from colt_llvm.llvm.catalogue import Catalogue
+    from colt_llvm.llvm.toolchain import Toolchain
     from colt_llvm.models.question import Offer, Question
-    from colt_llvm.program import Program
-    from colt_llvm.toolchain import Toolchain
+    from colt_llvm.program.program import Program
 
 
 @click.command("prompt", context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,13 +35,13 @@ def command(**given: Any) -> None:
         given["stdin"], given["runs"], given["output_files"], given["ignored"], given["float_tolerance"],
     )  # fmt: skip
     offers = _offers(given["models"])
-    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.llvm.toolchain import find_toolchain
 
     toolchain = find_toolchain(given["llvm_prefix"])
-    from colt_llvm.acceptance import toolchain_catalogue
+    from colt_llvm.llvm.acceptance import toolchain_catalogue
     from colt_llvm.proposal.prompt import render
     from colt_llvm.proposal.tokens import estimate_messages
-    from colt_llvm.tune.session import RISKS_AVOIDED
+    from colt_llvm.run.session import RISKS_AVOIDED
 
     catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
     question = _question(
@@ -54,8 +54,8 @@ def command(**given: Any) -> None:
 
 
 def _names(text: str, catalogue: Catalogue) -> tuple[str, ...]:
-    from colt_llvm.catalogue import split_pipeline
-    from colt_llvm.pipeline import is_edit
+    from colt_llvm.llvm.catalogue import split_pipeline
+    from colt_llvm.llvm.pipeline import is_edit
 
     return tuple(part if is_edit(part) else catalogue[part].name for part in split_pipeline(text))
 
@@ -88,14 +88,14 @@ def _question(
     """The question at one state, with all that can be known of it without running the program."""
     import math
 
-    from colt_llvm.baseline import prepare_baseline
     from colt_llvm.env import ServiceOptions
+    from colt_llvm.evaluate.builder import Builder, Sequences
     from colt_llvm.measure import host
     from colt_llvm.models.question import Attempt, Question, State
+    from colt_llvm.objectives.objective import MissingFigureError
+    from colt_llvm.program.baseline import prepare_baseline
+    from colt_llvm.run.evidence import gather, program_features
     from colt_llvm.search import Objective
-    from colt_llvm.search.objective import MissingFigureError
-    from colt_llvm.tune.builder import Builder, Sequences
-    from colt_llvm.tune.evidence import gather, program_features
 
     if kind == "correct" and not sequence:
         raise UsageError("--kind correct: give a --sequence; its last action is what is corrected")

@@ -15,9 +15,9 @@ import click
 from colt_llvm.cli.options import llvm_option
 
 if TYPE_CHECKING:
-    from colt_llvm.build.listing import Entry
-    from colt_llvm.build.verify import Verified
-    from colt_llvm.toolchain import Toolchain
+    from colt_llvm.builds.recipes.status import Entry
+    from colt_llvm.builds.recipes.verify import Verified
+    from colt_llvm.llvm.toolchain import Toolchain
 
 _FLAGS_WIDTH = 28
 
@@ -37,9 +37,9 @@ def command(
     States: fits; stale (what it was tuned for has changed); idle (not for here and now); unused (no build looks at
     it); damaged. Exit status 7: a file is damaged, or --verify found another object than was measured.
     """
-    from colt_llvm.build.listing import entries, find_roots, removable
-    from colt_llvm.build.listing import prune as remove
-    from colt_llvm.errors import RecipeError, UsageError
+    from colt_llvm.builds.recipes.status import entries, find_roots, removable
+    from colt_llvm.builds.recipes.status import prune as remove
+    from colt_llvm.core.errors import RecipeError, UsageError
 
     if dry_run and not prune:
         raise UsageError("--dry-run: only with --prune")
@@ -66,8 +66,8 @@ def command(
 
 def _toolchain(prefix: Path | None, needed: bool) -> Toolchain | None:
     """Without one, a list can still be made."""
-    from colt_llvm.errors import ToolchainError
-    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.core.errors import ToolchainError
+    from colt_llvm.llvm.toolchain import find_toolchain
 
     try:
         return find_toolchain(prefix)
@@ -79,7 +79,7 @@ def _toolchain(prefix: Path | None, needed: bool) -> Toolchain | None:
 
 
 def _verify(found: Sequence[Entry], toolchain: Toolchain, as_json: bool) -> list[Verified]:
-    from colt_llvm.build.verify import verify
+    from colt_llvm.builds.recipes.verify import verify
 
     results = []
     for result in verify(found, toolchain):
@@ -101,8 +101,8 @@ def _verify(found: Sequence[Entry], toolchain: Toolchain, as_json: bool) -> list
 
 
 def _verdict(results: Sequence[Verified]) -> int | None:
-    from colt_llvm.build.verify import passed
-    from colt_llvm.errors import RecipeError
+    from colt_llvm.builds.recipes.verify import passed
+    from colt_llvm.core.errors import RecipeError
 
     return None if passed(results) else RecipeError.exit_status
 

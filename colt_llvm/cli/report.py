@@ -25,8 +25,8 @@ def command(run: Path, output: Path | None, no_measure: bool, llvm_prefix: Path 
 
     It holds the verdict, the search tree, what each pass contributes, the models' ledger, the recipe, and the host.
     """
+    from colt_llvm.llvm.toolchain import find_toolchain
     from colt_llvm.report.write import write_report
-    from colt_llvm.toolchain import find_toolchain
 
     place = write_report(run, output, toolchain=None if no_measure else find_toolchain(llvm_prefix))
     click.echo(f"written: {place}")

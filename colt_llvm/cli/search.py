@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 
 @click.command("search", context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,7 +44,7 @@ def command(**given: Any) -> None:
     environment gives it; the state after reset has 0. Ctrl-C ends the search with the best so far, which is replayed
     in a fresh environment in any case.
     """
-    from colt_llvm.gym_search.options import EnvironmentOptions, SearchOptions, parse_models
+    from colt_llvm.gym.options import EnvironmentOptions, SearchOptions, parse_models
 
     least, most = _range(given["passes_per_step"])
     environment = EnvironmentOptions(
@@ -58,8 +58,8 @@ def command(**given: Any) -> None:
     )  # fmt: skip
     models = parse_models(given["models"])
     # Imported here: what is wrong above is told without waiting for compiler_gym.
-    from colt_llvm.gym_search.result import result_to_dict
-    from colt_llvm.gym_search.run import run_search
+    from colt_llvm.gym.result import result_to_dict
+    from colt_llvm.gym.run import run_search
 
     with _signals_as_interrupt():
         result = run_search(environment, options, models=models, on_trial=None if given["as_json"] else _show)

@@ -10,7 +10,7 @@ import click
 from colt_llvm.cli.options import llvm_option
 
 if TYPE_CHECKING:
-    from colt_llvm.learning.train import Trained
+    from colt_llvm.training.train import Trained
 
 _LISTS = ("--from", "--validate")
 
@@ -61,12 +61,12 @@ def command(runs: tuple[Path, ...], output: Path, validate: tuple[str, ...], sta
     What language models proposed in those runs is learned too. A model that gets worse where it is compared keeps its
     old numbers. Nothing is executed.
     """
-    from colt_llvm.program import resolve_program
-    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.llvm.toolchain import find_toolchain
+    from colt_llvm.program.program import resolve_program
 
     programs = [resolve_program([name]) for name in validate]
     toolchain = find_toolchain(llvm_prefix)
-    from colt_llvm.learning.train import train
+    from colt_llvm.training.train import train
 
     trained = train(
         runs, output, toolchain, validate=programs, start=start, trials=trials, seeds=seeds,

@@ -25,8 +25,8 @@ from colt_llvm.cli.options import (
     strategy_option,
     typed_options,
 )
-from colt_llvm.errors import UsageError
-from colt_llvm.program import Program
+from colt_llvm.core.errors import UsageError
+from colt_llvm.program.program import Program
 
 _OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
 
@@ -134,16 +134,16 @@ def command(**given: Any) -> int:  # fmt: skip
     from colt_llvm.models.registry import load_models
 
     models = None if given["models"] is None else load_models(given["models"])
-    from colt_llvm.toolchain import find_toolchain
+    from colt_llvm.llvm.toolchain import find_toolchain
 
     toolchain = find_toolchain(given["llvm_prefix"])
     # Imported here: what is wrong above is told without waiting for them.
     from colt_llvm.cli.view import live_view, print_result
-    from colt_llvm.journal import claimed_directory
-    from colt_llvm.tune.hooks import Hooks
-    from colt_llvm.tune.progress import TuneResult
-    from colt_llvm.tune.records import result_to_dict
-    from colt_llvm.tune.tuner import resume, tune
+    from colt_llvm.run.hooks import Hooks
+    from colt_llvm.run.journal import claimed_directory
+    from colt_llvm.run.progress import TuneResult
+    from colt_llvm.run.records import result_to_dict
+    from colt_llvm.run.tuner import resume, tune
 
     output = given["output"]
     result: TuneResult
@@ -199,7 +199,7 @@ def _program(given: dict[str, Any]) -> Program | None:
 
 
 def _options(given: dict[str, Any]) -> Any:
-    from colt_llvm.tune.options import TuneOptions
+    from colt_llvm.evaluate.options import TuneOptions
 
     weights = {}
     for text in given["weights"]:

@@ -7,8 +7,8 @@ import platform
 from importlib import metadata
 
 from colt_llvm import __version__
-from colt_llvm.errors import ColtError
-from colt_llvm.toolchain import find_toolchain
+from colt_llvm.core.errors import ColtError
+from colt_llvm.llvm.toolchain import find_toolchain
 
 
 def version_lines() -> list[str]:

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from colt_llvm.cli.ledger_table import ledger_table
-from colt_llvm.tune.progress import Progress, TuneResult
+from colt_llvm.run.progress import Progress, TuneResult
 
 _PLAIN_SECONDS = 10.0  # between lines, where no terminal redraws
 

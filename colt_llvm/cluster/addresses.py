@@ -14,7 +14,7 @@ from colt_llvm.cluster.certificate import own_settings
 from colt_llvm.cluster.errors import ClusterError
 from colt_llvm.cluster.fleet import Cluster
 from colt_llvm.cluster.hosts import MEASURING
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 5.0

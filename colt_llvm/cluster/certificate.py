@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from colt_llvm import process
 from colt_llvm.cluster.errors import ClusterError
-from colt_llvm.errors import CommandNotFound
+from colt_llvm.core import process
+from colt_llvm.core.errors import CommandNotFound
 
 _DAYS = 30
 _ROLES = ("client", "scheduler", "worker")

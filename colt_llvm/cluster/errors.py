@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colt_llvm.errors import ColtError
+from colt_llvm.core.errors import ColtError
 
 
 class ClusterError(ColtError, ConnectionError):

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from colt_llvm.errors import UsageError
-from colt_llvm.program import Program
+from colt_llvm.core.errors import UsageError
+from colt_llvm.program.program import Program
 
 _MOST_BYTES = 64 << 20
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import colt_llvm.errors
+import colt_llvm.core.errors
 from colt_llvm.cluster import work
 from colt_llvm.cluster.errors import ClusterError
 from colt_llvm.cluster.fleet import Cluster, Killed
 from colt_llvm.cluster.parcel import Parcel
-from colt_llvm.errors import PassCrashed, PassError
-from colt_llvm.tune.builder import Built
-from colt_llvm.tune.evaluation import Examination, Examined
-from colt_llvm.tune.workforce import Hired, Job
+from colt_llvm.core.errors import PassCrashed, PassError
+from colt_llvm.evaluate.builder import Built
+from colt_llvm.evaluate.evaluation import Examination, Examined
+from colt_llvm.evaluate.remote import Hired, Job
 
 #: Requests under way for each task that the workers do at once. Told in order, a slow one holds up those behind it
 #: (docs/scaling.md); more under way means that each is asked for knowing less.
@@ -58,7 +58,7 @@ def ask(cluster: Cluster, task: Callable[..., work.Reply], *arguments: Any, kind
 
 
 def _pass_error(name: str, text: str) -> PassError:
-    kind = getattr(colt_llvm.errors, name, PassError)
+    kind = getattr(colt_llvm.core.errors, name, PassError)
     error = kind(text) if isinstance(kind, type) and issubclass(kind, PassError) else PassError(text)
     assert isinstance(error, PassError)
     return error

@@ -19,13 +19,13 @@ from distributed import WorkerPlugin, get_worker
 from colt_llvm import __version__
 from colt_llvm.cluster.cores import MeasuringCore, keep_off, move_to, taken
 from colt_llvm.cluster.parcel import Parcel
-from colt_llvm.errors import ColtError, NotRepeatable, PassError, ToolchainError
+from colt_llvm.core.errors import ColtError, NotRepeatable, PassError, ToolchainError
+from colt_llvm.evaluate.builder import Builder
+from colt_llvm.evaluate.evaluation import Examination, Examined, examine
+from colt_llvm.evaluate.judge import Judge
+from colt_llvm.evaluate.remote import Job
+from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.measure import fingerprint
-from colt_llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
-from colt_llvm.tune.builder import Builder
-from colt_llvm.tune.evaluation import Examination, Examined, examine
-from colt_llvm.tune.judge import Judge
-from colt_llvm.tune.workforce import Job
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from colt_llvm.catalogue import Catalogue
+from colt_llvm.llvm.catalogue import Catalogue
 
 #: After the pipeline: texts, by what they saved of all functions in the mean over eight train programs (-Oz, LLVM 22;
 #: after the first six of a greedy cover of 400 random sequences, which save 0.9% together).

@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from colt_llvm.catalogue import Catalogue
 from colt_llvm.decisions.function_passes import AFTER_STEPS, LEVEL_STEP, function_texts
 from colt_llvm.llvm import attributes as ir
+from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.decide import UNTOUCHABLE
 from colt_llvm.llvm.decision import EVERY, KINDS, Decision, parse_decision, quoted
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.loops import latches
 from colt_llvm.llvm.module import Module
+from colt_llvm.llvm.pipeline import function_passes_of
 from colt_llvm.llvm.process_options import THRESHOLDS
-from colt_llvm.pipeline import function_passes_of
 from colt_llvm.search.plans import Slot, Surroundings
 
 #: Of one run: in larger programs those of the largest functions, since a search cannot try them all.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from colt_llvm.catalogue import Catalogue
 from colt_llvm.decisions.scopes import Scopes
+from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.decision import is_decision
 
 Names = tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 #: From the largest to the smallest. "passes": passes over the whole module and edits of its pipeline. "module":
 #: thresholds and the level of all functions.

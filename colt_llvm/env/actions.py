@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from colt_llvm.acceptance import toolchain_catalogue
 from colt_llvm.env.engine import Actions
-from colt_llvm.toolchain import Toolchain
+from colt_llvm.llvm.acceptance import toolchain_catalogue
+from colt_llvm.llvm.toolchain import Toolchain
 
 
 def catalogue_actions(toolchain: Toolchain) -> Actions:

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from colt_llvm.errors import ToolchainError
-from colt_llvm.toolchain import find_toolchain
+from colt_llvm.core.errors import ToolchainError
+from colt_llvm.llvm.toolchain import find_toolchain
 
 #: Imported by compiler_gym for what is not used here: graphs of programs, images, downloads. A third of its own import.
 _LATER = ("docker", "networkx", "requests")

@@ -25,14 +25,14 @@ from compiler_gym.errors import ServiceError
 from compiler_gym.service import CompilerGymServiceConnection, ConnectionOpts
 from compiler_gym.service.connection import GRPC_CHANNEL_OPTIONS, Connection
 
+from colt_llvm.core.errors import PassError
+from colt_llvm.core.owned_folder import owned_memory_folder
+from colt_llvm.core.variables import tool_environment
 from colt_llvm.env import failures, guard
 from colt_llvm.env.engine import Actions
 from colt_llvm.env.options import ServiceOptions
 from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
-from colt_llvm.errors import PassError
-from colt_llvm.owned_folder import owned_memory_folder
-from colt_llvm.toolchain import Toolchain
-from colt_llvm.variables import tool_environment
+from colt_llvm.llvm.toolchain import Toolchain
 
 SERVICE_FILE = Path(__file__).with_name("service.py")
 

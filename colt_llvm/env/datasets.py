@@ -13,12 +13,12 @@ from typing import Any, ClassVar, cast
 from compiler_gym.datasets import Benchmark, Dataset
 from compiler_gym.datasets.uri import BenchmarkUri
 
-from colt_llvm.compilation import LEVELS, Level, front_end
+from colt_llvm.core.errors import UsageError
 from colt_llvm.env.payload import BenchmarkRecord, WorkloadRecord
 from colt_llvm.env.validation import Validator
-from colt_llvm.errors import UsageError
-from colt_llvm.program import CXX_SUFFIXES, Program, load_program, programs_directory
-from colt_llvm.toolchain import Toolchain
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.program.compilation import LEVELS, Level, front_end
+from colt_llvm.program.program import CXX_SUFFIXES, Program, load_program, programs_directory
 
 INCLUDED = "benchmark://colt-v0"
 USER = "benchmark://user-v0"

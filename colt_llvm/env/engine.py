@@ -17,10 +17,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from colt_llvm.core.errors import ColtError, PassError
 from colt_llvm.env import guard as watch
 from colt_llvm.env.payload import BenchmarkRecord
 from colt_llvm.env.store import StateStore
-from colt_llvm.errors import ColtError, PassError
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module, TargetMachine
 from colt_llvm.llvm.size_levels import marked_for_size

@@ -19,7 +19,6 @@ from compiler_gym.service.client_service_compiler_env import ClientServiceCompil
 from compiler_gym.service.proto import ForkSessionRequest
 from compiler_gym.views import ObservationSpaceSpec
 
-from colt_llvm.compilation import Level
 from colt_llvm.env.actions import catalogue_actions, split_commandline
 from colt_llvm.env.connection import ServiceConnection, ServiceSpec
 from colt_llvm.env.datasets import IncludedPrograms, UserPrograms, make_benchmark, make_record
@@ -27,8 +26,9 @@ from colt_llvm.env.options import ServiceOptions
 from colt_llvm.env.payload import unpack
 from colt_llvm.env.rewards import make_rewards
 from colt_llvm.env.stepping import Stepping
-from colt_llvm.program import Program, program_from_files
-from colt_llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.program.compilation import Level
+from colt_llvm.program.program import Program, program_from_files
 
 _OPTS = ConnectionOpts(local_service_exit_max_seconds=2, rpc_max_retries=1)
 

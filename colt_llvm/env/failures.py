@@ -7,9 +7,9 @@ import re
 import signal
 from pathlib import Path
 
-from colt_llvm import errors
+from colt_llvm.core import errors
+from colt_llvm.core.errors import PassCrashed, PassError, PassOutOfMemory, PassTimedOut
 from colt_llvm.env import guard
-from colt_llvm.errors import PassCrashed, PassError, PassOutOfMemory, PassTimedOut
 
 _MEMORY = re.compile(r"out of memory|bad_alloc|Allocation failed|MemoryError|Cannot allocate memory", re.IGNORECASE)
 _TELLING = re.compile(r"LLVM ERROR|Assertion|Error\b|terminate called|report_fatal_error|UNREACHABLE")

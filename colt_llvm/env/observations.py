@@ -14,11 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from colt_llvm import process
+from colt_llvm.core import process
+from colt_llvm.core.errors import ColtError, PassError, UsageError
 from colt_llvm.env import evidence
 from colt_llvm.env.engine import Engine, Node
 from colt_llvm.env.payload import pack
-from colt_llvm.errors import ColtError, PassError, UsageError
 
 if TYPE_CHECKING:
     from colt_llvm.llvm.module import Module
@@ -181,20 +181,20 @@ def _objects(engine: Engine, node: Node, build: Build) -> list[bytes]:
 def _object_hash(engine: Engine, node: Node, build: Build) -> str:
     import hashlib
 
-    from colt_llvm.measure.size import loaded_digest
+    from colt_llvm.llvm.object_size import loaded_digest
 
     digests = [loaded_digest(data) for data in _objects(engine, node, build)]
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _text_size(engine: Engine, node: Node, build: Build) -> int:
-    from colt_llvm.measure.size import section_sizes
+    from colt_llvm.llvm.object_size import section_sizes
 
     return sum(section_sizes(data).text_bytes for data in _objects(engine, node, build))
 
 
 def _loaded_size(engine: Engine, node: Node, build: Build) -> int:
-    from colt_llvm.measure.size import section_sizes
+    from colt_llvm.llvm.object_size import section_sizes
 
     return sum(section_sizes(data).loaded_bytes for data in _objects(engine, node, build))
 
@@ -251,7 +251,7 @@ def _build_time(engine: Engine, node: Node, build: Build) -> list[float]:
 def _run_time(engine: Engine, node: Node, build: Build) -> list[float]:
     """Processor seconds of the timed workload, one figure for each run."""
     from colt_llvm.measure.runner import run_workload
-    from colt_llvm.program import Workload
+    from colt_llvm.program.program import Workload
 
     record = next((workload for workload in node.root.record.workloads if workload.timed), None)
     if record is None:

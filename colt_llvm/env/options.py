@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 _MAGIC = b"COLT1"
 

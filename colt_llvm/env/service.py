@@ -54,14 +54,14 @@ def main(arguments: list[str]) -> int:
         library = Library.load(given["library"])
         build = Build(_path(given, "clang"), _path(given, "clangxx"))
     else:
-        from colt_llvm.toolchain import find_toolchain
+        from colt_llvm.llvm.toolchain import find_toolchain
 
         toolchain = find_toolchain(options.llvm_prefix)
         library, build = toolchain.load(), Build(toolchain.clang, toolchain.clangxx)
     if "actions" in given:
         actions = [(name, pipeline) for name, pipeline in json.loads(Path(given["actions"]).read_text())]
     else:
-        from colt_llvm.catalogue import load_catalogue
+        from colt_llvm.llvm.catalogue import load_catalogue
 
         actions = [(action.name, action.pipeline) for action in load_catalogue(library.major)]
     if options.test_actions:

@@ -14,11 +14,11 @@ from compiler_gym.service import proto
 from compiler_gym.service.compilation_session import CompilationSession
 from compiler_gym.service.runtime.compiler_gym_service import CompilerGymService
 
+from colt_llvm.core.errors import ColtError, PassError, PipelineSyntaxError
 from colt_llvm.env import guard as watch
 from colt_llvm.env import messages, observations
 from colt_llvm.env.engine import Engine
 from colt_llvm.env.payload import BenchmarkRecord
-from colt_llvm.errors import ColtError, PassError, PipelineSyntaxError
 
 _SPACES = list(observations.SPACES.values())
 _SPACE_MESSAGES = [messages.observation_space(space) for space in _SPACES]

@@ -11,9 +11,9 @@ import grpc
 from compiler_gym.service import SessionNotFound
 from compiler_gym.service.proto import AddBenchmarkRequest, EndSessionRequest, Event, StartSessionRequest, StepRequest
 
+from colt_llvm.core.errors import PassError, PassTimedOut
 from colt_llvm.env.connection import ServiceConnection
 from colt_llvm.env.failures import Refusal, ServiceLost
-from colt_llvm.errors import PassError, PassTimedOut
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Stepping:
     def try_multistep(self, actions: Iterable[Any], observations: Sequence[str] = ()) -> list[Any]:
         """Take steps and return the named observations, in one call to the service.
 
-        Raises PassCrashed, PassTimedOut, PassOutOfMemory, PassError or PipelineSyntaxError (of colt_llvm.errors).
+        Raises PassCrashed, PassTimedOut, PassOutOfMemory, PassError or PipelineSyntaxError (of colt_llvm.core.errors).
         After a crash, ``actions`` holds those up to the culprit; after a PassError or PipelineSyntaxError, those
         before this call. Either way the environment goes on from there.
         """

@@ -9,14 +9,14 @@ from typing import Any
 
 from compiler_gym.errors import ValidationError
 
-from colt_llvm import process
-from colt_llvm.compilation import Level, baseline_objects, link
+from colt_llvm.core import process
+from colt_llvm.core.errors import ColtError, CompileError
 from colt_llvm.env.payload import unpack
-from colt_llvm.errors import ColtError, CompileError
+from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.check import difference
 from colt_llvm.measure.runner import Observation, run_workload
-from colt_llvm.program import Program
-from colt_llvm.toolchain import Toolchain
+from colt_llvm.program.compilation import Level, baseline_objects, link
+from colt_llvm.program.program import Program
 
 _LIMITS = process.Limits(wall_seconds=120.0, memory_bytes=8 << 30)
 

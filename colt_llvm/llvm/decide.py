@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from ctypes import byref, c_uint, c_void_p, string_at
 
-from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.core.errors import PipelineSyntaxError
 from colt_llvm.llvm import attributes as ir
 from colt_llvm.llvm.decision import AFTER, BEFORE, EVERY, SKIP, Decision
 from colt_llvm.llvm.library import Library

@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
-from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.core.errors import PipelineSyntaxError
 
 Scope = Literal["function", "call", "loop"]
 

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import ToolchainError
+from colt_llvm.core.errors import ToolchainError
 
 DiagnosticHandler = CFUNCTYPE(None, c_void_p, c_void_p)
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from colt_llvm import process
-from colt_llvm.errors import ColtError, InvalidIR, PassCrashed, ProcessTimeout
+from colt_llvm.core import process
+from colt_llvm.core.errors import ColtError, InvalidIR, PassCrashed, ProcessTimeout
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module
 

@@ -6,7 +6,7 @@ import hashlib
 from ctypes import byref, c_size_t, c_void_p
 from types import TracebackType
 
-from colt_llvm.errors import InvalidIR, PassError, PipelineSyntaxError, ToolchainError
+from colt_llvm.core.errors import InvalidIR, PassError, PipelineSyntaxError, ToolchainError
 from colt_llvm.llvm.decide import decide
 from colt_llvm.llvm.library import DiagnosticHandler, Library
 from colt_llvm.llvm.pass_gate import forget, gate

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ctypes import c_char_p
 from pathlib import Path
 
-from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.core.errors import PipelineSyntaxError
 from colt_llvm.llvm.library import Library
 
 #: Option -> LLVM's own value, which holds where a text does not name it.

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from colt_llvm import process
-from colt_llvm.errors import (
+from colt_llvm.core import process
+from colt_llvm.core.errors import (
     ColtError,
     PassCrashed,
     PassError,

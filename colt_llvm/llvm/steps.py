@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.core.errors import PipelineSyntaxError
 from colt_llvm.llvm.decision import Decision, parse_decision
 
 _DECIDE = "decide("

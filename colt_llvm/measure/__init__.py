@@ -6,16 +6,16 @@ Read in this order: ``runner`` (one run, or some at once), ``folder_state`` (wha
 ``contest`` (the final claim), ``size`` (ELF), ``host`` (the machine).
 """
 
+from colt_llvm.llvm.object_size import Sections, loaded_digest, section_sizes
+from colt_llvm.measure.ab_test import Claim, Contest, ContestPolicy, contest
 from colt_llvm.measure.check import difference, fault, first_difference, judge_baseline, not_repeatable
 from colt_llvm.measure.compare import Interval, Noise, Verdict, bootstrap_ratio, judge
 from colt_llvm.measure.compared import Compared, compared
-from colt_llvm.measure.contest import Claim, Contest, ContestPolicy, contest
 from colt_llvm.measure.host import Host, compile_cores, estimate_noise, fingerprint, measuring_core
 from colt_llvm.measure.own_check import CheckError, CheckFunction, OwnCheck, ProgramRun
-from colt_llvm.measure.run_off import run_off
+from colt_llvm.measure.reranking import run_off
 from colt_llvm.measure.runner import Observation, run_side_by_side, run_workload
 from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
-from colt_llvm.measure.size import Sections, loaded_digest, section_sizes
 
 __all__ = [
     "CheckError",

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from colt_llvm import process
-from colt_llvm.errors import (
+from colt_llvm.core import process
+from colt_llvm.core.errors import (
     ChildStillRuns,
     NotRepeatable,
     OutputLimitExceeded,
@@ -29,7 +29,7 @@ from colt_llvm.measure.difference import (
 )
 from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.measure.runner import Observation, run_workload
-from colt_llvm.program import Check, Workload
+from colt_llvm.program.program import Check, Workload
 
 _COARSE_CLOCK_SECONDS = 0.02  # time() of the C library lags by up to one tick of the kernel
 #: Quick programs run some more times, and so show what varies before the search: for so long, up to so many times.

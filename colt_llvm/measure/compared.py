@@ -10,7 +10,7 @@ from colt_llvm.measure.difference import OTHER_FILES, STDERR, ignored
 from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.measure.places import Place, tells_own_time
 from colt_llvm.measure.runner import Observation
-from colt_llvm.program import Check, Workload
+from colt_llvm.program.program import Check, Workload
 
 ONLY_STATUS = "only the exit status was compared"
 _NAMES_SHOWN = 3

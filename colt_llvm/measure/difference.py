@@ -18,7 +18,7 @@ from colt_llvm.measure.folder_state import FileSeen
 from colt_llvm.measure.numbers import same_line
 from colt_llvm.measure.places import Place, differing_places
 from colt_llvm.measure.runner import Observation
-from colt_llvm.program import Check
+from colt_llvm.program.program import Check
 
 STDERR = "standard error"
 #: Stands among what varies where each run gives its files other names.

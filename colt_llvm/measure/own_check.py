@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.measure.runner import Observation
 
 _SHOWN_CHARACTERS = 200

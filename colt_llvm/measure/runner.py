@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from colt_llvm import process
-from colt_llvm.errors import ChildStillRuns, OutputLimitExceeded, ProcessTimeout, UsageError
+from colt_llvm.core import process
+from colt_llvm.core.errors import ChildStillRuns, OutputLimitExceeded, ProcessTimeout, UsageError
+from colt_llvm.core.owned_folder import owned_folder
 from colt_llvm.measure.folder_state import Changes, FileSeen, Watch, named_outside
 from colt_llvm.measure.places import Place
-from colt_llvm.owned_folder import owned_folder
-from colt_llvm.program import Workload
+from colt_llvm.program.program import Workload
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Protocol
 
-from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.models.question import Question
 
 #: "python" is an object of the caller's own: it reads the question or its text, as it likes.

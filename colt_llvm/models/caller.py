@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.models.base import LATE, Answer, CallError, LanguageModel, ModelSpec, Prompt, Usage
 from colt_llvm.models.budget import Budget, BudgetSpent, Spending, worst_cost, worst_usage
 from colt_llvm.models.failures import ChatError, timed_out

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from colt_llvm.errors import ColtError
+from colt_llvm.core.errors import ColtError
 from colt_llvm.models.base import Message, ModelSpec, Prompt
 from colt_llvm.models.budget import Budget
 from colt_llvm.models.caller import Caller

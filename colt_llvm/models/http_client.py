@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from colt_llvm import __version__
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.failures import is_local, one_line
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.embedded.own import check_spec
 from colt_llvm.models.registry import key_of

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.embedded.own import is_own, own_specs
 from colt_llvm.models.specs import SPEC_KEYS, check_url, check_variable, refuse_unknown, spec_from_dict

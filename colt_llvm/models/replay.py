@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import ColtError, RunDirectoryError, UsageError
+from colt_llvm.core.errors import ColtError, RunDirectoryError, UsageError
 from colt_llvm.models.base import Answer, ModelSpec, Prompt
 from colt_llvm.models.budget import BudgetSpent
 from colt_llvm.models.record import digest_of

@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 from typing import Any
 from urllib.parse import urlsplit
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import MODEL_KINDS, ModelSpec, Price
 
 Record = dict[str, Any]

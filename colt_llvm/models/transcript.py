@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import RunDirectoryError
+from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.models.base import LATE, Message
 from colt_llvm.models.record import CallRecord, record_from_dict, record_to_dict
 

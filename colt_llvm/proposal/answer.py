@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from colt_llvm.catalogue import Catalogue
+from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.proposal.lenient_json import Value, holds_an_object, objects_with_passes
 from colt_llvm.proposal.names import Matched, NameReader, catalogue_of, match_model, one_line
 

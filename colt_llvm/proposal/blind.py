@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from colt_llvm.errors import UsageError
-from colt_llvm.pipeline import is_edit
+from colt_llvm.core.errors import UsageError
+from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.search import ActionSet, Outcome, Proposal, Refiner, Request
 from colt_llvm.search.randomness import derived
 

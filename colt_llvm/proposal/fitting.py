@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from colt_llvm.errors import ColtError
+from colt_llvm.core.errors import ColtError
 from colt_llvm.proposal.tokens import estimate
 from colt_llvm.proposal.untrusted import fenced
 from colt_llvm.proposal.wording import say

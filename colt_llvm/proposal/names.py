@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from colt_llvm.catalogue import Action, Catalogue, split_pipeline
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
+from colt_llvm.llvm.catalogue import Action, Catalogue, split_pipeline
 
 _MOST_NAMES = 64  # read of one answer
 _MOST_LETTERS = 4_000  # of one text

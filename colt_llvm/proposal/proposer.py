@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from colt_llvm.catalogue import Catalogue
+from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.models import embedded
 from colt_llvm.models.base import LATE, Answer, CallError, LanguageModel, ModelSpec, NoMoreCalls, Prompt
 from colt_llvm.models.caller import Caller

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from colt_llvm.models.ledger import Ledger
-from colt_llvm.program import Program
-from colt_llvm.recipe import Recipe
+from colt_llvm.program.program import Program
+from colt_llvm.program.recipe import Recipe
 from colt_llvm.report.diagnosis import diagnosis_part
 from colt_llvm.report.run import Run
 from colt_llvm.report.text import Markup, block, e, table

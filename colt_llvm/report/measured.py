@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from colt_llvm.explain.contributions import Contribution, Contributions
+from colt_llvm.explain.hot_function import HotFunction
 from colt_llvm.report.diff import diff_table
 from colt_llvm.report.text import Markup, change, e, ratio, table
-from colt_llvm.tune.contributions import Contribution, Contributions
-from colt_llvm.tune.hot_function import HotFunction
 
 _BAR_WIDTH, _BAR_HEIGHT = 160, 12
 

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import RunDirectoryError, UsageError
-from colt_llvm.journal import is_at_work, read_header, read_result, read_trials
+from colt_llvm.core.errors import RunDirectoryError, UsageError
+from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.measure import Compared, Interval
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.record import CallRecord
 from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.models.transcript import read_calls
-from colt_llvm.program import Program, program_from_dict
-from colt_llvm.recipe import Recipe, load_recipe
-from colt_llvm.tune.driver import TrialRecord
-from colt_llvm.tune.options import TuneOptions
-from colt_llvm.tune.progress import TuneResult
-from colt_llvm.tune.records import trial_from_dict
+from colt_llvm.program.program import Program, program_from_dict
+from colt_llvm.program.recipe import Recipe, load_recipe
+from colt_llvm.run.driver import TrialRecord
+from colt_llvm.run.journal import is_at_work, read_header, read_result, read_trials
+from colt_llvm.run.progress import TuneResult
+from colt_llvm.run.records import trial_from_dict
 
 _MOST_REPRODUCERS = 50
 

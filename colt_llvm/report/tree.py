@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.report.run import Run
+from colt_llvm.run.driver import TrialRecord
+from colt_llvm.run.strategies import with_earlier_preset
 from colt_llvm.search import ColtSearch, Model
 from colt_llvm.search.tree import ROOT
-from colt_llvm.tune.driver import TrialRecord
-from colt_llvm.tune.strategies import with_earlier_preset
 
 TREE_STRATEGIES = ("colt", "mcts")
 #: Of a node, the first that holds. Told apart by shape and colour in the page.

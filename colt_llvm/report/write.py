@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from colt_llvm.errors import ColtError, RunDirectoryError, UsageError
+from colt_llvm.core.errors import ColtError, RunDirectoryError, UsageError
+from colt_llvm.explain.contributions import contributions, read_contributions
+from colt_llvm.explain.hot_function import hot_function, read_hot_function
+from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.report.measured import code_section, missing, passes_section
 from colt_llvm.report.page import page
 from colt_llvm.report.run import Run, read_run
-from colt_llvm.toolchain import Toolchain
-from colt_llvm.tune.contributions import contributions, read_contributions
-from colt_llvm.tune.hot_function import hot_function, read_hot_function
 
 DEFAULT_NAME = "report.html"
 _LATER = "colt-llvm report RUN, without --no-measure"

@@ -6,15 +6,15 @@ backpropagation, and colt, which puts them together. What it is compared with: s
 
 from __future__ import annotations
 
+from colt_llvm.objectives.objective import OBJECTIVES, BadFigureError, MissingFigureError, Objective
 from colt_llvm.search.colt import ColtSearch
-from colt_llvm.search.genetic import GeneticOptions, GeneticSearch
-from colt_llvm.search.greedy import GreedyOptions, GreedySearch
-from colt_llvm.search.objective import OBJECTIVES, BadFigureError, MissingFigureError, Objective
 from colt_llvm.search.options import PRESETS, ColtOptions, preset
 from colt_llvm.search.pareto import ParetoFront, pareto_front
 from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Strategy, Trial
 from colt_llvm.search.random_proposer import RandomProposer
 from colt_llvm.search.refining import Refiner
+from colt_llvm.search.rivals.genetic import GeneticOptions, GeneticSearch
+from colt_llvm.search.rivals.greedy import GreedyOptions, GreedySearch
 from colt_llvm.search.sequences import ActionSet, RandomSequences, SequenceSearch
 from colt_llvm.search.statistics import ModelStatistics, Statistics
 from colt_llvm.search.tree import Node, Tree

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search.backpropagation import add_virtual_loss, backpropagate
 from colt_llvm.search.course_alteration import Correction, RegressionRun, is_regression, replaces
 from colt_llvm.search.expansion import expansion_failed, grow

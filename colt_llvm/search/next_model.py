@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search.model_set import ModelSet
 from colt_llvm.search.options import ColtOptions
 from colt_llvm.search.randomness import derived

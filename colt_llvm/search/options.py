@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search.widening import Widening
 
 NEXT_MODEL_POLICIES = ("model", "random", "round_robin", "largest")

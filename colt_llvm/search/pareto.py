@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 Point = tuple[float, ...]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 #: "refine": at the root, a whole sequence made from good ones; no model is asked (ours).
 Kind = Literal["seed", "expand", "correct", "refine"]

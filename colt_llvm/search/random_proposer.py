@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search.model_set import ModelSet
 from colt_llvm.search.protocol import Model, Proposal, Request
 from colt_llvm.search.randomness import derived

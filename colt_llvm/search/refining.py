@@ -15,10 +15,10 @@ from random import Random
 
 from colt_llvm.search.additions import Additions, stem
 from colt_llvm.search.changes import INSERT, REMOVE, REPLACE, SWAP, changed
-from colt_llvm.search.genetic import crossover
 from colt_llvm.search.plans import BEFORE, SKIP, Surroundings
 from colt_llvm.search.protocol import Outcome, Proposal, Request
 from colt_llvm.search.randomness import derived
+from colt_llvm.search.rivals.genetic import crossover
 from colt_llvm.search.sequences import ActionSet, Names
 from colt_llvm.search.sweeping import Sweeper
 

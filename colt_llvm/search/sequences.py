@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search.in_flight import InFlight
 from colt_llvm.search.protocol import Outcome, Proposal, Request, Trial, better_trial
 from colt_llvm.search.randomness import derived

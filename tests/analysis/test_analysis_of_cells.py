@@ -20,7 +20,7 @@ from colt_llvm.analysis.latex import escape_latex
 from colt_llvm.analysis.paired import Counts
 from colt_llvm.analysis.sentences import claims, programs_needed
 from colt_llvm.analysis.summary import SIGNIFICANCE, Comparison
-from colt_llvm.errors import RunDirectoryError
+from colt_llvm.core.errors import RunDirectoryError
 
 
 def test_damaged_files_are_named_and_the_others_read(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from colt_llvm.analysis.pictures import draw_convergence, draw_differences, draw
 from colt_llvm.analysis.run_pictures import draw_pareto, write_run_pictures
 from colt_llvm.analysis.style import drawing, line_style, save
 from colt_llvm.analysis.tree_picture import draw_tree, place_nodes, tree_nodes
-from colt_llvm.errors import RunDirectoryError
+from colt_llvm.core.errors import RunDirectoryError
 
 
 def trial(node: int, reward: float | None, model: str = "base", kind: str = "expand", **figures: float) -> Any:

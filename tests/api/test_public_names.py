@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import colt_llvm
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = sorted(set(colt_llvm.__all__) - {"__version__"})
@@ -38,8 +38,8 @@ def test_names_are_loaded_only_when_they_are_used() -> None:
 
 def test_tune_can_be_called_after_its_package_was_imported() -> None:
     said = in_a_process(
-        "import colt_llvm.tune.options, colt_llvm\nfrom colt_llvm import tune\n"
-        "assert colt_llvm.tune.options.TuneOptions\n"
+        "import colt_llvm.evaluate.options, colt_llvm\nfrom colt_llvm import tune\n"
+        "assert colt_llvm.evaluate.options.TuneOptions\n"
         "for call in (tune, colt_llvm.tune):\n"
         "    try: call('no-such-program')\n"
         "    except colt_llvm.UsageError as error: print(error)"

@@ -12,7 +12,7 @@ from trust_generated import Case, compare
 from trust_generated import examine as tune_generated
 from trust_nondeterministic import examine as tune_unsteady
 
-from colt_llvm.tune import tuner
+from colt_llvm.run import tuner
 
 #: Ways and places mixed: each way once, each place twice, always or in one run of two or three.
 UNSTEADY = [way + len(WAYS) * (way % 5) + 5 * len(WAYS) * (way % 4) for way in range(len(WAYS))]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.cli.main import run
-from colt_llvm.toolchain import ANY_VARIABLE, PREFIX_VARIABLE, installed_toolchains
+from colt_llvm.llvm.toolchain import ANY_VARIABLE, PREFIX_VARIABLE, installed_toolchains
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = '#include <stdio.h>\nint main(void) { puts("fine"); return 0; }\n'

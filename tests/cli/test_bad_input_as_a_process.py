@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.recipe import Recipe, save_recipe
-from colt_llvm.toolchain import PREFIX_VARIABLE, installed_toolchains
+from colt_llvm.llvm.toolchain import PREFIX_VARIABLE, installed_toolchains
+from colt_llvm.program.recipe import Recipe, save_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = r"""

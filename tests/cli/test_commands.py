@@ -13,9 +13,9 @@ import pytest
 
 from colt_llvm import doctor
 from colt_llvm.cli.main import EXIT_STATUSES, run
-from colt_llvm.errors import ColtError
-from colt_llvm.program import included_programs, program_from_files
-from colt_llvm.toolchain import installed_toolchains
+from colt_llvm.core.errors import ColtError
+from colt_llvm.llvm.toolchain import installed_toolchains
+from colt_llvm.program.program import included_programs, program_from_files
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("tune", "apply", "search", "models", "prompt", "passes", "programs", "doctor")

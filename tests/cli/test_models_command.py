@@ -19,7 +19,7 @@ from model_helpers import KEY
 from server import Endpoint
 
 from colt_llvm.cli.models import command
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.models.registry import example
 
 

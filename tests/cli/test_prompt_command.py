@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from colt_llvm.cli.prompt import command
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 SOURCE = """
 int sum(const int *numbers, int count) {

@@ -12,12 +12,12 @@ from pathlib import Path
 import click
 import pytest
 
-from colt_llvm.build.arguments import parse
-from colt_llvm.build.compile import Unit
-from colt_llvm.build.record import record_unit
-from colt_llvm.build.store import UnitRecipe, load_recipes, save_recipe
+from colt_llvm.builds.cc.arguments import parse
+from colt_llvm.builds.cc.compile import Unit
+from colt_llvm.builds.recipes.record import record_unit
+from colt_llvm.builds.recipes.store import UnitRecipe, load_recipes, save_recipe
 from colt_llvm.cli.main import EXIT_STATUSES, cli, run
-from colt_llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 
 ROOT = Path(__file__).resolve().parents[2]
 Captured = pytest.CaptureFixture[str]

@@ -19,7 +19,7 @@ if importlib.util.find_spec("compiler_gym") is None:
     pytest.skip("compiler-gym is not installed", allow_module_level=True)
 
 from colt_llvm.cli.search import command
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 COUNTING = ["--env", "counting-v0", "--import", str(ROOT / "tests" / "gym_search" / "counting_env.py")]

@@ -87,7 +87,7 @@ def test_each_shell_takes_what_click_writes_for_it(shell: str, tmp_path: Path) -
 SHOWS = """
 from rich.table import Table
 from colt_llvm.cli.view import live_view, make_console
-from colt_llvm.tune.progress import Progress
+from colt_llvm.run.progress import Progress
 table = Table(title="[red]title[/]")
 table.add_column("a"); table.add_row("[bold]b[/]")
 make_console().print(table)

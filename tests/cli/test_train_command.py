@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "learning"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 
 from learning_helpers import a_run, a_trial
 

@@ -19,16 +19,16 @@ import pytest
 from listeners import family, ports
 
 from colt_llvm.cluster import Cluster, ClusterError, connect
-from colt_llvm.errors import CommandNotFound
-from colt_llvm.journal import read_trials
-from colt_llvm.program import load_program, programs_directory
-from colt_llvm.toolchain import Toolchain, find_toolchain
-from colt_llvm.tune.builder import Built
-from colt_llvm.tune.hooks import Hooks
-from colt_llvm.tune.options import TuneOptions
-from colt_llvm.tune.progress import Progress, TuneResult
-from colt_llvm.tune.tuner import tune
-from colt_llvm.tune.workforce import Job
+from colt_llvm.core.errors import CommandNotFound
+from colt_llvm.evaluate.builder import Built
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.remote import Job
+from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.program.program import load_program, programs_directory
+from colt_llvm.run.hooks import Hooks
+from colt_llvm.run.journal import read_trials
+from colt_llvm.run.progress import Progress, TuneResult
+from colt_llvm.run.tuner import tune
 
 pytest.importorskip("distributed")
 

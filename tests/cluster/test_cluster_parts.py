@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.bench.scaling import Model, simulate
+from benchmarks.scaling import Model, simulate
 from colt_llvm.cluster import ClusterError, connect
 from colt_llvm.cluster.cores import MeasuringCore, keep_off, move_to, taken
 from colt_llvm.cluster.hosts import choose_measuring
 from colt_llvm.cluster.parcel import Parcel
-from colt_llvm.errors import UsageError
-from colt_llvm.program import Program, Workload, load_program, programs_directory
+from colt_llvm.core.errors import UsageError
+from colt_llvm.program.program import Program, Workload, load_program, programs_directory
 
 NEW = {"cpu": "New CPU", "architecture": "x86_64", "kernel": "6.1", "governor": "", "virtualised": False}
 OLD = {**NEW, "cpu": "Old CPU"}

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from colt_llvm.evaluate.builder import Built
+from colt_llvm.evaluate.pool import Lending
 from colt_llvm.models.base import NoMoreCalls
+from colt_llvm.run.driver import Driver, TrialRecord
 from colt_llvm.search import Model, Objective, Outcome, Proposal, RandomProposer, Request
 from colt_llvm.search.colt import ColtSearch
 from colt_llvm.search.options import ColtOptions
-from colt_llvm.tune.builder import Built
-from colt_llvm.tune.driver import Driver, TrialRecord
-from colt_llvm.tune.lending import Lending
 
 PASSES = [f"p{number}" for number in range(12)]
 BASELINE = {"instructions": 1000.0, "size": 1000.0, "text": 900.0}

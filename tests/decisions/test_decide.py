@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.baseline import build, prepare_baseline, written_out
-from colt_llvm.compilation import front_end
-from colt_llvm.errors import PipelineSyntaxError
+from colt_llvm.core.errors import PipelineSyntaxError
 from colt_llvm.llvm.module import Module, TargetMachine
-from colt_llvm.measure.size import section_sizes
-from colt_llvm.pipeline import edit_pipeline
-from colt_llvm.program import Program, program_from_files
-from colt_llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.llvm.object_size import section_sizes
+from colt_llvm.llvm.pipeline import edit_pipeline
+from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.program.baseline import build, prepare_baseline, written_out
+from colt_llvm.program.compilation import front_end
+from colt_llvm.program.program import Program, program_from_files
 
 SOURCE = """
 #include <stdio.h>

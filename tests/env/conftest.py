@@ -12,10 +12,10 @@ import pytest
 if importlib.util.find_spec("compiler_gym") is None:
     pytest.skip("compiler-gym is not installed", allow_module_level=True)
 
+from colt_llvm.core.errors import ToolchainError
 from colt_llvm.env import ColtEnv, ServiceOptions
-from colt_llvm.errors import ToolchainError
 from colt_llvm.llvm.size_levels import unmarked_pipeline
-from colt_llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 
 ACTIONS = (
     ("sroa", "function(sroa)"),

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
+from colt_llvm.core.errors import PassCrashed, PassError, PassOutOfMemory, PassTimedOut, PipelineSyntaxError
 from colt_llvm.env import ColtEnv
-from colt_llvm.errors import PassCrashed, PassError, PassOutOfMemory, PassTimedOut, PipelineSyntaxError
 
 MakeEnv = Callable[..., ColtEnv]
 

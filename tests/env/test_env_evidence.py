@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from colt_llvm.acceptance import toolchain_catalogue
-from colt_llvm.baseline import prepare_baseline
+from colt_llvm.core.errors import PassCrashed, PassTimedOut
 from colt_llvm.env import ColtEnv
-from colt_llvm.errors import PassCrashed, PassTimedOut
+from colt_llvm.evaluate.builder import Builder
+from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.remarks import Remark
+from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.models.question import Evidence
-from colt_llvm.program import program_from_files
-from colt_llvm.toolchain import Toolchain
-from colt_llvm.tune.builder import Builder
-from colt_llvm.tune.evidence import MAX_REMARKS, gather, program_features
+from colt_llvm.program.baseline import prepare_baseline
+from colt_llvm.program.program import program_from_files
+from colt_llvm.run.evidence import MAX_REMARKS, gather, program_features
 
 MakeEnv = Callable[..., ColtEnv]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from listeners import family, nobody_connects, paths, ports
 
-from colt_llvm import owned_folder
+from colt_llvm.core import owned_folder
 from colt_llvm.env import ColtEnv
 from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
 

@@ -9,7 +9,7 @@ import pytest
 
 from colt_llvm.env import ColtEnv
 from colt_llvm.llvm.module import Module, TargetMachine
-from colt_llvm.toolchain import Toolchain
+from colt_llvm.llvm.toolchain import Toolchain
 
 MakeEnv = Callable[..., ColtEnv]
 NAMES = ("sroa", "instcombine", "gvn", "simplifycfg", "licm")

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colt_llvm.errors import ProgramError
+from colt_llvm.core.errors import ProgramError
+from colt_llvm.core.process import Limits
 from colt_llvm.measure.check import difference, judge_baseline
 from colt_llvm.measure.numbers import same_line, same_number
 from colt_llvm.measure.runner import Observation
-from colt_llvm.process import Limits
-from colt_llvm.program import Check, Workload
+from colt_llvm.program.program import Check, Workload
 
 from .conftest import Compile
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from colt_llvm.measure.ab_test import BASELINE, CONTROL, Contest, ContestPolicy, contest
 from colt_llvm.measure.compare import Verdict
-from colt_llvm.measure.contest import BASELINE, CONTROL, Contest, ContestPolicy, contest
 from colt_llvm.measure.rounds import in_turn
 
 from .simulate import Host

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from colt_llvm.errors import ProgramError, UsageError
+from colt_llvm.core.errors import ProgramError, UsageError
 from colt_llvm.measure import CheckError, Observation, OwnCheck, ProgramRun, fault, judge_baseline
-from colt_llvm.program import Workload
+from colt_llvm.program.program import Workload
 
 
 def seen(stdout: bytes = b"1\n", status: int = 0, **more: Any) -> Observation:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.errors import ProgramError
+from colt_llvm.core.errors import ProgramError
+from colt_llvm.core.process import Limits
 from colt_llvm.measure import judge_baseline, run_side_by_side, run_workload
 from colt_llvm.measure.runner import Observation
-from colt_llvm.process import Limits
-from colt_llvm.program import Workload
+from colt_llvm.program.program import Workload
 
 Script = Callable[[str], Path]
 

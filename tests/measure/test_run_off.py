@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from colt_llvm.measure import run_off
+from colt_llvm.measure import reranking as run_off
+from colt_llvm.measure.reranking import LEAST_ROUNDS, MOST_ROUNDS, affordable
 from colt_llvm.measure.rounds import in_turn
-from colt_llvm.measure.run_off import LEAST_ROUNDS, MOST_ROUNDS, affordable
 
 from .simulate import Host
 

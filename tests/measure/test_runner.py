@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.errors import CommandNotFound, OutputLimitExceeded, ProcessTimeout, UsageError
+from colt_llvm.core.errors import CommandNotFound, OutputLimitExceeded, ProcessTimeout, UsageError
+from colt_llvm.core.process import Limits
 from colt_llvm.measure.runner import run_workload
-from colt_llvm.process import Limits
-from colt_llvm.program import Workload
+from colt_llvm.program.program import Workload
 
 from .conftest import Compile
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from colt_llvm.errors import NotRepeatable
+from colt_llvm.core.errors import NotRepeatable
 from colt_llvm.measure.difference import Difference
 from colt_llvm.measure.second_look import Look, look_again
 

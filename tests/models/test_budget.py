@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from model_helpers import PRICE, spec
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import Message, ModelSpec, Price, Usage
 from colt_llvm.models.budget import Budget, BudgetSpent, Limits, Spending, worst_cost, worst_usage
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from colt_llvm.catalogue import load_catalogue
+from colt_llvm.llvm.catalogue import load_catalogue
 from colt_llvm.models.base import Prompt
 from colt_llvm.models.embedded import SPECS, load
 from colt_llvm.models.embedded.confidence import confidence, own_rate, relative_gain

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from colt_llvm.catalogue import load_catalogue
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
+from colt_llvm.llvm.catalogue import load_catalogue
+from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.models.base import CallError, LanguageModel, Message, Prompt
 from colt_llvm.models.embedded import SPECS, load
 from colt_llvm.models.embedded.choice import PIPELINES
@@ -23,7 +24,6 @@ from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.scoring import RETRIEVING
 from colt_llvm.models.embedded.weights import FILE, PARTS, WeightsError, read_arrays, read_weights, weights, weights_of
 from colt_llvm.models.question import Attempt, Offer, Question, State
-from colt_llvm.pipeline import is_edit
 
 NAMES = list(SPECS)
 CATALOGUE = load_catalogue(22)

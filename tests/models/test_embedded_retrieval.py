@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.models.embedded.retrieval import Coreset
 from colt_llvm.models.embedded.weights import OBJECTIVES, weights
 from colt_llvm.models.question import Attempt, Question, State
-from colt_llvm.pipeline import is_edit
 from colt_llvm.proposal.answer import parse_answer
 
 # Two kinds of programs: the first two like "aa", the third likes "bb"; "cc" does a little for all, "dd" harms.

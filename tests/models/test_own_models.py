@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.models.base import Prompt
 from colt_llvm.models.embedded import SPECS, load, own
 from colt_llvm.models.embedded.weights import FILE, weights

@@ -17,7 +17,7 @@ from model_helpers import KEY, PRICE, Run, prompt, spec
 from quirk_server import ANSWER, QuirkServer
 from quirks import QUIRKS
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import CallError, ModelSpec
 from colt_llvm.models.form import Form
 from colt_llvm.models.http_client import HttpClient, Reply

@@ -10,7 +10,7 @@ import pytest
 from model_helpers import KEY, prompt, spec
 from server import Endpoint
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import ModelSpec, Price
 from colt_llvm.models.preflight import preflight
 from colt_llvm.models.registry import connect, example, load_models

@@ -10,7 +10,7 @@ import pytest
 from model_helpers import KEY, Run, prompt, spec
 from server import Endpoint
 
-from colt_llvm.errors import RunDirectoryError, UsageError
+from colt_llvm.core.errors import RunDirectoryError, UsageError
 from colt_llvm.models.base import CallError, ModelSpec
 from colt_llvm.models.budget import BudgetSpent
 from colt_llvm.models.openai_compatible import OpenAICompatible

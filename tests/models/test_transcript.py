@@ -13,7 +13,7 @@ import pytest
 from model_helpers import KEY, Run, prompt, question, spec
 from server import Endpoint
 
-from colt_llvm.errors import RunDirectoryError
+from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.models.base import CallError, Message, ModelSpec, Usage
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.openai_compatible import OpenAICompatible

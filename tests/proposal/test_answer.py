@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from colt_llvm.catalogue import load_catalogue
+from colt_llvm.llvm.catalogue import load_catalogue
 from colt_llvm.proposal.answer import (
     MOST_PASSES,
     NO_KNOWN_PASS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.proposal.blind import FIRST_EDITS, BlindProposer
 from colt_llvm.search import Outcome, Proposal, Request
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.catalogue import load_catalogue
+from colt_llvm.llvm.catalogue import load_catalogue
 from colt_llvm.models.question import Attempt, Evidence, Offer, Question, State
 from colt_llvm.proposal.prompt import PromptTooSmall, render
 from colt_llvm.proposal.tokens import estimate, estimate_messages

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from colt_llvm.catalogue import Catalogue, load_catalogue
+from colt_llvm.llvm.catalogue import Catalogue, load_catalogue
 from colt_llvm.models.base import Answer, CallError, ModelSpec, NoMoreCalls, Prompt
 from colt_llvm.models.budget import Budget, Limits
 from colt_llvm.models.caller import Caller

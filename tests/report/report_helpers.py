@@ -8,17 +8,17 @@ import random
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.journal import Journal
+from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.models.base import ModelSpec, Usage
 from colt_llvm.models.record import CallRecord
 from colt_llvm.models.specs import spec_to_dict
 from colt_llvm.models.transcript import Transcript
-from colt_llvm.program import Program, Workload, program_to_dict
+from colt_llvm.program.program import Program, Workload, program_to_dict
+from colt_llvm.run.driver import TrialRecord
+from colt_llvm.run.journal import Journal
+from colt_llvm.run.records import trial_to_dict
+from colt_llvm.run.strategies import with_preset
 from colt_llvm.search import ActionSet, ColtSearch, Model, Outcome, Proposal, RandomSequences, Request
-from colt_llvm.tune.driver import TrialRecord
-from colt_llvm.tune.options import TuneOptions
-from colt_llvm.tune.records import trial_to_dict
-from colt_llvm.tune.strategies import with_preset
 
 PASSES = ("licm", "gvn", "sroa", "inline", "instcombine<no-verify-fixpoint>", "loop-unroll<O3>", "without<gvn>")
 SPECS = (ModelSpec("small", "embedded", 1e6), ModelSpec("middle", "embedded", 1e7), ModelSpec("large", "embedded", 1e8))
@@ -126,8 +126,8 @@ def write_result(
     folder: Path, trials: list[TrialRecord], improved: bool, program: Program, changes: dict[str, Any]
 ) -> None:
     """result.json and recipe.json, as ``tune`` writes them."""
-    from colt_llvm.journal import write_json
-    from colt_llvm.recipe import Recipe, save_recipe
+    from colt_llvm.core.files import write_json
+    from colt_llvm.program.recipe import Recipe, save_recipe
     from colt_llvm.report.tree import best_trial
 
     best = best_trial(trials) if improved else None

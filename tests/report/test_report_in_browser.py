@@ -13,7 +13,7 @@ from report_helpers import SPECS, make_run
 
 from colt_llvm.cli.main import run
 from colt_llvm.models.base import ModelSpec
-from colt_llvm.program import Program, Workload
+from colt_llvm.program.program import Program, Workload
 from colt_llvm.report.write import write_report
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -12,18 +12,19 @@ import pytest
 from report_helpers import BASELINE, SPECS, make_run
 
 from colt_llvm.cli.main import run
-from colt_llvm.errors import RunDirectoryError, UsageError
-from colt_llvm.journal import Journal, write_json
+from colt_llvm.core.errors import RunDirectoryError, UsageError
+from colt_llvm.core.files import write_json
+from colt_llvm.explain import hot_function
+from colt_llvm.explain.contributions import KIND, VERSION, Contribution, Contributions
+from colt_llvm.explain.hot_function import HotFunction
+from colt_llvm.llvm.toolchain import installed_toolchains
 from colt_llvm.report.charts import ticks
 from colt_llvm.report.diff import diff_table
 from colt_llvm.report.run import read_run
 from colt_llvm.report.text import data_script, e, seconds
 from colt_llvm.report.tree import MARKS, nodes_of
 from colt_llvm.report.write import write_report
-from colt_llvm.toolchain import installed_toolchains
-from colt_llvm.tune import hot_function
-from colt_llvm.tune.contributions import KIND, VERSION, Contribution, Contributions
-from colt_llvm.tune.hot_function import HotFunction
+from colt_llvm.run.journal import Journal
 
 
 def page_of(folder: Path) -> str:

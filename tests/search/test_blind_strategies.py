@@ -10,7 +10,7 @@ import pytest
 from memoryless_search import MemorylessSearch
 from search_helpers import ACTIONS, MODELS, answer, asked, fair
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search import RandomProposer, Request
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from search_helpers import LARGE, MODELS, SMALL, answer, asked, fair, search_with, step
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, Request
 
 CRASH = Outcome(None, failure="crash")

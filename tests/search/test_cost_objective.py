@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.measure import Claim, Contest, Interval, Noise, Verdict, judge
-from colt_llvm.search.cost import CostError, CostObjective
-from colt_llvm.search.objective import MissingFigureError
-from colt_llvm.tune.claim import Prover
+from colt_llvm.objectives.cost import CostError, CostObjective
+from colt_llvm.objectives.objective import MissingFigureError
+from colt_llvm.run.proof import Prover
 
 BASELINE = {"runtime": 2.0, "size": 1000.0, "text": 500.0, "instructions": 100.0}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from search_helpers import MODELS, answer, asked, fair, search_with, step
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search import ColtOptions, ColtSearch, Outcome, Proposal, Request
 
 

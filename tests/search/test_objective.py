@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.search import BadFigureError, MissingFigureError, Objective
 
 BASELINE = {"runtime": 2.0, "size": 1000.0, "instructions": 300.0}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search import ParetoFront, pareto_front
 
 points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30)

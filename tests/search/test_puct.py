@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from search_helpers import MODELS, answer, asked, fair, noise, run, search_with, stand_in, step
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search import ColtOptions, ColtSearch, Node, Proposal, RandomProposer, Request, Tree
 from colt_llvm.search.backpropagation import add_virtual_loss
 from colt_llvm.search.selection import choose_child, priors, puct_score

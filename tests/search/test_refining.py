@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from search_helpers import MODELS, answer, asked, fair, search_with, step
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search import PRESETS, ActionSet, ColtOptions, ColtSearch, Outcome, Proposal, Refiner, Request
 from colt_llvm.search.refining import STANDSTILL
 

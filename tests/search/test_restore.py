@@ -6,7 +6,7 @@ import pytest
 from memoryless_search import MemorylessSearch
 from search_helpers import MODELS, answer, asked, fair, search_with, step
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search import Proposal, Request, Strategy
 
 

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from search_helpers import HiddenSequence, noise
 
-from colt_llvm.errors import UsageError
+from colt_llvm.core.errors import UsageError
 from colt_llvm.search import (
     ActionSet,
     GeneticOptions,
@@ -24,7 +24,7 @@ from colt_llvm.search import (
     SequenceSearch,
 )
 from colt_llvm.search.changes import INSERT, REMOVE, REPLACE, SWAP, changed
-from colt_llvm.search.genetic import crossover
+from colt_llvm.search.rivals.genetic import crossover
 from colt_llvm.search.sequences import MOST_REDRAWS
 
 PASSES = tuple("abcdefgh")

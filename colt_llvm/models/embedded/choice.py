@@ -12,8 +12,8 @@ from itertools import islice
 from random import Random
 from threading import local
 
+from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.models.question import Question
-from colt_llvm.pipeline import is_edit
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.errors import ColtError, UsageError
+from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.embedded.sizes import PARAMETERS
 

@@ -10,11 +10,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.models.embedded.features import counts_of, vector_of
 from colt_llvm.models.embedded.retrieval import Coreset, Names
 from colt_llvm.models.embedded.weights import BUILT, OBJECTIVES, Array, Weights
 from colt_llvm.models.question import Question
-from colt_llvm.pipeline import is_edit
 
 _DEPTH = 8.0  # a sequence of this length has depth 1
 

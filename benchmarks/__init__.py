@@ -1,0 +1,1 @@
+"""This project measured: how fast it is, what it finds, and whether it ever sells a wrong program. Not in the wheel."""

@@ -1,0 +1,208 @@
+"""Speed, as ratios within one run wherever there is something to compare with: the machines are shared and noisy."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.steps import prefixes
+from colt_llvm.core import process
+from colt_llvm.core.errors import PassError
+from colt_llvm.env import ColtEnv
+from colt_llvm.evaluate.builder import Builder, Sequences
+from colt_llvm.llvm.acceptance import toolchain_catalogue
+from colt_llvm.llvm.catalogue import Catalogue
+from colt_llvm.llvm.process_options import split_options
+from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.models.registry import BLIND_SPEC
+from colt_llvm.program.baseline import Baseline, prepare_baseline
+from colt_llvm.program.program import Program, included_programs, load_program, programs_directory
+from colt_llvm.proposal.blind import BlindProposer
+from colt_llvm.run.session import RISKS_AVOIDED
+from colt_llvm.search import PRESETS, ColtSearch, Model, Objective, Outcome
+
+SMALLEST = "collatz"
+_SECONDS = 8.0
+_EPISODE_STEPS = 45
+_SEQUENCE_PASSES = 5
+_SEQUENCES = 60
+_TRIALS = 300
+_OPT_SAMPLE = 5  # one in so many of a search's sequences is also given to opt
+_PROGRAMS = (SMALLEST, "crc_adler", "lz77", "sorting")
+
+
+def measure_speed() -> dict[str, Any]:
+    """All figures; each names its unit."""
+    toolchain = find_toolchain()
+    return {
+        "steps": steps_per_second(toolchain),
+        "steps_by_prefix": {name: prefixes(toolchain, name) for name in _PROGRAMS},
+        "random_sequences": {name: random_sequences(toolchain, name) for name in _PROGRAMS},
+        "search": {name: a_search(toolchain, name) for name in _PROGRAMS},
+        "help_seconds": min(_help_seconds() for _ in range(5)),
+        "llvm": toolchain.version,
+    }
+
+
+def steps_per_second(toolchain: Toolchain) -> dict[str, float]:
+    """Random episodes on the smallest program, one observation and its reward a step.
+
+    fresh: every episode on a benchmark that the service has not seen. walk: episodes as a user runs them, with what
+    the service knows already. multistep: passes a second, ten in one call, fresh.
+    """
+    rng = random.Random(0)
+    program = load_program(programs_directory() / SMALLEST)
+    env = ColtEnv(toolchain=toolchain, reward_space="IrInstructionCount", observation_space="IrInstructionCount")
+    names = {
+        action.name for action in toolchain_catalogue(toolchain).without(RISKS_AVOIDED) if action.kind != "pipeline"
+    }
+    actions = [number for number, name in enumerate(env.action_space.names) if name in names]
+    try:
+        fresh = _rate(lambda number: _episode(env, program, f"-Dfresh{number}", rng, actions))
+        walk = _rate(lambda number: _episode(env, program, "-Dwalk", rng, actions))
+        multistep = _rate(lambda number: _leaps(env, program, f"-Dleap{number}", rng, actions))
+    finally:
+        env.close()
+    return {"fresh": fresh, "walk": walk, "multistep_passes": multistep, "documented_by_compiler_gym": 1091.0}
+
+
+def _rate(episode: Callable[[int], tuple[int, float]]) -> float:
+    """Steps a second over whole episodes, resetting not counted."""
+    steps, seconds, number = 0, 0.0, 0
+    while seconds < _SECONDS:
+        done, took = episode(number)
+        steps, seconds, number = steps + done, seconds + took, number + 1
+    return steps / seconds
+
+
+def _start(env: ColtEnv, program: Program, flag: str) -> None:
+    env.reset(benchmark=env.make_benchmark(replace(program, cflags=(*program.cflags, flag))))
+
+
+def _episode(env: ColtEnv, program: Program, flag: str, rng: random.Random, actions: list[int]) -> tuple[int, float]:
+    _start(env, program, flag)
+    started = time.perf_counter()
+    for step in range(_EPISODE_STEPS):
+        if env.step(rng.choice(actions))[2]:
+            return step + 1, time.perf_counter() - started
+    return _EPISODE_STEPS, time.perf_counter() - started
+
+
+def _leaps(env: ColtEnv, program: Program, flag: str, rng: random.Random, actions: list[int]) -> tuple[int, float]:
+    _start(env, program, flag)
+    started = time.perf_counter()
+    for _ in range(4):
+        env.multistep(rng.choices(actions, k=10))
+    return 40, time.perf_counter() - started
+
+
+def random_sequences(toolchain: Toolchain, name: str) -> dict[str, float]:
+    """Evaluations a second of random sequences of five passes, completed by the -Oz pipeline, for ``instructions``.
+
+    Through the environment, and by one opt process for each sequence, in turn. Hardly a state is met twice.
+    """
+    program = load_program(programs_directory() / name)
+    rng = random.Random(1)
+    passes = [action.name for action in _catalogue(toolchain) if action.kind != "pipeline"]
+    baseline = prepare_baseline(toolchain, program, "instructions")
+    sequences = Sequences(_catalogue(toolchain), baseline)
+    ours = theirs = 0.0
+    with _builder(toolchain, program, baseline) as builder, _Opt(toolchain, baseline.bitcodes[0]) as opt:
+        builder.build(())
+        for _ in range(_SEQUENCES):
+            sequence = rng.choices(passes, k=_SEQUENCE_PASSES)
+            seconds = _build_seconds(builder, sequence)
+            if seconds is not None:
+                ours += seconds
+                theirs += opt.seconds(sequences.pipeline(sequence))
+    return {"environment": _SEQUENCES / ours, "opt": _SEQUENCES / theirs, "ratio": theirs / ours}
+
+
+def a_search(toolchain: Toolchain, name: str) -> dict[str, float]:
+    """The same for what a search of ``tune --objective instructions`` evaluates, prefixes and repeats included."""
+    program = load_program(programs_directory() / name)
+    baseline = prepare_baseline(toolchain, program, "instructions")
+    sequences = Sequences(_catalogue(toolchain), baseline)
+    proposer = BlindProposer(_catalogue(toolchain).names(), sequences.edits, 0, BLIND_SPEC.name)
+    strategy = ColtSearch([Model(BLIND_SPEC.name, 1.0)], PRESETS["broad"], 0)
+    objective = Objective("instructions")
+    times: list[float] = []
+    sampled: list[tuple[str, ...]] = []
+    with _builder(toolchain, program, baseline) as builder, _Opt(toolchain, baseline.bitcodes[0]) as opt:
+        root = builder.build(())
+        strategy.set_root_key(root.key)
+        while len(times) < _TRIALS and (request := strategy.ask()) is not None:
+            proposal = proposer.propose(request)
+            sequence = request.sequence + proposal.passes
+            started = time.perf_counter()
+            try:
+                built = builder.build(sequence)
+                outcome = Outcome(objective.reward(built.figures, root.figures), built.key, None, built.figures)
+            except PassError:
+                outcome = Outcome(None, None, "invalid")
+            times.append(time.perf_counter() - started)
+            if len(times) % _OPT_SAMPLE == 0:
+                sampled.append(sequence)
+            strategy.tell(request, proposal, outcome)
+            proposer.observe(request, proposal, outcome)
+        theirs = [opt.seconds(sequences.pipeline(sequence)) for sequence in sampled]
+    ours = sum(times) / len(times)
+    spawned = sum(theirs) / len(theirs)
+    return {"environment": 1 / ours, "opt": 1 / spawned, "ratio": spawned / ours}
+
+
+def _catalogue(toolchain: Toolchain) -> Catalogue:
+    return toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
+
+
+def _builder(toolchain: Toolchain, program: Program, baseline: Baseline) -> Builder:
+    return Builder(toolchain, program, baseline, _catalogue(toolchain), with_objects=False)
+
+
+def _build_seconds(builder: Builder, sequence: Sequence[str]) -> float | None:
+    started = time.perf_counter()
+    try:
+        builder.build(sequence)
+    except PassError:
+        return None
+    return time.perf_counter() - started
+
+
+class _Opt:
+    """Spawns opt on one file."""
+
+    def __init__(self, toolchain: Toolchain, bitcode: bytes) -> None:
+        self._opt = toolchain.opt or Path("opt")
+        self._bitcode = bitcode
+
+    def __enter__(self) -> _Opt:
+        self._folder = TemporaryDirectory(prefix="colt-")
+        self._source = Path(self._folder.name) / "in.bc"
+        self._source.write_bytes(self._bitcode)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def seconds(self, pipeline: str) -> float:
+        options, passes = split_options(pipeline)
+        started = time.perf_counter()
+        process.run([self._opt, *options, f"-passes={passes}", self._source, "-o", self._source.with_suffix(".opt.bc")])
+        return time.perf_counter() - started
+
+
+def _help_seconds() -> float:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "colt_llvm.cli.main", "--help"], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def program_names(split: str | None = None) -> list[str]:
+    return [program.name for program in included_programs(split)]

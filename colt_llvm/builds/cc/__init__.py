@@ -1,0 +1,1 @@
+"""``colt-cc``, the compiler of a build: clang, with recipes where they fit. Nothing is imported here."""

@@ -1,0 +1,262 @@
+"""A command line of clang, as far as a recipe has to understand it.
+
+What is not understood makes the command "other", and it goes to clang unchanged.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+
+from colt_llvm.builds.cc.options import (
+    ASSEMBLY,
+    CXX_SUFFIXES,
+    DEPENDENCY,
+    DEPENDENCY_SEPARATE,
+    LANGUAGES,
+    LEVELS,
+    OBJECT_SUFFIXES,
+    SEPARATE,
+    SUFFIXES,
+    WRITES_DEPENDENCIES,
+    forbids_a_recipe,
+    is_silent,
+    is_taken_back,
+    makes_no_code,
+    makes_no_program,
+)
+from colt_llvm.builds.cc.responses import expand
+
+#: What -Ofast says beside the level. Its own object, so that it can be told from what the user wrote.
+_FAST = "".join(("-ffast", "-math"))
+
+
+class Command:
+    """One command of a build.
+
+    kind: ``compile`` for exactly one C or C++ source to one object; ``link`` for what makes an executable or a
+        library of objects alone; ``other``.
+    source, output: as written (an output that is not written is what clang would choose).
+    level: ``O0`` to ``Oz``, or empty. flags: what decides the code, in order, without the level.
+    level_word: the level as it was written (``-Ofast``). passed: all options but for -c, -o, the level, the
+    dependency file and the source. dependencies: words that make clang write the user's dependency file; empty where
+    none is wanted. dependency_file: the file it is written to. inputs: all that are no options.
+    sources: of the inputs, those in C or C++. makes: ``objects`` (-c), ``code`` of another kind, a program included,
+        or nothing.
+    why_not: of a command that is "other", why no recipe describes it: "it is ...".
+    option: where that is an option, which.
+    """
+
+    __slots__ = (
+        "cxx", "dependencies", "dependency_file", "flags", "inputs", "kind", "level", "level_word", "makes", "option",
+        "output", "passed", "source", "sources", "why_not", "words",
+    )  # fmt: skip
+
+    def __init__(self, words: Sequence[str], cxx: bool) -> None:
+        self.words = list(words)
+        self.cxx = cxx
+        self.kind = "other"
+        self.source = self.output = self.level = self.level_word = self.dependency_file = ""
+        self.makes = self.option = self.why_not = ""
+        self.flags: list[str] = []
+        self.passed: list[str] = []
+        self.dependencies: list[str] = []
+        self.inputs: list[str] = []
+        self.sources: list[str] = []
+
+    def objects(self) -> list[str]:
+        """What it writes, as written: an object for each input with -c, else the program."""
+        if self.makes != "objects":
+            return [self.output or "a.out"]
+        return [self.output] if self.output else [default_object(name) for name in self.inputs]
+
+
+def parse(words: Sequence[str], cxx: bool, directory: str = ".") -> Command:
+    """Understand ``words`` (without the compiler's own name). directory: where response files are looked for."""
+    command = Command(expand(words, directory), cxx)
+    language, compiles, code, links = "", False, True, True
+    levels: list[str] = []
+    targets: list[str] = []
+    unknown: list[str] = []
+    for option, value, written in _in_force(command.words):
+        code, links = code and not makes_no_code(option), links and not makes_no_program(option)
+        if option == "":
+            command.inputs.append(value)
+            if language in LANGUAGES or (not language and value.endswith(SUFFIXES)):
+                command.sources.append(value)
+        elif option == "-c":
+            compiles = True
+        elif option == "-o":
+            command.output = value
+            unknown += [] if value else ["-o"]
+        elif option == "-x":
+            language = "" if value == "none" else value
+            unknown += [f"-x {value}"] if command.inputs else []  # clang has something to say to that
+            command.passed += ["-x", value]
+        elif option.startswith("-O") and not option.startswith("-ObjC"):
+            levels.append(option)
+            unknown += [] if option in LEVELS else [option]
+            fast = [_FAST] if option == "-Ofast" else []
+            command.flags += fast
+            command.passed += fast
+        elif option in DEPENDENCY:
+            command.dependencies.append(option)
+        elif option == "-MF":
+            command.dependency_file = value
+        elif option in DEPENDENCY_SEPARATE:
+            targets += [option, value]
+        elif option != "--":
+            unknown += [" ".join(written if option == "-Xclang" else [option])] if forbids_a_recipe(option) else []
+            command.passed += written
+            if not is_silent(option):
+                command.flags += written
+    _set_level(command, levels)
+    if code and command.inputs:
+        command.makes = "objects" if compiles and links else "code"
+    if command.makes == "code" and links and not command.sources and not language and _links(command):
+        command.kind = "link"
+        command.output = command.output or "a.out"
+    elif unknown and command.makes:
+        _set_option(command, unknown[0])
+    else:
+        command.why_not = _shape(command, language)
+        if not command.why_not:
+            _complete(command, language, targets)
+    return command
+
+
+def _set_option(command: Command, option: str) -> None:
+    command.option = option
+    command.why_not = f"it is compiled with {option}, which recipes cannot have"
+
+
+def _shape(command: Command, language: str) -> str:
+    """Why a command without forbidden options is no compilation of one source to one object; empty where it is."""
+    if not command.makes:
+        return "it is not compiled to code"
+    if not command.sources:
+        assembly = language.startswith("assembler") or all(name.endswith(ASSEMBLY) for name in command.inputs)
+        return "it is assembly, which recipes are not for" if assembly else "it is neither C nor C++"
+    if command.makes != "objects":
+        return "it is compiled and linked in one command; compile and link in two steps"
+    if len(command.inputs) > 1:
+        return "it is compiled in one command with other files; compile each with a command of its own"
+    return ""
+
+
+def _set_level(command: Command, levels: Sequence[str]) -> None:
+    if levels:
+        command.level_word = levels[-1]
+        command.level = LEVELS.get(levels[-1], levels[-1][1:])
+    if "-Ofast" in levels and levels[-1] != "-Ofast":  # then it says nothing of mathematics
+        command.flags = [word for word in command.flags if word is not _FAST]
+        command.passed = [word for word in command.passed if word is not _FAST]
+
+
+def _complete(command: Command, language: str, targets: list[str]) -> None:
+    """What follows for a compilation; one whose files are no usual files stays "other"."""
+    (source,) = command.sources
+    output = command.output or default_object(source)
+    wanted = not WRITES_DEPENDENCIES.isdisjoint(command.dependencies)
+    file = command.dependency_file
+    if source.startswith(("-", "@")):
+        command.why_not = "it is named like an option"
+    elif output == "-":
+        command.why_not = "it is compiled to standard output"
+    elif file == "-" or file.startswith("/dev/"):
+        _set_option(command, f"-MF {file}")
+    elif not wanted and (command.dependencies or file or targets):
+        # Words without use, which clang may say.
+        _set_option(command, next(iter([*command.dependencies, *targets[:1], "-MF"])))
+    else:
+        command.kind, command.source, command.output = "compile", source, output
+        command.cxx = LANGUAGES[language] if language else command.cxx or source.endswith(CXX_SUFFIXES)
+        if wanted:
+            command.dependency_file = file or f"{os.path.splitext(output)[0]}.d"
+            command.dependencies += ["-MF", command.dependency_file, *(targets or ["-MQ", output])]
+
+
+def default_object(name: str) -> str:
+    """Where clang puts the object of this source without -o."""
+    return f"{os.path.splitext(os.path.basename(name))[0]}.o"
+
+
+def normalised(flags: Sequence[str], root: str) -> list[str]:
+    """Flags as a recipe keeps them: the root by the word ``{root}``, so that another checkout has the same."""
+    return [_without_root(flag, root) for flag in flags]
+
+
+def _without_root(flag: str, root: str) -> str:
+    """Only whole names: of ``/src``, and not of ``/src2``."""
+    first, *rest = flag.split(root)
+    for part in rest:
+        ends = not part or not (part[0].isalnum() or part[0] in "_.+-")
+        first += ("{root}" if ends else root) + part
+    return first
+
+
+def with_level(words: Sequence[str], level: str) -> list[str]:
+    """The same command (response files read) at another level, where it compiles and does not say -O0."""
+    compiles, levels = False, []
+    kept: list[str] = []
+    for option, value, written in _options(words):
+        if option == "" and value.endswith(SUFFIXES):
+            compiles = True
+        elif option == "-x":
+            compiles = value in LANGUAGES
+        elif option == "-E":
+            return list(words)
+        if option in LEVELS:
+            levels.append(option)
+        else:
+            kept += written
+    if not compiles or (levels and levels[-1] == "-O0"):
+        return list(words)
+    # Before everything else: a "--" may end the options.
+    return [f"-{level}", *([_FAST] if levels[-1:] == ["-Ofast"] else []), *kept]
+
+
+def _in_force(words: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    """As ``_options``, without those that a later one takes back: -flto -fno-lto is neither."""
+    kept: list[tuple[str, str, list[str]]] = []
+    for item in _options(words):
+        left = [other for other in kept if not is_taken_back(other[0], item[0])] if item[0][1:2] in ("f", "g") else kept
+        if len(left) == len(kept):
+            left.append(item)
+        kept = left
+    return kept
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """(option, its value, the words as written) in order; an input is ("", name, words)."""
+    index, only_inputs = 0, False
+    while index < len(words):
+        word = words[index]
+        index += 1
+        if only_inputs or not word.startswith("-") or word == "-":
+            yield "", word, [word]
+        elif word == "--":
+            only_inputs = True
+            yield "--", "", [word]
+        elif word in SEPARATE and index < len(words):
+            yield word, words[index], [word, words[index]]
+            index += 1
+        elif word.startswith(("-Wp,-MD", "-Wp,-MMD")) and word.count(",") < 3:
+            # As clang's driver takes these two, and no more of the kind.
+            option, _, file = word[4:].partition(",")
+            if option not in WRITES_DEPENDENCIES or word.endswith(","):
+                yield word, "", [word]
+                continue
+            yield option, "", [option]
+            if file:
+                yield "-MF", file, ["-MF", file]
+        elif word[:2] in ("-o", "-x") and word not in SEPARATE and not word.startswith(("-obj", "-o=")):
+            yield word[:2], word[2:], [word]
+        elif word[:3] in DEPENDENCY_SEPARATE and len(word) > 3:
+            yield word[:3], word[3:], [word]
+        else:
+            yield word, "", [word]
+
+
+def _links(command: Command) -> bool:
+    return all(name.endswith(OBJECT_SUFFIXES) or ".so." in os.path.basename(name) for name in command.inputs)

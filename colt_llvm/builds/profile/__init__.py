@@ -1,0 +1,1 @@
+"""Which units a program's time goes to. Nothing is imported here."""

@@ -1,0 +1,189 @@
+"""Whose code it is: from an address in the linked program to the unit that it came from.
+
+A global function is its unit's. Of local functions with equal names, the source's name says which, then the other
+local symbols of the same source, then where the unit's sections came to lie, then the order of linking. What all of
+that leaves open is split evenly.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from colt_llvm.builds.profile.symbols import Code, Symbol, read_code
+
+#: Linkers gather these apart from the rest of a file's code, so they tell nothing of the order of files.
+_GATHERED = (".text.unlikely", ".text.startup", ".text.hot", ".text.exit")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Addresses from start to before end. units: name -> share, together 1, or empty where it is nobody's."""
+
+    start: int
+    end: int
+    function: str
+    units: Mapping[str, float]
+
+
+class Owners:
+    """Look up by address, or by name, in one executable that was linked from these objects."""
+
+    def __init__(self, executable: bytes, objects: Mapping[str, bytes]) -> None:
+        """Raises ObjectFormatError."""
+        self._program = read_code(executable)
+        self._units = {name: read_code(content) for name, content in objects.items()}
+        self._definers = _definers(self._units)
+        self._addresses = {s.name: s.value for s in self._program.functions if not s.local}
+        self._bases = {name: self._find_bases(name, code) for name, code in self._units.items()}
+        self._places = {name: self._find_place(name, code) for name, code in self._units.items()}
+        self._groups = self._match_groups()
+        self._spans = sorted(self._symbol_spans(), key=lambda span: span.start)
+        self._starts = [span.start for span in self._spans]
+        self._sections = self._section_spans()
+
+    @property
+    def known(self) -> bool:
+        """Whether any of the units was found at all; not in a stripped program."""
+        return any(span.units for span in self._spans)
+
+    def at(self, address: int) -> Span:
+        """The function at this address, as the executable's own headers count."""
+        index = bisect_right(self._starts, address) - 1
+        if index >= 0 and address < self._spans[index].end:
+            return self._spans[index]
+        # Local symbols may have been left out at linking; where the unit's code lies is known all the same.
+        for span in self._sections:
+            if span.start <= address < span.end:
+                return span
+        return Span(address, address + 1, "", {})
+
+    def named(self, function: str, path: str = "") -> Mapping[str, float]:
+        """Shares of the units that this function may come from. ``path``: the source of a static one."""
+        if not path:
+            return self._shares(self._first_linked(self._definers.get(function, ())))
+        parts = path.split("/")
+        candidates = [name for name, code in self._units.items() if code.file == parts[-1]]
+        candidates = _longest_common_tail(candidates, parts)
+        having = [c for c in candidates if any(name == function for name, _, _ in self._units[c].locals)]
+        return self._shares(having or candidates)
+
+    def _shares(self, units: Sequence[str]) -> dict[str, float]:
+        return {unit: 1 / len(units) for unit in units}
+
+    def _first_linked(self, units: Sequence[str]) -> Sequence[str]:
+        """Of several definitions the linker keeps the first one that it meets."""
+        places = {unit: self._places[unit] for unit in units}
+        known = [(place, unit) for unit, place in places.items() if place is not None]
+        return [min(known)[1]] if known and len(known) == len(units) else units
+
+    def _find_bases(self, name: str, code: Code) -> dict[int, int]:
+        """Section index -> its address, where the unit's own global functions agree on it."""
+        votes: dict[int, set[int]] = defaultdict(set)
+        for symbol in code.functions:
+            if not symbol.local and self._definers[symbol.name] == [name] and symbol.name in self._addresses:
+                votes[symbol.section].add(self._addresses[symbol.name] - symbol.value)
+        return {section: bases.pop() for section, bases in votes.items() if len(bases) == 1}
+
+    def _find_place(self, name: str, code: Code) -> int | None:
+        """An address that orders units as the linker met them."""
+        bases = self._bases[name].items()
+        return min((base for index, base in bases if not code.sections[index][0].startswith(_GATHERED)), default=None)
+
+    def _match_groups(self) -> dict[int, list[str]]:
+        """Group of local symbols in the program -> the units that it may be."""
+        members: dict[int, list[Symbol]] = defaultdict(list)
+        for symbol in self._program.symbols:
+            if symbol.local and symbol.group and symbol.file:
+                members[symbol.group].append(symbol)
+        found = {group: self._candidates(symbols) for group, symbols in members.items()}
+        alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for group, units in sorted(found.items()):
+            if len(units) > 1:
+                alike[tuple(units)].append(group)
+        for names, groups in alike.items():
+            places = [(place, name) for name in names if (place := self._places[name]) is not None]
+            if len(places) == len(groups) == len(names):
+                found.update((group, [name]) for group, (_, name) in zip(groups, sorted(places), strict=True))
+        return found
+
+    def _candidates(self, symbols: Sequence[Symbol]) -> list[str]:
+        wanted = {symbol.signature for symbol in symbols}
+        functions = [symbol for symbol in symbols if symbol.function]
+        same_file = {n: c for n, c in self._units.items() if c.file == symbols[0].file and wanted <= c.locals}
+        # Leaving out unused sections takes symbols away; where nothing was taken, equal sets are the better match.
+        return self._fitting(functions, [n for n, c in same_file.items() if c.locals == wanted] or list(same_file))
+
+    def _fitting(self, functions: Sequence[Symbol], units: Sequence[str]) -> list[str]:
+        """The unit whose code is known to lie where these functions are, else all that may lie there."""
+        known = {unit: [self._lies_at(unit, symbol) for symbol in functions] for unit in units}
+        certain = [unit for unit, answers in known.items() if True in answers and False not in answers]
+        return certain or [unit for unit, answers in known.items() if False not in answers]
+
+    def _lies_at(self, unit: str, symbol: Symbol) -> bool | None:
+        """Whether the unit's local function of this name and size came to lie there; None where nothing tells."""
+        bases = self._bases[unit]
+        own = self._units[unit].local_functions.get(symbol.signature, [])
+        if any(s.section in bases and bases[s.section] + s.value == symbol.value for s in own):
+            return True
+        return None if any(s.section not in bases for s in own) else False
+
+    def _owners(self, symbol: Symbol) -> Sequence[str]:
+        if not symbol.local:
+            definers = self._definers.get(symbol.name, [])
+            sized = [unit for unit in definers if self._units[unit].global_sizes[symbol.name] == symbol.size]
+            return self._first_linked(sized or definers)
+        if units := self._groups.get(symbol.group):
+            return units
+        # Locals of an object without a source's name (assembly) follow those of the object before it.
+        having = [name for name, code in self._units.items() if symbol.signature in code.locals]
+        return self._fitting([symbol], having)
+
+    def _symbol_spans(self) -> list[Span]:
+        best: dict[int, Span] = {}
+        for symbol in self._program.functions:
+            span = Span(symbol.value, symbol.value + symbol.size, symbol.name, self._shares(self._owners(symbol)))
+            other = best.get(symbol.value)
+            if other is None or (bool(span.units), span.end) > (bool(other.units), other.end):
+                best[symbol.value] = span
+        return list(best.values())
+
+    def _section_spans(self) -> list[Span]:
+        return [
+            Span(base, base + self._units[name].sections[index][1], "", {name: 1.0})
+            for name, bases in self._bases.items()
+            for index, base in bases.items()
+        ]
+
+
+def _definers(units: Mapping[str, Code]) -> dict[str, list[str]]:
+    """Global function -> the units that define it; weak definitions count only where there is no other."""
+    strong: dict[str, list[str]] = defaultdict(list)
+    weak: dict[str, list[str]] = defaultdict(list)
+    for name, code in units.items():
+        for symbol in code.functions:
+            if not symbol.local:
+                (weak if symbol.weak else strong)[symbol.name].append(name)
+    return {**weak, **strong}
+
+
+def _longest_common_tail(units: Sequence[str], path: Sequence[str]) -> list[str]:
+    """The units whose names (of source or object) end as the path does, for as many folders as any of them."""
+
+    def common(unit: str) -> int:
+        count = 0
+        for a, b in zip(reversed(_plain(unit.split("/"))), reversed(_plain(path)), strict=False):
+            if a != b:
+                break
+            count += 1
+        return count
+
+    longest = max(map(common, units), default=0)
+    return [unit for unit in units if common(unit) == longest]
+
+
+def _plain(parts: Sequence[str]) -> list[str]:
+    """Without suffixes, so that util.c, util.o and util.c.o are the same."""
+    return [*parts[:-1], parts[-1].split(".")[0]]

@@ -1,0 +1,143 @@
+"""What a build does: it is run once with our compilers in place of its own, and their log is read."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from colt_llvm.builds.cc import settings
+from colt_llvm.builds.cc.arguments import Command, parse
+from colt_llvm.builds.cc.compile import Unit
+from colt_llvm.builds.cc.left_out import LeftOut
+from colt_llvm.builds.cc.log import LoggedCommand, read_log
+from colt_llvm.core.errors import CompileError, ToolchainError, UsageError
+from colt_llvm.llvm.toolchain import Toolchain
+
+_C_NAMES = ("cc", "gcc", "clang", "c99", "c89")
+_CXX_NAMES = ("c++", "g++", "clang++")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A command that makes an executable or a shared library of objects, and the folder it is run in."""
+
+    command: Command
+    directory: Path
+
+    @property
+    def output(self) -> Path:
+        return Path(os.path.normpath(self.directory / self.command.output))
+
+
+@dataclass(frozen=True)
+class Build:
+    """units: the last command for each object. links: the last one for each output. commands: the whole log.
+
+    logged: object -> how the last command for it was carried out. left_out: what other commands made of sources.
+    """
+
+    units: tuple[Unit, ...]
+    links: tuple[Link, ...]
+    commands: tuple[LoggedCommand, ...]
+    logged: Mapping[Path, LoggedCommand]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def run_build(
+    commands: Sequence[Sequence[str]],
+    directory: Path,
+    toolchain: Toolchain,
+    scratch: Path,
+) -> Build:
+    """Run the build's own command(s) with colt-cc as the compiler, and read what it compiled and linked.
+
+    The compilers are put in the way twice: as CC and CXX, and by the usual names in a folder that comes first on PATH.
+    Whatever the build prints goes to standard error. Raises CompileError, UsageError, ToolchainError.
+    """
+    log = scratch / "build.jsonl"
+    log.unlink(missing_ok=True)
+    environment = {**os.environ, **compiler_variables(toolchain, scratch / "bin"), settings.LOG: str(log)}
+    for name in (settings.DISABLE, settings.LEVEL, settings.STRICT):
+        environment.pop(name, None)
+    for command in commands:
+        try:
+            status = subprocess.call(
+                list(command), cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno()
+            )
+        except OSError as error:
+            raise UsageError(f"--build {shlex.join(command)}: {error.strerror}; check the command") from None
+        if status:
+            raise CompileError(
+                f"--build {shlex.join(command)}: failed with status {status}; see what it printed above{set_for_make()}"
+            )
+    return understand(read_log(log))
+
+
+def set_for_make() -> str:
+    """What the user's shell says to make, which may be why: -n, or another CC."""
+    said = [
+        f"{name}={os.environ[name]!r}" for name in ("MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES") if os.environ.get(name)
+    ]
+    return f"; this shell sets {', '.join(said)}: unset that if make should not heed it" if said else ""
+
+
+def understand(commands: Sequence[LoggedCommand]) -> Build:
+    """Units and links of a log; of each object the last command counts."""
+    units: dict[Path, Unit] = {}
+    links: dict[Path, Link] = {}
+    how: dict[Path, LoggedCommand] = {}
+    left_out: dict[Path, list[LeftOut]] = {}
+    for logged in commands:
+        command = parse(logged.words, logged.cxx, str(logged.directory))
+        if command.kind == "compile":
+            unit = Unit(command, logged.directory)
+            units[unit.output] = unit
+            how[unit.output] = logged
+            left_out.pop(unit.output, None)
+        elif command.kind == "link":
+            link = Link(command, logged.directory)
+            links[link.output] = link
+        elif command.makes:
+            files = list(LeftOut.of(command, logged.directory))
+            for output in {file.output for file in files}:
+                left_out[output] = [file for file in files if file.output == output]
+                units.pop(output, None)
+    rest = tuple(file for files in left_out.values() for file in files)
+    return Build(tuple(units.values()), tuple(links.values()), tuple(commands), how, rest)
+
+
+def compiler_variables(toolchain: Toolchain, folder: Path) -> dict[str, str]:
+    """Environment in which a build compiles through colt-cc. Fills ``folder`` with the usual compilers' names."""
+    cc, cxx = (_installed(name) for name in ("colt-cc", "colt-c++"))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, target in _names(toolchain, cc, cxx):
+        place = folder / name
+        place.unlink(missing_ok=True)
+        place.symlink_to(target)
+    return {
+        "CC": str(cc),
+        "CXX": str(cxx),
+        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        settings.PREFIX: str(toolchain.prefix),
+    }
+
+
+def _names(toolchain: Toolchain, cc: Path, cxx: Path) -> Iterator[tuple[str, Path]]:
+    for name in (*_C_NAMES, f"clang-{toolchain.major}"):
+        yield name, cc
+    for name in (*_CXX_NAMES, f"clang++-{toolchain.major}"):
+        yield name, cxx
+
+
+def _installed(name: str) -> Path:
+    beside = Path(sys.executable).parent / name
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if not found:
+        raise ToolchainError(f"{name}: is not installed beside {sys.executable}; install colt-llvm with pip")
+    return Path(found).absolute()

@@ -1,0 +1,71 @@
+"""What the user asked for when a project is tuned, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from colt_llvm.core.errors import UsageError
+from colt_llvm.core.words import refuse_operators
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.program.compilation import Level
+from colt_llvm.program.program import Check, Workload
+
+#: For the run time and the size of a project alone: what a whole program's instructions are is not counted here.
+LEVELS: dict[str, Level] = {"runtime": "O3", "balanced": "O3", "size": "Oz"}
+DEFAULT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class ProjectOptions:
+    """builds: the user's build command, as words; several run in turn. workloads: ``--run``, the first one timed.
+
+    test: a command that has to succeed on the tuned build, such as the project's own tests. seconds: for everything
+    but the builds. only: patterns of sources; empty is all. jobs: units searched at once, where nothing is timed.
+    tune: further fields of TuneOptions for every unit; ``trials`` is for each.
+    """
+
+    builds: tuple[tuple[str, ...], ...]
+    workloads: tuple[Workload, ...]
+    objective: str = "runtime"
+    seconds: float = DEFAULT_SECONDS
+    only: tuple[str, ...] = ()
+    jobs: int = 1
+    whole_program: bool = False
+    stale_only: bool = False
+    test: tuple[str, ...] = ()
+    check: Check = field(default_factory=Check)
+    tune: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.objective not in LEVELS:
+            raise UsageError(f"--objective {self.objective}: with --build use one of {', '.join(LEVELS)}")
+        if not self.builds or not all(self.builds):
+            raise UsageError('--build: say how the project is built, such as --build "make prog"')
+        if not self.workloads:
+            raise UsageError('--build: needs --run, such as --run "./prog input.txt"')
+        self.unit_options(self.seconds)  # refuses what a search would refuse
+        if self.jobs < 1:
+            raise UsageError(f"--jobs {self.jobs}: use 1 or more")
+        for command in (*self.builds, self.test):
+            refuse_operators(command)
+
+    def unit_options(self, seconds: float) -> TuneOptions:
+        """Of the search of one unit."""
+        return TuneOptions(objective=self.objective, seconds=seconds, **self.tune)
+
+    @property
+    def level(self) -> Level:
+        return LEVELS[self.objective]
+
+    @property
+    def timed(self) -> bool:
+        return self.objective != "size"
+
+    def to_dict(self) -> dict[str, Any]:
+        data = asdict(self)
+        for workload in data["workloads"]:
+            for key in ("stdin", "cwd", "expected_stdout"):
+                workload[key] = str(workload[key]) if workload[key] is not None else None
+        return data

@@ -1,0 +1,161 @@
+"""The build's own link command, repeated in a folder of ours with some objects replaced.
+
+The user's tree is never touched: a candidate that is left behind there would be taken for the program.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from colt_llvm.builds.project.archive import archive_bytes, read_archive
+from colt_llvm.builds.project.learn import Link
+from colt_llvm.builds.project.link_words import named_files, with_output
+from colt_llvm.core.errors import CompileError, UsageError
+
+_LINK_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the link command takes an object from: a word of it, or the member of an archive that a word names.
+
+    number: of several members of that name, how many come before it.
+    """
+
+    word: int
+    archive: Path | None = None
+    member: str = ""
+    number: int = 0
+
+
+@dataclass
+class Relinker:
+    """places: object's path in the build -> where it goes in. ``objects``: what it is replaced by now, by that path."""
+
+    clang: str
+    link: Link
+    places: Mapping[Path, Place]
+    objects: dict[Path, bytes] = field(default_factory=dict)
+
+    @staticmethod
+    def of(clang: str, link: Link, outputs: Mapping[Path, bytes]) -> Relinker:
+        """outputs: path of each object of the build -> its content."""
+        return Relinker(clang, link, dict(_find_places(link, outputs)))
+
+    def not_of_this_build(self, outputs: Mapping[Path, bytes]) -> list[Path]:
+        """Objects of the program that are none of ``outputs``, by place or by content: their files, or archives."""
+        contents = set(outputs.values())
+        rest: list[Path] = []
+        for file in dict(_by_file(self.link)):
+            if file.suffix == ".o":
+                rest += [file] if file not in outputs else []
+            else:
+                rest += [file for member in read_archive(file) if member.data not in contents]
+        return rest
+
+    def make(self, output: Path, replaced: Mapping[Path, bytes] | None = None, extra: Sequence[str] = ()) -> Path:
+        """Link to ``output`` with ``objects`` and ``replaced``; ``extra`` words at the end. Raises CompileError."""
+        objects = {**self.objects, **(replaced or {})}
+        words = list(self.link.command.words)
+        # What is named twice is replaced twice: else the linker might take the old object from the second one.
+        named = dict(_by_file(self.link))
+        archives: dict[Path, dict[tuple[str, int], bytes]] = {}
+        with TemporaryDirectory(prefix="colt-") as folder:
+            for number, (path, data) in enumerate(sorted(objects.items())):
+                place = self.places[path]
+                if place.archive is not None:
+                    archives.setdefault(place.archive, {})[place.member, place.number] = data
+                    continue
+                copy = Path(folder) / f"{number}-{path.name}"
+                copy.write_bytes(data)
+                for index in named.get(path, [place.word]):
+                    words[index] = str(copy)
+            for number, (archive, inside) in enumerate(sorted(archives.items())):
+                copy = Path(folder) / f"{number}-{archive.name}"
+                self._write_archive(archive, inside, copy)
+                for index in named[archive]:
+                    words[index] = str(copy)
+            self._call([self.clang, *with_output(words, output), *extra])
+        return output
+
+    def _write_archive(self, archive: Path, inside: Mapping[tuple[str, int], bytes], copy: Path) -> None:
+        """The archive with some members replaced. ``ar r`` would not do: of one name it reaches only the first."""
+        found = read_archive(archive)
+        copy.write_bytes(
+            archive_bytes(
+                [replace(member, data=inside.get((member.name, member.number), member.data)) for member in found]
+            )
+        )
+        self._call(["ar", "s", str(copy)])
+
+    def _call(self, command: Sequence[str]) -> None:
+        try:
+            done = subprocess.run(
+                command, cwd=self.link.directory, capture_output=True, timeout=_LINK_SECONDS, stdin=subprocess.DEVNULL
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise CompileError(f"{command[0]}: cannot link the program again ({error}); check the build") from None
+        if done.returncode:
+            raise CompileError(f"{command[0]}: the program does not link", done.stderr.decode("utf-8", "replace"))
+
+
+def _find_places(link: Link, outputs: Mapping[Path, bytes]) -> Iterator[tuple[Path, Place]]:
+    by_content: dict[bytes, list[Path]] = {}
+    for path, data in outputs.items():
+        by_content.setdefault(data, []).append(path)
+    seen: set[Path] = set()
+    for file, indexes in _by_file(link):
+        if file in outputs:
+            if file not in seen:
+                seen.add(file)
+                yield file, Place(indexes[0])
+            continue
+        for member in read_archive(file):
+            # Two units of the same code (empty ones, say) are told apart by their names, or need not be tuned.
+            paths = by_content.get(member.data, [])
+            if len(paths) > 1:
+                paths = [path for path in paths if path.name == member.name]
+            if len(paths) == 1 and paths[0] not in seen:
+                seen.add(paths[0])
+                yield paths[0], Place(indexes[0], file, member.name, member.number)
+
+
+def _by_file(link: Link) -> list[tuple[Path, list[int]]]:
+    """(file, indexes of the words that name it), in the order of the command."""
+    found: dict[Path, list[int]] = {}
+    for index, file in _files(link):
+        found.setdefault(file, []).append(index)
+    return list(found.items())
+
+
+def _files(link: Link) -> Iterator[tuple[int, Path]]:
+    return named_files(link.command.words, link.directory)
+
+
+def find_program(links: Sequence[Link], command: Sequence[str], directory: Path) -> tuple[Link, tuple[str, ...]]:
+    """The link that makes what ``command`` runs, and the command with ``{exe}`` in its place. Raises UsageError."""
+    outputs = {os.path.realpath(link.output): link for link in links}
+    if "{exe}" in " ".join(command):
+        if len(outputs) == 1:
+            return next(iter(outputs.values())), tuple(command)
+        raise UsageError(f"--run: the build links {len(outputs)} programs; write which one in place of {{exe}}")
+    for index, word in enumerate(command):
+        place = directory / word
+        link = outputs.get(os.path.realpath(place)) or _same_content(place, links)
+        if link is not None:
+            return link, (*command[:index], "{exe}", *command[index + 1 :])
+    made = ", ".join(sorted(os.path.relpath(link.output, directory) for link in links)) or "nothing"
+    raise UsageError(f"--run {' '.join(command)}: runs nothing that the build links ({made}); name one of these")
+
+
+def _same_content(place: Path, links: Sequence[Link]) -> Link | None:
+    """A copy, as an installation makes it."""
+    if not place.is_file():
+        return None
+    data = place.read_bytes()
+    return next((link for link in links if link.output.is_file() and link.output.read_bytes() == data), None)

@@ -1,0 +1,178 @@
+"""The units of a project, tuned one after another, each with the whole program linked and run."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from colt_llvm.builds.project.options import ProjectOptions
+from colt_llvm.builds.project.result import UnitResult
+from colt_llvm.builds.project.resume import finished_search
+from colt_llvm.builds.project.sanitized import sanitized_build
+from colt_llvm.builds.project.setup import Project
+from colt_llvm.builds.project.units import Measured, build_unit, unit_program
+from colt_llvm.core.errors import ColtError, NotRepeatable, UsageError
+from colt_llvm.evaluate.judge import Linker
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.measure import loaded_digest, section_sizes
+from colt_llvm.models.base import ModelSpec
+from colt_llvm.program.program import Program
+from colt_llvm.program.recipe import load_recipe
+from colt_llvm.run.hooks import Hooks
+from colt_llvm.run.progress import Progress, TuneResult
+from colt_llvm.run.sanitizers import SanitizedBuild
+from colt_llvm.run.tuner import resume, tune
+
+OnProgress = Callable[[Progress], None]
+#: Title -> a view of one search.
+View = Callable[[str], AbstractContextManager["OnProgress | None"]]
+
+
+@dataclass
+class Searcher:
+    """Tunes units of ``project``. ``project.relinker.objects`` and ``found`` grow as units improve."""
+
+    project: Project
+    models: Sequence[ModelSpec] | None
+    run_directory: Path
+    view: View
+    stop: threading.Event
+    weights: Mapping[Path, float]
+    _diagnosed: bool = False
+
+    def search(self, planned: Mapping[Path, float], deadline: float, preparing: float = 0.0) -> list[UnitResult]:
+        """planned: unit's output -> seconds. What a unit does not use goes to those after it.
+
+        deadline: of time.monotonic. preparing: seconds that each search takes beside its own time.
+        """
+        units = {unit.unit.output: unit for unit in self.project.units}
+        waiting = list(planned)
+        options = self.project.options
+        if options.timed or options.jobs == 1:
+            results = []
+            while waiting and not self.stop.is_set():
+                left = max(0.0, deadline - time.monotonic())
+                seconds = left * planned[waiting[0]] / sum(planned[path] for path in waiting)
+                results.append(self._unit(units[waiting.pop(0)], max(seconds - preparing, 1.0)))
+            return results
+
+        def unless_stopped(path: Path) -> UnitResult | None:
+            seconds = planned[path] * options.jobs - preparing
+            return None if self.stop.is_set() else self._unit(units[path], max(seconds, 1.0))
+
+        with ThreadPoolExecutor(options.jobs) as pool:
+            return [result for result in pool.map(unless_stopped, waiting) if result is not None]
+
+    def _unit(self, unit: Measured, seconds: float) -> UnitResult:
+        path, share, began = unit.unit.output, self.weights.get(unit.unit.output, 0.0), time.monotonic()
+
+        def result(outcome: str, **changes: object) -> UnitResult:
+            seconds = time.monotonic() - began
+            return UnitResult(unit.name, share, seconds, outcome, output=str(path), **changes)  # type: ignore[arg-type]
+
+        earlier = self.project.relinker.objects.pop(path, None)
+        try:
+            made = self._tune(unit, seconds)
+            data = self._object(unit, made)
+        except NotRepeatable:
+            raise  # of the whole program: no other unit can be judged either
+        except ColtError as error:
+            if earlier is not None:
+                self.project.relinker.objects[path] = earlier
+            return result("failed", note=" ".join(str(error).split()))
+        if data is not None and (earlier is None or self._better(path, earlier, data, made)):
+            self.project.relinker.objects[path] = data
+            interval = made.interval
+            return result(
+                "improved", ratio=made.ratio, sequence=made.sequence, pipeline=made.pipeline,
+                low=interval.low if interval else None, high=interval.high if interval else None,
+                miscompile=made.miscompile,
+            )  # fmt: skip
+        if earlier is not None:
+            self.project.relinker.objects[path] = earlier
+            return result("kept", note="its earlier recipe stays", miscompile=made.miscompile)
+        return result("no improvement found", ratio=made.ratio, miscompile=made.miscompile)
+
+    def _better(self, path: Path, earlier: bytes, data: bytes, made: TuneResult) -> bool:
+        """Than what the unit's earlier recipe gives. Times of two days say little, so what each gained then counts."""
+        if not self.project.options.timed:
+            return section_sizes(data).loaded_bytes < section_sizes(earlier).loaded_bytes
+        before = self.project.earlier[path].evidence.get("ratio")
+        return not isinstance(before, int | float) or made.ratio > before
+
+    def _tune(self, unit: Measured, seconds: float) -> TuneResult:
+        options, project = self.project.options, self.project
+        folder = self.run_directory / "units" / unit.folder_name
+        program = unit_program(
+            project.toolchain, unit.unit, options.level, folder, project.workloads, options.check
+        )  # fmt: skip
+        path = unit.unit.output
+
+        def link(objects: Sequence[bytes], place: Path) -> Path:
+            return project.relinker.make(place, {path: objects[0]})
+
+        title = f"{unit.name} ({self.weights.get(path, 0.0):.0%}, {seconds:.0f} s)"
+        sanitized = sanitized_build(project.toolchain, unit.unit, project.relinker)
+        return self.search_program(program, folder, link, seconds, title, sanitized)
+
+    def search_program(
+        self, program: Program, folder: Path, link: Linker, seconds: float, title: str,
+        sanitized: SanitizedBuild | None = None,
+    ) -> TuneResult:  # fmt: skip
+        """One search; what was begun in ``folder`` for the same source goes on. Raises ColtError.
+
+        The first miscompile of the project is looked into, and no other: that takes time beside the budget.
+        """
+        hooks = Hooks(sanitized=sanitized, diagnoses=not self._diagnosed)
+        made = self._search(program, folder, link, seconds, title, hooks)
+        if made.diagnosis and not self._diagnosed:
+            self._diagnosed = True
+            self.project.notes.append(f"{program.name}: {made.diagnosis.get('line', '')}")
+        return made
+
+    def _search(
+        self, program: Program, folder: Path, link: Linker, seconds: float, title: str, hooks: Hooks
+    ) -> TuneResult:
+        project = self.project
+        trials = project.options.tune.get("trials")
+        if (finished := finished_search(folder, program, project.toolchain, trials)) is not None:
+            return finished
+        with self.view(title) as progress:
+            if (folder / "run.json").exists():
+                with contextlib.suppress(UsageError):  # the source has changed: a new search
+                    return resume(folder, project.toolchain, trials=trials, seconds=seconds, on_progress=progress,
+                                  stop=self.stop, linker=link, hooks=hooks)  # fmt: skip
+                folder = _free(folder)
+            return tune(program, project.toolchain, tune_options(project.options, seconds), models=self.models,
+                        run_directory=folder, on_progress=progress, stop=self.stop, linker=link,
+                        hooks=hooks)  # fmt: skip
+
+    def _object(self, unit: Measured, made: TuneResult) -> bytes | None:
+        """What the unit's recipe gives from its source; None where nothing was found, or it is not what was tuned."""
+        level, pipeline = self.project.options.level, made.pipeline
+        if not made.improved or made.recipe is None:
+            return None
+        with TemporaryDirectory(prefix="colt-") as folder:
+            data = build_unit(self.project.toolchain, unit.unit, level, pipeline, Path(folder))
+        if loaded_digest(data) != load_recipe(made.recipe).objects[0]:
+            self.project.notes.append(f"{unit.name}: its source gives another object than its bitcode; left as it is")
+            return None
+        return data
+
+
+def tune_options(options: ProjectOptions, seconds: float) -> TuneOptions:
+    return options.unit_options(seconds)
+
+
+def _free(folder: Path) -> Path:
+    number = 2
+    while (folder.with_name(f"{folder.name}-{number}") / "run.json").exists():
+        number += 1
+    return folder.with_name(f"{folder.name}-{number}")

@@ -1,0 +1,1 @@
+"""Recipes beside the sources: stored, made, listed, verified. Nothing is imported here."""

@@ -1,0 +1,175 @@
+"""The recipes in a tree, and whether each still fits.
+
+Exact and cheap: the content of every input is compared with its digest, each file read once, and nothing is compiled.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from colt_llvm.builds.recipes.store import (
+    FOLDER,
+    PROGRAMS,
+    UnitRecipe,
+    all_recipe_files,
+    find_recipe_file,
+    input_digest,
+    load_recipes,
+    machine_of,
+    misfit,
+    write_recipes,
+)
+from colt_llvm.builds.whole_program.store import (
+    ProgramRecipe,
+    all_program_files,
+    load_program,
+    program_misfit,
+    remove_program,
+)
+from colt_llvm.core.errors import RecipeError
+from colt_llvm.llvm.toolchain import Toolchain
+
+State = Literal["fits", "stale", "idle", "unused", "damaged"]
+_SKIPPED = {FOLDER, ".git", ".hg", ".svn", "node_modules"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recipe, or one file that cannot be read.
+
+    state: ``fits``; ``stale``, what it was tuned for has changed; ``idle``, it is up to date and cannot be used here
+    and now (another kind of processor; a header that the build has yet to make); ``unused``, no build will ever look
+    at it; ``damaged``, see reason. reason: in a few words, empty where it fits. source: relative to root.
+    program: for a recipe of a whole program; source is then what is linked.
+    """
+
+    root: Path
+    file: Path
+    source: str
+    state: State
+    reason: str = ""
+    recipe: UnitRecipe | None = None
+    program: ProgramRecipe | None = None
+
+
+@dataclass(frozen=True)
+class StaleUnit:
+    """A source whose recipe no build uses any more. gone: the source itself is, so there is nothing to tune."""
+
+    source: str
+    recipe: UnitRecipe
+    reason: str
+    gone: bool = False
+
+
+def find_roots(folder: Path) -> list[Path]:
+    """Folders with a ``.colt``: ``folder`` and all below it; where there is none, the nearest above it."""
+    place = Path(os.path.realpath(folder))
+    found = []
+    for name, folders, _ in os.walk(place):
+        if FOLDER in folders:
+            found.append(Path(name))
+        folders[:] = sorted(set(folders) - _SKIPPED)
+    if not found:
+        found = [above for above in place.parents if (above / FOLDER).is_dir()][:1]
+    return [root for root in found if root != root.parent]
+
+
+def entries(root: Path, toolchain: Toolchain | None) -> list[Entry]:
+    """Every recipe of ``root`` in the order of the sources. Without a toolchain, LLVM is not compared."""
+    place = Path(os.path.realpath(root))
+    digest = cache(input_digest)
+    found: list[Entry] = []
+    for file in all_recipe_files(place):
+        source = str(file.relative_to(place / FOLDER))[: -len(".json")]
+        try:
+            recipes = load_recipes(file)
+        except RecipeError as error:
+            reason = str(error).removeprefix(f"{file}: ")
+            found.append(Entry(place, file, source, "damaged", reason))
+            continue
+        for recipe in recipes:
+            state, reason = _state(place, file, source, recipe, toolchain, digest)
+            found.append(Entry(place, file, source, state, reason, recipe))
+    return found + _programs(place, toolchain)
+
+
+def _programs(root: Path, toolchain: Toolchain | None) -> list[Entry]:
+    found = []
+    for file in all_program_files(root):
+        output = str(file.relative_to(root / FOLDER / PROGRAMS))[: -len(".json")]
+        try:
+            recipe = load_program(file)
+        except RecipeError as error:
+            found.append(Entry(root, file, output, "damaged", str(error).removeprefix(f"{file}: ")))
+            continue
+        other = toolchain is not None and recipe.machine != machine_of(toolchain.triple)
+        major, triple = (toolchain.major, toolchain.triple) if toolchain else (None, "")
+        reason = program_misfit(recipe, str(root), major, triple)
+        state: State = "idle" if other else "stale" if reason else "fits"
+        found.append(Entry(root, file, output, state, reason, program=recipe))
+    return found
+
+
+def stale(root: Path, toolchain: Toolchain) -> list[StaleUnit]:
+    """What has to be tuned again for this toolchain, in the order of the sources.
+
+    To be asked after a build: a header that is not there then is one that has gone. Recipes for another kind of
+    processor are left alone. Raises RecipeError when a file cannot be read.
+    """
+    found = []
+    for entry in entries(root, toolchain):
+        recipe = entry.recipe
+        if entry.program is not None:
+            continue  # renewed with --whole-program
+        if recipe is None:
+            raise RecipeError(f"{entry.file}: {entry.reason}")
+        if entry.state == "stale" or (entry.state == "idle" and recipe.machine == machine_of(toolchain.triple)):
+            gone = not os.path.exists(entry.root / entry.source)
+            now = misfit(recipe, str(entry.root), recipe.flags, toolchain.major) if entry.state == "idle" else ""
+            found.append(StaleUnit(entry.source, recipe, now or entry.reason, gone))
+    return found
+
+
+def removable(found: Sequence[Entry]) -> list[Entry]:
+    """What may go without a loss for any build."""
+    return [entry for entry in found if entry.state in ("stale", "unused")]
+
+
+def prune(found: Sequence[Entry]) -> None:
+    """Remove those from their files. found: as ``entries`` gave them. Raises RunDirectoryError."""
+    for entry in removable(found):
+        if entry.program is not None:
+            remove_program(entry.file)
+    for file in sorted({entry.file for entry in removable(found) if entry.program is None}):
+        kept = [entry.recipe for entry in found if entry.file == file and entry not in removable(found)]
+        write_recipes(file, [recipe for recipe in kept if recipe is not None])
+
+
+def _state(
+    root: Path, file: Path, source: str, recipe: UnitRecipe, toolchain: Toolchain | None, digest: Callable[[str], str]
+) -> tuple[State, str]:
+    if recipe.source != source:
+        return "unused", f"it is for {recipe.source}, and lies in the place of {source}"
+    if not os.path.exists(root / source):
+        return "stale", f"{source} is not there any more"
+    nearest = find_recipe_file(source, str(root))
+    if nearest is None:
+        return "unused", f"{source} is a link now; builds look for what it points to"
+    if nearest[1] != str(file):
+        return "unused", f"{os.path.relpath(nearest[1], root)} is nearer to the source"
+    if toolchain is not None and recipe.machine != machine_of(toolchain.triple):
+        return "idle", misfit(recipe, str(root), recipe.flags, None, triple=toolchain.triple)
+    # What has changed says more than what is not there: the build may make the latter.
+    there = {name: value for name, value in recipe.inputs.items() if os.path.exists(root / name)}
+    major = toolchain.major if toolchain else None
+    reason = misfit(replace(recipe, inputs=there), str(root), recipe.flags, major, digest=digest)
+    if reason:
+        return "stale", reason
+    missing = sorted(set(recipe.inputs) - set(there))
+    return ("idle", f"{missing[0]} is not there; build the project first") if missing else ("fits", "")

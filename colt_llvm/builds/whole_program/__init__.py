@@ -1,0 +1,1 @@
+"""All units of a program as one module. Nothing is imported here."""

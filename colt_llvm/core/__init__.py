@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, processes, files; nothing of LLVM, nothing of search."""

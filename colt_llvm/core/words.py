@@ -1,0 +1,54 @@
+"""A command as words. No shell is ever used, so what needs one is refused instead of handed to the program."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from colt_llvm.core.errors import UsageError
+
+_OPERATOR = re.compile(r"\d*(<<?<?-?|>>?|<>|>\|)(&\d*-?)?|&>>?|\|\|?|\|&|&&?|;;?")
+#: What a shell replaces, also within double quotes.
+_REPLACED = re.compile(r"`|\$\(|\$\{|\$[A-Za-z_]\w*")
+_UNQUOTED = re.compile(r"\d*[<>|;&][<>|;&\d-]*")
+
+
+def split_words(option: str, text: str) -> tuple[str, ...]:
+    """``text`` as a shell would split it. Raises UsageError where quotes do not match, or it needs a shell."""
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r}: {error}; check the quotes") from None
+    if found := _needs_shell(text):
+        raise _refused(f"{option} {text!r}", found)
+    refuse_operators(words)
+    return words
+
+
+def refuse_operators(words: Sequence[str]) -> None:
+    """Raises UsageError where a word is what a shell would take for a redirection, a pipe, or the next command."""
+    for word in words:
+        if _OPERATOR.fullmatch(word):
+            raise _refused(shlex.join(words), word)
+
+
+def _refused(command: str, word: str) -> UsageError:
+    return UsageError(f"{command}: {word} needs a shell, and none is used; use --stdin for input, or write a script")
+
+
+def _needs_shell(text: str) -> str:
+    """The first of ``text``, quotes heeded, that only a shell understands; "" where there is none."""
+    quote, place = "", 0
+    while place < len(text):
+        character = text[place]
+        if quote == "'":
+            quote = "" if character == "'" else quote
+        elif character == "\\":
+            place += 1
+        elif character in "\"'" and quote in ("", character):
+            quote = "" if quote else character
+        elif found := _REPLACED.match(text, place) or (None if quote else _UNQUOTED.match(text, place)):
+            return found[0]
+        place += 1
+    return ""

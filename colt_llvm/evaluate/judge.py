@@ -1,0 +1,389 @@
+"""Is a candidate still the program, and how good is it? Links, runs, compares, times.
+
+Cheap before dear: workloads are checked in the order of the time they take, and the timed one only where the
+answer matters. Nothing can win before all of them were checked.
+
+What is compared runs at once, on one core. The kernel gives each some milliseconds in turn and counts the time of
+each, so all meet the same neighbours, the same clock rate, the same share of the cache. On a shared machine these
+change from second to second: two copies of a program that run one after the other differ by 7% to 22% (standard
+deviation, runs of 0.2 s to 0.45 s), and at once by 0.5% to 2%. Where two differ much, the slower ends alone.
+
+Nobody is blamed at the first difference: the baseline runs again beside the candidate (``measure.second_look``). Where
+it differs from itself, no candidate can be judged, and the run ends.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.core.errors import (
+    ChildStillRuns,
+    ColtError,
+    CommandNotFound,
+    CompileError,
+    OutputLimitExceeded,
+    ProcessTimeout,
+    UsageError,
+)
+from colt_llvm.core.owned_folder import owned_folder
+from colt_llvm.core.process import Limits
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure import (
+    Compared,
+    Observation,
+    OwnCheck,
+    TrialMeasurement,
+    TrialPolicy,
+    compared,
+    first_difference,
+    judge_baseline,
+    measure_trial,
+    not_repeatable,
+)
+from colt_llvm.measure.difference import Difference, with_varying
+from colt_llvm.measure.host import available_memory, confined_to
+from colt_llvm.measure.runner import Outcome, run_side_by_side
+from colt_llvm.measure.second_look import Look, look_again
+from colt_llvm.program.compilation import link
+from colt_llvm.program.program import Program
+
+#: A workload whose baseline takes less is always checked.
+QUICK_SECONDS = 0.1
+#: A candidate may take this many times the baseline's time before it counts as never ending.
+_SLACK = 10.0
+_LEAST_LIMIT_SECONDS = 2.0
+#: Of the memory that is free; more than that, and runs at once would press each other out of it.
+_MEMORY_SHARE = 0.5
+#: Runs of the baseline before the search, at least.
+_BASELINE_RUNS = 2
+#: In a proof: once more unpinned, and what takes less than this so many times in all.
+_PROOF_ROUNDS, _PROOF_SECONDS = 4, 0.5
+
+#: Of the time of a trial most goes to candidates that turn out no better; they are let go after one to three pairs.
+SEARCH_POLICY = TrialPolicy(
+    warmup_runs=0,
+    hopeless_ratio=1.25,
+    screens=((2, -0.02), (3, 0.005)),
+    min_pairs=4,
+    max_pairs=8,
+    target_half_width=0.01,
+)
+
+
+#: Objects, in the order of the program's sources, to an executable at the given place. Raises CompileError.
+Linker = Callable[[Sequence[bytes], Path], Path]
+
+
+class Miscompiled(ColtError, ArithmeticError):
+    """A candidate does something else than the baseline, and after a second look it is not the program that varies.
+
+    The message says where it first differs. executable: the candidate's. evidence: workload, difference, and how often
+    the candidate and the baseline ran for it; empty where the candidate did not even link.
+    """
+
+    def __init__(self, message: str, executable: Path | None = None, evidence: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.executable = executable
+        self.evidence = dict(evidence or {})
+
+
+@dataclass
+class Judge:
+    """Knows the baseline's behaviour. One for each run; ``baseline`` and candidates are paths of executables."""
+
+    toolchain: Toolchain
+    program: Program
+    options: TuneOptions
+    folder: Path
+    core: int | None
+    baseline: Path
+    linker: Linker
+    own_check: OwnCheck | None = None
+    expected: list[Observation] = field(default_factory=list)
+    program_seconds: float = 0.0  # wall-clock time that programs ran under this judge
+    get_along: bool = True  # runs at once have not been seen to disturb each other's output
+    cores: frozenset[int] = frozenset()  # all that programs may use where they are not pinned
+    agreed: dict[int, int] = field(default_factory=dict)  # runs of the baseline that did the same, by workload
+    _turn: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @staticmethod
+    def of(
+        toolchain: Toolchain,
+        program: Program,
+        options: TuneOptions,
+        objects: Sequence[bytes],
+        core: int | None,
+        linker: Linker | None = None,
+        own_check: OwnCheck | None = None,
+    ) -> Judge:
+        """Links the baseline and runs each workload twice or more. Raises CompileError, ProgramError or CheckError.
+
+        linker: where the objects are a part of something larger; None links them as the whole program.
+        own_check: a function of the caller's that says whether a run is right.
+        """  # fmt: skip
+        folder = owned_folder("judge")
+        linker = linker or (lambda objects, place: link(toolchain, program, objects, place))
+        judge = Judge(toolchain, program, options, folder, core, folder / "baseline", linker, own_check)
+        judge.cores = frozenset(os.sched_getaffinity(0))
+        try:
+            linker(objects, judge.baseline)
+            limits = Limits(options.timeout_seconds, options.memory_bytes)
+            try:
+                judge.expected = judge_baseline(
+                    judge.baseline, program.workloads, check=program.check, limits=limits, core=core, scratch=folder,
+                    allow_nonzero=options.allow_nonzero, own=own_check,
+                )  # fmt: skip
+            except CommandNotFound as error:
+                raise UsageError(f"--run: {error}") from error
+        except BaseException:
+            judge.close()
+            raise
+        return judge
+
+    @property
+    def run_seconds(self) -> float:
+        """Wall-clock time of one timed run of the baseline."""
+        return self.expected[self._timed].wall_seconds
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of one timed run of the baseline."""
+        return self.expected[self._timed].cpu_seconds
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """Of what the program does, what the user should know."""
+        for workload, expected in zip(self.program.workloads, self.expected, strict=True):
+            if expected.shows_folder:
+                yield f"workload {workload.name}: prints the name of its folder, compared as if all had the same"
+            if expected.ended_children:
+                names = ", ".join(sorted(set(expected.ended_children)))
+                yield (
+                    f"workload {workload.name}: when the program has ended, children of it still run ({names}); they "
+                    "are ended with it, and what they would still write is not compared"
+                )
+
+    @property
+    def _timed(self) -> int:
+        return self.program.workloads.index(self.program.timed_workload)
+
+    def link(self, objects: Sequence[bytes], name: str) -> Path:
+        """Raises Miscompiled when the objects do not link: the baseline's did."""
+        try:
+            return self.linker(objects, self.folder / name)
+        except CompileError as error:
+            raise Miscompiled(f"does not link: {error.diagnostics.splitlines()[-1:] or error}") from error
+
+    @property
+    def compared(self) -> Compared:
+        """What of the workloads is compared, as far as is known now."""
+        return compared(self.program.workloads, self.expected, self.program.check, self.own_check)
+
+    def check(self, executable: Path, *, thorough: bool, core: int | None = None, proof: bool = False) -> bool:
+        """Run the workloads and compare. Returns whether all were run. Raises Miscompiled, NotRepeatable.
+
+        thorough: all of them; else only the quick ones. proof: each several times, and the baseline beside.
+        """
+        order = sorted(range(len(self.expected)), key=lambda index: self.expected[index].wall_seconds)
+        chosen = [index for index in order if thorough or self.expected[index].wall_seconds < QUICK_SECONDS]
+        for index in chosen:
+            self._run(executable, index, core)
+        for number in range(_PROOF_ROUNDS if proof else 0):
+            for index in chosen:
+                if number == 0 or self.expected[index].wall_seconds < _PROOF_SECONDS:
+                    self._run(executable, index, core, pinned=number > 0)
+                    self._run(self.baseline, index, core, pinned=number > 0)
+        return len(chosen) == len(order)
+
+    def first_look(self, executable: Path) -> str:
+        """In what it differs from the baseline, "" for nothing; each workload runs once, and nobody is blamed."""
+        for index in sorted(range(len(self.expected)), key=lambda index: self.expected[index].wall_seconds):
+            with self._turn if self.expected[index].writes_shared else nullcontext():
+                found = self._difference(index, self._observe(executable, index, self.core))
+            if found is not None:
+                return f"workload {self.program.workloads[index].name}: {found.text}"
+        return ""
+
+    def time(self, executable: Path) -> float:
+        """CPU seconds of one run on the measuring core; the output is checked too. Raises Miscompiled."""
+        return self._run(executable, self._timed, self.core).cpu_seconds
+
+    def measure(self, executable: Path, best_ratio: float | None, seed: int) -> TrialMeasurement:
+        """Against fresh runs of the baseline, at once. Raises Miscompiled."""
+        return measure_trial(
+            executable, self.baseline, self.time_together, SEARCH_POLICY, best_ratio=best_ratio, seed=seed
+        )
+
+    def why_in_turn(self, count: int) -> str:
+        """Why ``count`` runs of the timed workload are not made at once: they may share a core, and nothing else.
+
+        "" where they are.
+        """
+        if self.core is None:
+            return "no core was given to measure on"
+        if self.expected[self._timed].writes_shared:
+            return (
+                "the program writes in its working directory or a file its command names, or that is too large to see"
+            )
+        if not self.get_along:
+            return "at once they got in each other's way"
+        if count * self.expected[self._timed].max_rss_bytes > _MEMORY_SHARE * available_memory():
+            return f"{count} at once need more than half of the free memory"
+        return ""
+
+    def time_together(self, executables: Sequence[Path]) -> list[float]:
+        """CPU seconds of one run of each, at once where that is possible. Raises Miscompiled of the first at fault."""
+        outcomes = self.outcomes(executables)
+        for outcome in outcomes:
+            if isinstance(outcome, Miscompiled):
+                raise outcome
+        return [outcome for outcome in outcomes if not isinstance(outcome, Miscompiled)]
+
+    def outcomes(self, executables: Sequence[Path]) -> list[float | Miscompiled]:
+        """As ``time_together``, with the fault in place of the seconds where there is one."""
+        if len(executables) < 2 or self.why_in_turn(len(executables)):
+            return [self._seconds_or_fault(executable) for executable in executables]
+        workload, expected = self.program.timed_workload, self.expected[self._timed]
+        observed = run_side_by_side(
+            executables, workload, limits=self._limits(expected, len(executables)), core=self.core, scratch=self.folder
+        )
+        self.program_seconds += max((o.wall_seconds for o in observed if isinstance(o, Observation)), default=0.0)
+        found: list[float | Miscompiled] = []
+        for executable, outcome in zip(executables, observed, strict=True):
+            if isinstance(outcome, Observation) and self._difference(self._timed, outcome) is None:
+                found.append(outcome.cpu_seconds)
+            else:
+                # Its own fault, or do they share a file, a port, a lock? Alone it shows.
+                found.append(self._seconds_or_fault(executable))
+                self.get_along &= isinstance(found[-1], Miscompiled)
+        if not self.get_along:
+            return [self._seconds_or_fault(executable) for executable in executables]
+        return found
+
+    def _seconds_or_fault(self, executable: Path) -> float | Miscompiled:
+        try:
+            return self.time(executable)
+        except Miscompiled as error:
+            return error
+
+    def _run(self, executable: Path, index: int, core: int | None, *, pinned: bool = True) -> Observation:
+        """One run of a workload that did what the program does. Raises Miscompiled, NotRepeatable.
+
+        Where programs write in one folder, what a candidate left must not meet the next one before it was judged.
+        """
+        with self._turn if self.expected[index].writes_shared else nullcontext():
+            return self._verified(executable, index, core, pinned)
+
+    def _verified(self, executable: Path, index: int, core: int | None, pinned: bool) -> Observation:
+        outcome = self._observe(executable, index, core, pinned=pinned)
+        found = self._difference(index, outcome)
+        if found is None:
+            assert isinstance(outcome, Observation)
+            return outcome
+        if executable == self.baseline or filecmp.cmp(executable, self.baseline, shallow=False):
+            return self._of_baseline(executable, index, outcome, core)
+        return self._after_second_look(executable, index, outcome, found, core)
+
+    def _observe(self, executable: Path, index: int, core: int | None, *, pinned: bool = True) -> Outcome:
+        cores = nullcontext() if pinned or not self.cores else confined_to(self.cores)
+        with cores:
+            (outcome,) = run_side_by_side(
+                [executable], self.program.workloads[index], limits=self._limits(self.expected[index]),
+                core=core if pinned else None, scratch=self.folder,
+            )  # fmt: skip
+        if isinstance(outcome, Observation):
+            self.program_seconds += outcome.wall_seconds
+        return outcome
+
+    def _difference(self, index: int, outcome: Outcome) -> Difference | None:
+        expected = self.expected[index]
+        if isinstance(outcome, ProcessTimeout):
+            return Difference("time", (
+                f"still runs after {self._limits(expected).wall_seconds:g} s; "
+                f"the baseline takes {expected.wall_seconds:.2g} s"
+            ))  # fmt: skip
+        if isinstance(outcome, OutputLimitExceeded):
+            return Difference("output", "writes without end")
+        if isinstance(outcome, ChildStillRuns):
+            return Difference("children", str(outcome))
+        return first_difference(
+            self.program.workloads[index].name, expected, outcome, self.program.check, self.own_check
+        )
+
+    def _of_baseline(self, executable: Path, index: int, outcome: Outcome, core: int | None) -> Observation:
+        """What is seen of the program itself, which leaves out from then on what varies. Raises NotRepeatable."""
+        if not isinstance(outcome, Observation):  # the host may have stood still
+            outcome = self._observe(executable, index, core)
+        if isinstance(outcome, Observation):
+            self.expected[index] = with_varying(self.expected[index], outcome, self.program.check)
+        if found := self._difference(index, outcome):
+            raise not_repeatable(self.program.workloads[index].name, found)
+        assert isinstance(outcome, Observation)
+        return outcome
+
+    def _after_second_look(
+        self, executable: Path, index: int, outcome: Outcome, first: Difference, core: int | None
+    ) -> Observation:
+        workload = self.program.workloads[index].name
+        fine: list[Observation] = []
+        shared = self.expected[index].writes_shared or (isinstance(outcome, Observation) and outcome.writes_shared)
+
+        def settle() -> None:
+            """Leave the folder as the program itself does, not as the candidate did."""
+            if shared:
+                self._observe(self.baseline, index, core)
+
+        def candidate() -> Difference | None:
+            settle()
+            seen = self._observe(executable, index, core)
+            found = self._difference(index, seen)
+            if found is None and isinstance(seen, Observation):
+                fine.append(seen)
+            return found
+
+        def baseline(pinned: bool) -> None:
+            settle()
+            self._of_baseline(self.baseline, index, self._observe(self.baseline, index, core, pinned=pinned), core)
+
+        look = look_again(
+            first, candidate, baseline, lambda: self._difference(index, outcome) is None,
+            agreed=self.agreed.get(index, _BASELINE_RUNS), hangs=not isinstance(outcome, Observation),
+        )  # fmt: skip
+        self.agreed[index] = self.agreed.get(index, _BASELINE_RUNS) + look.baseline_runs
+        if look.fault is not None:
+            settle()
+            raise Miscompiled(
+                f"workload {workload}: {look.fault.text}", executable, _evidence(workload, look.fault, look)
+            )
+        if isinstance(outcome, Observation):
+            self.expected[index] = with_varying(self.expected[index], outcome, self.program.check)
+            if found := self._difference(index, outcome):
+                raise not_repeatable(
+                    workload, found, f", in {look.again + 1} of {look.candidate_runs + 1} runs of the same code"
+                )
+        return fine[-1] if fine else self._run(executable, index, core)
+
+    def _limits(self, expected: Observation, count: int = 1) -> Limits:
+        """Of each of ``count`` runs at once."""
+        allowed = min(max(_LEAST_LIMIT_SECONDS, _SLACK * expected.wall_seconds), self.options.timeout_seconds)
+        return Limits(count * allowed, self.options.memory_bytes)
+
+    def close(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _evidence(workload: str, fault: Difference, look: Look) -> dict[str, Any]:
+    return {
+        "workload": workload, "differs_in": fault.what, "difference": fault.text,
+        "candidate_runs": look.candidate_runs + 1, "candidate_differed": look.again + 1,
+        "baseline_runs": look.baseline_runs,
+    }  # fmt: skip

@@ -1,0 +1,134 @@
+"""What the user asked for, checked once, and written into every journal and recipe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from colt_llvm.core.errors import UsageError
+from colt_llvm.decisions.scopes import check_scopes, default_scopes
+from colt_llvm.objectives.objective import FIGURES
+from colt_llvm.search import OBJECTIVES, ColtOptions, Objective, preset
+from colt_llvm.search.early_stopping import DEFAULT_PERCENT
+from colt_llvm.search.strategy_names import COLT, split_name, takes_search_options
+
+DEFAULT_SECONDS = 120.0
+#: Of the time, where a run time has to be proved: a gain that cannot be told from noise is no result.
+_PROOF_SHARE = 0.35
+_MOST_SECONDS = 1e6  # the kernel takes no longer waits than 24 days
+_MOST_BYTES = 1 << 60
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """objective: one of OBJECTIVES. weights: of ``balanced``, figure name to weight.
+
+    strategy: one of ``tune.strategy_names.STRATEGIES``; only "colt" asks models.
+    trials, seconds: when the search ends, whichever comes first; both None is DEFAULT_SECONDS. The proof of a run
+    time is made within ``seconds``; without it, it takes what it needs.
+    worth: the search ends too where its last doubling of trials brought less than so many per cent (see
+    ``tune.worth``); 0: it does not. None is 0 where ``trials`` or ``seconds`` is given, and 0.1 where neither is.
+    workers: requests in flight; 0 chooses for this machine. With 1 a run repeats exactly from its seed; where nothing
+    is timed and no language model is asked, so it does with any number, as long as that is the same.
+    scopes: what the search may decide about (see ``decisions.SCOPES``); () is what pays in so many trials.
+    strict: ``instructions`` is held against clang's own -Oz instead of the literature's.
+    risky: also draw passes that the catalogue flags as able to break programs.
+    timeout_seconds: wall-clock time that one run of the program may take.
+    memory_bytes: address space of the program. pass_seconds, pass_memory_bytes: of one pass.
+    preset, search: values of the search, and what is changed of them (see ``colt_llvm.search.preset``); an empty
+    preset is "paper" for language models, "retrieval" for the embedded policies, and "broad" for random proposals.
+    max_calls, max_tokens, max_cost: of all models together; the search ends before it would go over one of them.
+
+    Raises UsageError for a value that means nothing.
+    """
+
+    objective: str = "runtime"
+    strategy: str = COLT
+    weights: Mapping[str, float] | None = None
+    trials: int | None = None
+    seconds: float | None = None
+    seed: int = 0
+    workers: int = 0
+    scopes: tuple[str, ...] = ()
+    strict: bool = False
+    risky: bool = False
+    allow_nonzero: bool = False
+    timeout_seconds: float = 60.0
+    memory_bytes: int | None = None
+    pass_seconds: float = 20.0
+    pass_memory_bytes: int = 4 << 30
+    preset: str = ""
+    search: Mapping[str, Any] = field(default_factory=dict)
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    worth: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise UsageError(f"--objective {self.objective!r}: use one of {', '.join(OBJECTIVES)}")
+        object.__setattr__(self, "scopes", tuple(self.scopes) or default_scopes(self.objective, self.trials))
+        check_scopes(self.scopes)
+        split_name(self.strategy)  # refuses an unknown one
+        if (self.preset or self.search) and not takes_search_options(self.strategy):
+            raise UsageError(f"--strategy {self.strategy}: has no tree; leave out --preset and the tree's options")
+        if unknown := sorted(set(self.weights or ()) - set(FIGURES)):
+            raise UsageError(f"--weight {unknown[0]!r}: is no figure; use one of {', '.join(FIGURES)}")
+        Objective(self.objective, self.weights or {})  # refuses weights that mean nothing
+        if self.memory_bytes is not None and not 1 <= self.memory_bytes <= _MOST_BYTES:
+            raise UsageError("--memory: use 1 MiB or more, up to what the machine has")
+        if self.trials is not None and self.trials < 1:
+            raise UsageError(f"--trials {self.trials}: use 1 or more")
+        for option, value in (("--time", self.seconds), ("--timeout", self.timeout_seconds)):
+            if value is not None and not 0 < value <= _MOST_SECONDS:
+                raise UsageError(f"{option} {value:g}: use a number of seconds above 0, up to {_MOST_SECONDS:.0f}")
+        for option, limit in (
+            ("--max-calls", self.max_calls), ("--max-tokens", self.max_tokens), ("--max-cost", self.max_cost),
+            ("--worth", self.worth),
+        ):  # fmt: skip
+            if limit is not None and not (math.isfinite(limit) and limit >= 0):
+                raise UsageError(f"{option} {limit}: use 0 or more")
+        preset(self.preset or "paper", self.search)  # refuses what the search would refuse
+        if self.workers < 0:
+            raise UsageError(f"--workers {self.workers}: use 1 or more, or 0 to choose for this machine")
+
+    @property
+    def search_seconds(self) -> float | None:
+        """The part of ``seconds`` for the search; the rest is for the proof, where that takes time."""
+        seconds = self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
+        if seconds is None or not self.times_the_program:
+            return seconds
+        return seconds * (1 - _PROOF_SHARE)
+
+    @property
+    def proof_seconds(self) -> float:
+        total = self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
+        return 60.0 if total is None else total * _PROOF_SHARE
+
+    @property
+    def worth_percent(self) -> float:
+        """What the last doubling of trials has to have brought; 0: the search goes on whatever it brought."""
+        if self.worth is not None:
+            return self.worth
+        return 0.0 if self.seconds or self.trials else DEFAULT_PERCENT
+
+    @property
+    def times_the_program(self) -> bool:
+        """Whether run time decides, so that one core is kept for measuring."""
+        return self.objective in ("runtime", "balanced")
+
+    @property
+    def colt_options(self) -> ColtOptions:
+        """Of the search, where a preset is named."""
+        return preset(self.preset, self.search)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able; ``from_dict`` is the inverse."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> TuneOptions:
+        """Raises UsageError, and TypeError for a name that is no option."""
+        return TuneOptions(**data)

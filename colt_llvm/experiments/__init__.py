@@ -1,0 +1,1 @@
+"""Experiments: strategies compared on many programs, with seeds, budgets and peers; ``colt-llvm bench``."""

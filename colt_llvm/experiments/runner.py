@@ -1,0 +1,183 @@
+"""Groups of cells, several processes side by side; every finished cell is written by this one as it arrives."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from colt_llvm.cluster import Cluster
+from colt_llvm.experiments.cells import Cell, Group, failed_record
+from colt_llvm.experiments.results import Results
+from colt_llvm.experiments.worker import serve
+from colt_llvm.llvm.toolchain import Toolchain
+
+_POLL_SECONDS = 0.5
+#: The longest part of a program's cells that one process makes; shorter parts keep all processes busy to the end.
+_MOST_CELLS = 64
+
+
+@dataclass
+class Tally:
+    """How far an experiment is; what a view shows of it. seconds: since this run of it began."""
+
+    wanted: int
+    done: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    last: str = ""
+
+
+@dataclass
+class _Worker:
+    """A process and what it has yet to tell of."""
+
+    process: SpawnProcess
+    group: Group
+    left: dict[str, Cell]
+    current: str = ""
+    told_to_stop: bool = False
+
+
+def run_groups(
+    groups: Sequence[Group],
+    results: Results,
+    toolchain: Toolchain,
+    *,
+    jobs: int,
+    stop: threading.Event,
+    on_cell: Callable[[Tally, dict[str, Any]], None] = lambda tally, record: None,
+    cluster: Cluster | None = None,
+) -> Tally:
+    """Make the cells of all groups. Those that measure run time come last, one at a time.
+
+    stop: the cells under way still end, and what is done is kept. A process that dies fails the cell that it was at,
+    and another one goes on with the rest. cluster: its workers make the cells, and not processes of this machine.
+    """
+    tally = Tally(sum(len(group.cells) for group in groups))
+    began = time.monotonic()
+
+    def take(record: dict[str, Any]) -> None:
+        results.write(record)
+        tally.done += 1
+        tally.failed += record["status"] == "failed"
+        tally.seconds = time.monotonic() - began
+        tally.last = record["id"]
+        on_cell(tally, record)
+
+    if cluster is not None:
+        from colt_llvm.experiments.on_cluster import run_on_cluster
+
+        run_on_cluster(cluster, groups, toolchain, stop, take)
+        return tally
+    untimed = [group for group in groups if not group.timed]
+    timed = [group for group in groups if group.timed]
+    for chosen, side_by_side in ((untimed, jobs), (timed, 1)):
+        parts = [part for group in chosen for part in (_parts(group) if side_by_side > 1 else [group])]
+        _run(deque(parts), results, toolchain, side_by_side, stop, take)
+    return tally
+
+
+def _parts(group: Group) -> list[Group]:
+    count = -(-len(group.cells) // _MOST_CELLS)
+    size = -(-len(group.cells) // count)
+    return [replace(group, cells=group.cells[at : at + size]) for at in range(0, len(group.cells), size)]
+
+
+def _run(
+    waiting: deque[Group],
+    results: Results,
+    toolchain: Toolchain,
+    jobs: int,
+    stop: threading.Event,
+    take: Callable[[dict[str, Any]], None],
+) -> None:
+    active: dict[Connection, _Worker] = {}
+    try:
+        while active or (waiting and not stop.is_set()):
+            while waiting and len(active) < jobs and not stop.is_set():
+                connection, worker = _start(waiting.popleft(), results, toolchain)
+                active[connection] = worker
+            for ready in wait(list(active), timeout=_POLL_SECONDS):
+                assert isinstance(ready, Connection)
+                worker = active[ready]
+                if not _receive(ready, worker, take):
+                    del active[ready]
+                    ready.close()
+                    worker.process.join()
+                    rest = _after(worker, toolchain, take)
+                    if rest is not None and not stop.is_set():
+                        waiting.appendleft(rest)
+            if stop.is_set():
+                for connection, worker in active.items():
+                    _tell_to_stop(connection, worker)
+    finally:
+        for connection, worker in active.items():
+            worker.process.kill()
+            worker.process.join()
+            connection.close()
+
+
+def _start(group: Group, results: Results, toolchain: Toolchain) -> tuple[Connection, _Worker]:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=serve, args=(theirs, group, toolchain, results.folder / "runs"), name=f"{group.program.name}"
+    )
+    process.start()
+    theirs.close()
+    return ours, _Worker(process, group, {cell.id: cell for cell in group.cells})
+
+
+def _receive(connection: Connection, worker: _Worker, take: Callable[[dict[str, Any]], None]) -> bool:
+    """One message; False where there will be no more."""
+    try:
+        kind, content = connection.recv()
+    except (EOFError, OSError):
+        return False
+    if kind == "begin":
+        worker.current = content
+    else:
+        worker.left.pop(content["id"], None)
+        worker.current = ""
+        take(content)
+    return True
+
+
+def _after(worker: _Worker, toolchain: Toolchain, take: Callable[[dict[str, Any]], None]) -> Group | None:
+    """What to do again of a process that has ended. One that died fails the cell it was at, or all of them."""
+    if not worker.left or worker.process.exitcode == 0:
+        return None
+    why = f"the process that made this cell ended with {_how(worker.process.exitcode)}; try it again with --retry"
+    lost = [worker.left[worker.current]] if worker.current in worker.left else list(worker.left.values())
+    for cell in lost:
+        take(failed_record(worker.group.program, cell, toolchain.version, why))
+        del worker.left[cell.id]
+    return replace(worker.group, cells=tuple(worker.left.values())) if worker.left else None
+
+
+def _how(status: int | None) -> str:
+    with contextlib.suppress(TypeError, ValueError):
+        return signal.Signals(-status).name  # type: ignore[operator]
+    return f"exit status {status}"
+
+
+def _tell_to_stop(connection: Connection, worker: _Worker) -> None:
+    if not worker.told_to_stop:
+        worker.told_to_stop = True
+        with contextlib.suppress(OSError):
+            connection.send("stop")
+
+
+def default_jobs() -> int:
+    """One for each core that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,107 @@
+"""A cell whose objective is run time: one whole ``tune`` in a run directory of its own, or a peer's build."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.experiments.cells import Cell, Group, record_of
+from colt_llvm.experiments.curve import Point, curve, model_rows
+from colt_llvm.experiments.experiment import CLANG_PGO
+from colt_llvm.experiments.worker import Interrupted
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure import Interval
+from colt_llvm.models.specs import spec_from_dict
+from colt_llvm.models.transcript import read_calls
+from colt_llvm.run.journal import read_trials
+from colt_llvm.run.progress import TuneResult
+from colt_llvm.run.records import trial_from_dict
+
+
+def run_timed(group: Group, cell: Cell, toolchain: Toolchain, folder: Path, stop: threading.Event) -> dict[str, Any]:
+    """Run, or go on with what was interrupted. Raises Interrupted where ``stop`` ended it, and ColtError."""
+    if cell.strategy.strategy == CLANG_PGO:
+        return _profile_guided(group, cell, toolchain, folder)
+    from colt_llvm.experiments.workbench import models_of
+    from colt_llvm.run.tuner import resume, tune
+
+    began = time.monotonic()
+    item = group.program
+    if (folder / "run.json").exists():
+        result = resume(folder, toolchain, stop=stop)
+    else:
+        options = cell.strategy.options(
+            cell.objective, cell.budget, cell.seed, timeout_seconds=item.timeout_seconds,
+            allow_nonzero=item.expected_status != 0,
+        )  # fmt: skip
+        result = tune(
+            item.program, toolchain, options, models=models_of(cell.strategy), run_directory=folder, stop=stop
+        )
+    if result.interrupted:
+        raise Interrupted(f"{cell.id}: stopped before its end; run the experiment again to go on with it")
+    return _record(group, cell, toolchain, folder, result, time.monotonic() - began)
+
+
+def _record(
+    group: Group, cell: Cell, toolchain: Toolchain, folder: Path, result: TuneResult, took: float
+) -> dict[str, Any]:
+    gain = math.log(result.ratio) if result.improved and result.ratio > 0 else 0.0
+    written = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    rejected = list(written.get("rejected", {}))
+    models, points = _spending(folder, result)
+    shown = curve(points, rejected, gain, result.elapsed_seconds)
+    return record_of(
+        group.program, cell, toolchain.version,
+        baseline={name: pair[0] for name, pair in result.figures.items()},
+        trials=result.trials, distinct=result.distinct, seconds=round(result.elapsed_seconds, 6),
+        took_seconds=round(took, 6), gain=gain, checked=result.improved or not rejected,
+        interval=_ends(result.interval), failures=dict(result.failures), rejected=len(rejected), curve=shown,
+        models=models, figures={name: list(pair) for name, pair in result.figures.items()},
+        sequence=list(result.sequence),
+    )  # fmt: skip
+
+
+def _spending(folder: Path, result: TuneResult) -> tuple[dict[str, Any], list[Point]]:
+    """What models took, in all and by trial: an answer belongs to the trial that it was asked for."""
+    header = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    parameters = {spec.name: spec.parameters for spec in map(spec_from_dict, header["models"])}
+    costs: dict[int, float] = {}
+    efforts: dict[int, float] = {}
+    for call in read_calls(folder):
+        if call.served_from is not None:
+            continue  # paid before
+        costs[call.request] = costs.get(call.request, 0.0) + call.cost
+        if call.error is None:
+            efforts[call.request] = efforts.get(call.request, 0.0) + parameters.get(call.model, 0.0)
+    points: list[Point] = []
+    cost = effort = 0.0
+    for trial in map(trial_from_dict, read_trials(folder)):
+        cost += costs.get(trial.request.id, 0.0)
+        effort += efforts.get(trial.request.id, 0.0)
+        points.append(Point(trial.seconds, cost, effort, trial.outcome.reward, ",".join(trial.sequence)))
+    return model_rows(dict(result.models), parameters), points
+
+
+def _profile_guided(group: Group, cell: Cell, toolchain: Toolchain, folder: Path) -> dict[str, Any]:
+    from colt_llvm.experiments.clang_pgo import run_clang_pgo
+
+    began = time.monotonic()
+    result = run_clang_pgo(group.program.program, toolchain, cell.seed, cell.budget.seconds, folder)
+    took = time.monotonic() - began
+    figures = {name: list(pair) for name, pair in result.figures.items()}
+    return record_of(
+        group.program, cell, toolchain.version, baseline={name: pair[0] for name, pair in figures.items()},
+        trials=1, distinct=1, seconds=round(took, 6), took_seconds=round(took, 6), gain=result.gain,
+        checked=result.checked, interval=_ends(result.interval), figures=figures,
+        curve=[[1, round(took, 6), 0.0, 0.0, result.gain]], rejected=int(not result.checked),
+    )  # fmt: skip
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    if interval is None or not (math.isfinite(interval.low) and math.isfinite(interval.high)):
+        return None
+    return [interval.low, interval.high]

@@ -1,0 +1,287 @@
+"""One program prepared for many searches with an objective that has no noise: instructions or size.
+
+The searches run under tune's own driver with one request in flight, so that each repeats from its seed. Those with a
+budget of trials share one service and what it has computed: their results are the same as with a service each, their
+seconds are not. Those with a budget of seconds begin with a service that has forgotten everything but the empty
+sequence, which tune builds too before its clock starts; a strategy's own time is within its budget.
+
+A search runs no program: its seconds are those of the compiler and of the strategy. The best of each search is built
+again and checked on all workloads as tune claims it, apart from the budget; where it fails, the next best is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, cast
+
+from colt_llvm.core.errors import CompileError, ProgramError
+from colt_llvm.decisions.scopes import Scopes
+from colt_llvm.env import ServiceOptions
+from colt_llvm.evaluate.builder import Builder, Built, Sequences, built_from_objects
+from colt_llvm.evaluate.judge import Judge
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.pool import Lending
+from colt_llvm.experiments.cells import Cell, record_of
+from colt_llvm.experiments.curve import Point, curve, model_rows
+from colt_llvm.experiments.experiment import EMBEDDED, GYM_RANDOM, StrategySpec
+from colt_llvm.experiments.remembering import RememberingJudge, RememberingProver
+from colt_llvm.experiments.suites import BenchProgram
+from colt_llvm.llvm.acceptance import toolchain_catalogue
+from colt_llvm.llvm.catalogue import Catalogue
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure import Verdict as Finding
+from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.budget import Limits
+from colt_llvm.models.registry import load_models
+from colt_llvm.program.baseline import Baseline, prepare_baseline
+from colt_llvm.proposal.questions import Task
+from colt_llvm.run.asking import Asking
+from colt_llvm.run.driver import Driver, TrialRecord, Verdict
+from colt_llvm.run.evidence import gather, program_features
+from colt_llvm.run.session import RISKS_AVOIDED
+from colt_llvm.run.strategies import make_strategy
+from colt_llvm.run.task import make_task
+from colt_llvm.search import Objective
+
+
+@dataclass
+class Workbench:
+    """What all searches share. judge: None where the program has no ``main``. Close it, or use ``workbench``."""
+
+    item: BenchProgram
+    objective: str
+    toolchain: Toolchain
+    baseline: Baseline
+    catalogue: Catalogue
+    judge: Judge | None
+    builder: Builder
+    figures: dict[str, float]
+    root_key: str
+    task: Callable[[Scopes], Task]
+    prover: RememberingProver
+
+    def run(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """Search, claim, and the content of the cell's file. Raises ColtError for what no search can do.
+
+        folder: for what a peer's own search keeps; made when it is used.
+        """
+        if cell.strategy.strategy == GYM_RANDOM:
+            return self._gym_random(cell, folder)
+        began = time.monotonic()
+        timed = cell.budget.seconds is not None
+        if timed:
+            self.builder.forget()
+            self.builder.build(())
+        specs = models_of(cell.strategy)
+        options = cell.strategy.options(self.objective, cell.budget, cell.seed)
+        task = replace(self.task(options.scopes), seed=cell.seed, trials_wanted=cell.budget.trials)
+        builders = Lending([self.builder])
+
+        def evidence(sequence: tuple[str, ...]) -> Any:
+            with builders.lend() as builder:
+                return gather(builder, sequence, for_size=self.objective == "size")
+
+        asking = make_strategy(
+            options, task, self.catalogue, specs, limits=Limits(options.max_cost), evidence=evidence,
+            deadline=None if cell.budget.seconds is None else time.monotonic() + cell.budget.seconds,
+        )  # fmt: skip
+        asking.search.set_root_key(self.root_key)
+        trials: list[TrialRecord] = []
+        points: list[Point] = []
+        parameters = {spec.name: spec.parameters for spec in specs or _asked(asking)}
+
+        def on_trial(trial: TrialRecord) -> None:
+            asking.proposer.observe(trial.request, trial.proposal, trial.outcome)
+            trials.append(trial)
+            points.append(_point(trial, asking, parameters))
+
+        driver = Driver(
+            asking.search, asking.proposer, builders, None, Objective(self.objective), self.figures, on_trial,
+            in_flight=1, seed=cell.seed, wants_parts=bool(task.surroundings.callers),
+            verdicts={self.root_key: Verdict(self.figures, checked=True)},
+        )  # fmt: skip
+        started = time.monotonic()
+        try:
+            driver.run(trials=cell.budget.trials, seconds=cell.budget.seconds)
+        finally:
+            asking.close()
+        seconds = time.monotonic() - started
+        outcome = self._claim(trials, points, seconds)
+        return record_of(
+            self.item, cell, self.toolchain.version, baseline=dict(self.figures), trials=len(trials),
+            distinct=len({trial.outcome.key for trial in trials if trial.outcome.key}), seconds=round(seconds, 6),
+            failures=dict(Counter(trial.outcome.failure for trial in trials if trial.outcome.failure)),
+            shared_cache=not timed, models=model_rows(asking.models(), parameters),
+            took_seconds=round(time.monotonic() - began, 6), **outcome,
+        )  # fmt: skip
+
+    def _gym_random(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """CompilerGym's agent in an environment of its own, with its own claim."""
+        from colt_llvm.experiments.gym_random import run_gym_random
+
+        began = time.monotonic()
+        found = run_gym_random(
+            self.item.program, self.toolchain, cast(Literal["instructions", "size"], self.objective), cell.seed,
+            trials=cell.budget.trials, seconds=cell.budget.seconds, folder=folder, check=self.judge is not None,
+            baseline=self.baseline, judge=self.prover.judge if self.judge is not None else None,
+        )  # fmt: skip
+        points: list[list[float]] = []
+        for trials, seconds, gain in found.curve:
+            if min(gain, found.gain) > (points[-1][4] if points else 0.0):
+                points.append([trials, round(seconds, 6), 0.0, 0.0, min(gain, found.gain)])
+        points.append([found.trials, round(found.seconds, 6), 0.0, 0.0, found.gain])
+        checked = found.checked
+        if checked is None and self.judge is not None:  # nothing is claimed: the baseline stands, or nothing did
+            checked = not found.detail
+        return record_of(
+            self.item, cell, self.toolchain.version, baseline=dict(self.figures), trials=found.trials,
+            seconds=round(found.seconds, 6), took_seconds=round(time.monotonic() - began, 6), gain=found.gain,
+            checked=checked, failures={"crash": found.failures} if found.failures else {},
+            rejected=int(bool(found.detail)), curve=points, sequence=list(found.sequence),
+            figures={name: list(pair) for name, pair in found.figures.items()},
+        )  # fmt: skip
+
+    def _claim(self, trials: Sequence[TrialRecord], points: Sequence[Point], seconds: float) -> dict[str, Any]:
+        proof = self.prover.prove(trials, 0.0)
+        winner = proof.winner if proof.verdict is Finding.IMPROVED else None
+        gain, sequence = 0.0, tuple[str, ...]()
+        figures = {name: [value, value] for name, value in self.figures.items()}
+        if winner is not None:
+            gain = Objective(self.objective).reward(winner.built.figures, self.figures)
+            figures = {name: [value, winner.built.figures[name]] for name, value in self.figures.items()}
+            sequence = winner.sequence
+        checked = None if self.judge is None else winner is not None or not proof.rejected
+        return {
+            "gain": gain,
+            "checked": checked,
+            "rejected": len(proof.rejected),
+            "curve": curve(points, proof.rejected.keys(), gain, seconds),
+            "figures": figures,
+            "sequence": list(sequence),
+        }
+
+
+@contextlib.contextmanager
+def workbench(item: BenchProgram, objective: str, toolchain: Toolchain) -> Iterator[Workbench]:
+    """Prepare a program. Raises CompileError or ProgramError where it cannot be built, run or judged."""
+    program = item.program
+    baseline = prepare_baseline(toolchain, program, objective)
+    catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
+    with contextlib.ExitStack() as stack:
+        judge = judge_of(item, objective, toolchain, baseline)
+        if judge is not None:
+            stack.callback(judge.close)
+        mark = built_from_objects(baseline.objects, 0)
+        builder, empty = _start(stack, item, toolchain, baseline, catalogue, objective, mark)
+        figures = {"size": float(mark.size), "text": float(mark.text), "instructions": float(empty.instructions)}
+        sequences = Sequences(catalogue, baseline)
+        program_counts = program_features(builder)
+
+        @cache
+        def task(scopes: Scopes) -> Task:
+            return make_task(objective, toolchain, baseline, catalogue, mark, scopes, program_counts)
+
+        believing = RememberingJudge.around(judge) if judge is not None else _Unjudged.of(toolchain, item, stack)
+        prover = RememberingProver(
+            toolchain, program, baseline, sequences, believing, Objective(objective), figures, builder
+        )
+        root_key = empty.key if objective == "instructions" else mark.key
+        yield Workbench(
+            item, objective, toolchain, baseline, catalogue, judge, builder, figures, root_key, task, prover
+        )
+
+
+def judge_of(item: BenchProgram, objective: str, toolchain: Toolchain, baseline: Baseline) -> Judge | None:
+    """Who knows what the baseline does; None for a program without ``main``.
+
+    Raises CompileError or ProgramError, the latter also where it ends with another status than its suite says.
+    """
+    options = TuneOptions(objective=objective, trials=1, timeout_seconds=item.timeout_seconds, allow_nonzero=True)
+    try:
+        judge = Judge.of(toolchain, item.program, options, baseline.objects, None)
+    except CompileError as error:
+        if "undefined reference to `main'" in error.diagnostics or "undefined symbol: main" in error.diagnostics:
+            return None
+        raise
+    for workload, seen in zip(item.program.workloads, judge.expected, strict=True):
+        if seen.status != item.expected_status:
+            judge.close()
+            raise ProgramError(
+                f"workload {workload.name}: the baseline ends with exit status {seen.status} instead of "
+                f"{item.expected_status}; say so in its reference_output, mend it, or leave {item.name} out"
+            )
+    return judge
+
+
+def models_of(strategy: StrategySpec) -> list[ModelSpec] | None:
+    """The models that it names; None for the strategy's own choice. Raises UsageError."""
+    if not strategy.models or strategy.models == (EMBEDDED,):
+        return None
+    return load_models(",".join(strategy.models))
+
+
+class _Unjudged(Judge):
+    """Of a program that cannot run: every object is believed."""
+
+    @staticmethod
+    def of(toolchain: Toolchain, item: BenchProgram, stack: contextlib.ExitStack) -> _Unjudged:  # type: ignore[override]
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="colt-")))
+        return _Unjudged(toolchain, item.program, TuneOptions(), folder, None, folder, lambda _, place: place)
+
+    def check(self, *_: Any, **__: Any) -> bool:
+        return True
+
+
+def _start(
+    stack: contextlib.ExitStack,
+    item: BenchProgram,
+    toolchain: Toolchain,
+    baseline: Baseline,
+    catalogue: Catalogue,
+    objective: str,
+    mark: Built,
+) -> tuple[Builder, Built]:
+    """One builder, and what the empty sequence gives; clang generates code where libLLVM's differs, as in tune."""
+    with_objects = objective != "instructions"
+    options = TuneOptions()
+    # Exact steps: what a service computed for one search must not show in the next one.
+    service = ServiceOptions(
+        llvm_prefix=toolchain.prefix, action_seconds=options.pass_seconds, memory_bytes=options.pass_memory_bytes,
+        exact_steps=True,
+    )  # fmt: skip
+    for codegen in ("library", "clang"):
+        builder = Builder(
+            toolchain, item.program, baseline, catalogue, with_objects=with_objects, codegen=codegen, options=service
+        )
+        try:
+            empty = builder.build(())
+        except BaseException:
+            builder.close()
+            raise
+        if codegen == "clang" or not (with_objects and baseline.completion.exact and empty.key != mark.key):
+            break
+        builder.close()
+    stack.callback(builder.close)
+    return builder, empty
+
+
+def _asked(asking: Asking) -> list[ModelSpec]:
+    from colt_llvm.run.asking import default_models
+
+    return default_models() if asking.ledger is not None else []
+
+
+def _point(trial: TrialRecord, asking: Asking, parameters: dict[str, float]) -> Point:
+    cost = effort = 0.0
+    if asking.ledger is not None:
+        counted = asking.ledger.to_dict()
+        cost = float(counted["total"]["cost"])
+        effort = sum(parameters.get(name, 0.0) * row["answers"] for name, row in counted["models"].items())
+    return Point(trial.seconds, cost, effort, trial.outcome.reward, ",".join(trial.sequence))

@@ -1,0 +1,251 @@
+"""One function before and after: what the baseline and the recipe make of the place that matters most.
+
+Of a run time that is the function where the baseline spends most of its time, by perf's clock where perf can be used,
+else by the depth of loops. Of a size or a count it is the function that shrank most.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from colt_llvm.core import process
+from colt_llvm.core.errors import ColtError, CompileError, RecipeError, RunDirectoryError
+from colt_llvm.core.files import write_json
+from colt_llvm.explain.function_text import functions_in, ir_functions, joined, shortened
+from colt_llvm.explain.symbol_samples import symbol_samples
+from colt_llvm.explain.variants import Workshop, of_recipe
+from colt_llvm.llvm import Module
+from colt_llvm.llvm.elf import read_object, unpack_symbols
+from colt_llvm.llvm.flow import Function, functions_of
+from colt_llvm.llvm.replay import replay
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.program.baseline import Baseline
+from colt_llvm.program.compilation import baseline_command, codegen_command
+from colt_llvm.program.program import Program
+
+FILE_NAME = "hot-function.json"
+KIND, VERSION = "colt-llvm hot function", 1
+MOST_LINES = 400
+
+T = TypeVar("T", int, float)
+
+_STT_FUNC = 2
+#: A function with less of the time is not worth showing in place of the hottest.
+_MATTERS = 0.1
+
+
+@dataclass(frozen=True)
+class HotFunction:
+    """name: as the linker knows it. why: how it was chosen, in words for a reader.
+
+    share: of the baseline's time that is spent in it, 0 to 1; None where that was not measured.
+    before, after: its text under the baseline and under the recipe, at most MOST_LINES lines each; "" where the
+    function is not there: inlined everywhere, or removed. kind: "assembly" or "IR". sequence: the recipe's.
+    """
+
+    name: str
+    why: str
+    share: float | None
+    before: str
+    after: str
+    kind: str
+    sequence: tuple[str, ...] = ()
+
+
+def hot_function(
+    place: Path, toolchain: Toolchain, program: Program | None = None, *, save: bool = True
+) -> HotFunction:
+    """Find and print it. place: a run directory, or a recipe with its ``program``.
+
+    save: write hot-function.json beside the recipe.
+    Raises RecipeError, UsageError, CompileError, ProgramError, RunDirectoryError.
+    """
+    recipe, program, options = of_recipe(place, program)
+    with Workshop.of(recipe, program, toolchain, options) as workshop:
+        full = workshop.build(recipe.sequence)
+        if full.built is None:
+            raise RecipeError(f"{place}: its own build fails here ({full.detail}); tune again")
+        baseline = workshop.baseline
+        optimised = [
+            replay(toolchain.library, baseline.bitcodes, pipeline, baseline.codegen_level)
+            for pipeline in (baseline.completion.pipeline, recipe.pipeline)
+        ]
+        if workshop.options.objective == "instructions":
+            texts = [_ir(toolchain, bitcodes) for bitcodes in optimised]
+            sizes = [_instructions(toolchain, bitcodes) for bitcodes in optimised]
+            found = _most_changed(sizes[0], sizes[1], "instructions", texts, "IR")
+        else:
+            texts = [
+                _baseline_assembly(toolchain, program, baseline),
+                _assembly(toolchain, program, baseline, optimised[1]),
+            ]
+            if workshop.timed:
+                found = _hottest(workshop, toolchain, optimised[0], texts)
+            else:
+                sizes = [_symbol_sizes(objects) for objects in (baseline.objects, full.built.objects)]
+                found = _most_changed(sizes[0], sizes[1], "bytes", texts, "assembly")
+    found = replace(found, sequence=recipe.sequence)
+    if save:
+        folder = place if place.is_dir() else place.parent
+        write_json(folder / FILE_NAME, {"kind": KIND, "version": VERSION, "function": asdict(found)})
+    return found
+
+
+def read_hot_function(folder: Path) -> HotFunction | None:
+    """What was written before; None where nothing was. Raises RunDirectoryError for a damaged file."""
+    file = folder / FILE_NAME
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        if data["kind"] != KIND or data["version"] != VERSION:
+            raise ValueError(f"{data['kind']} {data['version']}")
+        function = data["function"]
+        return HotFunction(**{**function, "sequence": tuple(function.get("sequence", ()))})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise RunDirectoryError(f"{file}: cannot be read ({error}); remove it, and it is looked up again") from None
+
+
+# --- which function
+
+
+def _most_changed(
+    before: Mapping[str, int], after: Mapping[str, int], unit: str, texts: Sequence[Mapping[str, str]], kind: str
+) -> HotFunction:
+    """The one that shrank most; where none did, the one that changed most. A function that went shrank to nothing."""
+    changes = {name: after.get(name, 0) - size for name, size in before.items()}
+    changes |= {name: size for name, size in after.items() if name not in before}
+    shown = {name: change for name, change in changes.items() if name in texts[0] or name in texts[1]}
+    if not shown:
+        raise CompileError("no function of the program has code of its own; there is nothing to show")
+    name = min(shown, key=lambda name: (shown[name], name))
+    if shown[name] >= 0:
+        name = max(shown, key=lambda name: (shown[name], name))
+    if shown[name] < 0:
+        why = f"it shrank most, from {before[name]:,} to {after.get(name, 0):,} {unit}"
+    elif shown[name] > 0:
+        why = f"no function shrank; it changed most, from {before.get(name, 0):,} to {after[name]:,} {unit}"
+    else:
+        why = f"no function changed its number of {unit}"
+    return _shown(name, why, None, texts, kind)
+
+
+def _hottest(
+    workshop: Workshop, toolchain: Toolchain, optimised: Sequence[bytes], texts: Sequence[Mapping[str, str]]
+) -> HotFunction:
+    known = set(texts[0]) | set(texts[1])
+    try:
+        samples = symbol_samples(
+            workshop.judge.baseline, workshop.program.timed_workload, workshop.judge.run_seconds, workshop.judge.core
+        )
+        total = sum(samples.values())
+        own = {name: count for name, count in samples.items() if name in known}
+        if own:
+            name = max(own, key=lambda name: (own[name], name))
+            why = f"the baseline spends {own[name] / total:.0%} of its time in it, by {total:,} samples of perf's clock"
+            if name not in texts[1]:
+                name, why = _beside(name, why, own, total, texts)
+            return _shown(name, why, own[name] / total, texts, "assembly")
+        reason = "perf saw no function of the program"
+    except ColtError as error:
+        reason = str(error)
+    weights = _loop_weights(toolchain, optimised)
+    own_weights = {name: weight for name, weight in weights.items() if name in known}
+    if not own_weights:
+        raise CompileError("no function of the program has code of its own; there is nothing to show")
+    name = max(own_weights, key=lambda name: (own_weights[name], name))
+    return _shown(name, f"it has the most code in deep loops; not measured, for {reason}", None, texts, "assembly")
+
+
+def _beside(
+    gone: str, why: str, own: Mapping[str, int], total: int, texts: Sequence[Mapping[str, str]]
+) -> tuple[str, str]:
+    """Where the hottest function has no code of its own any more: the hottest that both have, if it matters."""
+    both = [name for name in own if name in texts[0] and name in texts[1]]
+    name = max(both, key=lambda name: (own[name], name), default="")
+    if not name or own[name] < _MATTERS * total:
+        return gone, f"{why}; the recipe leaves it no code of its own: it is inlined or removed"
+    share = f"{own[name] / total:.0%}"
+    return name, (
+        f"it is the hottest that both have, with {share} of the baseline's time by {total:,} samples of perf's clock; "
+        f"{gone}, with {own[gone] / total:.0%}, has no code of its own under the recipe: it is inlined or removed"
+    )
+
+
+def _shown(name: str, why: str, share: float | None, texts: Sequence[Mapping[str, str]], kind: str) -> HotFunction:
+    before, after = (shortened(text.get(name, ""), MOST_LINES) for text in texts)
+    return HotFunction(name, why, share, before, after, kind)
+
+
+def _loop_weights(toolchain: Toolchain, bitcodes: Sequence[bytes]) -> dict[str, float]:
+    return _of_functions(toolchain, bitcodes, lambda function: function.weight)
+
+
+def _instructions(toolchain: Toolchain, bitcodes: Sequence[bytes]) -> dict[str, int]:
+    return _of_functions(toolchain, bitcodes, lambda function: function.instructions)
+
+
+def _of_functions(toolchain: Toolchain, bitcodes: Sequence[bytes], figure: Callable[[Function], T]) -> dict[str, T]:
+    figures: dict[str, T] = {}
+    for bitcode in bitcodes:
+        with Module.parse(toolchain.load(), bitcode) as module:
+            for function in functions_of(module):
+                figures[function.name] = figure(function) + figures.get(function.name, 0)
+    return figures
+
+
+def _symbol_sizes(objects: Sequence[bytes]) -> dict[str, int]:
+    """Bytes of each function, by its symbol."""
+    sizes: Counter[str] = Counter()
+    for content in objects:
+        header, sections = read_object(content)
+        for table in sections:
+            if table.type == "SHT_SYMTAB":
+                names = sections[table.link].data()
+                for offset, info, _, _, _, size in unpack_symbols(header, table.data()):
+                    if info & 0xF == _STT_FUNC and size:
+                        sizes[names[offset : names.index(b"\0", offset)].decode("utf-8", "replace")] += size
+    return dict(sizes)
+
+
+# --- its text
+
+
+def _baseline_assembly(toolchain: Toolchain, program: Program, baseline: Baseline) -> dict[str, str]:
+    """clang's own, from the sources."""
+    return joined([
+        _printed([word for word in baseline_command(toolchain, program, source, baseline.level) if word != "-c"])
+        for source in program.sources
+    ])  # fmt: skip
+
+
+def _assembly(toolchain: Toolchain, program: Program, baseline: Baseline, bitcodes: Sequence[bytes]) -> dict[str, str]:
+    parts = []
+    with TemporaryDirectory(prefix="colt-") as folder:
+        for index, bitcode in enumerate(bitcodes):
+            path = Path(folder, f"{index}.bc")
+            path.write_bytes(bitcode)
+            command = codegen_command(toolchain, program, path, baseline.level)
+            parts.append(_printed([word for word in command if word != "-c"]))
+    return joined(parts)
+
+
+def _printed(command: Sequence[str]) -> dict[str, str]:
+    done = process.run([*command, "-S", "-fno-verbose-asm", "-g0", "-o", "-"])
+    if done.status != 0:
+        raise CompileError("clang does not print the program's assembly", done.stderr.decode("utf-8", "replace"))
+    return functions_in(done.stdout.decode("utf-8", "replace"))
+
+
+def _ir(toolchain: Toolchain, bitcodes: Sequence[bytes]) -> dict[str, str]:
+    parts = []
+    for bitcode in bitcodes:
+        with Module.parse(toolchain.load(), bitcode) as module:
+            parts.append(ir_functions(module.text()))
+    return joined(parts)

@@ -1,0 +1,198 @@
+"""What can go of a recipe whose objective is a run time: measured, and proved at the end.
+
+Each decision is a contest of its own between the full recipe and one without something, of a length set beforehand.
+The proof at the end is apart from them: the baseline, its copy, the full recipe and the result in one contest.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from colt_llvm.core.errors import RecipeError
+from colt_llvm.evaluate.judge import Miscompiled
+from colt_llvm.explain.variants import Variant, Workshop
+from colt_llvm.measure import ContestPolicy, Interval, Verdict, bootstrap_ratio, judge
+from colt_llvm.measure.ab_test import Contest, contest
+from colt_llvm.run.reduction import reduce_sequence
+
+#: Of the time, for the proof at the end.
+_PROOF_SHARE = 0.4
+#: A decision with fewer rounds would nearly always be "cannot be told"; with more, others are cut short.
+_LEAST_ROUNDS, _MOST_ROUNDS = 12, 60
+_DECISION_CONFIDENCE = 0.95
+#: After so many rounds what looks this much too slow is let go: giving up early drops nothing by luck.
+_SCREEN_ROUNDS, _HOPELESS = 3, 0.02
+TIME_RAN_OUT = "time ran out: perhaps more can go; give --seconds more"
+_CANDIDATE, _FULL = "candidate", "full"
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """best: what is proved; the full variant where the proof failed, which ``kept_full`` says.
+
+    interval, full_interval: of baseline / best and baseline / full, in terms of the objective. against_full: of full /
+    best; None where the object code is the same. contest: raw times.
+    """
+
+    best: Variant
+    interval: Interval
+    full_interval: Interval
+    against_full: Interval | None
+    complete: bool
+    kept_full: bool
+    contest: Contest
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class Reducer:
+    """tolerance: share of the full recipe's speed that may be lost. say: told of each step."""
+
+    workshop: Workshop
+    full: Variant
+    tolerance: float
+    say: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    tried: int = 0
+    decisions: int = 0
+    undecided: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def run(self, seconds: float, deadline: float) -> Reduced:
+        proof_seconds = seconds * _PROOF_SHARE
+        for_decisions = deadline - proof_seconds
+        count = len(self.full.sequence)
+        # About as many decisions as delta debugging makes where few chunks go.
+        share = (for_decisions - self.clock()) / max(2 * count, 1)
+        judged: dict[str, bool] = {self.full.key: True}
+        best = self.full
+
+        def accepts(sequence: tuple[str, ...]) -> bool:
+            nonlocal best
+            self.tried += 1
+            variant = self.workshop.check(self.workshop.build(sequence))
+            if variant.failure:
+                return False
+            if variant.key not in judged:
+                try:
+                    judged[variant.key] = self._not_slower(variant, share)
+                except Miscompiled as error:
+                    self._raise_of_full(error)
+                    judged[variant.key] = False
+            if judged[variant.key]:
+                best = variant
+                self.say(f"{len(sequence)} of {count} actions left")
+            return judged[variant.key]
+
+        _, complete = reduce_sequence(self.full.sequence, accepts, lambda: self.clock() > for_decisions)
+        if not complete:
+            self.notes.append(TIME_RAN_OUT)
+        if self.undecided:
+            self.notes.append(
+                f"{self.undecided} of {self.decisions} measurements could not tell at a tolerance of "
+                f"{self.tolerance:.2%}, and those actions stay; give --seconds more, or a larger --tolerance"
+            )
+        self.say("proving the result")
+        try:
+            if proved := self.workshop.prove(best).detail:
+                raise Miscompiled(proved, best.executable)
+            return self._prove(best, max(deadline - self.clock(), proof_seconds), complete)
+        except Miscompiled as error:
+            self._raise_of_full(error)
+            self.notes.append(f"the full recipe is kept: of {len(best.sequence)} actions alone, {error}")
+            kept = self._prove(self.full, max(deadline - self.clock(), proof_seconds), complete)
+            return replace(kept, kept_full=True, notes=tuple(self.notes))
+
+    def _raise_of_full(self, error: Miscompiled) -> None:
+        if error.executable == self.full.executable:
+            raise RecipeError(f"the recipe's own build does something else: {error}; tune again") from error
+
+    def _not_slower(self, variant: Variant, seconds: float) -> bool:
+        """Against the full recipe, never against the last accepted one: tolerances must not add up."""
+        assert self.full.executable is not None
+        assert variant.executable is not None
+        self.decisions += 1
+        time_together = self.workshop.judge.time_together
+        arms = (self.full.executable, variant.executable)
+        times: tuple[list[float], list[float]] = ([], [])
+        rng = np.random.default_rng(self.workshop.options.seed + self.decisions)
+        deadline = self.clock() + seconds
+        for arm in arms:
+            time_together([arm])  # a warm-up
+        while len(times[0]) < _MOST_ROUNDS and (len(times[0]) < _LEAST_ROUNDS or self.clock() < deadline):
+            order = rng.permutation(2)
+            for index, spent in zip(order, time_together([arms[index] for index in order]), strict=True):
+                times[index].append(spent)
+            if len(times[0]) == _SCREEN_ROUNDS:
+                found = self._compared(variant, times)
+                if found.ratio < 1 - self.tolerance - _HOPELESS:
+                    return False
+        found = self._compared(variant, times)
+        if found.low >= 1 - self.tolerance:
+            return True
+        self.undecided += found.high >= 1 - self.tolerance
+        return False
+
+    def _compared(self, variant: Variant, times: tuple[list[float], list[float]]) -> Interval:
+        seed = self.workshop.options.seed
+        return self._against_full(
+            variant, bootstrap_ratio(times[0], times[1], confidence=_DECISION_CONFIDENCE, seed=seed)
+        )
+
+    def _prove(self, best: Variant, seconds: float, complete: bool) -> Reduced:
+        workshop, judge_ = self.workshop, self.workshop.judge
+        assert self.full.executable is not None
+        assert best.executable is not None
+        arms = {_FULL: self.full.executable}
+        if best.key != self.full.key:
+            arms[_CANDIDATE] = best.executable
+        policy = ContestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
+        control = judge_.link(workshop.baseline.objects, "control")
+        held = contest(arms, judge_.baseline, judge_.time_together, policy, control=control, seed=workshop.options.seed)
+        claims = {claim.name: claim for claim in held.claims}
+        full_interval = _scored(workshop, self.full, claims[_FULL].interval)
+        if _CANDIDATE not in arms:
+            if self._refusal(held, full_interval):
+                self.notes.append(f"here and now {self._refusal(held, full_interval)}")
+            return Reduced(best, full_interval, full_interval, None, complete, False, held, tuple(self.notes))
+        interval = _scored(workshop, best, claims[_CANDIDATE].interval)
+        against = self._against_full(best, bootstrap_ratio(
+            claims[_FULL].seconds, claims[_CANDIDATE].seconds, confidence=held.noise.confidence,
+            seed=workshop.options.seed,
+        ))  # fmt: skip
+        why = self._refusal(held, interval)
+        if not why and against.low < 1 - self.tolerance:
+            why = "it could not be shown to be as fast as the full recipe"
+        if why:
+            self.notes.append(f"the full recipe is kept: of {len(best.sequence)} actions alone, {why}")
+            return Reduced(self.full, full_interval, full_interval, against, complete, True, held, tuple(self.notes))
+        return Reduced(best, interval, full_interval, against, complete, False, held, tuple(self.notes))
+
+    def _refusal(self, held: Contest, interval: Interval) -> str:
+        """Why nothing is claimed against the baseline; "" where it is."""
+        if held.control.verdict is Verdict.IMPROVED:
+            return "the baseline beat itself: this host is too noisy"
+        too_few = len(held.orders) < ContestPolicy.min_rounds
+        if too_few or judge(interval, held.noise) is not Verdict.IMPROVED:
+            return "it could not be shown to be better than the baseline"
+        return ""
+
+    def _against_full(self, variant: Variant, interval: Interval) -> Interval:
+        """full / variant in terms of the objective: with ``balanced`` sizes count too."""
+        still = self.workshop.ratio(self.full)
+        scored = _scored(self.workshop, variant, interval)
+        return replace(scored, ratio=scored.ratio / still, low=scored.low / still, high=scored.high / still)
+
+
+def _scored(workshop: Workshop, variant: Variant, interval: Interval) -> Interval:
+    """An interval of times as one of the objective."""
+
+    def score(ratio: float) -> float:
+        return ratio if ratio <= 0 or math.isinf(ratio) else workshop.ratio(variant, ratio)
+
+    return replace(interval, ratio=score(interval.ratio), low=score(interval.low), high=score(interval.high))

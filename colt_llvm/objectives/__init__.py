@@ -1,0 +1,1 @@
+"""What a search makes better: each objective declared once, in one file."""

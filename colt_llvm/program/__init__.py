@@ -1,0 +1,1 @@
+"""One program: sources and workloads, the front end, the baseline, the recipe that is written of it."""

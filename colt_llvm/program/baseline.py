@@ -1,0 +1,194 @@
+"""What a candidate is held against, for each objective, and the pipeline that completes a sequence.
+
+runtime, balanced: plain ``clang -O3``. size: plain ``clang -Oz``, whose front end marks functions minsize.
+instructions: IR count after ``opt -passes='default<Oz>'`` on bitcode without minsize, as in the literature, an
+easier mark; ``strict`` holds it against clang's own -Oz instead, and so does LLVM 23, which has no ``default<Oz>``. No
+table may mix the two.
+
+The baseline's objects are always clang's own. The harness can give the very same ones (``Completion.exact``): then
+the empty sequence is the baseline, and no gain comes from the harness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from colt_llvm.core import process
+from colt_llvm.core.errors import PassError
+from colt_llvm.llvm.acceptance import accepted_pipelines
+from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.pipeline import edit_pipeline, parse_pipeline, print_pipeline
+from colt_llvm.llvm.process_options import with_options
+from colt_llvm.llvm.replay import replay
+from colt_llvm.llvm.size_levels import has_size_levels, level_pipeline
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.program.compilation import CODEGEN_LEVEL, Level, baseline_objects, front_end, generate_objects
+from colt_llvm.program.program import Program
+
+#: Objective -> the level of clang that it is held against.
+OBJECTIVE_LEVEL: dict[str, Level] = {"runtime": "O3", "balanced": "O3", "size": "Oz", "instructions": "O3"}
+
+#: What opt adds at the end of its own accord.
+_PRINTED_BY_THE_TOOL = ("verify", "BitcodeWriterPass")
+#: What clang -Oz runs and ``default<Oz>`` does not.
+_CLANGS_OWN = ("slp-vectorizer", "declare-to-assign")
+#: The first LLVM that prints and reads the parameters of loop-rotate.
+_ROTATION_IN_TEXT = 17
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The baseline pipeline, appended to a sequence that holds none.
+
+    exact: through the harness it gives the object code that the baseline has.
+    expanded: every pass of it written out, for edits to leave some out; empty where this LLVM cannot print it.
+    options: stand before every pipeline of the search (``llvm.process_options``), so that the expanded one is the same.
+    """
+
+    pipeline: str
+    exact: bool
+    expanded: str = ""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The mark, and where the search starts.
+
+    name: as a user would type it. bitcodes: the front end's output, one for each source.
+    objects: the baseline's object code, one for each source.
+    """
+
+    name: str
+    level: Level
+    bitcodes: tuple[bytes, ...]
+    objects: tuple[bytes, ...]
+    completion: Completion
+
+    @property
+    def codegen_level(self) -> int:
+        return CODEGEN_LEVEL[self.level]
+
+
+def prepare_baseline(toolchain: Toolchain, program: Program, objective: str, strict: bool = False) -> Baseline:
+    """Build what the objective is held against. Raises CompileError with clang's own message."""
+    if objective == "instructions" and not strict and has_size_levels(toolchain.major):
+        return _literature_baseline(toolchain, program)
+    level: Level = "Oz" if objective == "instructions" else OBJECTIVE_LEVEL[objective]
+    bitcodes = tuple(front_end(toolchain, program, level))
+    objects = tuple(baseline_objects(toolchain, program, level))
+    completion = _choose_completion(toolchain, program, level, bitcodes, objects)
+    name = f"clang -{level}"
+    if objective == "instructions" and not strict:
+        name += f" (LLVM {toolchain.major} has no opt -{level})"
+    return Baseline(name, level, bitcodes, objects, completion)
+
+
+def build(
+    toolchain: Toolchain, program: Program, level: Level, bitcodes: Sequence[bytes], pipeline: str
+) -> list[bytes]:
+    """Objects from the front end's bitcode and one pipeline text: what a recipe means.
+
+    Raises PassError, CompileError.
+    """
+    optimised = replay(toolchain.library, bitcodes, pipeline, CODEGEN_LEVEL[level])
+    return generate_objects(toolchain, program, optimised, level)
+
+
+def _literature_baseline(toolchain: Toolchain, program: Program) -> Baseline:
+    level = OBJECTIVE_LEVEL["instructions"]
+    bitcodes = tuple(front_end(toolchain, program, level))
+    objects = tuple(build(toolchain, program, level, bitcodes, "default<Oz>"))
+    completion = literature_completion(toolchain)
+    return Baseline("opt -Oz (without minsize)", level, bitcodes, objects, completion)
+
+
+@cache
+def literature_completion(toolchain: Toolchain) -> Completion:
+    """``default<Oz>``, and the same written out: with LLVM 19 and 22 to the bit for every included program.
+
+    Written out alone it inlines with the threshold of ``inline``, 225 where -Oz has 5, and is up to 39% worse for that.
+    LLVM 16 cannot say in text that -Oz rotates no loop which would have to be copied for it; what is left there
+    are differences of a few instructions.
+    """
+    options = ["-inlinedefault-threshold=5"]
+    if toolchain.major < _ROTATION_IN_TEXT:
+        options.append("-rotation-max-header-size=0")
+    expanded = _opt_written_out(toolchain)
+    if not expanded or not accepted_pipelines(toolchain, [with_options(options, expanded)]):
+        return Completion("default<Oz>", True)
+    return Completion("default<Oz>", True, expanded, tuple(options))
+
+
+def _opt_written_out(toolchain: Toolchain) -> str:
+    """``default<Oz>`` as opt prints it: clang adds passes of its own."""
+    if toolchain.opt is None:
+        items = parse_pipeline(written_out(toolchain, "Oz"))
+        return edit_pipeline(print_pipeline(items), frozenset(f"without<{name}>" for name in _CLANGS_OWN))
+    with TemporaryDirectory(prefix="colt-") as folder:
+        text = _printed_by_opt(toolchain, "Oz", Path(folder))
+    return print_pipeline([item for item in parse_pipeline(text) if item.name not in _PRINTED_BY_THE_TOOL])
+
+
+def _printed_by_opt(toolchain: Toolchain, level: Level, folder: Path) -> str:
+    source, bitcode = folder / "printed.c", folder / "printed.bc"
+    source.write_text("int colt_empty(void) { return 0; }\n", encoding="utf-8")
+    _output([toolchain.clang, f"-{level}", "-emit-llvm", "-c", source, "-o", bitcode])
+    return _output(
+        [str(toolchain.opt), f"-passes={level_pipeline(toolchain.major, level)}", "-print-pipeline-passes",
+         "-disable-output", bitcode]
+    )  # fmt: skip
+
+
+def _choose_completion(
+    toolchain: Toolchain, program: Program, level: Level, bitcodes: tuple[bytes, ...], objects: tuple[bytes, ...]
+) -> Completion:
+    """The short text where it gives clang's object, else clang's own pipeline written out.
+
+    They differ at -Oz: clang runs the SLP vectoriser there, and ``default<Oz>`` does not. From LLVM 23 on
+    ``default<O3>`` interchanges loops too, which clang does not: a program may need the long one at any level.
+    """
+    short = level_pipeline(toolchain.major, level)
+    expanded = written_out(toolchain, level, program.cflags, program.is_cxx)
+    for pipeline in filter(None, (short, expanded)):
+        try:
+            if _same_code(build(toolchain, program, level, bitcodes, pipeline), objects):
+                return Completion(pipeline, True, expanded)
+        except PassError:
+            continue  # an older clang prints text that its own parser does not read
+    # The user's own flags go to both: where they change clang's pipeline, the candidate has the changed one too.
+    changed = expanded and expanded != written_out(toolchain, level, (), program.is_cxx)
+    return Completion(expanded if changed else short, False, expanded)
+
+
+def _same_code(objects: Sequence[bytes], others: Sequence[bytes]) -> bool:
+    """Debug information does not count."""
+    return all(a == b or loaded_digest(a) == loaded_digest(b) for a, b in zip(objects, others, strict=True))
+
+
+@cache
+def written_out(toolchain: Toolchain, level: Level, cflags: tuple[str, ...] = (), cxx: bool = False) -> str:
+    """The pipeline with every pass by name, as clang prints it (LLVM 16: opt); empty where neither does.
+
+    cflags: some change it, such as -fno-vectorize.
+    """
+    with TemporaryDirectory(prefix="colt-") as folder:
+        source = Path(folder) / ("empty.cpp" if cxx else "empty.c")
+        source.write_text("int colt_empty(void) { return 0; }\n", encoding="utf-8")
+        compiler = toolchain.compiler(cxx)
+        printer: list[str | Path] = [compiler, f"-{level}", *cflags, "-mllvm", "-print-pipeline-passes"]
+        text = _output([*printer, "-c", source, "-o", source.with_suffix(".o")])
+        if not text and toolchain.opt is not None:
+            text = _printed_by_opt(toolchain, level, Path(folder))
+    items = [item for item in parse_pipeline(text) if item.name not in _PRINTED_BY_THE_TOOL]
+    text = print_pipeline(items)
+    return text if text and accepted_pipelines(toolchain, [text]) else ""
+
+
+def _output(command: Sequence[str | Path]) -> str:
+    completed = process.run(command)
+    return completed.stdout.decode("utf-8", "replace").strip() if completed.status == 0 else ""

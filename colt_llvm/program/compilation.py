@@ -1,0 +1,130 @@
+"""clang's part: the front end, plain objects for the baseline, code generation, linking.
+
+The front end runs at the baseline's own level with its passes off. At -O0 it would mark functions optnone;
+at another level it would set other attributes (minsize), and the comparison would flatter the search.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, get_args
+
+from colt_llvm.core import process
+from colt_llvm.core.errors import CompileError, OutputLimitExceeded, ProcessTimeout, RunDirectoryError, UsageError
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.program.program import IR_SUFFIXES, Program
+
+Level = Literal["O1", "O2", "O3", "Os", "Oz"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+#: What clang's own driver asks of code generation at each level.
+CODEGEN_LEVEL: dict[Level, int] = {"O1": 1, "O2": 2, "O3": 3, "Os": 2, "Oz": 2}
+
+_LIMITS = process.Limits(wall_seconds=300.0, output_bytes=1 << 30)
+_PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
+#: Passes visit the users of a value in order; bitcode without that order optimises differently.
+_KEEP_ORDER = ("-Xclang", "-emit-llvm-uselists")
+#: As GNU's linkers and lld say it.
+_NO_MAIN = ("undefined reference to `main'", "undefined symbol: main\n")
+_IR = ("-x", "ir", "-Wno-unused-command-line-argument")
+
+
+def front_end_command(toolchain: Toolchain, program: Program, source: Path, level: Level) -> list[str]:
+    """Source to bitcode, unoptimised, as the baseline's level would start from."""
+    language = _IR if source.suffix in IR_SUFFIXES else ()
+    return [*_base(toolchain, program, level), *_PASSES_OFF, *_KEEP_ORDER, *language, "-emit-llvm", "-c", str(source)]
+
+
+def baseline_command(toolchain: Toolchain, program: Program, source: Path, level: Level) -> list[str]:
+    """What the user would have typed: plain ``clang -O3 -c``."""
+    language = _IR if source.suffix in IR_SUFFIXES else ()
+    return [*_base(toolchain, program, level), *language, "-c", str(source)]
+
+
+def codegen_command(toolchain: Toolchain, program: Program, bitcode: Path, level: Level) -> list[str]:
+    """Optimised bitcode to an object, with clang's own code generation options and no more passes."""
+    return [*_base(toolchain, program, level), *_PASSES_OFF, *_IR, "-c", str(bitcode)]
+
+
+def front_end(toolchain: Toolchain, program: Program, level: Level) -> list[bytes]:
+    """One bitcode for each source, in order. Raises CompileError with clang's own message."""
+    return [_produce(front_end_command(toolchain, program, source, level)) for source in program.sources]
+
+
+def baseline_objects(toolchain: Toolchain, program: Program, level: Level) -> list[bytes]:
+    """One object for each source, from plain clang. Raises CompileError."""
+    return [_produce(baseline_command(toolchain, program, source, level)) for source in program.sources]
+
+
+def generate_objects(toolchain: Toolchain, program: Program, bitcodes: Sequence[bytes], level: Level) -> list[bytes]:
+    """One object for each optimised bitcode, by clang. Raises CompileError."""
+    objects = []
+    with TemporaryDirectory(prefix="colt-") as folder:
+        for index, bitcode in enumerate(bitcodes):
+            path = Path(folder) / f"{index}.bc"
+            path.write_bytes(bitcode)
+            objects.append(_produce(codegen_command(toolchain, program, path, level)))
+    return objects
+
+
+def link(
+    toolchain: Toolchain, program: Program, objects: Sequence[bytes], executable: Path, level: Level = "O3"
+) -> Path:
+    """Link objects, and the harness as plain clang makes it at ``level``, to ``executable``. Raises CompileError."""
+    objects = [*objects, *_harness_objects(toolchain, program, level)]
+    with TemporaryDirectory(prefix="colt-") as folder:
+        paths = []
+        for index, data in enumerate(objects):
+            path = Path(folder) / f"{index}.o"
+            path.write_bytes(data)
+            paths.append(str(path))
+        command = [str(toolchain.compiler(program.is_cxx)), *paths, "-o", str(executable), *program.ldflags]
+        _check(command, _run(command), linking=True)
+    return executable
+
+
+@lru_cache(maxsize=8)
+def _harness_objects(toolchain: Toolchain, program: Program, level: Level) -> tuple[bytes, ...]:
+    return tuple(_produce(baseline_command(toolchain, program, source, level)) for source in program.harness)
+
+
+def _base(toolchain: Toolchain, program: Program, level: Level) -> list[str]:
+    if level not in LEVELS:
+        raise UsageError(f"level {level!r}: use one of {', '.join(LEVELS)}")
+    return [str(toolchain.compiler(program.is_cxx)), f"-{level}", *program.cflags]
+
+
+def _produce(command: Sequence[str]) -> bytes:
+    with TemporaryDirectory(prefix="colt-") as folder:
+        output = Path(folder) / "out"
+        command = [*command, "-o", str(output)]
+        _check(command, _run(command))
+        if not output.is_file():
+            raise CompileError(f"clang makes no object with these flags; check --cflags: {shlex.join(command)}")
+        return output.read_bytes()
+
+
+def _run(command: Sequence[str]) -> process.Completed:
+    try:
+        return process.run(command, limits=_LIMITS)
+    except (ProcessTimeout, OutputLimitExceeded) as error:
+        raise CompileError(f"the compiler does not end: {error}") from error
+
+
+def _check(command: Sequence[str], completed: process.Completed, linking: bool = False) -> None:
+    if completed.status == 0:
+        return
+    diagnostics = completed.stderr.decode("utf-8", "replace").rstrip()
+    if "No space left on device" in diagnostics:
+        raise RunDirectoryError("the disk is full; free some space, or set TMPDIR to a folder that has it")
+    if linking and any(said in diagnostics for said in _NO_MAIN):
+        raise CompileError(
+            "the sources have no main, so nothing can be run and checked; add a file that has one with --harness",
+            diagnostics,
+        )
+    what = "does not link" if linking else "does not compile"
+    raise CompileError(f"{what} ({completed.describe_status()}): {shlex.join(command)}", diagnostics)

@@ -1,0 +1,140 @@
+"""Who proposes in a run: models, what they may cost, and what they did, from specifications or from a transcript."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from colt_llvm.llvm.catalogue import Catalogue
+from colt_llvm.models.base import LanguageModel, ModelSpec
+from colt_llvm.models.budget import Budget, Limits
+from colt_llvm.models.caller import Caller
+from colt_llvm.models.embedded import SPECS as EMBEDDED
+from colt_llvm.models.embedded import load as load_embedded
+from colt_llvm.models.ledger import Ledger
+from colt_llvm.models.question import Evidence
+from colt_llvm.models.registry import BLIND_SPEC, connect
+from colt_llvm.models.transcript import Transcript
+from colt_llvm.proposal.blind import BlindProposer
+from colt_llvm.proposal.proposer import ModelProposer
+from colt_llvm.proposal.questions import Questions, Task
+from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, Request, Strategy, Tree
+
+#: Answers while every model of a run is set aside.
+STAND_IN = "embedded/base"
+
+
+class Observant(Protocol):
+    """A proposer that keeps up with what the search is told."""
+
+    def prepare(self, request: Request) -> Callable[[], Proposal]: ...
+
+    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None: ...
+
+
+@dataclass
+class Asking:
+    """A search and whoever answers it. ledger: None where no model is asked. policies_only: no language model is.
+
+    note: what is said of who proposed, where no model did.
+    """
+
+    search: Strategy
+    proposer: Observant
+    ledger: Ledger | None = None
+    policies_only: bool = False
+    note: str = ""
+    close: Callable[[], None] = field(default=lambda: None)
+
+    @property
+    def tree(self) -> Tree | None:
+        """None where the strategy has none."""
+        return self.search.tree if isinstance(self.search, ColtSearch) else None
+
+    def models(self) -> dict[str, Any]:
+        """The ledger with each model's hit rate and corrections as the search counts them; empty without models."""
+        if self.ledger is None or not isinstance(self.search, ColtSearch):
+            return {}
+        counted = self.ledger.to_dict()
+        for name, record in self.search.statistics.by_model.items():
+            counted["models"][name] |= {
+                "hit_rate": record.hit_rate,
+                "requests": record.calls,
+                "wrong_answers": record.errors,
+                "corrections_kept": record.corrections_kept,
+            }
+        return counted
+
+    def notes(self) -> list[str]:
+        """What a person should know of who proposed."""
+        if self.note:
+            return [self.note]
+        if not isinstance(self.proposer, ModelProposer):
+            return ["no model was asked: proposals by what paid in this run"]
+        if self.policies_only:
+            return ["proposed by the embedded models: small policies, not language models; --models names others"]
+        silent = self.ledger.silent() if self.ledger is not None else {}
+        notes = [_never_answered(name, *silent[name]) for name in silent]
+        away = self.proposer.set_aside
+        notes += [f"set aside for failing: {', '.join(away)}"] if away else []
+        if notes and self.proposer.stood_in:
+            notes[-1] += f"; {self.proposer.stand_in_name} answered instead"
+        return notes
+
+
+def _never_answered(name: str, failures: Mapping[str, int], last: str) -> str:
+    counts = ", ".join(f"{kind} {count}" for kind, count in failures.items())
+    return f"no call of {name} came back ({counts}); the last one: {last.removeprefix(f'model {name}: ')}"
+
+
+def default_models() -> list[ModelSpec]:
+    """The embedded policies: what proposes where no model is named."""
+    return list(EMBEDDED.values())
+
+
+def ask_models(
+    specs: Sequence[ModelSpec],
+    task: Task,
+    options: ColtOptions,
+    catalogue: Catalogue,
+    *,
+    limits: Limits | None = None,
+    folder: Path | None = None,
+    told: Sequence[int] = (),
+    evidence: Callable[[tuple[str, ...]], Evidence] | None = None,
+    stop: threading.Event | None = None,
+    deadline: float | None = None,
+    models: Mapping[str, LanguageModel] | None = None,
+) -> Asking:
+    """The search over these models. Raises UsageError.
+
+    folder: where calls are written down, and read again on resume; ``told``: requests that the journal holds.
+    deadline: on the monotonic clock; no call goes on after it. models: instead of connecting some of the ``specs``.
+    """
+    if [spec.name for spec in specs] == [BLIND_SPEC.name]:
+        blind = BlindProposer(task.passes, task.edits, task.seed, BLIND_SPEC.name)
+        return Asking(ColtSearch([Model(BLIND_SPEC.name, 1.0)], options, task.seed), blind)
+    if options.seed_models == "named":  # whole sequences are known beside these, and are to be tried as well
+        options = replace(options, seeds=options.seeds + len(task.known_good))
+    search = ColtSearch([Model(spec.name, spec.parameters) for spec in specs], options, task.seed)
+    given = models or {}
+    connected = [given.get(spec.name) or connect(spec) for spec in specs]
+    transcript = Transcript(folder, told) if folder is not None else None
+    ledger = Ledger.from_records(specs, transcript.records if transcript else ())
+    caller = Caller(
+        connected, Budget(limits, ledger.spent), ledger, transcript, stop=stop, deadline=deadline
+    )  # fmt: skip
+    proposer = ModelProposer(
+        search, Questions(task, search, specs), caller, ledger, specs, catalogue,
+        stand_in=load_embedded(STAND_IN), evidence=evidence,
+    )  # fmt: skip
+
+    def close() -> None:
+        caller.close()
+        if transcript is not None:
+            transcript.close()
+
+    return Asking(search, proposer, ledger, all(spec.kind == "embedded" for spec in specs), close=close)

@@ -1,0 +1,279 @@
+"""The proof, apart from the search: finalists are built again in one go, checked on every workload, measured again.
+
+A recipe is one pipeline text, and the search applied its passes one by one. So what is claimed is the object that
+the text itself gives, not the one that the search saw.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from colt_llvm.core.errors import PassError
+from colt_llvm.evaluate.builder import Built, Sequences, built_from_objects
+from colt_llvm.evaluate.judge import Judge, Miscompiled
+from colt_llvm.llvm import Module
+from colt_llvm.llvm.features import instruction_count
+from colt_llvm.llvm.replay import replay
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure import Claim, Contest, ContestPolicy, Interval, Noise, Verdict, judge
+from colt_llvm.measure.ab_test import contest
+from colt_llvm.objectives.cost import CostObjective
+from colt_llvm.objectives.objective import SMALLEST_GAIN, is_gain
+from colt_llvm.program.baseline import Baseline
+from colt_llvm.program.compilation import generate_objects
+from colt_llvm.program.program import Program
+from colt_llvm.run.driver import SequenceBuilder, TrialRecord
+from colt_llvm.run.reranking import UNFIT, passes_of, run_off, seconds_for
+from colt_llvm.search import Objective
+
+MOST_FINALISTS = 3
+#: Each finalist more widens every interval and takes time from all; so it has to leave this many rounds.
+_WANTED_ROUNDS = 24
+_SHORTEN_SECONDS = 5.0
+_SCORED_POINTS = 32
+_TOO_LITTLE = f"what was found gains less than {SMALLEST_GAIN:.2%}, which does not count as an improvement"
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A sequence as its recipe builds it. ratio: of the objective, as far as it needs no timing."""
+
+    trial: TrialRecord
+    sequence: tuple[str, ...]
+    pipeline: str
+    built: Built
+    executable: Path
+
+
+@dataclass(frozen=True)
+class Proof:
+    """verdict: improved, no improvement, too noisy. winner: None where nothing is better than the baseline.
+
+    winner_name: of its arm in the contest. run_off: what candidates showed before it, by their passes with commas.
+    at_once: whether the runs of a round of the contest shared a core, side by side.
+    miscompiled: finalists that a second look confirmed as wrong, with its evidence.
+    """
+
+    verdict: Verdict
+    winner: Finalist | None = None
+    winner_name: str = ""
+    ratio: float = 1.0
+    interval: Interval | None = None
+    contest: Contest | None = None
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    run_off: Mapping[str, float] = field(default_factory=dict)
+    at_once: bool = False
+    miscompiled: tuple[tuple[TrialRecord, Mapping[str, Any]], ...] = ()
+
+
+@dataclass
+class Prover:
+    toolchain: Toolchain
+    program: Program
+    baseline: Baseline
+    sequences: Sequences
+    judge: Judge
+    objective: Objective
+    figures: Mapping[str, float]
+    builder: SequenceBuilder
+    seed: int = 0
+    clock: Callable[[], float] = time.monotonic
+
+    def prove(self, trials: Sequence[TrialRecord], seconds: float) -> Proof:
+        """The best that stands up. ``seconds``: wall-clock time for timing, where that is needed."""
+        timed = "runtime" in self.objective.figures
+        finalists: list[Finalist] = []
+        rejected: dict[str, str] = {}
+        wrong: list[tuple[TrialRecord, Mapping[str, Any]]] = []
+        notes: tuple[str, ...] = ()
+        candidates = ranked(trials)
+        shown: dict[str, float] = {}
+        if timed:
+            share = seconds_for(candidates, self._affordable, seconds, self.judge.run_seconds)
+            if share:
+                candidates, shown = self._run_off(candidates, share, rejected)
+                seconds -= share
+        wanted = self._affordable(seconds) if timed else 1
+        for number, trial in enumerate(candidates):
+            if len(finalists) == wanted:
+                break
+            if not timed and not is_gain(math.exp(trial.outcome.reward or 0.0)):
+                if not finalists:
+                    notes = (_TOO_LITTLE,)
+                break  # those that follow gain less
+            try:
+                finalist = self._rebuild(trial, f"finalist-{number}")
+            except UNFIT as error:
+                rejected[passes_of(trial)] = str(error)
+                if isinstance(error, Miscompiled) and error.evidence:
+                    wrong.append((trial, error.evidence))
+                continue
+            if not timed and not is_gain(math.exp(self._untimed_reward(finalist))):
+                rejected[passes_of(trial)] = "as one pipeline it is no better than the baseline"
+                continue
+            finalists.append(finalist)
+        if not finalists:
+            return Proof(
+                Verdict.NO_IMPROVEMENT, rejected=rejected, notes=notes, run_off=shown, miscompiled=tuple(wrong)
+            )
+        if not timed:
+            best = finalists[0]
+            return Proof(Verdict.IMPROVED, best, "0", math.exp(self._untimed_reward(best)), rejected=rejected,
+                         miscompiled=tuple(wrong))  # fmt: skip
+        return replace(self._time(finalists, seconds, rejected), run_off=shown, miscompiled=tuple(wrong))
+
+    def _run_off(
+        self, candidates: list[TrialRecord], seconds: float, rejected: dict[str, str]
+    ) -> tuple[list[TrialRecord], dict[str, float]]:
+        def build(trial: TrialRecord, name: str) -> Path:
+            return self._built(trial.sequence, name)[2]
+
+        def reward(trial: TrialRecord, ratio: float) -> float:
+            runtime = self.figures["runtime"] / ratio
+            return self.objective.reward({**trial.outcome.figures, "runtime": runtime}, self.figures)
+
+        return run_off(candidates, build, reward, self.judge, seconds, rejected, seed=self.seed, clock=self.clock)
+
+    def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
+        sequence = self.shorten(trial.sequence, str(trial.outcome.key))
+        pipeline, built, executable = self._built(sequence, name)
+        self.judge.check(executable, thorough=True, core=self.judge.core, proof=True)
+        return Finalist(trial, sequence, pipeline, built, executable)
+
+    def _built(self, sequence: tuple[str, ...], name: str) -> tuple[str, Built, Path]:
+        """As its recipe builds it: the pipeline, the objects, the executable. Raises one of UNFIT."""
+        pipeline = self.sequences.pipeline(sequence)
+        optimised = replay(self.toolchain.library, self.baseline.bitcodes, pipeline, self.baseline.codegen_level)
+        objects = generate_objects(self.toolchain, self.program, optimised, self.baseline.level)
+        library = self.toolchain.load()
+        count = 0
+        for bitcode in optimised:
+            with Module.parse(library, bitcode) as module:
+                count += instruction_count(module)
+        return pipeline, built_from_objects(objects, count), self.judge.link(objects, name)
+
+    def shorten(self, sequence: tuple[str, ...], key: str) -> tuple[str, ...]:
+        """Leave out every pass without which the object code is the same, the last first."""
+        deadline = self.clock() + _SHORTEN_SECONDS
+        for index in reversed(range(len(sequence))):
+            shorter = sequence[:index] + sequence[index + 1 :]
+            if self.clock() > deadline:
+                break
+            try:
+                if self.builder.build(shorter).key == key:
+                    sequence = shorter
+            except PassError:
+                continue  # what follows needs it
+        return sequence
+
+    def _untimed_reward(self, finalist: Finalist) -> float:
+        return self.objective.reward(finalist.built.figures, self.figures)
+
+    def _affordable(self, seconds: float) -> int:
+        """How many finalists can be timed; at least one."""
+        least = ContestPolicy(min_rounds=_WANTED_ROUNDS).least_seconds
+        runs = max(self.judge.run_seconds, 1e-4)
+        return max((k for k in range(1, MOST_FINALISTS + 1) if least(k, runs) <= seconds), default=1)
+
+    def _time(self, finalists: list[Finalist], seconds: float, rejected: dict[str, str]) -> Proof:
+        policy = ContestPolicy(seconds=seconds).with_room(len(finalists), self.judge.run_seconds)
+        arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
+        control = self.judge.link(self.baseline.objects, "control")
+        began = self.clock()
+        try:
+            held = contest(arms, self.judge.baseline, self.judge.time_together, policy, control=control, seed=self.seed)
+        except Miscompiled as error:
+            wrong = [finalist for finalist in finalists if finalist.executable == error.executable]
+            if not wrong:
+                raise
+            rejected[passes_of(wrong[0].trial)] = str(error)
+            rest = [finalist for finalist in finalists if finalist is not wrong[0]]
+            if not rest:
+                return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected)
+            return self._time(rest, max(seconds - (self.clock() - began), 0.0), rejected)
+        judged = [(self._scored(held, claim, finalists[int(claim.name)]), finalists[int(claim.name)])
+                  for claim in held.claims]  # fmt: skip
+        notes: tuple[str, ...] = ()
+        if held.control.verdict is Verdict.IMPROVED:
+            notes = ("the baseline beat itself: this host is too noisy now for any claim",)
+            judged = [(replace(claim, verdict=Verdict.TOO_NOISY), finalist) for claim, finalist in judged]
+        improved = [item for item in judged if item[0].verdict is Verdict.IMPROVED]
+        claim, finalist = max(improved or judged, key=lambda item: item[0].interval.low)
+        winner = finalist if improved else None
+        if why := self.judge.why_in_turn(len(arms) + 2):
+            notes += (f"timed in turn, which on a busy host needs more time to be as sure: {why}",)
+        return Proof(claim.verdict, winner, claim.name, claim.interval.ratio, claim.interval, held, rejected, notes,
+                     at_once=not why)  # fmt: skip
+
+    def _scored(self, held: Contest, claim: Claim, finalist: Finalist) -> Claim:
+        """The claim in terms of the objective: for ``balanced``, size counts beside the measured time."""
+        if self.objective.name == "runtime":
+            return claim
+        scored = self._interval(claim.interval, finalist.built.figures)
+        enough = claim.verdict is not Verdict.TOO_NOISY or claim.interval.low > 0
+        return replace(
+            claim, interval=scored, verdict=judge(scored, self._noise(held.noise)) if enough else claim.verdict
+        )
+
+    def _interval(self, times: Interval, figures: Mapping[str, float]) -> Interval:
+        """Of the objective, from one of run times: the least and the greatest that any time within it gives."""
+
+        def score(ratio: float) -> float:
+            if ratio <= 0 or math.isinf(ratio):
+                return ratio
+            return math.exp(
+                self.objective.reward({**figures, "runtime": self.figures["runtime"] / ratio}, self.figures)
+            )
+
+        ends = [score(times.low), score(times.high)]
+        if isinstance(self.objective, CostObjective) and times.low > 0 and math.isfinite(times.high):
+            # A function of the caller's own was found to rise with run time, but nobody knows it between the points.
+            step = (times.high / times.low) ** (1 / _SCORED_POINTS)
+            ends += [score(times.low * step**point) for point in range(1, _SCORED_POINTS)]
+        return replace(times, ratio=score(times.ratio), low=min(ends), high=max(ends))
+
+    def _noise(self, noise: Noise) -> Noise:
+        """What the host shows between equals, at least as much as it changes an own objective's cost."""
+        if not isinstance(self.objective, CostObjective) or not math.isfinite(noise.ratio):
+            return noise
+        alike = self._interval(Interval(1.0, 1 / (1 + noise.ratio), 1 + noise.ratio, noise.confidence, noise.rounds),
+                               self.figures)  # fmt: skip
+        return replace(noise, ratio=max(noise.ratio, alike.high - 1, 1 / alike.low - 1))
+
+
+def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The best trial of each object code that is better than the baseline, the best first.
+
+    Among equals the shorter sequence goes first, then the earlier.
+    """
+    better = [trial for trial in trials if trial.outcome.reward is not None and trial.outcome.reward > 0]
+    better.sort(key=lambda t: (-(t.outcome.reward or 0.0), len(t.sequence), t.request.id))
+    by_key: dict[str | None, TrialRecord] = {}
+    for trial in better:
+        by_key.setdefault(trial.outcome.key, trial)
+    return list(by_key.values())
+
+
+def evidence_of(proof: Proof) -> dict[str, Any]:
+    """Intervals and raw samples, for recipes and results."""
+    if proof.interval is None or proof.contest is None:
+        return {}
+    held = proof.contest
+    return {
+        "interval": {"low": proof.interval.low, "high": proof.interval.high, "confidence": proof.interval.confidence,
+                     "rounds": proof.interval.rounds},
+        "host_noise": held.noise.ratio,
+        "baseline_seconds": list(held.baseline_seconds),
+        "control_seconds": list(held.control.seconds),
+        "runs": "at once" if proof.at_once else "in turn",
+        "run_off": dict(proof.run_off),
+        "finalists": {claim.name: {"seconds": list(claim.seconds), "ratio": claim.interval.ratio,
+                                   "low": claim.interval.low, "high": claim.interval.high,
+                                   "verdict": claim.verdict.value} for claim in held.claims},
+    }  # fmt: skip

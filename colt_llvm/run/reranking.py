@@ -1,0 +1,85 @@
+"""The candidates of a timed search once more, side by side, so that not the luckiest become finalists."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from colt_llvm import measure
+from colt_llvm.core.errors import CompileError, PassError
+from colt_llvm.evaluate.judge import Judge, Miscompiled
+from colt_llvm.measure.reranking import affordable
+from colt_llvm.run.driver import TrialRecord
+
+#: What says that a candidate does not stand as its recipe would build it.
+UNFIT = Miscompiled, PassError, CompileError
+MOST_CANDIDATES = 12
+#: Of the proof's seconds; the contest has the rest.
+SHARE = 0.3
+
+
+def passes_of(trial: TrialRecord) -> str:
+    """The whole sequence with commas, as evidence names it."""
+    return ",".join(trial.sequence)
+
+
+def seconds_for(
+    candidates: Sequence[TrialRecord], finalists: Callable[[float], int], seconds: float, run_seconds: float
+) -> float:
+    """How much of the proof's ``seconds`` a run-off takes; 0 where there is no time for more than the finalists.
+
+    finalists: how many the contest can time in so many seconds.
+    """
+    share = seconds * SHARE
+    return share if _taking_part(candidates, share, run_seconds) > finalists(seconds - share) else 0.0
+
+
+def _taking_part(candidates: Sequence[TrialRecord], seconds: float, run_seconds: float) -> int:
+    return min(len(candidates), affordable(MOST_CANDIDATES, seconds, run_seconds))
+
+
+def run_off(
+    candidates: Sequence[TrialRecord],
+    build: Callable[[TrialRecord, str], Path],
+    reward: Callable[[TrialRecord, float], float],
+    judge: Judge,
+    seconds: float,
+    rejected: dict[str, str],
+    *,
+    seed: int,
+    clock: Callable[[], float],
+) -> tuple[list[TrialRecord], dict[str, float]]:
+    """The candidates in a new order, and the ratio that each of the first showed, by its passes.
+
+    The first go by the reward that they have at that ratio, the others behind them as they were. build: the
+    executable as the recipe builds it, under this name. One that does not stand is left out, and ``rejected`` says why.
+    """
+    count = _taking_part(candidates, seconds, judge.run_seconds)
+    first = candidates[:count]
+    arms: dict[str, Path] = {}
+    for number, trial in enumerate(first):
+        try:
+            arms[passes_of(trial)] = build(trial, f"candidate-{number}")
+        except UNFIT as error:
+            rejected[passes_of(trial)] = str(error)
+    names = {executable: name for name, executable in arms.items()}
+
+    def time_round(executables: Sequence[Path]) -> list[float]:
+        spent = dict.fromkeys(executables, math.inf)  # what was at fault is not run again: it may hang each time
+        standing = [executable for executable in executables if names.get(executable) not in rejected]
+        for executable, outcome in zip(standing, judge.outcomes(standing), strict=True):
+            if not isinstance(outcome, Miscompiled):
+                spent[executable] = outcome
+            elif executable in names:
+                rejected[names[executable]] = str(outcome)
+            else:
+                raise outcome  # the baseline
+        return [spent[executable] for executable in executables]
+
+    ratios = measure.run_off(arms, judge.baseline, time_round, seconds, seed=seed, clock=clock)
+    for executable in arms.values():
+        executable.unlink(missing_ok=True)
+    fit = [trial for trial in first if passes_of(trial) not in rejected]
+    fit.sort(key=lambda trial: -reward(trial, ratios[passes_of(trial)]))
+    return [*fit, *candidates[count:]], {name: ratio for name, ratio in ratios.items() if name not in rejected}

@@ -1,0 +1,160 @@
+"""What a run leaves behind: the result, the recipe, the tuned program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from colt_llvm import __version__
+from colt_llvm.core.variables import deciding_variables
+from colt_llvm.evaluate.evaluation import SECOND_LOOK
+from colt_llvm.measure import Verdict as Finding
+from colt_llvm.measure import fingerprint, loaded_digest, section_sizes
+from colt_llvm.program.output import write_output
+from colt_llvm.program.recipe import Recipe, opt_lines, save_recipe, source_digests
+from colt_llvm.run.diagnosis import Diagnosis
+from colt_llvm.run.driver import TrialRecord
+from colt_llvm.run.progress import TuneResult
+from colt_llvm.run.proof import Finalist, Proof, evidence_of
+from colt_llvm.run.searching import Searched
+from colt_llvm.run.session import Session
+from colt_llvm.search import pareto_front
+
+
+def hand_over(
+    session: Session,
+    searched: Searched,
+    proof: Proof,
+    output: Path | None,
+    interrupted: bool,
+    diagnosis: Diagnosis | None = None,
+) -> TuneResult:
+    trials, winner, recipe_path = searched.trials, proof.winner, None
+    figures = {name: (session.figures[name], session.figures[name]) for name in ("size", "text", "instructions")}
+    if "runtime" in session.objective.figures:
+        figures["runtime"] = (session.figures["runtime"], session.figures["runtime"])
+    if winner:
+        figures = _tuned_figures(session, winner, proof, figures)
+        recipe_path = session.journal.directory / "recipe.json"
+        save_recipe(_recipe(session, winner, proof), recipe_path)
+    objects = winner.built.objects if winner else session.baseline.objects
+    if output:
+        write_output(session.toolchain, session.program, objects, output)
+    verdicts = {
+        Finding.IMPROVED: "improved",
+        Finding.NO_IMPROVEMENT: "no improvement found",
+        Finding.TOO_NOISY: "no improvement found",
+    }
+    notes = [*session.notes, *searched.notes, *proof.notes]
+    if diagnosis is not None:
+        notes.append(diagnosis.line)
+    if proof.verdict is Finding.TOO_NOISY:
+        notes.append("the times scatter too much to tell; the baseline is kept")
+    return TuneResult(
+        verdict=verdicts[proof.verdict],
+        program=session.program.name,
+        objective=session.objective.name,
+        baseline=session.baseline.name,
+        ratio=proof.ratio if winner or proof.interval else 1.0,
+        interval=proof.interval,
+        sequence=winner.sequence if winner else (),
+        pipeline=winner.pipeline if winner else "",
+        figures=figures,
+        found_at_trial=winner.trial.request.id if winner else None,
+        found_at_seconds=winner.trial.seconds if winner else None,
+        trials=len(trials),
+        distinct=len({trial.outcome.key for trial in trials if trial.outcome.key}),
+        elapsed_seconds=searched.elapsed_seconds,
+        failures=dict(Counter(trial.outcome.failure for trial in trials if trial.outcome.failure)),
+        run_directory=session.journal.directory,
+        recipe=recipe_path,
+        output=output,
+        interrupted=interrupted,
+        busy_fraction=searched.busy_fraction if session.options.times_the_program else None,
+        front=tuple(_front(trials)),
+        models=searched.models,
+        notes=tuple(notes),
+        compared=session.judge.compared,
+        miscompile=first_miscompile(session, trials, proof),
+        diagnosis=diagnosis.to_dict() if diagnosis else {},
+    )
+
+
+def first_miscompile(session: Session, trials: Sequence[TrialRecord], proof: Proof) -> dict[str, Any] | None:
+    """The first trial that a second look confirmed as wrong, else the first finalist; None where there is none."""
+    wrong = [trial for trial in trials if trial.outcome.failure == "miscompile" and SECOND_LOOK in trial.samples]
+    found = [(trial, trial.samples[SECOND_LOOK]) for trial in wrong[:1]] or list(proof.miscompiled[:1])
+    for trial, evidence in found:
+        return {
+            "trial": trial.request.id, "sequence": list(trial.sequence),
+            "pipeline": session.sequences.pipeline(trial.sequence), **evidence,
+        }  # fmt: skip
+    return None
+
+
+def _tuned_figures(
+    session: Session, winner: Finalist, proof: Proof, figures: Mapping[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    tuned = {name: (pair[0], winner.built.figures.get(name, pair[1])) for name, pair in figures.items()}
+    if proof.contest is not None:
+        claim = next(claim for claim in proof.contest.claims if claim.name == proof.winner_name)
+        middle = sorted(proof.contest.baseline_seconds)[len(proof.contest.baseline_seconds) // 2]
+        tuned["runtime"] = (middle, middle / claim.interval.ratio)
+    return tuned
+
+
+def _front(trials: Sequence[TrialRecord]) -> Iterator[dict[str, Any]]:
+    """The trials that no other beats in both figures: run time where it was measured, and size."""
+    names = [name for name in ("runtime", "size", "instructions")
+             if any(name in trial.outcome.figures for trial in trials)][:2]  # fmt: skip
+    judged = [
+        trial for trial in trials if trial.outcome.reward is not None and set(names) <= set(trial.outcome.figures)
+    ]
+    for index in pareto_front([tuple(trial.outcome.figures[name] for name in names) for trial in judged]):
+        trial = judged[index]
+        yield {"trial": trial.request.id, **{name: trial.outcome.figures[name] for name in names}}
+
+
+def section_changes(baseline: Sequence[bytes], tuned: Sequence[bytes]) -> dict[str, list[int]]:
+    """Section name -> bytes before and after, over all objects; of those that are loaded."""
+    totals: list[Counter[str]] = [Counter(), Counter()]
+    for total, objects in zip(totals, (baseline, tuned), strict=True):
+        for data in objects:
+            total.update(section_sizes(data).sizes)
+    return {name: [total[name] for total in totals] for name in sorted(totals[0] | totals[1])}
+
+
+def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
+    level = session.baseline.level
+    evidence = {
+        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "by": f"colt-llvm {__version__}",
+        "baseline": session.baseline.name,
+        "ratio": proof.ratio,
+        "size": {"baseline": session.figures["size"], "tuned": winner.built.size},
+        "sections": section_changes(session.baseline.objects, winner.built.objects),
+        "seed": session.options.seed,
+        "host": asdict(fingerprint()),
+        "compared": session.judge.compared.to_dict(),
+        "variables": deciding_variables(),
+        **evidence_of(proof),
+    }
+    return Recipe(
+        program=session.program.name,
+        objective=session.objective.name,
+        level=level,
+        sequence=winner.sequence,
+        pipeline=winner.pipeline,
+        cflags=session.program.cflags,
+        ldflags=session.program.ldflags,
+        llvm=session.toolchain.version,
+        triple=session.toolchain.triple,
+        sources=source_digests(session.program),
+        objects=tuple(loaded_digest(data) for data in winner.built.objects),
+        opt=opt_lines(session.toolchain, session.program, level, winner.pipeline),
+        evidence=evidence,
+    )

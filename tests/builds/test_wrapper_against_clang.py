@@ -1,0 +1,71 @@
+"""colt-cc does what clang does: every command with both, in the same folder, and all that they leave compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from wrapper_cases import CASES
+from wrapper_helpers import Case, Seen, compiler, environment, fill, prebuild, record, run, toolchain
+
+from colt_llvm.builds.cc.log import read_log
+
+BY_NAME = pytest.mark.parametrize("name", CASES)
+#: By default one case in three: with recipes about, every case is run.
+SOME = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.exhaustive] if place % 3 else []) for place, name in enumerate(CASES)],
+)
+
+
+@pytest.fixture(scope="module")
+def prebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("libraries") / "prebuilt"
+    prebuild(folder)
+    return folder
+
+
+def with_clang(case: Case, folder: Path, prebuilt: Path, variables: dict[str, str]) -> Seen:
+    fill(folder, prebuilt)
+    return run([str(toolchain().compiler(case.cxx))], case, folder, variables)
+
+
+@SOME
+def test_without_recipes_it_is_clang(name: str, tmp_path: Path, prebuilt: Path) -> None:
+    case, folder, variables = CASES[name], tmp_path / "work", environment(tmp_path)
+    expected = with_clang(case, folder, prebuilt, variables)
+    fill(folder, prebuilt)
+    assert run(compiler(case.cxx), case, folder, variables) == expected
+
+
+@BY_NAME
+def test_with_recipes_only_objects_differ(name: str, tmp_path: Path, prebuilt: Path) -> None:
+    case, folder, log = CASES[name], tmp_path / "work", tmp_path / "log"
+    variables = environment(tmp_path, COLT_LOG=str(log))
+    expected = with_clang(case, folder, prebuilt, variables)
+    fill(folder, prebuilt)
+    record(case, folder, tmp_path / "scratch")
+    seen = run(compiler(case.cxx), case, folder, variables)
+    assert (seen.status, seen.stdout, seen.stderr) == (expected.status, expected.stdout, expected.stderr)
+    (logged,) = read_log(log)
+    assert bool(logged.recipe) == (case.recipe and expected.status == 0), logged.note
+    assert {file: mode for file, (mode, _) in seen.files.items()} == {
+        file: mode for file, (mode, _) in expected.files.items()
+    }
+    differing = {file for file in seen.files if seen.files[file] != expected.files[file]}
+    made = {file for file, (_, content) in seen.files.items() if content.startswith(b"\x7fELF")}
+    assert differing <= (made if case.recipe else set())
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.recipe][::8])
+def test_a_broken_recipe_file_costs_a_line(name: str, tmp_path: Path, prebuilt: Path) -> None:
+    case, folder, variables = CASES[name], tmp_path / "work", environment(tmp_path)
+    expected = with_clang(case, folder, prebuilt, variables)
+    fill(folder, prebuilt)
+    file = record(case, folder, tmp_path / "scratch")
+    assert file
+    file.write_text("<<<<<<< HEAD\n")
+    seen = run(compiler(case.cxx), case, folder, variables)
+    ours = [line for line in seen.stderr.splitlines(keepends=True) if line.startswith("colt-cc: ")]
+    assert len(ours) == 1
+    assert Seen(seen.status, seen.stdout, seen.stderr.replace(ours[0], ""), seen.files) == expected

@@ -1,0 +1,29 @@
+"""Every way that colt-cc can go is measured, and under its own name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import wrapper
+from colt_llvm.core.errors import ToolchainError
+
+pytestmark = pytest.mark.skipif(
+    not Path(sys.executable).with_name("colt-cc").exists(), reason="colt-cc is not installed as a command"
+)
+
+
+def test_each_way_has_its_median() -> None:
+    measured = wrapper.measure_wrapper(1)
+    assert set(measured) == {
+        wrapper.CLANG, wrapper.NO_STORE, wrapper.NO_RECIPE, wrapper.RECIPE, wrapper.PYTHON, "rounds",
+    }  # fmt: skip
+    assert all(milliseconds > 0 for milliseconds in measured.values())
+
+
+def test_a_recipe_that_is_not_used_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wrapper, "_FLAGS", (*wrapper._FLAGS, "-DOTHER"))
+    with pytest.raises(ToolchainError, match="flags differ"):
+        wrapper.measure_wrapper(1)

@@ -1,0 +1,154 @@
+"""What is compared runs at once on one core, unless the runs would get in each other's way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from colt_llvm.evaluate import judge as judge_module
+from colt_llvm.evaluate.judge import Judge, Miscompiled
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.llvm.toolchain import installed_toolchains
+from colt_llvm.measure import measuring_core
+from colt_llvm.program.compilation import baseline_objects
+from colt_llvm.program.program import Program, Workload, program_from_files
+
+#: With an argument: refuses to run while another one holds that file.
+MEETS = """
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <fcntl.h>
+#include <unistd.h>
+int main(int count, char **arguments) {
+    int held = count > 1 ? open(arguments[1], O_CREAT | O_RDWR, 0600) : -1;
+    if (held >= 0 && flock(held, LOCK_EX | LOCK_NB)) { puts("in use"); return 1; }
+    volatile unsigned sum = 0;
+    for (unsigned i = 0; i < 60000000; i++) sum += i;
+    puts("sum");
+    return 0;
+}
+"""
+WRONG = '#include <stdio.h>\nint main(void) { puts("sum 0"); return 0; }\n'
+
+Make = Callable[..., Judge]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """A judge of MEETS; ``wrong`` in its folder is another program."""
+    judges: list[Judge] = []
+
+    def build(*arguments: str, core: int | None = measuring_core(), cwd: Path | None = None) -> Judge:
+        for name, text in {"meets.c": MEETS, "wrong.c": WRONG}.items():
+            (tmp_path / name).write_text(text)
+        toolchain = installed_toolchains()[0]
+        workload = Workload("default", ("{exe}", *arguments), cwd=cwd)
+        program = Program(**{**vars(program_from_files([tmp_path / "meets.c"])), "workloads": (workload,)})
+        judge = Judge.of(toolchain, program, TuneOptions(), baseline_objects(toolchain, program, "O2"), core)
+        judges.append(judge)
+        wrong = program_from_files([tmp_path / "wrong.c"])
+        judge.link(baseline_objects(toolchain, wrong, "O2"), "wrong")
+        return judge
+
+    yield build
+    for judge in judges:
+        judge.close()
+
+
+def counted(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many executables each call of the runner has."""
+    calls: list[int] = []
+    real = judge_module.run_side_by_side
+
+    def run(executables: list[Path], *given: object, **more: object) -> object:
+        calls.append(len(executables))
+        return real(executables, *given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(judge_module, "run_side_by_side", run)
+    return calls
+
+
+def test_copies_run_at_once_and_take_the_same_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = make()
+    calls = counted(judge, monkeypatch)
+    seconds = judge.time_together([judge.baseline] * 3)
+    assert calls == [3]
+    assert max(seconds) < 1.5 * min(seconds)  # wide: it is a machine of others too
+    assert judge.get_along
+
+
+def test_wrong_output_is_the_candidates_own_fault_and_the_others_keep_their_times(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = make()
+    wrong = judge.folder / "wrong"
+    calls = counted(judge, monkeypatch)
+    first, fault, last = judge.outcomes([judge.baseline, wrong, judge.baseline])
+    assert isinstance(first, float)
+    assert isinstance(last, float)
+    assert isinstance(fault, Miscompiled)
+    assert calls[:2] == [3, 1]  # once more, alone; then the baseline beside it
+    assert set(calls[2:]) == {1}
+    assert judge.get_along
+    with pytest.raises(Miscompiled, match="sum 0"):
+        judge.time_together([judge.baseline, wrong])
+
+
+def test_programs_that_exclude_each_other_run_in_turn_from_then_on(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "lock").touch()  # to make it would be to write, and then runs are in turn from the start
+    judge = make(str(tmp_path / "lock"))
+    calls = counted(judge, monkeypatch)
+    assert all(seconds > 0 for seconds in judge.time_together([judge.baseline, judge.baseline]))
+    assert calls[0] == 2
+    assert not judge.get_along
+    assert "in each other's way" in judge.why_in_turn(2)
+    calls.clear()
+    judge.time_together([judge.baseline, judge.baseline])
+    assert calls == [1, 1]
+
+
+def test_without_a_core_of_their_own_in_turn(make: Make) -> None:
+    assert "core" in make(core=None).why_in_turn(2)
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_in_a_folder_of_the_users_at_once_only_where_the_program_writes_nothing_there(
+    writes: bool, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cwd"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "input").write_text("x")
+    judge = make(*(["deep/lock"] if writes else []), cwd=folder)
+    assert ("writes in its working directory" in judge.why_in_turn(2)) == writes
+    calls = counted(judge, monkeypatch)
+    judge.time_together([judge.baseline, judge.baseline])
+    assert calls == ([1, 1] if writes else [2])
+
+
+def test_as_many_as_half_of_the_free_memory_holds(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = make()
+    used = judge.expected[0].max_rss_bytes
+    monkeypatch.setattr(judge_module, "available_memory", lambda: 8 * used)
+    assert not judge.why_in_turn(4)
+    assert "5 at once" in judge.why_in_turn(5)
+
+
+def test_a_candidate_without_end_is_ended_and_named_with_the_limit_of_one_run(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = make()
+    (tmp_path / "endless.c").write_text("int main(void) { for (volatile int i = 0;; i = 1) { } }\n")
+    objects = baseline_objects(judge.toolchain, program_from_files([tmp_path / "endless.c"]), "O2")
+    endless = judge.link(objects, "endless")
+    monkeypatch.setattr(judge_module, "_LEAST_LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr(judge_module, "_SLACK", 2.0)
+    fine, fault = judge.outcomes([judge.baseline, endless])
+    assert isinstance(fine, float)
+    assert "still runs after" in str(fault)
+    assert os.path.exists(endless)

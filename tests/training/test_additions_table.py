@@ -1,0 +1,118 @@
+"""What one action more brings, from data to the search: embedded_additions.py and ``additions`` of the policies."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.embedded import SPECS, additions
+from colt_llvm.models.embedded.policy import EmbeddedModel
+from colt_llvm.models.embedded.weights import ADDITIONS, FILE, OBJECTIVES, read_arrays, weights_of
+from colt_llvm.search import PRESETS, ActionSet, Objective, Outcome, Refiner
+from colt_llvm.training.learning_curves import model_course
+from colt_llvm.training.workbench import Workbench
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+
+from embedded_additions import with_additions
+
+LANGUAGE_MODEL = ModelSpec(name="large", kind="openai", base_url="http://127.0.0.1:1", model="large", parameters=1e9)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Program p: two sequences; q: one. For instructions there is q alone."""
+    states = {
+        "size/p": [{"gvn": 0.04, "licm": -0.5, "sroa": 0.0}, {"gvn": 0.0, "sroa": 0.02}],
+        "size/q": [{"gvn": 0.06, "elsewhere": 1.0}],
+        "instructions/q": [{"licm": 0.08}],
+    }
+    for name, gains in states.items():
+        place = tmp_path / "additions" / f"{name}.json"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        content = {"states": [{"reward": 0.1, "sequence": [], "gains": each} for each in gains]}
+        place.write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_means_over_sequences_then_programs_of_what_is_above_nothing(folder: Path) -> None:
+    arrays = with_additions(read_arrays(FILE), folder)
+    row = dict(zip(str(arrays["actions"]).split("\n"), arrays[ADDITIONS][OBJECTIVES.index("size")], strict=True))
+    assert row["gvn"] == pytest.approx((0.02 + 0.06) / 2)
+    assert row["sroa"] == pytest.approx(0.01 / 2)
+    assert row["licm"] == 0.0
+
+
+def test_a_program_that_is_left_out_counts_for_nothing(folder: Path) -> None:
+    arrays = with_additions(read_arrays(FILE), folder, without=["p"])
+    row = dict(zip(str(arrays["actions"]).split("\n"), arrays[ADDITIONS][OBJECTIVES.index("size")], strict=True))
+    assert row["gvn"] == pytest.approx(0.06)
+
+
+def test_before_there_are_data_nothing_is_promised(tmp_path: Path) -> None:
+    arrays = with_additions(read_arrays(FILE), tmp_path)
+    assert not arrays[ADDITIONS][:2].any()
+    assert arrays[ADDITIONS][2].any()
+
+
+def test_the_row_of_run_time_is_that_of_single_actions_and_all_else_stays(folder: Path) -> None:
+    before = read_arrays(FILE)
+    after = with_additions(before, folder)
+    assert np.array_equal(after[ADDITIONS][2], before["nano_gain"][2])
+    assert all(np.array_equal(after[name], array, equal_nan=array.dtype.kind == "f")
+               for name, array in before.items() if name != ADDITIONS)  # fmt: skip
+
+
+def test_the_packages_weights_promise_something_for_every_objective() -> None:
+    promised = {objective: additions(SPECS.values(), objective) for objective in (*OBJECTIVES, "balanced")}
+    assert all(len(gains) == 335 and min(gains.values()) >= 0 for gains in promised.values())
+    assert promised["size"]["mergefunc"] > 5 * np.mean(list(promised["size"].values()))
+    mean = (np.array(list(promised["size"].values())) + np.array(list(promised["runtime"].values()))) / 2
+    assert list(promised["balanced"].values()) == pytest.approx(mean.tolist())
+
+
+def test_nothing_is_promised_by_language_models_or_by_a_file_from_before() -> None:
+    assert additions([LANGUAGE_MODEL], "size") == {}
+    arrays = read_arrays(FILE)
+    del arrays[ADDITIONS]
+    assert EmbeddedModel(SPECS["embedded/nano"], known=weights_of(arrays)).additions("size") == {}
+
+
+def test_the_first_policy_among_the_models_is_asked() -> None:
+    assert additions([LANGUAGE_MODEL, SPECS["embedded/base"]], "size") == additions(SPECS.values(), "size") != {}
+
+
+class FakeBench(Workbench):
+    """Every sequence is new code and a little better than shorter ones."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            None, Objective("size"), "clang -Oz", None, tuple(f"p{number}" for number in range(60)), ("without<licm>",),  # type: ignore[arg-type]
+            {}, {}, "root",
+        )  # fmt: skip
+
+    def outcome(self, sequence: Sequence[str]) -> Outcome:
+        return Outcome(len(sequence) / 1000, " ".join(sequence))
+
+
+def test_a_course_refines_by_what_its_policies_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = read_arrays(FILE)
+    number = str(arrays["actions"]).split("\n").index("without<licm>")
+    given: list[Mapping[str, float]] = []
+
+    def refiner(actions: ActionSet, seed: int, promised: Mapping[str, float]) -> Refiner:
+        given.append(promised)
+        return Refiner(actions, seed, promised)
+
+    monkeypatch.setattr("colt_llvm.training.learning_curves.Refiner", refiner)
+    arrays[ADDITIONS] = np.zeros_like(arrays[ADDITIONS])
+    arrays[ADDITIONS][OBJECTIVES.index("size"), number] = 0.5
+    known = weights_of(arrays)
+    model_course(FakeBench(), [EmbeddedModel(SPECS["embedded/nano"], known=known)], PRESETS["retrieval"], 3, 1)
+    assert [{name: gain for name, gain in promised.items() if gain} for promised in given] == [{"without<licm>": 0.5}]
