@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from colt_llvm.core.errors import ColtError
+from colt_llvm.core.files import write_file
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import ActionSet, GeneticOptions, GeneticSearch, Proposal, Request
@@ -74,8 +75,7 @@ def _find(folder: Path, seconds: float, number: int, seed: int, wanted: tuple[st
             content["rounds"] = number
     except ColtError as error:
         return f"{name}, {objective}: left out: {error}"
-    path.with_suffix(".new").write_text(json.dumps(content), encoding="utf-8")
-    path.with_suffix(".new").replace(path)  # others read it meanwhile
+    write_file(path, json.dumps(content))  # others read it meanwhile
     return f"{name}, {objective}: {content['builds']} builds, best {max(found, default=(0.0, ()))[0]:.4f}"
 
 
@@ -149,7 +149,6 @@ def _row(folder: Path, objective: str, sequences: Sequence[Names], program: Prog
             print(f"{program.name}, {objective}: left out: {error}", flush=True)
             return None
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".new").write_text(json.dumps({**kept, "known": list(known.items())}), encoding="utf-8")
-        path.with_suffix(".new").replace(path)
+        write_file(path, json.dumps({**kept, "known": list(known.items())}))
     rewards = [known[sequence] for sequence in sequences]
     return {"program": program.name, "features": kept["features"], "rewards": rewards}

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,21 +37,47 @@ def _finite(value: Any) -> Any:
     return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+@contextmanager
+def replacing(path: Path, *, mode: int = 0o666, temporary: Path | None = None) -> Iterator[Path]:
+    """A file to fill, beside ``path``, whose place it takes at the end; it goes where the block raises.
+
+    It is made at once, so that a folder that cannot be written is told before the work.
+    mode: of the new file, less the umask. temporary: its place, where only one process at a time writes there: what
+    a killed one left is then overwritten. Raises OSError.
+    """
+    flags = os.O_TRUNC
+    if temporary is None:
+        temporary = path.with_name(f".colt-{os.getpid()}-{time.monotonic_ns():x}.tmp")
+        flags = os.O_EXCL
+    try:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, mode))
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def write_file(path: Path, content: bytes | str, *, mode: int = 0o666, sync: bool = False) -> None:
+    """Write all of a file or leave the old one as it is. mode: less the umask. sync: to the disk. Raises OSError."""
+    with replacing(path, mode=mode) as temporary:
+        _write(temporary, content.encode() if isinstance(content, str) else content, sync)
+
+
+def _write(path: Path, content: bytes, sync: bool) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+
+
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a file that is either whole or not there; a number that is not finite is written as null.
+    """``write_file`` of a JSON object, to the disk; numbers that are not finite are written as null.
 
     Raises RunDirectoryError.
     """
-    temporary = path.with_name(path.name + ".tmp")
-    with explained(path):
-        try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                json.dump(_finite(value), file, indent=1, allow_nan=False)
-                file.write("\n")
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+    content = json.dumps(_finite(value), indent=1, allow_nan=False) + "\n"
+    with explained(path), replacing(path, temporary=path.with_name(f"{path.name}.tmp")) as temporary:
+        _write(temporary, content.encode(), sync=True)

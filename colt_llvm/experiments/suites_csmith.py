@@ -8,6 +8,7 @@ from pathlib import Path
 
 from colt_llvm.core import process
 from colt_llvm.core.errors import ProcessTimeout
+from colt_llvm.core.files import replacing
 from colt_llvm.experiments.experiment import SuiteSpec
 from colt_llvm.experiments.suites import BenchProgram, SuiteLeftOut
 from colt_llvm.program.program import Program
@@ -39,16 +40,16 @@ def csmith_programs(suite: SuiteSpec, place: Path) -> list[BenchProgram]:
 
 
 def _generate(command: str, seed: int, source: Path) -> None:
-    """In one piece: a file that is there is whole."""
-    temporary = source.with_suffix(".tmp")
-    try:
-        done = process.run([command, "--seed", str(seed), "--output", temporary], limits=_LIMITS, cwd=source.parent)
-        said = f"it ends with {done.describe_status()}" if done.status else ""
-    except ProcessTimeout as error:
-        said = str(error)
-    if said or not temporary.is_file():
-        raise SuiteLeftOut(f"suite csmith: left out, as csmith makes no program of seed {seed} ({said}); leave it out")
-    temporary.rename(source)
+    with replacing(source) as temporary:
+        try:
+            done = process.run([command, "--seed", str(seed), "--output", temporary], limits=_LIMITS, cwd=source.parent)
+            said = f"it ends with {done.describe_status()}" if done.status else ""
+        except ProcessTimeout as error:
+            said = str(error)
+        if said or not temporary.stat().st_size:
+            raise SuiteLeftOut(
+                f"suite csmith: left out, as csmith makes no program of seed {seed} ({said}); leave it out"
+            )
 
 
 def _headers(command: str | None) -> list[Path]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import RunDirectoryError
+from colt_llvm.core.files import write_file
 from colt_llvm.models.base import LATE, Message
 from colt_llvm.models.record import CallRecord, record_from_dict, record_to_dict
 
@@ -154,9 +155,7 @@ class Transcript:
             file = self.directory / "prompts" / f"{name}.txt"
             if not file.exists():
                 file.parent.mkdir(exist_ok=True)
-                temporary = file.with_suffix(".tmp")
-                temporary.write_bytes(text)
-                os.replace(temporary, file)
+                write_file(file, text)
             self._stored.add(name)
         return {"role": message.role, "stored": name}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
 from colt_llvm.core.errors import RunDirectoryError, UsageError
+from colt_llvm.core.files import replacing
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.compilation import link
 from colt_llvm.program.program import Program
@@ -39,12 +40,8 @@ def _put(made: Path, place: Path) -> None:
     if place.exists() and not place.is_file():  # a device
         place.write_bytes(made.read_bytes())
         return
-    beside = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        shutil.copy(made, beside)
-        os.replace(beside, place)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(place) as beside:
+        shutil.copy(made, beside)  # the mode too
 
 
 def check_output(output: Path | None, program: Program, kept: Sequence[Path] = ()) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from colt_llvm.core import files
 from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.models.embedded.own import CARD
 
@@ -49,35 +48,11 @@ def _stored_type(name: str) -> type:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path``, which takes its place where all went well. Raises RunDirectoryError.
-
-    It is made at once: that nothing can be written there is told before the work, and not after it.
-    """
+    """``core.files.replacing``, whose errors name the option. Raises RunDirectoryError."""
     try:
         if path.is_dir():
             raise IsADirectoryError(0, "is a folder")
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        os.close(descriptor)
+        with files.replacing(path) as temporary:
+            yield temporary
     except OSError as error:
-        raise _unwritable(path, error) from None
-    temporary = Path(name)
-    try:
-        yield temporary
-        try:
-            temporary.chmod(0o666 & ~_umask())
-            os.replace(temporary, path)
-        except OSError as error:
-            raise _unwritable(path, error) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def _unwritable(path: Path, error: OSError) -> RunDirectoryError:
-    return RunDirectoryError(f"{path}: {error.strerror or error}; name a file with -o that can be written")
+        raise RunDirectoryError(f"{path}: {error.strerror or error}; name a file with -o that can be written") from None
