@@ -114,7 +114,8 @@ class Refiner:
         random = derived(self._seed, REFINEMENT, request.id)
         good = self._by_reward()
         others = [meaning for number, meaning in self._under_way.items() if number != request.id]
-        if random.random() < SWEEP_SHARE:
+        # Without decisions nothing is drawn for them, so a search of passes alone goes as it did before there were any.
+        if self._sweeper.has_decisions and random.random() < SWEEP_SHARE:
             reward, base, goes_on = good[0]
             swept = self._sweeper.propose(
                 request.id, base, self._parts.get(base, {}), reward, lambda names: self._is_known(names, others)

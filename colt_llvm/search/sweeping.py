@@ -87,6 +87,11 @@ class Sweeper:
         if surroundings.parts:
             self._learn((), surroundings.parts)
 
+    @property
+    def has_decisions(self) -> bool:
+        """Whether there is anything to try side by side."""
+        return bool(self._callers)
+
     def is_scoped(self, name: str) -> bool:
         """Whether an action is about one function or call."""
         return self._plans.is_scoped(name)
