@@ -12,7 +12,7 @@ def command(folder: bool) -> None:
 
     For a project that is not to be changed: cmake -DCMAKE_PROJECT_INCLUDE=$(colt-llvm cmake-module)
     """
-    from colt_llvm.builds.cc.include_path import CMAKE, include_path
+    from colt_llvm.cli.make_include import CMAKE, include_path
 
     path = include_path(CMAKE)
     click.echo(path.parent if folder else path)

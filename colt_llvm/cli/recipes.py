@@ -15,8 +15,8 @@ import click
 from colt_llvm.cli.options import llvm_option
 
 if TYPE_CHECKING:
+    from colt_llvm.builds.recipes.record import Verified
     from colt_llvm.builds.recipes.status import Entry
-    from colt_llvm.builds.recipes.verify import Verified
     from colt_llvm.llvm.toolchain import Toolchain
 
 _FLAGS_WIDTH = 28
@@ -79,7 +79,7 @@ def _toolchain(prefix: Path | None, needed: bool) -> Toolchain | None:
 
 
 def _verify(found: Sequence[Entry], toolchain: Toolchain, as_json: bool) -> list[Verified]:
-    from colt_llvm.builds.recipes.verify import verify
+    from colt_llvm.builds.recipes.record import verify
 
     results = []
     for result in verify(found, toolchain):
@@ -101,7 +101,7 @@ def _verify(found: Sequence[Entry], toolchain: Toolchain, as_json: bool) -> list
 
 
 def _verdict(results: Sequence[Verified]) -> int | None:
-    from colt_llvm.builds.recipes.verify import passed
+    from colt_llvm.builds.recipes.record import passed
     from colt_llvm.core.errors import RecipeError
 
     return None if passed(results) else RecipeError.exit_status

@@ -10,10 +10,9 @@ import pytest
 from wrapper_helpers import toolchain
 
 from colt_llvm.builds.cc import options, wrapper
-from colt_llvm.builds.cc.arguments import normalised, parse, with_level
+from colt_llvm.builds.cc.arguments import expand, normalised, parse, split, with_level
 from colt_llvm.builds.cc.compile import Unit, codegen_words, front_end_words, read_dependencies
-from colt_llvm.builds.cc.responses import expand, split
-from colt_llvm.program.program import compilation
+from colt_llvm.program import compilation
 
 
 def test_an_ordinary_command_is_taken_apart() -> None:

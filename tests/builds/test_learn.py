@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.builds.project.learn import Build, run_build
-from colt_llvm.builds.project.learned import NothingCompiled
 from colt_llvm.builds.project.options import ProjectOptions
-from colt_llvm.builds.project.setup import Project, set_up
+from colt_llvm.builds.project.setup import NothingCompiled, Project, set_up
 from colt_llvm.core.errors import CompileError, UsageError
 from colt_llvm.program.program import Workload
 from tests.builds.project_helpers import toolchain, write

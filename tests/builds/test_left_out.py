@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.builds.cc.left_out import shown
+from colt_llvm.builds.project.learn import shown
 from colt_llvm.builds.project.options import ProjectOptions
 from colt_llvm.builds.project.setup import Project, set_up
 from colt_llvm.core.errors import UsageError

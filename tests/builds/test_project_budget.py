@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from colt_llvm.builds.project.budget import shares
+from colt_llvm.builds.project.search import shares
 
 
 def test_gives_all_the_time_by_weight() -> None:

@@ -11,7 +11,7 @@ import pytest
 from colt_llvm.builds.cc.arguments import normalised, parse
 from colt_llvm.builds.cc.compile import Unit
 from colt_llvm.builds.recipes import record
-from colt_llvm.builds.recipes.record import record_unit, recorded_unit
+from colt_llvm.builds.recipes.record import Verified, passed, record_unit, recorded_unit, verify
 from colt_llvm.builds.recipes.status import Entry, StaleUnit, entries, find_roots, prune, stale
 from colt_llvm.builds.recipes.store import (
     UnitRecipe,
@@ -21,7 +21,6 @@ from colt_llvm.builds.recipes.store import (
     save_recipe,
     write_recipes,
 )
-from colt_llvm.builds.recipes.verify import Verified, passed, verify
 from colt_llvm.core.errors import RecipeError, UsageError
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 

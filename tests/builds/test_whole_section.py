@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from wrapper_helpers import toolchain
 
-from colt_llvm.builds.whole_program.section import Carried, carried_by, with_bitcode
+from colt_llvm.builds.whole_program.objects import Carried, carried_by, with_bitcode
 from colt_llvm.llvm.elf import read_object
 from colt_llvm.llvm.object_size import loaded_digest, section_sizes
 

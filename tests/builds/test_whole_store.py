@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from colt_llvm.builds.cc.wrapper import _STORE, near_a_program
 from colt_llvm.builds.recipes.store import FOLDER, input_digest
-from colt_llvm.builds.whole_program.look import _STORE, near_a_program
 from colt_llvm.builds.whole_program.store import (
     PROGRAMS,
     Member,

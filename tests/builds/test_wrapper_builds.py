@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from wrapper_helpers import PIPELINE, Case, compiler, environment, record, toolchain
 
-from colt_llvm.builds.cc import known
+from colt_llvm.builds.cc import toolchain_cache
 from colt_llvm.builds.cc.log import read_log
 from colt_llvm.builds.cc.passes import PassesChild
 from colt_llvm.core.errors import PassError
@@ -145,13 +145,13 @@ def test_a_child_that_is_not_asked_ends(tmp_path: Path) -> None:
 def test_a_toolchain_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clang, cache = str(toolchain().clang), str(tmp_path)
     expected = (str(toolchain().library), toolchain().major)
-    assert known.library_of(clang, cache) == expected
+    assert toolchain_cache.library_of(clang, cache) == expected
     monkeypatch.setattr("colt_llvm.llvm.toolchain.toolchain_of", refuse)
-    assert known.library_of(clang, cache) == expected
+    assert toolchain_cache.library_of(clang, cache) == expected
     with pytest.raises(AssertionError):
-        known.library_of(clang, "")
+        toolchain_cache.library_of(clang, "")
     with pytest.raises(AssertionError):
-        known.library_of(clang, "relative")
+        toolchain_cache.library_of(clang, "relative")
 
 
 @pytest.mark.parametrize("damage", ["text", "version", "stamp", "library", "writable", "kind", "major"])
@@ -159,7 +159,7 @@ def test_what_was_remembered_wrongly_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
     clang, file = str(toolchain().clang), tmp_path / "colt-llvm/toolchains.json"
-    known.library_of(clang, str(tmp_path))
+    toolchain_cache.library_of(clang, str(tmp_path))
     data = json.loads(file.read_text())
     (entry,) = data["toolchains"].values()
     if damage == "version":
@@ -179,16 +179,16 @@ def test_what_was_remembered_wrongly_is_asked_again(
     asked = []
     with monkeypatch.context() as patch:
         patch.setattr("colt_llvm.llvm.toolchain.toolchain_of", lambda clang: asked.append(clang) or toolchain())
-        assert known.library_of(clang, str(tmp_path)) == expected
+        assert toolchain_cache.library_of(clang, str(tmp_path)) == expected
     assert len(asked) == 1
     assert json.loads(file.read_text())["version"] == 1
     monkeypatch.setattr("colt_llvm.llvm.toolchain.toolchain_of", refuse)
-    assert known.library_of(clang, str(tmp_path)) == expected  # and it is remembered rightly now
+    assert toolchain_cache.library_of(clang, str(tmp_path)) == expected  # and it is remembered rightly now
 
 
 def test_a_cache_that_cannot_be_written_is_not_needed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert known.library_of(str(toolchain().clang), str(tmp_path / "file"))[1] == toolchain().major
+    assert toolchain_cache.library_of(str(toolchain().clang), str(tmp_path / "file"))[1] == toolchain().major
 
 
 def refuse(_: Path) -> None:

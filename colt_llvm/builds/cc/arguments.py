@@ -25,10 +25,11 @@ from colt_llvm.builds.cc.options import (
     makes_no_code,
     makes_no_program,
 )
-from colt_llvm.builds.cc.responses import expand
 
 #: What -Ofast says beside the level. Its own object, so that it can be told from what the user wrote.
 _FAST = "".join(("-ffast", "-math"))
+_DEPTH = 16
+_SPACE = " \t\r\n"
 
 
 class Command:
@@ -260,3 +261,49 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
 
 def _links(command: Command) -> bool:
     return all(name.endswith(OBJECT_SUFFIXES) or ".so." in os.path.basename(name) for name in command.inputs)
+
+
+def expand(words: Sequence[str], directory: str, depth: int = 0) -> list[str]:
+    """Response files read in place; one that cannot be read stays a word. Names are relative to ``directory``."""
+    expanded: list[str] = []
+    for word in words:
+        text = _read(os.path.join(directory, word[1:])) if word.startswith("@") and depth < _DEPTH else None
+        expanded += [word] if text is None else expand(split(text), directory, depth + 1)
+    return expanded
+
+
+def _read(path: str) -> str | None:
+    try:
+        if not os.path.isfile(path):
+            return None  # a pipe can be read only once, and that is for clang
+        with open(path, "rb") as file:
+            return os.fsdecode(file.read().removeprefix(b"\xef\xbb\xbf"))
+    except (OSError, ValueError):
+        return None
+
+
+def split(text: str) -> list[str]:
+    """Words, with quotes and backslashes as clang takes them: a backslash counts in either kind of quotes."""
+    words: list[str] = []
+    word: list[str] = []
+    inside, quote = False, ""
+    letters = iter(text)
+    for letter in letters:
+        if letter == "\\":
+            word.append(next(letters, letter))
+            inside = True
+        elif quote:
+            if letter == quote:
+                quote = ""
+            else:
+                word.append(letter)
+        elif letter in "'\"":
+            quote, inside = letter, True
+        elif letter in _SPACE:
+            if inside:
+                words.append("".join(word))
+            word, inside = [], False
+        else:
+            word.append(letter)
+            inside = True
+    return [*words, "".join(word)] if inside else words

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from colt_llvm import __version__
 from colt_llvm.builds.cc.settings import Settings
-from colt_llvm.builds.cc.speak import say
+from colt_llvm.builds.cc.streams import say
 
 _OPTION = "--colt-identity"
 _STORE = ".colt"

@@ -12,8 +12,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colt_llvm.builds.cc import speak
+from colt_llvm.builds.cc import streams
 from colt_llvm.builds.cc.arguments import Command, normalised, parse
+from colt_llvm.builds.cc.cleanup import Ended, Scratch, end_by, endings_raised, put_in_place
 from colt_llvm.builds.cc.compile import (
     RAW,
     CodeGenerationFailed,
@@ -25,11 +26,10 @@ from colt_llvm.builds.cc.compile import (
     front_end_words,
     inputs_in,
 )
-from colt_llvm.builds.cc.known import library_of
 from colt_llvm.builds.cc.options import CODEGEN_LEVEL
 from colt_llvm.builds.cc.passes import PassesChild
-from colt_llvm.builds.cc.scratch import Ended, Scratch, end_by, endings_raised, put_in_place
 from colt_llvm.builds.cc.settings import Settings
+from colt_llvm.builds.cc.toolchain_cache import library_of
 from colt_llvm.builds.recipes.store import UnitRecipe, choose, find_recipe_file, load_recipes
 from colt_llvm.core.errors import ColtError
 
@@ -58,7 +58,7 @@ def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -
     if found is None:
         return None
     source, root, file = found
-    speak.keep_streams_open()
+    streams.keep_streams_open()
     try:
         with endings_raised():
             _check_asked(command, settings)
@@ -73,15 +73,15 @@ def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -
         line = f"{source}: recipe not used: {reason}"
         _leave_to_clang(words, cxx, reason, settings)
         if settings.strict:
-            speak.say(f"{line}; {getattr(error, 'remedy', 'tune again')}, or unset COLT_STRICT")
+            streams.say(f"{line}; {getattr(error, 'remedy', 'tune again')}, or unset COLT_STRICT")
             return EXIT_STRICT
-        speak.say(line)
+        streams.say(line)
         return None
     if settings.log:
         from colt_llvm.builds.cc.log import write_line
 
         write_line(settings.log, words, cxx, recipe=file)
-    speak.write(said)
+    streams.write(said)
     return 0
 
 
@@ -172,7 +172,7 @@ def _steps(
         _check_inputs(recipe, root, unit.command, names)
         said.seek(0)
         text = said.read()
-        if text and speak.is_terminal():
+        if text and streams.is_terminal():
             # Once more for the terminal's colours and width, which clang must find itself.
             _front_end_again(clang, unit, level, folder)
             text = b""

@@ -16,8 +16,7 @@ import os
 import sys
 
 from colt_llvm.builds.cc.settings import LEVELS, MAJORS, PREFIX, Settings
-from colt_llvm.builds.cc.speak import say
-from colt_llvm.builds.whole_program.look import near_a_program
+from colt_llvm.builds.cc.streams import say
 
 #: As in options.SUFFIXES, for a look that costs nothing.
 _SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".c++", ".C", ".CPP", ".cp")
@@ -26,6 +25,8 @@ _NO_CODE = ("-E", "-M", "-MM", "-fsyntax-only")
 _NO_CLANG = 3  # the status of ToolchainError, which is not imported here
 _STRICT = 1
 _USAGE = 2
+#: As store.FOLDER and whole_store.PROGRAMS (a test holds it), without what these import.
+_STORE = os.path.join(".colt", "whole-program")
 
 
 def cc() -> None:
@@ -69,8 +70,7 @@ def _ours(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | 
         if settings.level not in LEVELS:
             say(f"COLT_LEVEL={settings.level}: use one of {', '.join(LEVELS)}")
             return _USAGE
-        from colt_llvm.builds.cc.arguments import with_level
-        from colt_llvm.builds.cc.responses import expand
+        from colt_llvm.builds.cc.arguments import expand, with_level
 
         plain = expand(words, ".")
         forced = with_level(plain, settings.level)
@@ -141,3 +141,21 @@ def _end(status: int) -> None:
     """Without the interpreter's own end, which takes longer than the rest and can be held up by PYTHONINSPECT."""
     sys.stdout.flush() if sys.stdout else None
     os._exit(status)
+
+
+def near_a_program(words: list[str]) -> bool:
+    """In a folder above the working folder, or above a file that the command names."""
+    folders = {"."}
+    folders.update(os.path.dirname(word.removeprefix("-o")) or "." for word in words if "/" in word)
+    seen: set[str] = set()
+    for folder in folders:
+        try:
+            place = os.path.realpath(folder)
+        except OSError:  # the working folder is gone
+            continue
+        while place not in seen:
+            seen.add(place)
+            if os.path.isdir(os.path.join(place, _STORE)):
+                return True
+            place = os.path.dirname(place)
+    return False

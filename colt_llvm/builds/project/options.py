@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.core.files import write_json
 from colt_llvm.core.words import refuse_operators
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.program.compilation import Level
@@ -15,6 +19,10 @@ from colt_llvm.program.program import Check, Workload
 #: For the run time and the size of a project alone: what a whole program's instructions are is not counted here.
 LEVELS: dict[str, Level] = {"runtime": "O3", "balanced": "O3", "size": "Oz"}
 DEFAULT_SECONDS = 600.0
+_FILE = "project.json"
+#: What of the options decides what is found; time, trials and which files are wanted may differ.
+_DECIDES = ("objective", "workloads", "check")
+_MAY_DIFFER = ("trials", "workers", "max_calls", "max_tokens", "max_cost")
 
 
 @dataclass(frozen=True)
@@ -69,3 +77,29 @@ class ProjectOptions:
             for key in ("stdin", "cwd", "expected_stdout"):
                 workload[key] = str(workload[key]) if workload[key] is not None else None
         return data
+
+
+def enter(run_directory: Path, options: ProjectOptions) -> None:
+    """Make the folder and write down what is asked for. Raises UsageError where it was made for something else."""
+    new = json.loads(json.dumps(options.to_dict()))
+    file = run_directory / _FILE
+    if file.exists():
+        old: Any = None
+        with contextlib.suppress(OSError, ValueError):
+            old = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(old, dict) or (differs := _difference(old, new)):
+            what = f"made with another {differs}" if isinstance(old, dict) else "cannot be read"
+            raise UsageError(f"--run-dir {run_directory}: {what}; use another folder")
+    run_directory.mkdir(parents=True, exist_ok=True)
+    write_json(file, {"kind": "colt-llvm project", "version": 1, **new})
+
+
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    for name in _DECIDES:
+        if old.get(name) != new.get(name):
+            return {"workloads": "--run or --stdin", "check": "--float-tolerance or --ignore"}.get(name, f"--{name}")
+    before, now = old.get("tune") or {}, new.get("tune") or {}
+    for name in sorted({*before, *now} - set(_MAY_DIFFER)):
+        if before.get(name) != now.get(name):
+            return f"--{name.removesuffix('_seconds').removesuffix('_bytes').replace('_', '-')}"
+    return ""

@@ -1,8 +1,9 @@
-"""The units of a project, tuned one after another, each with the whole program linked and run."""
+"""Which units are worth the time, and the search of each, with the whole program linked and run."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,20 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from colt_llvm.builds.cc.compile import Unit, plain_words
 from colt_llvm.builds.project.options import ProjectOptions
+from colt_llvm.builds.project.relink import Relinker
 from colt_llvm.builds.project.result import UnitResult
-from colt_llvm.builds.project.resume import finished_search
-from colt_llvm.builds.project.sanitized import sanitized_build
 from colt_llvm.builds.project.setup import Project
-from colt_llvm.builds.project.units import Measured, build_unit, unit_program
+from colt_llvm.builds.project.units import Measured, build_unit, call, quiet, unit_program
 from colt_llvm.core.errors import ColtError, NotRepeatable, UsageError
 from colt_llvm.evaluate.judge import Linker
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.measure import loaded_digest, section_sizes
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure import Compared, Interval, loaded_digest, section_sizes
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.program.program import Program
-from colt_llvm.program.recipe import load_recipe
+from colt_llvm.program.recipe import load_recipe, source_digest
 from colt_llvm.run.hooks import Hooks
+from colt_llvm.run.journal import read_header
 from colt_llvm.run.progress import Progress, TuneResult
 from colt_llvm.run.sanitizers import SanitizedBuild
 from colt_llvm.run.tuner import resume, tune
@@ -33,6 +36,11 @@ from colt_llvm.run.tuner import resume, tune
 OnProgress = Callable[[Progress], None]
 #: Title -> a view of one search.
 View = Callable[[str], AbstractContextManager["OnProgress | None"]]
+#: Of the time: for the profile, and for the proof of the whole program where it is timed.
+PROFILE_SHARE, PROOF_SHARE = 0.05, 0.25
+#: A unit with less of the time is cold: making it twice as fast would not show.
+_LEAST_SHARE = 0.02
+_COVERED = 0.95
 
 
 @dataclass
@@ -176,3 +184,68 @@ def _free(folder: Path) -> Path:
     while (folder.with_name(f"{folder.name}-{number}") / "run.json").exists():
         number += 1
     return folder.with_name(f"{folder.name}-{number}")
+
+
+def shares(weights: Mapping[str, float], seconds: float, least_seconds: float, timed: bool) -> dict[str, float]:
+    """Unit -> seconds, in the order of their weights, the heaviest first.
+
+    weights: of the run time or of the code size. Units are taken until they cover 95% of what can be attributed, or
+    until one more would leave the lightest with less than ``least_seconds``. Where the program is timed, one with less
+    than 2% of the time is left out.
+    """
+    total = sum(weights.values())
+    if total <= 0 or seconds <= 0:
+        return {}
+    chosen: dict[str, float] = {}
+    for name in sorted(weights, key=lambda name: (-weights[name], name)):
+        if weights[name] <= 0 or (timed and weights[name] < _LEAST_SHARE):
+            break
+        if timed and chosen and sum(chosen.values()) >= _COVERED * total:
+            break
+        if len(chosen) + 1 > max(1, int(seconds / least_seconds)):
+            break
+        chosen[name] = weights[name]
+    # Each gets the least it needs, the rest goes by weight.
+    rest = max(0.0, seconds - least_seconds * len(chosen))
+    covered = sum(chosen.values())
+    least = min(least_seconds, seconds / max(1, len(chosen)))
+    return {name: least + rest * weight / covered for name, weight in chosen.items()}
+
+
+def sanitized_build(toolchain: Toolchain, unit: Unit, relinker: Relinker) -> SanitizedBuild:
+    """Compiles this unit by its own command, and links the program as the build does, with the sanitizers' runtime.
+
+    What the other units do is seen only where this one passes memory to them. What it gives raises CompileError.
+    """
+
+    def build(flags: Sequence[str], words: Sequence[str], place: Path) -> Path:
+        with TemporaryDirectory(prefix="colt-") as folder:
+            made = Path(folder) / "unit.o"
+            call(toolchain, unit, [*plain_words(quiet(unit), "O0", made), *flags])
+            return relinker.make(place, {unit.output: made.read_bytes()}, words)
+
+    return build
+
+
+def finished_search(folder: Path, program: Program, toolchain: Toolchain, trials: int | None) -> TuneResult | None:
+    """The result of a whole search in ``folder`` for the same code; None where there is none."""
+    try:
+        header = read_header(folder)
+        data = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        same = {str(source): source_digest(source) for source in program.sources} == header["sources"]
+        if data["interrupted"] or not same or header["llvm"] != toolchain.version:
+            return None
+        if header["options"]["trials"] != trials:
+            return None
+        recipe = folder / "recipe.json" if data["recipe"] else None
+        interval = Interval(**data["interval"]) if data["interval"] else None
+        return TuneResult(
+            verdict=data["verdict"], program=data["program"], objective=data["objective"], baseline=data["baseline"],
+            ratio=data["ratio"], interval=interval, sequence=tuple(data["sequence"]), pipeline=data["pipeline"],
+            figures=data["figures"], found_at_trial=data["found_at_trial"], found_at_seconds=data["found_at_seconds"],
+            trials=data["trials"], distinct=data["distinct"], elapsed_seconds=data["elapsed_seconds"],
+            failures=data["failures"], run_directory=folder, recipe=recipe, output=None,
+            compared=Compared.from_dict(data.get("compared") or {}), miscompile=data.get("miscompile"),
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

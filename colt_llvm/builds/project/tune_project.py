@@ -10,32 +10,31 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from colt_llvm.builds.cc.compile import plain_words
 from colt_llvm.builds.profile.profile import profile_program
-from colt_llvm.builds.project.budget import PROFILE_SHARE, PROOF_SHARE, shares
-from colt_llvm.builds.project.learned import NothingCompiled
-from colt_llvm.builds.project.level import at_level
-from colt_llvm.builds.project.options import ProjectOptions
+from colt_llvm.builds.project.options import ProjectOptions, enter
 from colt_llvm.builds.project.proof import ProjectProof, judge_of, prove
-from colt_llvm.builds.project.recipes import remove_outdated
 from colt_llvm.builds.project.result import ProjectResult, UnitResult, nothing_to_do
-from colt_llvm.builds.project.results import hand_over
-from colt_llvm.builds.project.resume import enter
-from colt_llvm.builds.project.search import Searcher, View, tune_options
-from colt_llvm.builds.project.setup import Project, not_compiled, selected, set_up
-from colt_llvm.builds.project.units import call
+from colt_llvm.builds.project.results import hand_over, remove_outdated
+from colt_llvm.builds.project.search import PROFILE_SHARE, PROOF_SHARE, Searcher, View, shares, tune_options
+from colt_llvm.builds.project.setup import NothingCompiled, Project, not_compiled, selected, set_up
+from colt_llvm.builds.project.units import Measured, build_unit, call, same_code, unit_program
 from colt_llvm.builds.recipes.status import stale
 from colt_llvm.builds.whole_program.tune_whole import tune_whole
+from colt_llvm.core.errors import ColtError
 from colt_llvm.core.files import write_json
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure import compile_cores, section_sizes
 from colt_llvm.models.base import ModelSpec
+from colt_llvm.program.baseline import prepare_baseline
 
 #: The least that a search of one unit is worth starting for: so many runs of the program, or so many seconds.
 _LEAST_RUNS, _LEAST_SECONDS_TIMED, _LEAST_SECONDS = 60, 15.0, 6.0
@@ -210,3 +209,73 @@ def _weights(
     if profile.note:
         project.notes.append(f"profile: {profile.note}")
     return {Path(name): weight for name, weight in profile.weights.items() if name}, profile.method
+
+
+def at_level(
+    project: Project, results: Sequence[UnitResult], units: Sequence[Measured], scratch: Path,
+    weights: Mapping[Path, float], stop: threading.Event,
+) -> list[UnitResult]:  # fmt: skip
+    """Results for those of ``units`` for which nothing better is known. ``project.relinker.objects`` grows."""
+    if project.as_built is None:
+        return []
+    done = {result.output for result in results if result.outcome in ("improved", "kept")}
+    larger = [
+        unit for unit in units
+        if str(unit.unit.output) not in done and unit.unit.output not in project.relinker.objects
+        and _bytes(unit.mark) < _bytes(unit.object)
+    ]  # fmt: skip
+    pipelines: dict[tuple[str, ...], str] = {}
+
+    def build(unit: Measured) -> tuple[str, bytes] | None:
+        with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:
+            return None if stop.is_set() else _at_level(project, unit, Path(folder), pipelines)
+
+    found, alike = [], []
+    with ThreadPoolExecutor(len(compile_cores())) as pool:
+        for unit, made in zip(larger, pool.map(build, larger), strict=True):
+            if made is None:
+                alike.append(unit)
+                continue
+            pipeline, data = made
+            project.relinker.objects[unit.unit.output] = data
+            note = f"its own level is -{unit.unit.command.level or 'O0'}; built at -{project.options.level}"
+            share = weights.get(unit.unit.output, 0.0)
+            found.append(UnitResult(unit.name, share, 0.0, "improved", pipeline=pipeline, note=note,
+                                    output=str(unit.unit.output)))  # fmt: skip
+    if alike and not stop.is_set():
+        _leave_out(project, alike, scratch)
+    return found
+
+
+def _leave_out(project: Project, units: Sequence[Measured], scratch: Path) -> None:
+    """No recipe gives these the mark's code, so they are the build's own in the mark too."""
+    outputs = {unit.unit.output for unit in units}
+    project.units = [unit for unit in project.units if unit.unit.output not in outputs]
+    project.mark = project.relinker.make(
+        scratch / "mark-without", {unit.unit.output: unit.mark for unit in project.units}
+    )
+    names = ", ".join(unit.name for unit in units)
+    project.notes.append(
+        f"{names}: no recipe gives what clang -{project.options.level} does; left as the build makes it"
+    )
+
+
+def _at_level(
+    project: Project, unit: Measured, folder: Path, pipelines: dict[tuple[str, ...], str]
+) -> tuple[str, bytes] | None:
+    """(pipeline, object) where that is the mark's object. pipelines: by flags, as far as they are known."""
+    level, options = project.options.level, project.options
+    try:
+        program = unit_program(project.toolchain, unit.unit, level, folder, project.workloads, options.check)
+        if program.cflags not in pipelines:
+            pipelines[program.cflags] = prepare_baseline(project.toolchain, program, "size").completion.pipeline
+        pipeline = pipelines[program.cflags]
+        data = build_unit(project.toolchain, unit.unit, level, pipeline, folder)
+    except ColtError as error:
+        project.notes.append(f"{unit.name}: left as it is ({' '.join(str(error).split())})")
+        return None
+    return (pipeline, data) if same_code(data, unit.mark) else None
+
+
+def _bytes(data: bytes) -> int:
+    return section_sizes(data).loaded_bytes

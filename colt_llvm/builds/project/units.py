@@ -18,7 +18,7 @@ from colt_llvm.builds.cc.compile import (
     plain_words,
     read_dependencies,
 )
-from colt_llvm.builds.cc.left_out import shown
+from colt_llvm.builds.project.learn import shown
 from colt_llvm.core.errors import CompileError
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure import loaded_digest, section_sizes

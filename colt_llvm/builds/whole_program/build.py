@@ -12,15 +12,14 @@ import subprocess
 from pathlib import Path
 
 from colt_llvm.builds.cc.arguments import Command, normalised, parse
+from colt_llvm.builds.cc.cleanup import Ended, Scratch, end_by, endings_raised, put_in_place
 from colt_llvm.builds.cc.compile import Unit, front_end_words, inputs_in, read_dependencies
-from colt_llvm.builds.cc.known import library_of
 from colt_llvm.builds.cc.options import CODEGEN_LEVEL
-from colt_llvm.builds.cc.scratch import Ended, Scratch, end_by, endings_raised, put_in_place
 from colt_llvm.builds.cc.settings import Settings
-from colt_llvm.builds.cc.speak import keep_streams_open, say
+from colt_llvm.builds.cc.streams import keep_streams_open, say
+from colt_llvm.builds.cc.toolchain_cache import library_of
 from colt_llvm.builds.recipes.store import first_difference
-from colt_llvm.builds.whole_program.make import quietly
-from colt_llvm.builds.whole_program.section import Carried, with_bitcode
+from colt_llvm.builds.whole_program.objects import Carried, quietly, with_bitcode
 from colt_llvm.builds.whole_program.store import (
     Member,
     ProgramRecipe,
@@ -170,7 +169,7 @@ def _link_whole(clang: str, command: Command, root: str, recipe: ProgramRecipe, 
         refused,
         strip_words,
     )
-    from colt_llvm.builds.whole_program.make import empty_object, make_object, replacement
+    from colt_llvm.builds.whole_program.objects import empty_object, make_object, replacement
     from colt_llvm.llvm.link import merge
 
     if reason := refused(command.words):

@@ -15,13 +15,12 @@ from colt_llvm.builds.cc.arguments import normalised
 from colt_llvm.builds.cc.compile import front_end_words, inputs_in, read_dependencies
 from colt_llvm.builds.project.archive import read_archive
 from colt_llvm.builds.project.learn import Link
-from colt_llvm.builds.project.link_words import with_output
-from colt_llvm.builds.project.relink import Place
+from colt_llvm.builds.project.relink import Place, with_output
 from colt_llvm.builds.project.setup import Project, selected
 from colt_llvm.builds.project.units import Measured, at_another_moment, call, codegen_flags
 from colt_llvm.builds.recipes.store import input_digest
 from colt_llvm.builds.whole_program.link import TRACE, Traced, outside_symbols, read_trace, refused, symbols
-from colt_llvm.builds.whole_program.make import empty_object, quietly
+from colt_llvm.builds.whole_program.objects import empty_object, quietly
 from colt_llvm.builds.whole_program.store import Member
 from colt_llvm.core.errors import ColtError, CompileError, UsageError
 from colt_llvm.llvm.link import Merged, merge, named_in_assembly
