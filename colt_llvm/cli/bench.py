@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from colt_llvm.cli.cluster_options import cluster_of, cluster_options
-from colt_llvm.cli.options import llvm_option
+from colt_llvm.cli.grouped import GroupedCommand, option, together
+from colt_llvm.cli.options import cluster_of, cluster_options, llvm_option
 from colt_llvm.core.errors import UsageError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -21,30 +21,44 @@ _SAID_EVERY_SECONDS = 15.0
 
 @click.group("bench", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """Compare strategies: programs x strategies x objectives x seeds x budgets, in one folder of results."""
+    """Compare strategies on programs, objectives, seeds and budgets, in one folder of results.
+
+    A cell of an experiment is one search: a program, strategy, objective, seed and budget.
+    """
 
 
-@command.command("run")
-@click.argument("experiment", required=False, metavar="[FILE.toml]")
-@click.option("-o", "--output", required=True, type=_FOLDER, metavar="RESULTS", help="Folder of results; gone on with.")
-@click.option("--programs", metavar="LIST", help="Names with commas between; or train, held-out, all.")
-@click.option(
-    "--strategies", metavar="LIST", help="Labels of the file; without one, names as tune --strategy has them."
-)
-@click.option("--objectives", metavar="LIST", help="instructions, size, runtime, balanced.")
-@click.option("--seeds", metavar="LIST", help="Such as 1-5.")
-@click.option("--trials", type=int, metavar="N", help="Budget of trials, in place of the file's budgets.")
-@click.option("--seconds", type=float, metavar="S", help="Budget of seconds; with --trials there are two budgets.")
-@click.option("--jobs", type=int, metavar="N", help="Processes side by side, where nothing is timed. Default: cores.")
-@click.option("--retry", is_flag=True, help="Also make cells again that failed.")
-@cluster_options
-@llvm_option
+_WHAT, _HOW = "What to compare", "How it runs"
+_options_of_run = together(
+    click.argument("experiment", required=False, metavar="[FILE.toml]"),
+    option("-o", "--output", required=True, type=_FOLDER, metavar="RESULTS", group=_HOW, common=True,
+           help="Folder of results; cells that it holds are not run again."),
+    option("--programs", metavar="LIST", group=_WHAT, common=True,
+           help="Included programs, with commas: names, train, held-out, or all."),
+    option("--strategies", metavar="LIST", group=_WHAT, common=True,
+           help="Labels of FILE.toml; without a file, names of tune --strategy."),
+    option("--objectives", metavar="LIST", group=_WHAT, common=True,
+           help="With commas: instructions, size, runtime, balanced."),
+    option("--seeds", metavar="LIST", group=_WHAT, common=True, help="Such as 1-5."),
+    option("--trials", type=int, metavar="N", group=_WHAT, common=True,
+           help="Budget of trials, in place of the file's budgets."),
+    option("--time", "seconds", type=float, metavar="SECONDS", group=_WHAT, common=True, old=["--seconds"],
+           help="Budget of time, in place of the file's budgets; beside --trials, a second budget."),
+    option("--jobs", type=int, metavar="N", group=_HOW,
+           help="Cells in parallel, where nothing is timed. Default: one per core."),
+    option("--retry", is_flag=True, group=_HOW, help="Run failed cells again."),
+    cluster_options,
+    llvm_option,
+)  # fmt: skip
+
+
+@command.command("run", cls=GroupedCommand)
+@_options_of_run
 def run_command(**given: Any) -> int:
-    """Make the cells that RESULTS lacks.
+    """Run the cells that RESULTS does not hold yet.
 
-    FILE.toml is an experiment, or the name of a packaged one: strategies, minute, long, runtime, ablations. Options
-    replace its values; without a file they make one of the included programs. Ctrl-C ends it and keeps what is done;
-    the same line goes on.
+    FILE.toml describes an experiment; strategies, minute, long, runtime and ablations name packaged ones. Options
+    replace its values; without a file they make an experiment of the included programs. Ctrl-C keeps what is done;
+    the same command continues.
     """
     from colt_llvm.experiments.experiment_file import load_experiment, with_options
 
@@ -88,10 +102,12 @@ def run_command(**given: Any) -> int:
 
 @command.command("status")
 @click.argument("results", type=_FOLDER)
-@click.option("--jobs", type=int, metavar="N", help="For the estimate of the time left. Default: cores.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON, and nothing else.")
+@click.option(
+    "--jobs", type=int, metavar="N", help="Cells in parallel, for the estimate of the time left. Default: one per core."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status_command(results: Path, jobs: int | None, as_json: bool) -> None:
-    """Say what is done, missing and failed."""
+    """Count the cells that are done, missing and failed."""
     from colt_llvm.experiments.status import status_of
 
     status = status_of(results, jobs or len(os.sched_getaffinity(0)))
@@ -116,9 +132,9 @@ def status_command(results: Path, jobs: int | None, as_json: bool) -> None:
 
 @command.command("merge")
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="RESULTS...")
-@click.option("-o", "--output", required=True, type=_FOLDER, metavar="MERGED", help="Where all of it goes.")
+@click.option("-o", "--output", required=True, type=_FOLDER, metavar="MERGED", help="Folder of the merged results.")
 def merge_command(folders: tuple[Path, ...], output: Path) -> None:
-    """Put folders of results together. Unlike versions of LLVM are refused, and unlike hosts where times count."""
+    """Merge folders of results. Refuses different versions of LLVM, and different hosts where times count."""
     from colt_llvm.experiments.merge import merge
 
     click.echo(f"{output}: {merge(folders, output)} cells")
@@ -126,10 +142,10 @@ def merge_command(folders: tuple[Path, ...], output: Path) -> None:
 
 @command.command("report")
 @click.argument("results", type=_FOLDER)
-@click.option("-o", "--output", required=True, type=_FOLDER, metavar="FOLDER", help="Where tables and pictures go.")
-@click.option("--no-pictures", is_flag=True, help="Tables alone; pictures need matplotlib.")
+@click.option("-o", "--output", required=True, type=_FOLDER, metavar="FOLDER", help="Folder of tables and plots.")
+@click.option("--no-pictures", is_flag=True, help="Write tables only; plots need matplotlib.")
 def report_command(results: Path, output: Path, no_pictures: bool) -> None:
-    """Write tables (CSV, JSON, Markdown, LaTeX) and pictures of what was measured."""
+    """Write tables (CSV, JSON, Markdown, LaTeX) and plots of the results."""
     from colt_llvm.analysis import load_results, write_tables
 
     loaded = load_results(results)
@@ -142,7 +158,7 @@ def report_command(results: Path, output: Path, no_pictures: bool) -> None:
 
 
 class _Said:
-    """One line now and then: how far it is, and how long it will take; and each reason for failing once."""
+    """A line of progress every 15 seconds, and each reason for failing once."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()

@@ -16,38 +16,38 @@ from click.shell_completion import CompletionItem
 from colt_llvm.core.errors import ColtError, CompileError
 from colt_llvm.core.variables import settle
 
-#: name -> (module, what --help says). Commands are imported when they are run, so that help is quick.
+#: name -> (module:function, what --help says). Commands are imported when they are run, so that help is quick.
 _COMMANDS = {
-    "tune": ("tune", "Find the pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
-    "apply": ("apply", "Build a program with the recipe that tune wrote."),
-    "minimize": ("minimize", "Drop the actions of a recipe that do not pay, and prove what is left."),
-    "train": ("train", "Fine-tune your own copy of the embedded policies from your runs."),
-    "report": ("report", "Write one HTML file about a run: verdict, search tree, passes, recipe."),
-    "recipes": ("recipes", "List the recipes in a tree, and check or remove them."),
-    "bench": ("bench", "Compare strategies on many programs, and report what was measured."),
-    "search": ("search", "Search in any other CompilerGym environment."),
-    "models": ("models", "List the models that may propose, and check them."),
-    "prompt": ("prompt", "Print what a language model would be told about a program."),
-    "passes": ("passes", "List the passes that a sequence may be made of."),
-    "decisions": ("decisions", "List what can be decided about functions, calls and loops of a program."),
-    "programs": ("programs", "List the included programs."),
-    "make-include": ("make_include", "Print the path of the file that a Makefile includes for tuned builds."),
-    "cmake-module": ("cmake_module", "Print the path of the CMake module for tuned builds."),
-    "doctor": ("doctor", "Check the toolchain and this host, and say what to mend."),
+    "tune": ("tune:command", "Find a pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
+    "apply": ("apply:command", "Build a program with a recipe of tune."),
+    "minimize": ("minimize:command", "Drop the actions of a recipe that bring nothing, and prove the rest."),
+    "report": ("report:command", "Write one HTML file about a run: verdict, search tree, passes, recipe."),
+    "recipes": ("recipes:command", "List the recipes in a source tree, check them, remove unused ones."),
+    "doctor": ("doctor:command", "Check the toolchain and this host, and suggest fixes."),
+    "passes": ("catalogue:passes", "List the passes that a sequence may contain."),
+    "decisions": ("catalogue:decisions", "List what a search may decide about functions, calls and loops."),
+    "programs": ("catalogue:programs", "List the included programs."),
+    "models": ("models:command", "List the models that may propose, and test whether they answer."),
+    "prompt": ("prompt:command", "Print the prompt that a language model gets for a program."),
+    "train": ("train:command", "Fine-tune your own copy of the embedded policies on your runs."),
+    "bench": ("bench:command", "Compare strategies on many programs, and write tables and plots."),
+    "search": ("search:command", "Search in any other CompilerGym environment."),
+    "make-include": ("build_files:make_include", "Print the path of the Makefile fragment for tuned builds."),
+    "cmake-module": ("build_files:cmake_module", "Print the path of the CMake module for tuned builds."),
 }
 
 EXIT_STATUSES = """\b
 Exit status:
   0  done, whether or not an improvement was found
-  1  an error of our own; please report it (models --check: a model failed)
+  1  an internal error, please report it; models --check: a model failed
   2  the command line cannot be used
   3  no usable clang with its libLLVM
   4  the program does not compile or link
-  5  the baseline program cannot be judged (crashes, never ends, differs from run to run)
+  5  the baseline fails: it crashes, does not end, or its output varies from run to run
   6  a run directory or output file cannot be read or written
   7  the recipe cannot be read, or does not fit
-  8  some stale recipes could not be renewed in the time given (tune --ci)
-  9  no usable cluster (--cluster): nobody answers, or no worker is left
+  8  some stale recipes could not be renewed in time (tune --ci)
+  9  no usable cluster (--cluster): no answer, or no worker left
 """
 
 
@@ -58,10 +58,8 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        module, summary = _COMMANDS[name]
-        if context.params.get("_listing"):
-            return click.Command(name, help=summary)
-        command: click.Command = importlib.import_module(f"colt_llvm.cli.{module}").command
+        module, _, function = _COMMANDS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"colt_llvm.cli.{module}"), function)
         return command
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -82,14 +80,14 @@ class _Commands(click.Group):
     expose_value=False,
     is_eager=True,
     callback=lambda context, _, wanted: _show_version(context) if wanted else None,
-    help="Show the version, LLVM and this machine, as a report of a fault needs them.",
+    help="Show the versions of colt-llvm, LLVM and Python, and this machine: for a bug report.",
 )
 def cli() -> None:
     """Find, prove and replay LLVM pass sequences that beat clang -O3 or -Oz for one program on one machine."""
 
 
 def _show_version(context: click.Context) -> None:
-    from colt_llvm.cli.version import version_lines
+    from colt_llvm.cli.doctor import version_lines
 
     click.echo("\n".join(version_lines()))
     context.exit()

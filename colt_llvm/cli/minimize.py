@@ -7,76 +7,70 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from colt_llvm.cli.grouped import GroupedCommand, option, together
 from colt_llvm.cli.options import (
+    FILE,
+    HOW_LONG,
+    WHAT_TO_PROVE,
+    WHAT_TO_TUNE,
+    WHERE_IT_GOES,
     limit_options,
     limits_of,
     llvm_option,
-    program_from_options,
+    program_of,
     typed_options,
     workload_options,
 )
+from colt_llvm.core.errors import UsageError
 
 if TYPE_CHECKING:
     from colt_llvm.explain.minimize import Minimized
+    from colt_llvm.program.program import Program
 
 #: Options that go without sources too: all else is in run.json then.
 _WITHOUT_SOURCES = ("recipe", "output", "seconds", "tolerance", "as_json", "llvm_prefix")
 
+_options_of_minimize = together(
+    click.argument("recipe", type=FILE),
+    click.argument("sources", nargs=-1, type=click.Path(), metavar="[PROGRAM]..."),
+    option("--harness", multiple=True, type=FILE, metavar="FILE", group=WHAT_TO_TUNE,
+           help="Source file that is linked in and not tuned. Repeats."),
+    option("--time", "seconds", type=float, default=120.0, show_default=True, metavar="SECONDS", group=HOW_LONG,
+           common=True, old=["--seconds"], help="Wall-clock time in all."),
+    option("--tolerance", metavar="X|X%", group=WHAT_TO_PROVE, common=True,
+           help="How much worse than the full recipe the result may be. Default: 1% of run time; 0 of sizes and "
+           "counts."),
+    workload_options,
+    limit_options,
+    option("-o", "--output", type=FILE, metavar="NEW.json", group=WHERE_IT_GOES, common=True,
+           help="File of the new recipe. Default: beside the old one, with .min before .json."),
+    option("--json", "as_json", is_flag=True, group=WHERE_IT_GOES, common=True, help="Print JSON."),
+    llvm_option,
+)  # fmt: skip
 
-@click.command("minimize", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("recipe", type=click.Path(path_type=Path))
-@click.argument("sources", nargs=-1, type=click.Path(), metavar="[PROGRAM]...")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="NEW.json",
-    help="Where the new recipe goes. Default: beside the old one, its name with .min before .json.",
-)  # fmt: skip
-@click.option("--seconds", type=float, default=120.0, show_default=True, help="Wall-clock time in all.")
-@click.option(
-    "--tolerance", metavar="X|X%",
-    help="How much worse than the full recipe it may be. Default: 1% of run time, nothing of sizes and counts.",
-)  # fmt: skip
-@click.option(
-    "--harness", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
-    help="Source that is linked in and not tuned. Repeats.",
-)  # fmt: skip
-@workload_options
-@limit_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@llvm_option
-def command(recipe: Path, sources: tuple[str, ...], output: Path | None, seconds: float, tolerance: str | None,
-            as_json: bool, llvm_prefix: Path | None, **given: Any) -> None:  # fmt: skip
-    """Drop what does not pay from RECIPE, and prove what is left.
 
-    RECIPE is a recipe.json that tune wrote, or its run directory. PROGRAM is needed where no run.json lies beside it,
-    with the options that say how it is run. A run time is measured again: nothing is dropped that cannot be shown to be
-    without use.
+@click.command("minimize", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@_options_of_minimize
+def command(**given: Any) -> None:
+    """Drop the actions of RECIPE that bring nothing, and prove what is left.
+
+    RECIPE is a recipe.json that tune wrote, or its run directory. Name PROGRAM, with the options that run it, if no
+    run.json lies beside the recipe. Run times are measured again: an action is dropped only if the recipe is shown to
+    be as good without it.
     """
-    from colt_llvm.core.errors import UsageError
     from colt_llvm.explain.minimize import minimize
     from colt_llvm.explain.variants import find_recipe
     from colt_llvm.llvm.toolchain import find_toolchain
-    from colt_llvm.program.recipe import load_recipe, save_recipe, with_flags_of
+    from colt_llvm.program.recipe import save_recipe
 
-    share = _share(tolerance)
-    file = find_recipe(recipe)
-    place = output or file.with_name(f"{file.stem}.min.json")
-    if place.suffix != ".json":
-        raise UsageError(f"-o {place}: a recipe is JSON; give a name in .json")
-    if place.resolve() == file.resolve():
-        raise UsageError(f"-o {place}: is the recipe itself; give another name")
-    program, typed = None, typed_options()
-    if sources:
-        program = program_from_options(
-            sources, (), (), given["harness"], given["arguments"], given["stdin"], given["runs"],
-            given["output_files"], given["ignored"], given["float_tolerance"],
-        )  # fmt: skip
-        program = with_flags_of(load_recipe(file), program)
-    elif lost := [option for name, option in typed.items() if name not in _WITHOUT_SOURCES]:
-        raise UsageError(f"{lost[0]}: goes with sources; name them after the recipe")
+    share = _share(given["tolerance"])
+    file = find_recipe(given["recipe"])
+    place = _place(given["output"], file)
+    program, as_json = _program(given, file), given["as_json"]
     say = None if as_json else lambda text: click.echo(f"colt-llvm: {text}", err=True)
     found = minimize(
-        file, find_toolchain(llvm_prefix), program, seconds=seconds, tolerance=share, on_step=say,
-        limits=limits_of(given, typed),
+        file, find_toolchain(given["llvm_prefix"]), program, seconds=given["seconds"], tolerance=share, on_step=say,
+        limits=limits_of(given, typed_options()),
     )  # fmt: skip
     save_recipe(found.recipe, place)
     if as_json:
@@ -85,10 +79,30 @@ def command(recipe: Path, sources: tuple[str, ...], output: Path | None, seconds
         _print(found, place)
 
 
+def _place(output: Path | None, recipe: Path) -> Path:
+    place = output or recipe.with_name(f"{recipe.stem}.min.json")
+    if place.suffix != ".json":
+        raise UsageError(f"-o {place}: a recipe is JSON; give a name in .json")
+    if place.resolve() == recipe.resolve():
+        raise UsageError(f"-o {place}: is the recipe itself; give another name")
+    return place
+
+
+def _program(given: dict[str, Any], recipe: Path) -> Program | None:
+    """None for the program that the recipe's run.json names."""
+    from colt_llvm.program.recipe import load_recipe, with_flags_of
+
+    if given["sources"]:
+        program = program_of(given)  # refused before the recipe is read
+        return with_flags_of(load_recipe(recipe), program)
+    for name, spelled in typed_options().items():
+        if name not in _WITHOUT_SOURCES:
+            raise UsageError(f"{spelled}: goes with sources; name them after the recipe")
+    return None
+
+
 def _share(text: str | None) -> float | None:
     """``0.1%`` or ``0.001``. Raises UsageError."""
-    from colt_llvm.core.errors import UsageError
-
     if text is None:
         return None
     try:

@@ -1,127 +1,157 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what they say as values."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from colt_llvm.cli.grouped import option, together
 from colt_llvm.core.errors import UsageError
 from colt_llvm.core.words import split_words
 from colt_llvm.program.program import Program, Workload, resolve_program
 
+#: Headings in --help.
+WHAT_TO_TUNE = "What to tune"
+HOW_LONG = "How long"
+WHAT_TO_PROVE = "What to prove"
+WHERE_IT_GOES = "Where it goes"
+MODELS = "Which models propose"
+ONE_RUN = "One run of the program"
+SEARCH = "How it searches"
+SETTINGS = "Search settings (arXiv 2602.01935)"
+PROJECTS = "Projects of many files"
+MACHINES = "Toolchain and other machines"
 
-def llvm_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which LLVM. What is said here of newer versions holds for our children too, so it is a variable."""
+OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
+FILE = click.Path(path_type=Path)
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-    def take_any(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-        if wanted:
-            os.environ["COLT_LLVM_ANY"] = "1"
 
-    function = click.option(
-        "--llvm-any", is_flag=True, expose_value=False, callback=take_any,
-        help="Try an LLVM that is newer than all that are known. Or: COLT_LLVM_ANY=1.",
+def _take_any_llvm(_context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    """A variable, since it holds for our child processes too."""
+    if wanted:
+        os.environ["COLT_LLVM_ANY"] = "1"
+
+
+llvm_option: _Decorator = together(
+    option("--llvm-prefix", type=FILE, metavar="DIR", group=MACHINES,
+           help="Folder of the LLVM to use, such as /usr/lib/llvm-22. Default: $COLT_LLVM_PREFIX, then the virtual "
+           "environment of colt-llvm, then PATH."),
+    option("--llvm-any", is_flag=True, expose_value=False, callback=_take_any_llvm, group=MACHINES,
+           help="Accept an LLVM newer than all supported ones; same as COLT_LLVM_ANY=1."),
+)  # fmt: skip
+
+source_options: _Decorator = together(
+    click.argument("sources", nargs=-1, type=click.Path(), metavar="PROGRAM..."),
+    option("--cflags", multiple=True, metavar="FLAGS", group=WHAT_TO_TUNE, common=True,
+           help="Compiler flags for the baseline and every candidate, such as -march=native. Repeats."),
+    option("--ldflags", multiple=True, metavar="FLAGS", group=WHAT_TO_TUNE, common=True,
+           help="Linker flags, such as -lm. Repeats."),
+    option("--harness", multiple=True, type=FILE, metavar="FILE", group=WHAT_TO_TUNE,
+           help="Source file that is linked in and not tuned, such as the one with main. Repeats."),
+)  # fmt: skip
+
+workload_options: _Decorator = together(
+    option("--run", "runs", multiple=True, metavar="COMMAND", group=WHAT_TO_TUNE, common=True,
+           help="Command that runs the program in this folder, such as '{exe} input.txt'. Each one is checked, the "
+           "first is timed. Repeats."),
+    option("--args", "arguments", metavar="ARGS", group=WHAT_TO_TUNE,
+           help="Arguments of the program: short for --run '{exe} ARGS'."),
+    option("--stdin", type=FILE, metavar="FILE", group=WHAT_TO_TUNE, help="File that is the program's standard input."),
+    option("--output-file", "output_files", multiple=True, metavar="FILE", group=WHAT_TO_PROVE,
+           help="File that the program writes in its working folder and that must be identical in every run. Other "
+           "files and standard error are compared too, except for what varies between runs of the baseline. Repeats."),
+    option("--ignore", "ignored", multiple=True, metavar="stderr|FILE|GLOB", group=WHAT_TO_PROVE,
+           help="Do not compare standard error, or files of this name in the program's folder. Repeats."),
+    option("--float-tolerance", type=float, default=0.0, metavar="X", group=WHAT_TO_PROVE, common=True,
+           help="Relative difference allowed between numbers in the output, such as 1e-9. Default: 0."),
+)  # fmt: skip
+
+limit_options: _Decorator = together(
+    option("--timeout", type=float, default=60.0, show_default=True, metavar="SECONDS", group=ONE_RUN,
+           help="Wall-clock time that one run of the program may take."),
+    option("--memory", type=int, metavar="MIB", group=ONE_RUN,
+           help="Address space that the program may use, in MiB. Default: no limit."),
+    option("--allow-nonzero", is_flag=True, group=ONE_RUN,
+           help="Accept an exit status other than 0, if it is the same in every run."),
+)  # fmt: skip
+
+model_options: _Decorator = together(
+    option("--models", metavar="LIST|FILE", group=MODELS, common=True,
+           help="Models that propose: names with commas between, a .toml file (see: colt-llvm models --example), a "
+           ".npz file of colt-llvm train, replay:RUN to repeat a run offline, or blind for no model. Default: the "
+           "embedded policies."),
+    option("--max-cost", type=float, metavar="X", group=MODELS, help="Stop before calls to models cost more than X."),
+    option("--max-calls", type=int, metavar="N", group=MODELS, help="Stop before more than N calls to models."),
+    option("--max-tokens", type=int, metavar="N", group=MODELS,
+           help="Stop before models read and write more than N tokens."),
+    option("--preset", type=click.Choice(["paper", "broad", "retrieval"]), metavar="NAME", group=SETTINGS,
+           help="Values to begin from. Default: paper for language models, retrieval for the embedded policies, broad "
+           "for random proposals."),
+    option("--branching", type=int, metavar="B", group=SETTINGS, help="Expand a node until it has B children."),
+    option("--exploration", type=float, metavar="C", group=SETTINGS, help="Exploration constant C of the selection."),
+    option("--selection", metavar="RULE", group=SETTINGS,
+           help="Selection rule: uct, or puct, which explores in proportion to the models' confidence. Default: uct."),
+    option("--widening", type=float, metavar="α", group=SETTINGS,
+           help="Progressive widening: up to N^α children for a node visited N times, if more than B. Default: 0."),
+    option("--model-bias", type=float, metavar="λ", group=SETTINGS, help="Preference for small models, 0 to 1."),
+    option("--correct-every", metavar="K", group=SETTINGS,
+           help="Ask the largest model for a correction after K regressions in a row by small models; or never."),
+    option("--next-model", metavar="WHO", group=SETTINGS,
+           help="Who names the next model: model (the acting one), random, round_robin, largest, or fixed:NAME."),
+)  # fmt: skip
+
+cluster_options: _Decorator = together(
+    option("--cluster", metavar="ADDRESS", group=MACHINES,
+           help="Build on Dask workers: local:N starts N on this machine, tcp://HOST:PORT names a scheduler. Workers "
+           "with the resource measuring=1 also time."),
+    option("--measure-on", metavar="TEXT", group=MACHINES,
+           help="With --cluster: time only on hosts whose CPU or kernel contains TEXT. Default: the largest group of "
+           "equal hosts."),
+)  # fmt: skip
+
+
+def objective_option(default: str = "runtime", **settings: Any) -> _Decorator:
+    """settings: the rest of the option, such as its help."""
+    return option(
+        "--objective", type=click.Choice(OBJECTIVES), default=default, show_default=True, metavar="NAME",
+        group=WHAT_TO_PROVE, **settings,
+    )  # fmt: skip
+
+
+def strategy_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    from colt_llvm.search.strategy_names import COLT, STRATEGIES
+
+    return option(
+        "--strategy", default=COLT, show_default=True, metavar="NAME", group=SEARCH,
+        shell_complete=lambda _context, _option, begun: [name for name in STRATEGIES if name.startswith(begun)],
+        help="; ".join(f"{name}: {summary}" for name, summary in STRATEGIES.items()) + ".",
     )(function)  # fmt: skip
-    return click.option(
-        "--llvm-prefix", type=click.Path(path_type=Path), metavar="DIR",
-        help="Folder of the LLVM to use, such as /usr/lib/llvm-22. Default: $COLT_LLVM_PREFIX, then the virtual "
-        "environment of colt-llvm, then PATH.",
-    )(function)  # fmt: skip
 
 
-def program_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Sources, flags and workloads."""
-    function = workload_options(function)
-    for option in reversed(
-        [
-            click.argument("sources", nargs=-1, type=click.Path(), metavar="PROGRAM..."),
-            click.option(
-                "--cflags", multiple=True, metavar="FLAGS", help="For baseline and candidates alike. Repeats."
-            ),
-            click.option("--ldflags", multiple=True, metavar="FLAGS", help="For linking, such as -lm. Repeats."),
-            click.option(
-                "--harness",
-                multiple=True,
-                type=click.Path(path_type=Path),
-                metavar="FILE",
-                help="Source that is linked in and not tuned, such as one with main. Repeats.",
-            ),
-        ]
-    ):
-        function = option(function)
-    return function
+@contextlib.contextmanager
+def cluster_of(given: Mapping[str, Any]) -> Iterator[Any]:
+    """The cluster that the options name, connected; None without one."""
+    if given["cluster"] is None:
+        if given["measure_on"]:
+            raise UsageError("--measure-on: needs --cluster; name a cluster, or leave it out")
+        yield None
+        return
+    from colt_llvm.cluster import connect
+
+    with connect(given["cluster"], measure_on=given["measure_on"] or "") as cluster:
+        yield cluster
 
 
-def workload_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """How the program is run, and what of it is compared."""
-    for option in reversed(
-        [
-            click.option("--args", "arguments", metavar="ARGS", help="Arguments of the program, for one workload."),
-            click.option("--stdin", type=click.Path(path_type=Path), metavar="FILE", help="What the program reads."),
-            click.option(
-                "--run",
-                "runs",
-                multiple=True,
-                metavar="COMMAND",
-                help="A workload such as '{exe} input.txt', run in this folder. The first one is timed. Repeats.",
-            ),
-            click.option(
-                "--output-file",
-                "output_files",
-                multiple=True,
-                metavar="FILE",
-                help="File that the program writes in its working folder and that has to be the same in each run. "
-                "Other files, and standard error, are compared but for what differs by itself. Repeats.",
-            ),
-            click.option(
-                "--ignore",
-                "ignored",
-                multiple=True,
-                metavar="stderr|FILE|GLOB",
-                help="What the program writes and may differ: standard error, or files in its folder. Repeats.",
-            ),
-            click.option(
-                "--float-tolerance",
-                type=float,
-                default=0.0,
-                metavar="X",
-                help="Relative difference that numbers in the output may have. Default: none.",
-            ),
-        ]
-    ):
-        function = option(function)
-    return function
-
-
-def limit_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What a run of the program may take, and how it may end."""
-    for option in reversed(
-        [
-            click.option(
-                "--timeout",
-                type=float,
-                default=60.0,
-                show_default=True,
-                metavar="SECONDS",
-                help="How long one run of the program may take.",
-            ),
-            click.option("--memory", type=int, metavar="MIB", help="Memory that the program may use."),
-            click.option(
-                "--allow-nonzero",
-                is_flag=True,
-                help="Accept a program whose exit status is not 0, if it is always the same.",
-            ),
-        ]
-    ):
-        function = option(function)
-    return function
-
-
-def limits_of(given: dict[str, Any], names: Container[str] = ("timeout", "memory", "allow_nonzero")) -> dict[str, Any]:
+def limits_of(
+    given: Mapping[str, Any], names: Container[str] = ("timeout", "memory", "allow_nonzero")
+) -> dict[str, Any]:
     """What ``limit_options`` said, as values of TuneOptions. names: of the options that are wanted."""
     memory = None if given["memory"] is None else given["memory"] << 20
     values = {
@@ -133,7 +163,7 @@ def limits_of(given: dict[str, Any], names: Container[str] = ("timeout", "memory
 
 
 def typed_options() -> dict[str, str]:
-    """What the command line of this command says itself, as name -> --option."""
+    """The options that stand on the command line of this command, as name -> --option."""
     context = click.get_current_context()
     return {
         name: parameter.opts[0]
@@ -143,67 +173,7 @@ def typed_options() -> dict[str, str]:
     }
 
 
-def strategy_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    from colt_llvm.search.strategy_names import COLT, STRATEGIES
-
-    return click.option(
-        "--strategy", default=COLT, show_default=True, metavar="NAME",
-        shell_complete=lambda _context, _option, begun: [name for name in STRATEGIES if name.startswith(begun)],
-        help="; ".join(f"{name}: {summary}" for name, summary in STRATEGIES.items()) + ".",
-    )(function)  # fmt: skip
-
-
-def model_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Who proposes, what that may cost, and the rules of the search (with the ablations of arXiv 2602.01935)."""
-    for option in reversed(
-        [
-            click.option(
-                "--models",
-                metavar="LIST|FILE",
-                help="Who proposes: names with commas between, a .toml file (see: colt-llvm models --example), "
-                "a .npz of colt-llvm train, replay:RUN to repeat a run offline, or blind for no model. Default: the "
-                "embedded policies.",
-            ),
-            click.option("--max-cost", type=float, metavar="X", help="End before calls cost more than X."),
-            click.option("--max-calls", type=int, metavar="N", help="End before more than N calls to models."),
-            click.option("--max-tokens", type=int, metavar="N", help="End before more than N tokens, both ways."),
-            click.option(
-                "--preset",
-                type=click.Choice(["paper", "broad", "retrieval"]),
-                help="Values of the search. Default: paper for language models, retrieval for embedded policies.",
-            ),
-            click.option("--branching", type=int, metavar="B", help="Children of a node before the search descends."),
-            click.option("--exploration", type=float, metavar="C", help="Weight of what was visited less."),
-            click.option(
-                "--selection",
-                metavar="RULE",
-                help="How the search descends: uct, or puct, which heeds what models are confident of. Default: uct.",
-            ),
-            click.option(
-                "--widening",
-                type=float,
-                metavar="α",
-                help="Nodes visited N times have up to N^α children, where that is more than B. Default: 0.",
-            ),
-            click.option("--model-bias", type=float, metavar="λ", help="How much small models are favoured, 0 to 1."),
-            click.option(
-                "--correct-every",
-                "correct_every",
-                metavar="K",
-                help="Regressions in a row by small models until the largest is asked to correct; or never.",
-            ),
-            click.option(
-                "--next-model",
-                metavar="WHO",
-                help="Who is asked next: model (the acting one says), random, round_robin, largest, or fixed:NAME.",
-            ),
-        ]
-    ):
-        function = option(function)
-    return function
-
-
-def refuse_models_of(strategy: str, given: dict[str, Any]) -> None:
+def refuse_models_of(strategy: str, given: Mapping[str, Any]) -> None:
     """Raises UsageError for options of models where the strategy asks none."""
     from colt_llvm.search.strategy_names import refuse_models
 
@@ -211,7 +181,7 @@ def refuse_models_of(strategy: str, given: dict[str, Any]) -> None:
         refuse_models(strategy)
 
 
-def search_changes(given: dict[str, Any]) -> dict[str, Any]:
+def search_changes(given: Mapping[str, Any]) -> dict[str, Any]:
     """What these options change of the search's preset. Raises UsageError."""
     names = ("branching", "exploration", "model_bias", "next_model", "selection", "widening")
     changes = {name: given[name] for name in names if given[name] is not None}
@@ -223,55 +193,55 @@ def search_changes(given: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def program_from_options(
-    sources: tuple[str, ...],
-    cflags: tuple[str, ...],
-    ldflags: tuple[str, ...],
-    harness: tuple[Path, ...],
-    arguments: str | None,
-    stdin: Path | None,
-    runs: tuple[str, ...],
-    output_files: tuple[str, ...],
-    ignored: tuple[str, ...],
-    float_tolerance: float,
-) -> Program:
-    """Raises UsageError."""
-    if not sources:
+def program_of(given: Mapping[str, Any]) -> Program:
+    """The program of ``source_options`` and, where a command has them, ``workload_options``. Raises UsageError."""
+    if not given["sources"]:
         raise UsageError(
             "name a program: a C or C++ file, LLVM IR, a folder with a program.toml, or an included program"
         )
+    runs, arguments = given.get("runs", ()), given.get("arguments")
+    tolerance = given.get("float_tolerance", 0.0)
     if runs and arguments is not None:
         raise UsageError("--run says the whole command; leave out --args, or write them there")
-    if stdin is not None and not stdin.is_file():
-        raise UsageError(f"--stdin {stdin}: no such file")
-    if not 0 <= float_tolerance < 1:
-        raise UsageError(f"--float-tolerance {float_tolerance:g}: use a number from 0 to 1, such as 1e-9")
-    here = Path.cwd()
-    read = stdin.resolve() if stdin else None
-    workloads = [
-        Workload(f"run-{index + 1}", split_words("--run", run), read, output_files, here, timed=index == 0)
-        for index, run in enumerate(runs)
-    ]
+    if not 0 <= tolerance < 1:
+        raise UsageError(f"--float-tolerance {tolerance:g}: use a number from 0 to 1, such as 1e-9")
+    workloads = list(workloads_of(given))
     for workload in workloads:
         if not any("{exe}" in part for part in workload.command):
             raise UsageError(f"--run {' '.join(workload.command)!r}: write {{exe}} where the program belongs")
-    if not workloads and (arguments is not None or stdin is not None or output_files):
+    if not workloads and (arguments is not None or given.get("stdin") or given.get("output_files")):
         command = ("{exe}", *split_words("--args", arguments or ""))
-        workloads = [Workload("default", command, read, output_files, here)]
+        workloads = [Workload("default", command, _stdin(given), given["output_files"], Path.cwd())]
     return resolve_program(
-        sources,
-        cflags=_flags("--cflags", cflags),
-        ldflags=_flags("--ldflags", ldflags),
-        harness=harness,
+        given["sources"],
+        cflags=_flags("--cflags", given.get("cflags", ())),
+        ldflags=_flags("--ldflags", given.get("ldflags", ())),
+        harness=given.get("harness", ()),
         workloads=workloads,
-        float_tolerance=float_tolerance,
-        ignore=ignored,
+        float_tolerance=tolerance,
+        ignore=given.get("ignored", ()),
     )
 
 
-def _flags(option: str, values: tuple[str, ...]) -> tuple[str, ...]:
+def workloads_of(given: Mapping[str, Any]) -> tuple[Workload, ...]:
+    """One for each --run, in this folder; the first one is timed. Raises UsageError."""
+    read = _stdin(given)
+    return tuple(
+        Workload(f"run-{index + 1}", split_words("--run", run), read, given["output_files"], Path.cwd(), index == 0)
+        for index, run in enumerate(given.get("runs", ()))
+    )
+
+
+def _stdin(given: Mapping[str, Any]) -> Path | None:
+    file: Path | None = given.get("stdin")
+    if file is not None and not file.is_file():
+        raise UsageError(f"--stdin {file}: no such file")
+    return file.resolve() if file else None
+
+
+def _flags(name: str, values: tuple[str, ...]) -> tuple[str, ...]:
     """A flag is the compiler's, and may hold what a shell would take for its own."""
     try:
         return tuple(flag for value in values for flag in shlex.split(value))
     except ValueError as error:
-        raise UsageError(f"{option} {' '.join(values)!r}: {error}; check the quotes") from None
+        raise UsageError(f"{name} {' '.join(values)!r}: {error}; check the quotes") from None

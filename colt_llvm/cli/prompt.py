@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from colt_llvm.cli.options import llvm_option, program_from_options, program_options
+from colt_llvm.cli.options import llvm_option, objective_option, program_of, source_options
 from colt_llvm.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,23 +18,20 @@ if TYPE_CHECKING:
 
 
 @click.command("prompt", context_settings={"help_option_names": ["-h", "--help"]})
-@program_options
-@click.option("--objective", type=click.Choice(["runtime", "size", "balanced", "instructions"]), default="runtime",
-              show_default=True, help="What the model is asked to better.")  # fmt: skip
+@source_options
+@objective_option(help="Objective that the prompt names.")
 @click.option("--kind", type=click.Choice(["seed", "expand", "correct"]), default="seed", show_default=True,
-              help="A first idea, a next step, or a correction of the last action of --sequence.")  # fmt: skip
-@click.option("--sequence", default="", metavar="A,B,...", help="The state that is shown. Default: the root.")
+              help="Ask for a first step, for the next step, or to correct the last action of --sequence.")  # fmt: skip
+@click.option("--sequence", default="", metavar="A,B,...",
+              help="Actions of the state that is shown. Default: none, the root of the search.")  # fmt: skip
 @click.option("--models", default="small:7e9,large:70e9", show_default=True, metavar="NAME:PARAMETERS,...",
-              help="Models on offer.")  # fmt: skip
+              help="Models that the prompt offers as next model.")  # fmt: skip
 @click.option("--max-tokens", type=click.IntRange(1), default=15_360, show_default=True, metavar="N",
-              help="Room for the prompt, by our own estimate.")  # fmt: skip
+              help="Longest prompt, in tokens as colt-llvm estimates them.")  # fmt: skip
 @llvm_option
 def command(**given: Any) -> None:
-    """Print what a language model would read about PROGRAM. No model is asked, and the program is not run."""
-    program = program_from_options(
-        given["sources"], given["cflags"], given["ldflags"], given["harness"], given["arguments"],
-        given["stdin"], given["runs"], given["output_files"], given["ignored"], given["float_tolerance"],
-    )  # fmt: skip
+    """Print the prompt that a language model gets for PROGRAM. No model is asked, and the program is not run."""
+    program = program_of(given)
     offers = _offers(given["models"])
     from colt_llvm.llvm.toolchain import find_toolchain
 
@@ -44,13 +42,22 @@ def command(**given: Any) -> None:
     from colt_llvm.run.session import RISKS_AVOIDED
 
     catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
-    question = _question(
-        program, toolchain, catalogue, given["objective"], given["kind"], _names(given["sequence"], catalogue), offers
-    )
+    shown = _Shown(given["objective"], given["kind"], _names(given["sequence"], catalogue), offers)
+    question = _question(program, toolchain, catalogue, shown)
     messages = render(question, {action.name: action.summary for action in catalogue}, given["max_tokens"])
     for message in messages:
         click.echo(f"[{message.role}]\n{message.content}\n")
     click.echo(f"about {estimate_messages(messages)} tokens of {given['max_tokens']}", err=True)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What the options ask for."""
+
+    objective: str
+    kind: str  # seed, expand or correct
+    sequence: tuple[str, ...]  # actions of the state
+    offers: tuple[Offer, ...]
 
 
 def _names(text: str, catalogue: Catalogue) -> tuple[str, ...]:
@@ -76,15 +83,7 @@ def _offers(text: str) -> tuple[Offer, ...]:
     return tuple(offers)
 
 
-def _question(
-    program: Program,
-    toolchain: Toolchain,
-    catalogue: Catalogue,
-    objective: str,
-    kind: str,
-    sequence: tuple[str, ...],
-    offers: tuple[Offer, ...],
-) -> Question:
+def _question(program: Program, toolchain: Toolchain, catalogue: Catalogue, shown: _Shown) -> Question:
     """The question at one state, with all that can be known of it without running the program."""
     import math
 
@@ -97,6 +96,8 @@ def _question(
     from colt_llvm.run.evidence import gather, program_features
     from colt_llvm.search import Objective
 
+    objective, kind, sequence = shown.objective, shown.kind, shown.sequence
+    acting = shown.offers[0].name if shown.offers else ""
     if kind == "correct" and not sequence:
         raise UsageError("--kind correct: give a --sequence; its last action is what is corrected")
     baseline = prepare_baseline(toolchain, program, objective)
@@ -120,24 +121,24 @@ def _question(
             gain = state(sequence).reward - state(sequence[:-1]).reward
             known = math.isfinite(gain)
             failure = None if known else "not measured"
-            rejected = Attempt(sequence[-1:], offers[0].name if offers else "", gain if known else None, failure)
+            rejected = Attempt(sequence[-1:], acting, gain if known else None, failure)
             sequence = sequence[:-1]
-        shown = state(sequence)
+        here = state(sequence)
         return Question(
             request_id=0,
             seed=0,
             kind=kind,
-            acting=offers[0].name if offers else "",
+            acting=acting,
             objective=objective,
             baseline=baseline.name,
             cpu=host.fingerprint().cpu,
-            state=shown,
+            state=here,
             parent=state(sequence[:-1]) if sequence else None,
             grandparent=state(sequence[:-2]) if len(sequence) > 1 else None,
             rejected=rejected,
             tried=() if rejected is None else (rejected,),
             best=None,
-            offers=offers,
+            offers=shown.offers,
             program=program_features(builder),
             passes=tuple(catalogue.names()),
             edits=tuple(Sequences(catalogue, baseline).edits),

@@ -11,19 +11,16 @@ from colt_llvm.cli.options import llvm_option
 
 @click.command("report", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("run", type=click.Path(path_type=Path), metavar="RUN")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.html", help="Default: report.html in RUN."
-)
-@click.option(
-    "--no-measure",
-    is_flag=True,
-    help="Do not measure what each pass contributes, nor look up the hot function, where RUN has not got them.",
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.html",
+              help="Default: report.html in RUN.")  # fmt: skip
+@click.option("--no-measure", is_flag=True,
+              help="Do not build and run the program: leave out what each pass contributes and the hot function, "
+              "unless RUN holds them already.")  # fmt: skip
 @llvm_option
 def command(run: Path, output: Path | None, no_measure: bool, llvm_prefix: Path | None) -> None:
     """Write one HTML file about the run in folder RUN, which opens offline in any browser.
 
-    It holds the verdict, the search tree, what each pass contributes, the models' ledger, the recipe, and the host.
+    It shows the verdict, the search tree, what each pass contributes, the calls to models, the recipe and the host.
     """
     from colt_llvm.llvm.toolchain import find_toolchain
     from colt_llvm.report.write import write_report

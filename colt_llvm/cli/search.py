@@ -10,39 +10,58 @@ from typing import Any
 
 import click
 
+from colt_llvm.cli.grouped import GroupedCommand, option, together
+from colt_llvm.cli.options import HOW_LONG, SEARCH, WHERE_IT_GOES
 from colt_llvm.core.errors import UsageError
 
+_WHAT, _CALLS = "What to search", "How the environment is called"
+_options_of_search = together(
+    option("--env", required=True, metavar="ID", group=_WHAT, common=True,
+           help="Id of a registered environment, such as gcc-v0."),
+    option("--benchmark", metavar="URI", group=_WHAT, common=True,
+           help="Benchmark of the environment's datasets, or a file such as prog.c."),
+    option("--reward", metavar="SPACE", group=_WHAT, common=True,
+           help="Reward space. Needed where the environment has several."),
+    option("--observation", metavar="SPACE", group=_WHAT, common=True,
+           help="Observation space that identifies a state, such as a hash of the code: states that look alike count "
+           "as one. Default: none."),
+    option("--actions", metavar="REGEX", group=_WHAT, common=True,
+           help="Use only actions whose names match, such as '^-O|^-f'. Default: all."),
+    option("--action-space", metavar="SPACE", group=_WHAT, help="Action space. Default: the first."),
+    option("--import", "modules", multiple=True, metavar="MODULE", group=_WHAT,
+           help="Module, or Python file, that registers the environment. Repeats."),
+    option("--option-json", metavar="JSON", group=_WHAT,
+           help='Arguments of the environment, such as \'{"gcc_bin": "gcc-12"}\'.'),
+    option("--trials", type=int, metavar="N", group=HOW_LONG, common=True,
+           help="Stop after N sequences. Default: 100, unless --time is given."),
+    option("--time", "seconds", type=float, metavar="SECONDS", group=HOW_LONG, common=True,
+           help="Stop after SECONDS."),
+    option("--json", "as_json", is_flag=True, group=WHERE_IT_GOES, common=True,
+           help="Print the result as JSON, and nothing else."),
+    option("--seed", type=int, default=0, show_default=True, metavar="N", group=SEARCH,
+           help="Random seed. Repeats a search that --trials ends."),
+    option("--max-depth", type=int, default=64, show_default=True, metavar="N", group=SEARCH,
+           help="Longest sequence, in actions."),
+    option("--passes-per-step", default="1-4", show_default=True, metavar="LEAST-MOST", group=SEARCH,
+           help="Actions that one random proposal adds."),
+    option("--models", default="random:1,random:7e9", show_default=True, metavar="LIST", group=SEARCH,
+           help="Proposers that draw at random, each with the parameter count that the search takes it to have."),
+    option("--step-time", type=float, default=60.0, show_default=True, metavar="SECONDS", group=_CALLS,
+           help="Time limit of one call, where the environment takes a limit."),
+    option("--single-steps", is_flag=True, group=_CALLS,
+           help="One call for each action, for rewards that depend on the number of calls."),
+    option("--no-fork", is_flag=True, group=_CALLS, help="Replay each sequence from reset instead of forking."),
+)  # fmt: skip
 
-@click.command("search", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--env", required=True, metavar="ID", help="Id of a registered environment, such as gcc-v0.")
-@click.option("--benchmark", metavar="URI", help="A benchmark of its datasets, or a file such as prog.c.")
-@click.option("--reward", metavar="SPACE", help="Reward space. Needed where the environment has several.")
-@click.option("--observation", metavar="SPACE", help="Observation space. States that look alike count as one: take one "
-              "that tells states apart, such as a hash of the code, or none.")  # fmt: skip
-@click.option("--action-space", metavar="SPACE", help="Action space. Default: the first.")
-@click.option("--actions", metavar="REGEX", help="Use actions whose names match, such as '^-O|^-f'. Default: all.")
-@click.option("--trials", type=int, metavar="N", help="Stop after N sequences. Default: 100, if --time is not given.")
-@click.option("--time", "seconds", type=float, metavar="SECONDS", help="Stop after so long.")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Repeats a run of --trials.")
-@click.option("--max-depth", type=int, default=64, show_default=True, metavar="N", help="Actions in a sequence.")
-@click.option("--passes-per-step", default="1-4", show_default=True, metavar="LEAST-MOST",
-              help="Actions that a random proposal adds.")  # fmt: skip
-@click.option("--models", default="random:1,random:7e9", show_default=True, metavar="LIST",
-              help="Proposers that draw at random, each with a parameter count.")  # fmt: skip
-@click.option("--step-time", type=float, default=60.0, show_default=True, metavar="SECONDS",
-              help="How long one call to the environment may take, where it takes a limit.")  # fmt: skip
-@click.option("--single-steps", is_flag=True, help="One call for each action, for rewards that count calls.")
-@click.option("--no-fork", is_flag=True, help="Replay every sequence from reset.")
-@click.option("--option-json", metavar="JSON", help='Arguments of the environment, such as \'{"gcc_bin": "gcc-12"}\'.')
-@click.option("--import", "modules", multiple=True, metavar="MODULE",
-              help="Module, or Python file, that registers the environment. Repeats.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
+
+@click.command("search", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@_options_of_search
 def command(**given: Any) -> None:
-    """Search the best sequence of actions in any environment of CompilerGym or gym.
+    """Search for the best sequence of actions in any environment of CompilerGym or gym.
 
-    The environment needs one list of actions and a reward. What counts is the cumulative reward of an episode, as the
-    environment gives it; the state after reset has 0. Ctrl-C ends the search with the best so far, which is replayed
-    in a fresh environment in any case.
+    The environment needs one list of actions and a reward. The search maximises the cumulative reward of an episode;
+    the state after reset has 0. Ctrl-C ends the search with the best so far. The best sequence is replayed in a fresh
+    environment at the end.
     """
     from colt_llvm.gym.options import EnvironmentOptions, SearchOptions, parse_models
 
@@ -112,7 +131,7 @@ def _print(result: Any) -> None:
             click.echo(f"a fresh replay gives {result.replayed:g}: the reward is not deterministic, or it needs "
                        "--single-steps or --no-fork")  # fmt: skip
         else:
-            click.echo("the replay did not end: nothing is confirmed")
+            click.echo("the replay did not end: the reward is not confirmed")
     if result.stopped not in ("trials", "time"):
         click.echo(f"ended early: {result.stopped}{f', {result.note}' if result.note else ''}")
 

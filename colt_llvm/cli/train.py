@@ -33,44 +33,37 @@ class _WithLists(click.Command):
 
 
 @click.command("train", cls=_WithLists, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--from", "runs", multiple=True, required=True, type=click.Path(path_type=Path), metavar="RUN...",
-    help="Run directories of tune, with --objective instructions or size.",
-)  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=Path("mine.npz"), show_default=True, metavar="FILE.npz",
-    help="Where the policies go. Its name is theirs: mine/nano, mine/small, mine/base.",
-)  # fmt: skip
-@click.option(
-    "--validate", multiple=True, metavar="PROGRAM...",
-    help="Where old and new are compared: files, folders with a program.toml, included programs. Default: the programs "
-    "of the runs, each with what the others taught.",
-)  # fmt: skip
-@click.option(
-    "--start", type=click.Path(path_type=Path), metavar="OLD.npz",
-    help="Go on from an earlier file of train. Default: the policies that ship with the package.",
-)  # fmt: skip
-@click.option("--trials", type=int, default=40, show_default=True, help="Of each search that compares.")
-@click.option("--seeds", type=int, default=3, show_default=True, help="Searches that compare, for each program.")
+@click.option("--from", "runs", multiple=True, required=True, type=click.Path(path_type=Path), metavar="RUN...",
+              help="Run directories of tune, with --objective instructions or size.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("mine.npz"), show_default=True,
+              metavar="FILE.npz", help="File of the new policies. They are called after it: mine/nano, mine/small, "
+              "mine/base.")  # fmt: skip
+@click.option("--validate", multiple=True, metavar="PROGRAM...",
+              help="Programs on which old and new policies are compared: files, folders with a program.toml, included "
+              "programs. Default: the programs of the runs, each left out of training once.")  # fmt: skip
+@click.option("--start", type=click.Path(path_type=Path), metavar="OLD.npz",
+              help="Fine-tune this earlier file of train. Default: the policies of the package.")  # fmt: skip
+@click.option("--trials", type=int, default=40, show_default=True, help="Trials of each search of the comparison.")
+@click.option("--seeds", type=int, default=3, show_default=True, help="Searches of the comparison for each program.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @llvm_option
-def command(runs: tuple[Path, ...], output: Path, validate: tuple[str, ...], start: Path | None, trials: int,
-            seeds: int, as_json: bool, llvm_prefix: Path | None) -> None:  # fmt: skip
-    """Fine-tune your own copy of the embedded policies from your runs; tune --models FILE.npz asks them.
+def command(**given: Any) -> None:
+    """Fine-tune your own copy of the embedded policies on your runs; tune --models FILE.npz uses it.
 
-    What language models proposed in those runs is learned too. A model that gets worse where it is compared keeps its
-    old numbers. Nothing is executed.
+    Proposals of language models in those runs count too. A policy that gets worse in the comparison keeps its old
+    numbers. No program is run.
     """
     from colt_llvm.llvm.toolchain import find_toolchain
     from colt_llvm.program.program import resolve_program
 
-    programs = [resolve_program([name]) for name in validate]
-    toolchain = find_toolchain(llvm_prefix)
+    programs = [resolve_program([name]) for name in given["validate"]]
+    toolchain = find_toolchain(given["llvm_prefix"])
     from colt_llvm.training.train import train
 
+    as_json = given["as_json"]
     trained = train(
-        runs, output, toolchain, validate=programs, start=start, trials=trials, seeds=seeds,
-        say=lambda text: None if as_json else click.echo(f"colt-llvm: {text}", err=True),
+        given["runs"], given["output"], toolchain, validate=programs, start=given["start"], trials=given["trials"],
+        seeds=given["seeds"], say=lambda text: None if as_json else click.echo(f"colt-llvm: {text}", err=True),
     )  # fmt: skip
     if as_json:
         import json

@@ -7,115 +7,102 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from colt_llvm.cli.cluster_options import cluster_of, cluster_options
+from colt_llvm.cli.grouped import GroupedCommand, option, together
 from colt_llvm.cli.options import (
+    FILE,
+    HOW_LONG,
+    PROJECTS,
+    SEARCH,
+    WHAT_TO_PROVE,
+    WHAT_TO_TUNE,
+    WHERE_IT_GOES,
+    cluster_of,
+    cluster_options,
     limit_options,
     limits_of,
     llvm_option,
     model_options,
-    program_from_options,
-    program_options,
+    objective_option,
+    program_of,
     refuse_models_of,
     search_changes,
+    source_options,
     strategy_option,
     typed_options,
+    workload_options,
 )
 from colt_llvm.core.errors import UsageError
 from colt_llvm.program.program import Program
 
-_OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
+if TYPE_CHECKING:
+    from colt_llvm.evaluate.options import TuneOptions
+    from colt_llvm.models.base import ModelSpec
+    from colt_llvm.run.progress import TuneResult
 
 
-@click.command("tune", context_settings={"help_option_names": ["-h", "--help"]})
-@program_options
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="OUT",
-    help="Where the tuned executable goes, or with a name in .o the object.",
-)
-@click.option(
-    "--objective",
-    type=click.Choice(_OBJECTIVES),
-    default="runtime",
-    show_default=True,
-    help="runtime and balanced are held against clang -O3, size against clang -Oz, "
-    "instructions (IR count) against opt -Oz as in the literature.",
-)
-@click.option("--weight", "weights", multiple=True, metavar="NAME=X", help="For balanced: runtime=2, size=1. Repeats.")
-@click.option("--strict", is_flag=True, help="Hold instructions against clang's own -Oz instead.")
-@click.option("--trials", type=int, metavar="N", help="Stop after N trials.")
-@click.option(
-    "--time",
-    "seconds",
-    type=float,
-    metavar="SECONDS",
-    help="Time for the search and, where it is run time, its proof. Default: 120, if --trials is not given.",
-)
-@click.option(
-    "--worth",
-    type=float,
-    metavar="PERCENT",
-    help="Stop after 192 trials or more, where the last doubling of trials brought less; 0: never. "
-    "Default: 0.1 without --time and --trials, else 0.",
-)
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Repeats a run without timing and language models, with the same --workers; any other with --workers 1.",
-)
-@click.option(
-    "--workers", type=int, default=0, metavar="N", help="Candidates under way at once. Default: by this machine."
-)
-@limit_options
-@click.option(
-    "--risky", is_flag=True, help="Also try passes that are known to break programs; outputs are checked as ever."
-)
-@click.option(
-    "--scopes",
-    metavar="LIST",
-    help="What the search may decide about, with commas: passes, module, function, call, loop. "
-    "Default: all but loop for size, unless --trials is below 100; else passes.",
-)
-@strategy_option
-@model_options
-@click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where everything is written. Default: colt-runs/PROGRAM-N.",
-)
-@click.option(
-    "--build",
-    "builds",
-    multiple=True,
-    metavar="COMMAND",
-    help='Tune a project: how it is built, such as "make prog"; with --run "./prog input.txt". Repeats.',
-)
-@click.option("--only", multiple=True, metavar="GLOB", help="With --build: only sources of such a name. Repeats.")
-@click.option("--jobs", type=int, default=1, metavar="N", help="With --build: files searched at once, for size.")
-@click.option("--test", metavar="COMMAND", help="With --build: has to succeed on the tuned build, as make check.")
-@click.option(
-    "--whole-program", is_flag=True, help="With --build: one sequence for all files together, applied when linking."
-)
-@click.option(
-    "--ci", is_flag=True, help="With --build: only files whose recipe is stale; exit status 8 where some stay so."
-)
-@cluster_options
-@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in this folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, and nothing else.")
-@llvm_option
-def command(**given: Any) -> int:  # fmt: skip
-    """Find the pass sequence that beats clang -O3 or -Oz for PROGRAM, and prove it.
+_options_of_tune = together(
+    source_options,
+    option("--time", "seconds", type=float, metavar="SECONDS", group=HOW_LONG, common=True,
+           help="Time for the search and, where run time counts, its proof. Default: 120, unless --trials is given."),
+    option("--trials", type=int, metavar="N", group=HOW_LONG, common=True, help="Stop after N candidates."),
+    option("--stop-below", "worth", type=float, metavar="PERCENT", group=HOW_LONG, old=["--worth"],
+           help="Stop once doubling the trials gained less than PERCENT, from trial 192 on; 0: never. Default: 0.1 "
+           "without --time and --trials, else 0."),
+    objective_option(
+        common=True, help="runtime (CPU time) and balanced (run time and size) against clang -O3, size (loaded bytes) "
+        "against clang -Oz, instructions (IR count) against opt -Oz.",
+    ),
+    option("--weight", "weights", multiple=True, metavar="NAME=X", group=WHAT_TO_PROVE,
+           help="With --objective balanced: weight of a figure, such as runtime=2. Default: 1 for runtime and size. "
+           "Repeats."),
+    option("--strict", is_flag=True, group=WHAT_TO_PROVE,
+           help="With --objective instructions: against clang -Oz, a stronger baseline than opt -Oz."),
+    workload_options,
+    option("--build", "builds", multiple=True, metavar="COMMAND", group=WHAT_TO_TUNE, common=True,
+           help='Tune a project instead of PROGRAM: the command that builds it, such as "make prog". Give --run '
+           '"./prog input.txt" too. Repeats.'),
+    option("-o", "--output", type=FILE, metavar="OUT", group=WHERE_IT_GOES, common=True,
+           help="Write the tuned executable to OUT, or the object if OUT ends in .o."),
+    option("--run-dir", type=FILE, metavar="DIR", group=WHERE_IT_GOES,
+           help="Folder of the run: journal, result, recipe. Default: colt-runs/PROGRAM-N."),
+    option("--resume", type=FILE, metavar="DIR", group=WHERE_IT_GOES, help="Continue the run in this folder."),
+    option("--json", "as_json", is_flag=True, group=WHERE_IT_GOES, help="Print the result as JSON, and nothing else."),
+    limit_options,
+    option("--only", multiple=True, metavar="GLOB", group=PROJECTS,
+           help="With --build: tune only sources whose path matches. Repeats."),
+    option("--jobs", type=int, default=1, metavar="N", group=PROJECTS,
+           help="With --build: files searched in parallel, for size."),
+    option("--test", metavar="COMMAND", group=PROJECTS,
+           help='With --build: command that must succeed on the tuned build, such as "make check".'),
+    option("--whole-program", is_flag=True, group=PROJECTS,
+           help="With --build: tune all files as one module, which colt-cc builds when it links."),
+    option("--ci", is_flag=True, group=PROJECTS,
+           help="With --build: tune only files whose recipe is stale; exit status 8 if some stay stale."),
+    option("--scopes", metavar="LIST", group=SEARCH,
+           help="What the search may change, with commas: passes, module, function, call, loop. Default: for size all "
+           "but loop, unless --trials is below 100; else passes."),
+    option("--risky", is_flag=True, group=SEARCH,
+           help="Also try passes that are known to break programs; outputs are still checked."),
+    option("--seed", type=int, default=0, show_default=True, metavar="N", group=SEARCH,
+           help="Random seed. Repeats a run without timing and language models at the same --workers, any other with "
+           "--workers 1."),
+    option("--workers", type=int, default=0, metavar="N", group=SEARCH,
+           help="Candidates built in parallel. Default: chosen for this machine."),
+    strategy_option,
+    model_options,
+    cluster_options,
+    llvm_option,
+)  # fmt: skip
+
+
+@click.command("tune", cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"]})
+@_options_of_tune
+def command(**given: Any) -> int:
+    """Find a pass sequence that beats clang -O3 or -Oz for PROGRAM, and prove the gain.
 
     PROGRAM is one or more C or C++ files, LLVM IR (.ll, .bc), a folder with a program.toml, or the name of an
     included program; with --build it is what the build makes. Ctrl-C ends the search with the best so far.
@@ -134,33 +121,10 @@ def command(**given: Any) -> int:  # fmt: skip
     from colt_llvm.models.registry import load_models
 
     models = None if given["models"] is None else load_models(given["models"])
-    from colt_llvm.llvm.toolchain import find_toolchain
-
-    toolchain = find_toolchain(given["llvm_prefix"])
-    # Imported here: what is wrong above is told without waiting for them.
-    from colt_llvm.cli.view import live_view, print_result
-    from colt_llvm.run.hooks import Hooks
-    from colt_llvm.run.journal import claimed_directory
-    from colt_llvm.run.progress import TuneResult
+    result = _run(given, program, options, models)
+    from colt_llvm.cli.view import print_result
     from colt_llvm.run.records import result_to_dict
-    from colt_llvm.run.tuner import resume, tune
 
-    output = given["output"]
-    result: TuneResult
-    with cluster_of(given) as cluster, ended_by_signal() as stop:
-        hooks = Hooks(workforce=cluster)
-        if program is None:
-            with live_view(f"resuming {given['resume']}", quiet=given["as_json"]) as view:
-                result = resume(given["resume"], toolchain, output=output, trials=given["trials"],
-                                seconds=given["seconds"], limits={name: given[name] for name in _LIMITS},
-                                on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
-        else:
-            with (
-                claimed_directory(given["run_dir"], program.name) as directory,
-                live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view,
-            ):
-                result = tune(program, toolchain, options, models=models, run_directory=directory, output=output,
-                              on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
     if given["as_json"]:
         click.echo(json.dumps(result_to_dict(result), indent=1))
     else:
@@ -168,10 +132,40 @@ def command(**given: Any) -> int:  # fmt: skip
     return 0
 
 
+def _run(
+    given: dict[str, Any], program: Program | None, options: TuneOptions, models: list[ModelSpec] | None
+) -> TuneResult:
+    """A new run, or without a program the one that goes on."""
+    from colt_llvm.llvm.toolchain import find_toolchain
+
+    toolchain = find_toolchain(given["llvm_prefix"])
+    # Imported here: what is wrong above is told without waiting for them.
+    from colt_llvm.cli.view import live_view
+    from colt_llvm.run.hooks import Hooks
+    from colt_llvm.run.journal import claimed_directory
+    from colt_llvm.run.tuner import resume, tune
+
+    output = given["output"]
+    with cluster_of(given) as cluster, ended_by_signal() as stop:
+        hooks = Hooks(workforce=cluster)
+        if program is None:
+            with live_view(f"resuming {given['resume']}", quiet=given["as_json"]) as view:
+                return resume(given["resume"], toolchain, output=output, trials=given["trials"],
+                              seconds=given["seconds"], limits={name: given[name] for name in _LIMITS},
+                              on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
+        with (
+            claimed_directory(given["run_dir"], program.name) as directory,
+            live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view,
+        ):
+            return tune(program, toolchain, options, models=models, run_directory=directory, output=output,
+                        on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
+
+
 def _refuse_project_options(given: dict[str, Any]) -> None:
-    for name, option in (("only", "--only"), ("test", "--test"), ("whole_program", "--whole-program"), ("ci", "--ci")):
+    for name in ("only", "test", "whole_program", "ci"):
         if given[name]:
-            raise UsageError(f'{option}: is for projects; add --build, such as --build "make prog"')
+            spelled = f"--{name.replace('_', '-')}"
+            raise UsageError(f'{spelled}: is for projects; add --build, such as --build "make prog"')
 
 
 #: What may be said anew when a run goes on; everything else is the run's own.
@@ -180,9 +174,9 @@ _WITH_RESUME = {"resume", "cluster", "measure_on", "trials", "seconds", "output"
 
 
 def _refuse_other_options() -> None:
-    for name, option in typed_options().items():
+    for name, spelled in typed_options().items():
         if name not in _WITH_RESUME:
-            raise UsageError(f"--resume keeps the run's own options; leave out {option}")
+            raise UsageError(f"--resume keeps the run's own options; leave out {spelled}")
 
 
 def _program(given: dict[str, Any]) -> Program | None:
@@ -192,13 +186,10 @@ def _program(given: dict[str, Any]) -> Program | None:
             raise UsageError("--resume goes on with the program of that run; leave out sources and --run-dir")
         _refuse_other_options()
         return None
-    return program_from_options(
-        given["sources"], given["cflags"], given["ldflags"], given["harness"], given["arguments"],
-        given["stdin"], given["runs"], given["output_files"], given["ignored"], given["float_tolerance"],
-    )  # fmt: skip
+    return program_of(given)
 
 
-def _options(given: dict[str, Any]) -> Any:
+def _options(given: dict[str, Any]) -> TuneOptions:
     from colt_llvm.evaluate.options import TuneOptions
 
     weights = {}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -14,8 +15,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from colt_llvm.cli.ledger_table import ledger_table
 from colt_llvm.run.progress import Progress, TuneResult
+
+_Row = Mapping[str, Any]
 
 _PLAIN_SECONDS = 10.0  # between lines, where no terminal redraws
 
@@ -145,3 +147,48 @@ _LABELS = {
 
 def _shown(name: str, value: float) -> str:
     return f"{value:.4g}" if name == "runtime" else f"{value:.0f}"
+
+
+def ledger_table(models: Mapping[str, Any]) -> Table:
+    """Calls, hits, tokens and cost of each model; a column that would be empty is left out.
+
+    models: as ``TuneResult.models``, which must not be empty.
+    """
+    rows: Mapping[str, _Row] = models["models"]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model")
+    columns = {
+        title: [shown(row) for row in rows.values()] for title, shown in _COLUMNS.items()
+    }  # fmt: skip
+    kept = {title: cells for title, cells in columns.items() if title in _ALWAYS or any(cells)}
+    for title in kept:
+        table.add_column(title, justify="right")
+    for number, name in enumerate(rows):
+        table.add_row(escape(name), *(cells[number] for cells in kept.values()))
+    return table
+
+
+def _errors(row: _Row) -> str:
+    kinds = dict(row["errors"])
+    wrong = row.get("wrong_answers", 0) - sum(kinds.values())
+    if wrong > 0:
+        kinds["wrong answer"] = wrong
+    return ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+
+
+def _some(name: str, form: str = "{}") -> Callable[[_Row], str]:
+    return lambda row: form.format(row[name]) if row.get(name) else ""
+
+
+_ALWAYS = ("calls", "hit rate")
+_COLUMNS: Mapping[str, Callable[[_Row], str]] = {
+    "calls": lambda row: str(row["calls"]),
+    "hit rate": lambda row: "" if row.get("hit_rate") is None else f"{row['hit_rate']:.0%}",
+    "corrections": _some("corrections"),
+    "kept": _some("corrections_kept"),
+    "tokens": _some("tokens"),
+    "cached": _some("cached_tokens"),
+    "cost": _some("cost", "{:.4f}"),
+    "s a call": lambda row: f"{row['mean_seconds']:.1f}" if (row.get("mean_seconds") or 0) >= 0.05 else "",
+    "errors": _errors,
+}

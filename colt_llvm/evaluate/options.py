@@ -86,7 +86,7 @@ class TuneOptions:
                 raise UsageError(f"{option} {value:g}: use a number of seconds above 0, up to {_MOST_SECONDS:.0f}")
         for option, limit in (
             ("--max-calls", self.max_calls), ("--max-tokens", self.max_tokens), ("--max-cost", self.max_cost),
-            ("--worth", self.worth),
+            ("--stop-below", self.worth),
         ):  # fmt: skip
             if limit is not None and not (math.isfinite(limit) and limit >= 0):
                 raise UsageError(f"{option} {limit}: use 0 or more")

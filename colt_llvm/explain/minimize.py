@@ -81,7 +81,7 @@ def minimize(
     ProgramError.
     """
     if not (math.isfinite(seconds) and seconds > 0):
-        raise UsageError(f"--seconds {seconds:g}: use a number above 0")
+        raise UsageError(f"--time {seconds:g}: use a number above 0")
     if tolerance is not None and not 0 <= tolerance < 1:
         raise UsageError(f"--tolerance {tolerance:g}: use 0 to 1, or 0% to 100%")
     recipe, program, options = of_recipe(place, program)

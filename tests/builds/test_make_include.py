@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from walkthrough import Project, blocks, commands
 
-from colt_llvm.cli.make_include import CMAKE, MAKE, include_path
+from colt_llvm.cli.build_files import CMAKE, MAKE, include_path
 from colt_llvm.core.errors import ToolchainError
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")

@@ -22,7 +22,7 @@ from colt_llvm.cli.search import command
 from colt_llvm.core.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
-COUNTING = ["--env", "counting-v0", "--import", str(ROOT / "tests" / "gym_search" / "counting_env.py")]
+COUNTING = ["--env", "counting-v0", "--import", str(ROOT / "tests" / "gym" / "counting_env.py")]
 NUMBER = """
 import gym
 from gym.envs.registration import register

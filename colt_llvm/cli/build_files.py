@@ -1,4 +1,4 @@
-"""``colt-llvm make-include``, and where the files are that other people's builds include."""
+"""``colt-llvm make-include`` and ``colt-llvm cmake-module``: paths of the files that a project's build includes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,23 @@ MAKE, CMAKE = "colt.mk", "ColtLLVM.cmake"
 
 
 @click.command("make-include", context_settings={"help_option_names": ["-h", "--help"]})
-def command() -> None:
-    """Print the path of the file that gives a Makefile the targets tune, tuned, untuned and colt-report.
+def make_include() -> None:
+    """Print the path of a Makefile fragment with the targets tune, tuned, untuned and colt-report.
 
     In the Makefile: include $(shell colt-llvm make-include)
     """
     click.echo(include_path(MAKE))
+
+
+@click.command("cmake-module", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--folder", is_flag=True, help="Print its folder, for CMAKE_MODULE_PATH.")
+def cmake_module(folder: bool) -> None:
+    """Print the path of the CMake module ColtLLVM: targets colt-tune, colt-tuned, colt-untuned and colt-report.
+
+    Without changing the project: cmake -DCMAKE_PROJECT_INCLUDE=$(colt-llvm cmake-module)
+    """
+    path = include_path(CMAKE)
+    click.echo(path.parent if folder else path)
 
 
 def include_path(name: str, folder: Path | None = None) -> Path:

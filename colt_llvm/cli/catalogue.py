@@ -1,0 +1,112 @@
+"""``colt-llvm passes``, ``decisions`` and ``programs``: what a search may do, and the programs that are included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from colt_llvm.cli.options import llvm_option, objective_option, program_of
+from colt_llvm.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from colt_llvm.decisions.offers import Offer
+
+
+@click.command("passes", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--search", metavar="WORD", help="Only actions with WORD in their name or summary.")
+@click.option("--pipelines", is_flag=True, help="Also print each action's text for opt -passes=.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@llvm_option
+def passes(search: str | None, pipelines: bool, as_json: bool, llvm_prefix: Path | None) -> None:
+    """List the actions that a sequence may contain and that this LLVM accepts: passes with their parameters."""
+    from colt_llvm.llvm.acceptance import toolchain_catalogue
+    from colt_llvm.llvm.toolchain import find_toolchain
+
+    toolchain = find_toolchain(llvm_prefix)
+    catalogue = toolchain_catalogue(toolchain)
+    actions = catalogue.search(search) if search else list(catalogue.actions)
+    if as_json:
+        click.echo(json.dumps([asdict(action) for action in actions], indent=1))
+        return
+    width = max((len(action.name) for action in actions), default=0)
+    for action in actions:
+        risk = f" [{', '.join(action.risk)}]" if action.risk else ""
+        click.echo(f"{action.name:<{width}}  {action.summary}{risk}")
+        if pipelines:
+            click.echo(f"{'':<{width}}  {action.pipeline}")
+    count = len({action.pass_name for action in actions})
+    click.echo(f"{len(actions)} actions of {count} passes, LLVM {toolchain.version}", err=True)
+
+
+@click.command("decisions", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("sources", nargs=-1, metavar="[PROGRAM | SOURCE...]")
+@click.option("--cflags", multiple=True, metavar="FLAGS", help="Compiler flags. Repeats.")
+@objective_option(default="size", help="Compile the program as for this objective.")
+@click.option("--scopes", default="module,function,call,loop", show_default=True, metavar="LIST",
+              help="Scopes to list, with commas.")  # fmt: skip
+@click.option("--kinds", is_flag=True, help="List all kinds of decisions, without a program.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@llvm_option
+def decisions(**given: Any) -> None:
+    """List what a search may decide about functions, calls and loops of a program, most promising first."""
+    if given["kinds"]:
+        _print_kinds(given["as_json"])
+        return
+    if not given["sources"]:
+        raise UsageError("decisions: names no program; name one, or use --kinds")
+    from colt_llvm.decisions.scopes import check_scopes
+
+    scopes = tuple(filter(None, given["scopes"].split(",")))
+    check_scopes(scopes)
+    offers = _offers(given, scopes)
+    if given["as_json"]:
+        click.echo(json.dumps([asdict(offer) for offer in offers], indent=1))
+        return
+    width = min(60, max((len(offer.name) for offer in offers), default=0))
+    for offer in offers:
+        size = f"  {offer.size} instructions, {offer.calls} calls" if offer.size else ""
+        click.echo(f"{offer.name:<{width}}  {offer.summary}{size}")
+    click.echo(f"{len(offers)} decisions in the scopes {', '.join(scopes)}", err=True)
+
+
+def _offers(given: dict[str, Any], scopes: tuple[str, ...]) -> Sequence[Offer]:
+    from colt_llvm.decisions.offers import offers_of
+    from colt_llvm.llvm.acceptance import toolchain_catalogue
+    from colt_llvm.llvm.toolchain import find_toolchain
+    from colt_llvm.program.baseline import prepare_baseline
+
+    toolchain = find_toolchain(given["llvm_prefix"])
+    baseline = prepare_baseline(toolchain, program_of(given), given["objective"])
+    catalogue = toolchain_catalogue(toolchain)
+    return offers_of(toolchain.load(), baseline.bitcodes, scopes, catalogue, baseline.completion.expanded).offers
+
+
+def _print_kinds(as_json: bool) -> None:
+    from colt_llvm.llvm.decision import KINDS
+    from colt_llvm.llvm.process_options import THRESHOLDS
+
+    if as_json:
+        click.echo(json.dumps([asdict(kind) for kind in KINDS], indent=1))
+        return
+    for kind in KINDS:
+        values = f" ({', '.join(kind.values)})" if kind.values else ""
+        click.echo(f"{kind.scope:<9} {kind.name:<13} {kind.summary}{values}")
+    for name, numbers in THRESHOLDS.items():
+        click.echo(f"{'module':<9} {name:<13} LLVM's threshold of that name ({', '.join(map(str, numbers))})")
+
+
+@click.command("programs", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--split", type=click.Choice(["train", "held-out"]), help="Only programs of this split.")
+def programs(split: str | None) -> None:
+    """List the included programs, each with its split and family: colt-llvm tune lz77 tunes one."""
+    from colt_llvm.program.program import included_programs
+
+    found = included_programs(split)
+    width = max((len(program.name) for program in found), default=0)
+    for program in found:
+        click.echo(f"{program.name:<{width}}  {program.split:<8}  {program.family:<12}  {program.description}")
