@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +32,11 @@ _FRONT_END = (
 )  # fmt: skip
 #: So that clang says where a macro gives the time, in any header, and says nothing else.
 _TELL_TIMES = ("-Wno-everything", "-Wdate-time", "-Wsystem-headers", "-Wno-error", "-Wno-error=date-time")
-#: What a source may know of the moment it is built at; given other values, the object has to stay the same.
-_MOMENT = {"__DATE__": '"Jan  1 1970"', "__TIME__": '"00:00:00"', "__TIMESTAMP__": '"Thu Jan  1 00:00:00 1970"'}
+#: What a source may know of the moment it is built at: two moments that share no digit, for a source may use one alone.
+_MOMENTS = (
+    {"__DATE__": '"Jan  1 1970"', "__TIME__": '"00:00:00"', "__TIMESTAMP__": '"Thu Jan  1 00:00:00 1970"'},
+    {"__DATE__": '"Dec 29 2068"', "__TIME__": '"23:59:59"', "__TIMESTAMP__": '"Sat Dec 29 23:59:59 2068"'},
+)
 _TWO_WORDS = {"-D", "-U", "-I", "-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-x"}
 
 
@@ -98,11 +101,14 @@ def _times_in(toolchain: Toolchain, unit: Unit, root: Path, level: Level, output
     _check_names(unit, root, read_dependencies(dependencies))
     if "date-time" not in said:
         return []
-    again = output.with_name("another-moment.o")
-    call(toolchain, unit, plain_words(at_another_moment(unit), level, again))
-    if same_code(output.read_bytes(), again.read_bytes()):
+    objects = []
+    for moment in at_two_moments(unit):
+        again = output.with_name("another-moment.o")
+        call(toolchain, unit, plain_words(moment, level, again))
+        objects.append(again.read_bytes())
+    if same_code(*objects):
         return []
-    return [name for name in _MOMENT if name in said] or ["the date or time"]
+    return [name for name in _MOMENTS[0] if name in said] or ["the date or time"]
 
 
 def _check_names(unit: Unit, root: Path, included: Sequence[str]) -> None:
@@ -149,12 +155,19 @@ def quiet(unit: Unit) -> Unit:
     return Unit(command, unit.directory)
 
 
-def at_another_moment(unit: Unit) -> Unit:
-    """The same with another date and time, for a source that puts them into its code, where the command says none."""
-    command = copy(unit.command)
-    said = {word.removeprefix("-D").partition("=")[0] for word in command.passed}
-    command.passed = [*command.passed, *(f"-D{name}={value}" for name, value in _MOMENT.items() if name not in said)]
-    return Unit(command, unit.directory)
+def at_two_moments(unit: Unit) -> tuple[Unit, Unit]:
+    """The same with one date and time and with another, where the command says none.
+
+    Their objects differ where the source puts any part of them into its code.
+    """
+    said = {word.removeprefix("-D").partition("=")[0] for word in unit.command.passed}
+
+    def at(moment: Mapping[str, str]) -> Unit:
+        command = copy(unit.command)
+        command.passed = [*command.passed, *(f"-D{name}={value}" for name, value in moment.items() if name not in said)]
+        return Unit(command, unit.directory)
+
+    return at(_MOMENTS[0]), at(_MOMENTS[1])
 
 
 def codegen_flags(passed: Sequence[str]) -> tuple[str, ...]:

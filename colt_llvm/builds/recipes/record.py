@@ -14,7 +14,7 @@ from typing import Any, Literal
 from colt_llvm import __version__
 from colt_llvm.builds.cc.arguments import normalised, parse
 from colt_llvm.builds.cc.compile import FrontEndFailed, Unit, compile_unit, inputs_in
-from colt_llvm.builds.project.units import at_another_moment, quiet
+from colt_llvm.builds.project.units import at_two_moments, quiet
 from colt_llvm.builds.recipes.status import Entry
 from colt_llvm.builds.recipes.store import UnitRecipe, input_digest
 from colt_llvm.core.errors import CompileError, PassError, RecipeError, UsageError
@@ -61,8 +61,7 @@ def record_unit(
     source = str(unit.source)
     if place == os.sep or not source.startswith(place + os.sep):
         raise UsageError(f"{unit.command.source}: lies outside of {place}; tune from a folder that holds it")
-    made = make(place, unit, toolchain, level, pipeline)
-    again = make(place, at_another_moment(unit), toolchain, level, pipeline)
+    made, again = (make(place, moment, toolchain, level, pipeline) for moment in at_two_moments(unit))
     if made.digest != again.digest:
         raise RecipeError(
             f"{unit.command.source}: two builds with one recipe differ; where it uses __DATE__, __TIME__ or "

@@ -17,7 +17,7 @@ from colt_llvm.builds.project.archive import read_archive
 from colt_llvm.builds.project.learn import Link
 from colt_llvm.builds.project.relink import Place, with_output
 from colt_llvm.builds.project.setup import Project, selected
-from colt_llvm.builds.project.units import Measured, at_another_moment, call, codegen_flags
+from colt_llvm.builds.project.units import Measured, at_two_moments, call, codegen_flags
 from colt_llvm.builds.recipes.store import input_digest
 from colt_llvm.builds.whole_program.link import TRACE, Traced, outside_symbols, read_trace, refused, symbols
 from colt_llvm.builds.whole_program.objects import empty_object, quietly
@@ -152,8 +152,8 @@ def _fronts(project: Project, units: Sequence[Measured], scratch: Path) -> list[
         with TemporaryDirectory(prefix="colt-", dir=scratch) as name:
             bitcode, again, dependencies = (Path(name) / part for part in ("a.bc", "b.bc", "a.d"))
             try:
-                call(project.toolchain, silent, front_end_words(silent, level, bitcode, dependencies))
-                call(project.toolchain, silent, front_end_words(at_another_moment(silent), level, again, dependencies))
+                for moment, output in zip(at_two_moments(silent), (bitcode, again), strict=True):
+                    call(project.toolchain, silent, front_end_words(moment, level, output, dependencies))
             except CompileError as error:
                 return _Front(unit, why_not=str(error))
             data = bitcode.read_bytes()
