@@ -170,7 +170,7 @@ if os.geteuid() == 0:
     os.setgid(65534), os.setuid(65534)
 print(process.run(['/bin/true'], limits=process.Limits(memory_bytes=8 << 30)).status)
 """
-    root = str(Path(process.__file__).resolve().parents[1])
+    root = str(Path(process.__file__).resolve().parents[2])
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=False)
     assert (seen.stdout, seen.stderr) == ("0\n", "")
 
