@@ -1,23 +1,30 @@
 """pip for a Python that comes without it, as Debian's does: python3 tools/get_pip.py LOCK FOLDER
 
-Fetches the wheel of the version that LOCK has, from the index that pip would ask, and prints its place in FOLDER. The
-hash in LOCK says that it is the right one; so it may come from a machine whose certificates cannot be checked (a bare
-system has none). Needs the standard library alone.
+Fetches the wheel of the version that LOCK has, and prints its place in FOLDER: from the index that pip's settings
+name, or where they name none by the pip that another Python here was bundled with. The hash in LOCK says that it is the
+right one; so it may come from a machine whose certificates cannot be checked. Needs the standard library alone.
 """
 
 from __future__ import annotations
 
 import configparser
+import glob
 import hashlib
 import os
 import re
 import ssl
+import subprocess
 import sys
+import tempfile
 import urllib.parse
 import urllib.request
 from pathlib import Path
 
 _FILES = ("/etc/xdg/pip/pip.conf", "/etc/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf")
+_BUNDLED = (
+    "~/.pyenv/versions/*/lib/python3*/ensurepip/_bundled", "/usr/local/lib/python3*/ensurepip/_bundled",
+    "/usr/lib/python3*/ensurepip/_bundled", "/opt/*/lib/python3*/ensurepip/_bundled", "/usr/share/python-wheels",
+)  # fmt: skip
 
 
 def main(lock: Path, folder: Path) -> Path:
@@ -29,15 +36,8 @@ def main(lock: Path, folder: Path) -> Path:
         raise SystemExit(f"{lock}: holds no pip")
     hashes = set(re.findall(r"sha256:([0-9a-f]{64})", entry[2]))
     name = f"pip-{entry[1]}-py3-none-any.whl"
-    index = f"{_index().rstrip('/')}/pip/"
-    try:
-        page = _get(index).decode("utf-8", "replace")
-        found = re.search(rf'href="([^"]*{re.escape(name)}[^"]*)"', page)
-        if found is None:
-            raise SystemExit(f"{index}: has no {name}")
-        data = _get(urllib.parse.urljoin(index, found[1].replace("&amp;", "&")))
-    except OSError as error:
-        raise SystemExit(f"{index}: {error}") from None
+    index = _index()
+    data = _from_index(f"{index.rstrip('/')}/pip/", name) if index else _from_bundled(entry[1], name)
     if hashlib.sha256(data).hexdigest() not in hashes:
         raise SystemExit(f"{name}: is not the file that {lock} names")
     (folder / name).write_bytes(data)
@@ -48,8 +48,36 @@ def _index() -> str:
     """As pip's settings have it."""
     said = configparser.ConfigParser(interpolation=None)
     said.read([Path(file).expanduser() for file in _FILES] + [os.environ.get("PIP_CONFIG_FILE", "")])
-    named = os.environ.get("PIP_INDEX_URL") or said.get("global", "index-url", fallback="")
-    return named or "https://pypi.org/simple"
+    return os.environ.get("PIP_INDEX_URL") or said.get("global", "index-url", fallback="")
+
+
+def _from_index(index: str, name: str) -> bytes:
+    try:
+        page = _get(index).decode("utf-8", "replace")
+        found = re.search(rf'href="([^"]*{re.escape(name)}[^"]*)"', page)
+        if found is None:
+            raise SystemExit(f"{index}: has no {name}")
+        return _get(urllib.parse.urljoin(index, found[1].replace("&amp;", "&")))
+    except OSError as error:
+        raise SystemExit(f"{index}: {error}") from None
+
+
+def _version(wheel: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", Path(wheel).name.split("-")[1])]
+
+
+def _from_bundled(version: str, name: str) -> bytes:
+    wheels = {path for place in _BUNDLED for path in glob.glob(f"{Path(place).expanduser()}/pip-*.whl")}
+    for wheel in sorted(wheels, key=_version, reverse=True):
+        with tempfile.TemporaryDirectory() as place:
+            command = [sys.executable, f"{wheel}/pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
+            subprocess.run([*command, "-d", place, f"pip=={version}"], capture_output=True)
+            if (file := Path(place, name)).is_file():
+                return file.read_bytes()
+    raise SystemExit(
+        f"{name}: pip's settings name no index, and no Python here was bundled with a pip that fetches it; "
+        "set PIP_INDEX_URL, or install the package that has ensurepip (Debian: python3-venv)"
+    )
 
 
 def _get(address: str) -> bytes:

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,11 +38,14 @@ def index(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
-def fetch(folder: Path, index: str, digest: str, version: str = "26.3") -> subprocess.CompletedProcess[str]:
+def fetch(
+    folder: Path, index: str, digest: str, version: str = "26.3", home: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     lock = folder / "some.lock"
     lock.write_text(f"a==1 \\\n    --hash=sha256:{'0' * 64}\npip=={version} \\\n    --hash=sha256:{digest}\nz==2\n")
     command = [sys.executable, "-S", SCRIPT, lock, folder]
-    return subprocess.run(command, env={**os.environ, "PIP_INDEX_URL": index}, capture_output=True, text=True)
+    environment = {**os.environ, "PIP_INDEX_URL": index, **({"HOME": str(home)} if home else {})}
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
 def test_fetches_the_file_of_the_lock(tmp_path: Path, index: str) -> None:
@@ -63,3 +67,16 @@ def test_says_in_one_line_where_there_is_none(version: str, where: str, tmp_path
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "/simple/pip/: " in line
+
+
+def test_without_an_index_a_pip_that_came_with_another_python_fetches_it(tmp_path: Path) -> None:
+    bundled = tmp_path / ".pyenv" / "versions" / "3" / "lib" / "python3.9" / "ensurepip" / "_bundled"
+    bundled.mkdir(parents=True)
+    with zipfile.ZipFile(bundled / "pip-999.0-py3-none-any.whl", "w") as wheel:
+        code = (
+            f"import sys, pathlib; pathlib.Path(sys.argv[sys.argv.index('-d') + 1], {NAME!r}).write_bytes(b'a wheel')"
+        )
+        wheel.writestr("pip/__main__.py", code + "\nassert sys.argv[-1] == 'pip==26.3'\n")
+    done = fetch(tmp_path, "", hashlib.sha256(b"a wheel").hexdigest(), home=tmp_path)
+    assert done.stdout.strip() == str(tmp_path / NAME), done.stderr
+    assert (tmp_path / NAME).read_bytes() == b"a wheel"
