@@ -13,7 +13,7 @@ from benchmarks.speed import measure_speed, program_names
 from benchmarks.suite import run_suite
 from colt_llvm.core.files import write_json
 from colt_llvm.llvm.toolchain import find_toolchain
-from colt_llvm.measure import fingerprint
+from colt_llvm.measure.host import fingerprint
 from colt_llvm.program.program import included_programs
 
 #: Programs of different kinds, train and held-out, for what takes a quiet machine and minutes each.

@@ -8,8 +8,8 @@ from typing import Any
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.toolchain import find_toolchain
-from colt_llvm.measure import ContestPolicy, measuring_core
-from colt_llvm.measure.ab_test import contest
+from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
+from colt_llvm.measure.host import measuring_core
 from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.program import load_program, programs_directory
 from colt_llvm.run.reranking import SHARE
@@ -27,11 +27,11 @@ def run_control(programs: Sequence[str], seconds: float) -> list[dict[str, Any]]
         judge = Judge.of(toolchain, program, TuneOptions(), objects, measuring_core())
         try:
             copy, control = judge.link(objects, "finalist-1"), judge.link(objects, "control")
-            policy = ContestPolicy(seconds=seconds).with_room(1, judge.run_seconds)
-            held = contest({"copy": copy}, judge.baseline, judge.time_together, policy, control=control)
+            policy = ABTestPolicy(seconds=seconds).with_room(1, judge.run_seconds)
+            held = ab_test({"copy": copy}, judge.baseline, judge.time_together, policy, control=control)
         finally:
             judge.close()
-        claim = held.claims[0]
+        claim = held.arms[0]
         results.append(
             {"program": name, "verdict": claim.verdict.value, "ratio": claim.interval.ratio, "low": claim.interval.low,
              "high": claim.interval.high, "rounds": claim.interval.rounds, "noise": held.noise.ratio}

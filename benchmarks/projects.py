@@ -22,7 +22,7 @@ from benchmarks.projects_steps import STEPS, Setting
 from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.core.files import write_json
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
-from colt_llvm.measure import fingerprint
+from colt_llvm.measure.host import fingerprint
 
 FILE = "projects.json"
 

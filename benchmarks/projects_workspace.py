@@ -15,8 +15,8 @@ from benchmarks.projects_fetch import unpack
 from benchmarks.projects_list import INPUTS, Command, Project, fill
 from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError, ToolchainError
+from colt_llvm.llvm.object_size import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import loaded_digest, section_sizes
 
 _SECONDS = 900.0
 _RUN_SECONDS = 60.0

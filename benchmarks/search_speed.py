@@ -13,7 +13,8 @@ from typing import Any, cast
 from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.pool import Lending
-from colt_llvm.measure import Interval, TrialMeasurement
+from colt_llvm.measure.intervals import Interval
+from colt_llvm.measure.sampling import TrialMeasurement
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Spending
 from colt_llvm.proposal.questions import Questions, Task

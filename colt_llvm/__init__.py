@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from colt_llvm.evaluate.options import TuneOptions
     from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
-    from colt_llvm.measure.compare import Interval
+    from colt_llvm.measure.intervals import Interval
     from colt_llvm.measure.own_check import CheckError, OwnCheck, ProgramRun
     from colt_llvm.models.base import Answer, CallError, LanguageModel, Message, ModelSpec, Price, Prompt, Usage
     from colt_llvm.models.question import Question

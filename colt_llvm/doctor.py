@@ -13,7 +13,8 @@ from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError
 from colt_llvm.llvm.acceptance import accepted_pipelines, toolchain_catalogue
 from colt_llvm.llvm.toolchain import PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains, own_environment
-from colt_llvm.measure import Observation, estimate_noise, fingerprint, measuring_core, run_side_by_side
+from colt_llvm.measure.host import estimate_noise, fingerprint, measuring_core
+from colt_llvm.measure.runner import Observation, run_side_by_side
 from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.compilation import link
 from colt_llvm.program.program import included_programs, load_program, programs_directory

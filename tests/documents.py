@@ -20,7 +20,7 @@ from colt_llvm.evaluate import judge
 from colt_llvm.evaluate import options as tune_options
 from colt_llvm.experiments import on_cluster
 from colt_llvm.measure import folder_state, runner
-from colt_llvm.measure.ab_test import ContestPolicy
+from colt_llvm.measure.ab_test import ABTestPolicy
 from colt_llvm.models.embedded import choice, succession, weights
 from colt_llvm.models.embedded.sizes import PARAMETERS
 from colt_llvm.models.health import Health
@@ -79,7 +79,7 @@ def _most_tests_at_once() -> int:
 
 
 def _proof_rounds() -> int:
-    policy = ContestPolicy()
+    policy = ABTestPolicy()
     return policy.min_rounds + policy.warmup_runs
 
 
@@ -138,7 +138,7 @@ FIGURES = [
     Figures("docs/ARCHITECTURE.md", r"the (\w+) that looked best are timed", lambda: (run_off.MOST_CANDIDATES,)),
     Figures("docs/ARCHITECTURE.md", r"in turns of (\S+) ms\.", lambda: (1000 * runner.SLICE_SECONDS,)),
     Figures(
-        "docs/ARCHITECTURE.md", r"of less than (\S+)% is not claimed", lambda: (100 * ContestPolicy().least_noise,)
+        "docs/ARCHITECTURE.md", r"of less than (\S+)% is not claimed", lambda: (100 * ABTestPolicy().least_noise,)
     ),
     # The embedded models.
     *(

@@ -13,11 +13,11 @@ import pytest
 from colt_llvm.core.errors import CompileError, PassError
 from colt_llvm.llvm import Module
 from colt_llvm.llvm.features import instruction_count
+from colt_llvm.llvm.object_size import section_sizes
 from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.size_levels import has_size_levels, level_pipeline
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
-from colt_llvm.measure import section_sizes
 from colt_llvm.program.baseline import build, prepare_baseline, written_out
 from colt_llvm.program.compilation import baseline_objects, front_end
 from colt_llvm.program.program import (

@@ -14,9 +14,9 @@ from colt_llvm.core.process import Limits
 from colt_llvm.llvm import Module
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import TargetMachine, bitcode_hash
+from colt_llvm.llvm.object_size import loaded_digest
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
-from colt_llvm.measure import loaded_digest
 from colt_llvm.program.compilation import CODEGEN_LEVEL, baseline_objects, front_end
 from colt_llvm.program.program import load_program, program_from_files, programs_directory
 

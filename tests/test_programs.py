@@ -11,8 +11,8 @@ import pytest
 
 from colt_llvm.core.errors import ColtError
 from colt_llvm.llvm.toolchain import installed_toolchains
-from colt_llvm.measure import run_workload
 from colt_llvm.measure.check import text_difference
+from colt_llvm.measure.runner import run_workload
 from colt_llvm.program.compilation import baseline_objects, link
 from colt_llvm.program.program import CXX_SUFFIXES, Program, included_programs, programs_directory
 

@@ -14,11 +14,11 @@ import pytest
 from colt_llvm.core.errors import CompileError, PassError, RecipeError, RunDirectoryError
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.catalogue import Catalogue
+from colt_llvm.llvm.object_size import loaded_digest
 from colt_llvm.llvm.pipeline import edit_pipeline, edits_of
 from colt_llvm.llvm.process_options import with_options
 from colt_llvm.llvm.size_levels import level_pipeline
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
-from colt_llvm.measure import loaded_digest
 from colt_llvm.program.baseline import Completion, prepare_baseline
 from colt_llvm.program.compilation import baseline_objects
 from colt_llvm.program.program import Program, load_program, program_from_files, programs_directory

@@ -14,7 +14,7 @@ from os.path import relpath
 from pathlib import Path
 
 from colt_llvm.core.errors import ColtError, ProgramError
-from colt_llvm.measure.check import judge_baseline
+from colt_llvm.measure.check import BaselineRuns, verify_baseline
 from colt_llvm.program.program import Program, load_program
 
 # Of this tree, wherever the package is installed from.
@@ -54,7 +54,7 @@ def check(program: Program) -> str:
     executable = BUILT / program.name
     if not executable.is_file():
         raise ProgramError(f"{executable}: is not there; type make programs")
-    observations = judge_baseline(executable, program.workloads, check=program.check, next_second=False)
+    observations = verify_baseline(executable, program.workloads, program.check, runs=BaselineRuns(next_second=False))
     return f"{len(observations)} workloads, the first takes {observations[0].wall_seconds:.2f} s"
 
 

@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from colt_llvm.measure.compare import student_quantile
+from colt_llvm.measure.intervals import student_quantile
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -25,7 +25,7 @@ from colt_llvm.evaluate.evaluation import Examination, Examined, examine
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.remote import Job
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
-from colt_llvm.measure import fingerprint
+from colt_llvm.measure.host import fingerprint
 
 
 @dataclass(frozen=True)

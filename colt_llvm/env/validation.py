@@ -13,7 +13,7 @@ from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError, CompileError
 from colt_llvm.env.payload import unpack
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure.check import difference
+from colt_llvm.measure.check import first_difference
 from colt_llvm.measure.runner import Observation, run_workload
 from colt_llvm.program.compilation import Level, baseline_objects, link
 from colt_llvm.program.program import Program
@@ -36,17 +36,17 @@ class Validator:
         objects = unpack(bytes(env.observation["Object"]))
         try:
             right = self._right_results()
-            found = self._run_all(objects)
+            seen = self._run_all(objects)
         except CompileError as error:
             return [ValidationError(type="Does not build", data={"message": str(error)})]
         except ColtError as error:
             return [ValidationError(type="Does not run", data={"message": str(error)})]
         errors = []
-        for workload, expected, actual in zip(self._program.workloads, right, found, strict=True):
-            reason = difference(expected, actual, self._program.check)
-            if reason:
+        for workload, expected, actual in zip(self._program.workloads, right, seen, strict=True):
+            found = first_difference(workload.name, expected, actual, self._program.check)
+            if found:
                 kind = "Crashes" if actual.status < 0 else "Wrong output"
-                errors.append(ValidationError(type=kind, data={"workload": workload.name, "difference": reason}))
+                errors.append(ValidationError(type=kind, data={"workload": workload.name, "difference": found.text}))
         return errors
 
     def _right_results(self) -> list[Observation]:

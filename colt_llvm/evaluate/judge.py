@@ -37,22 +37,14 @@ from colt_llvm.core.owned_folder import owned_folder
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import (
-    Compared,
-    Observation,
-    OwnCheck,
-    TrialMeasurement,
-    TrialPolicy,
-    compared,
-    first_difference,
-    judge_baseline,
-    measure_trial,
-    not_repeatable,
-)
+from colt_llvm.measure.check import BaselineRuns, first_difference, not_repeatable, verify_baseline
+from colt_llvm.measure.compared import Compared, compared
+from colt_llvm.measure.confirmation import Confirmation, Reruns, confirm
 from colt_llvm.measure.difference import Difference, with_varying
 from colt_llvm.measure.host import available_memory, confined_to
-from colt_llvm.measure.runner import Outcome, run_side_by_side
-from colt_llvm.measure.second_look import Look, look_again
+from colt_llvm.measure.own_check import OwnCheck
+from colt_llvm.measure.runner import Observation, Outcome, run_side_by_side
+from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
 from colt_llvm.program.compilation import link
 from colt_llvm.program.program import Program
 
@@ -138,9 +130,9 @@ class Judge:
             linker(objects, judge.baseline)
             limits = Limits(options.timeout_seconds, options.memory_bytes)
             try:
-                judge.expected = judge_baseline(
-                    judge.baseline, program.workloads, check=program.check, limits=limits, core=core, scratch=folder,
-                    allow_nonzero=options.allow_nonzero, own=own_check,
+                judge.expected = verify_baseline(
+                    judge.baseline, program.workloads, program.check, own_check,
+                    BaselineRuns(limits, core, folder, options.allow_nonzero),
                 )  # fmt: skip
             except CommandNotFound as error:
                 raise UsageError(f"--run: {error}") from error
@@ -220,7 +212,7 @@ class Judge:
     def measure(self, executable: Path, best_ratio: float | None, seed: int) -> TrialMeasurement:
         """Against fresh runs of the baseline, at once. Raises Miscompiled."""
         return measure_trial(
-            executable, self.baseline, self.time_together, SEARCH_POLICY, best_ratio=best_ratio, seed=seed
+            (executable, self.baseline), self.time_together, SEARCH_POLICY, best_ratio=best_ratio, seed=seed
         )
 
     def why_in_turn(self, count: int) -> str:
@@ -354,8 +346,8 @@ class Judge:
             settle()
             self._of_baseline(self.baseline, index, self._observe(self.baseline, index, core, pinned=pinned), core)
 
-        look = look_again(
-            first, candidate, baseline, lambda: self._difference(index, outcome) is None,
+        look = confirm(
+            first, Reruns(candidate, baseline, lambda: self._difference(index, outcome) is None),
             agreed=self.agreed.get(index, _BASELINE_RUNS), hangs=not isinstance(outcome, Observation),
         )  # fmt: skip
         self.agreed[index] = self.agreed.get(index, _BASELINE_RUNS) + look.baseline_runs
@@ -381,7 +373,7 @@ class Judge:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _evidence(workload: str, fault: Difference, look: Look) -> dict[str, Any]:
+def _evidence(workload: str, fault: Difference, look: Confirmation) -> dict[str, Any]:
     return {
         "workload": workload, "differs_in": fault.what, "difference": fault.text,
         "candidate_runs": look.candidate_runs + 1, "candidate_differed": look.again + 1,

@@ -11,7 +11,7 @@ from colt_llvm import __version__
 from colt_llvm.experiments.experiment import TIMED_OBJECTIVES, Budget, Experiment, StrategySpec, safe
 from colt_llvm.experiments.suites import BenchProgram
 from colt_llvm.llvm.size_levels import has_size_levels
-from colt_llvm.measure import fingerprint
+from colt_llvm.measure.host import fingerprint
 
 KIND, VERSION = "colt-llvm bench cell", 1
 

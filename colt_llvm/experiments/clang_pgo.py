@@ -20,9 +20,11 @@ from colt_llvm.core.errors import CompileError, OutputLimitExceeded, ProcessTime
 from colt_llvm.core.files import write_json
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.llvm.object_size import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import ContestPolicy, Interval, Verdict, measuring_core, section_sizes
-from colt_llvm.measure.ab_test import contest
+from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
+from colt_llvm.measure.host import measuring_core
+from colt_llvm.measure.intervals import Interval, Verdict
 from colt_llvm.measure.runner import run_workload
 from colt_llvm.program.compilation import Level, baseline_command, baseline_objects, link
 from colt_llvm.program.program import IR_SUFFIXES, Program
@@ -148,13 +150,11 @@ def _claim(judge: Judge, plain: Sequence[bytes], guided: Sequence[bytes], option
         executable = judge.link(guided, "guided")
         judge.check(executable, thorough=True, core=judge.core)
         control = judge.link(plain, "control")
-        policy = ContestPolicy(seconds=options.proof_seconds).with_room(1, judge.run_seconds)
-        held = contest(
-            {"0": executable}, judge.baseline, judge.time_together, policy, control=control, seed=options.seed
-        )
+        policy = ABTestPolicy(seconds=options.proof_seconds).with_room(1, judge.run_seconds)
+        held = ab_test({"0": executable}, (judge.baseline, control), judge.time_together, policy, seed=options.seed)
     except Miscompiled as error:
         return PgoResult(1.0, None, Verdict.NO_IMPROVEMENT, figures, False, str(error))
-    claim = held.claims[0]
+    claim = held.arms[0]
     noisy = held.control.verdict is Verdict.IMPROVED
     middle = sorted(held.baseline_seconds)[len(held.baseline_seconds) // 2]
     return PgoResult(

@@ -25,7 +25,7 @@ from colt_llvm.core.files import write_json
 from colt_llvm.experiments.cells import KIND, VERSION, Cell, same_host, settings_of
 from colt_llvm.experiments.experiment import TIMED_OBJECTIVES, Experiment
 from colt_llvm.experiments.suites import BenchProgram
-from colt_llvm.measure import fingerprint
+from colt_llvm.measure.host import fingerprint
 
 EXPERIMENT_KIND = "colt-llvm bench experiment"
 

@@ -14,7 +14,7 @@ from colt_llvm.experiments.curve import Point, curve, model_rows
 from colt_llvm.experiments.experiment import CLANG_PGO
 from colt_llvm.experiments.worker import Interrupted
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import Interval
+from colt_llvm.measure.intervals import Interval
 from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.models.transcript import read_calls
 from colt_llvm.run.journal import read_trials

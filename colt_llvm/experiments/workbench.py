@@ -36,7 +36,7 @@ from colt_llvm.experiments.suites import BenchProgram
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import Verdict as Finding
+from colt_llvm.measure.intervals import Verdict as Finding
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Limits
 from colt_llvm.models.registry import load_models

@@ -18,8 +18,9 @@ from colt_llvm.core.files import write_json
 from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.explain.variants import Variant, Workshop, of_recipe
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import ContestPolicy, bootstrap_ratio, fingerprint
-from colt_llvm.measure.ab_test import contest
+from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
+from colt_llvm.measure.host import fingerprint
+from colt_llvm.measure.intervals import bootstrap_ratio
 from colt_llvm.program.program import Program
 
 FILE_NAME = "contributions.json"
@@ -182,7 +183,7 @@ def _timed(workshop: Workshop, full: Variant, without: Sequence[Variant], second
     judge = workshop.judge
     assert full.executable is not None
     arms: dict[str, Path] = {_FULL: full.executable}
-    policy = ContestPolicy(seconds=seconds, min_rounds=_LEAST_ROUNDS)
+    policy = ABTestPolicy(seconds=seconds, min_rounds=_LEAST_ROUNDS)
     left_out = 0
     for variant in without:
         if variant.failure or variant.key == full.key or variant.key in arms or variant.executable is None:
@@ -193,7 +194,7 @@ def _timed(workshop: Workshop, full: Variant, without: Sequence[Variant], second
         arms[variant.key] = variant.executable
     control = judge.link(workshop.baseline.objects, "control")
     try:
-        held = contest(arms, judge.baseline, judge.time_together, policy, control=control, seed=workshop.options.seed)
+        held = ab_test(arms, (judge.baseline, control), judge.time_together, policy, seed=workshop.options.seed)
     except Miscompiled as error:
         # Seen late, as it does not show each time: without that arm, all is measured anew.
         wrong = [variant for variant in without if variant.executable == error.executable]
@@ -204,7 +205,7 @@ def _timed(workshop: Workshop, full: Variant, without: Sequence[Variant], second
             for variant in without
         ]
         return _timed(workshop, full, failed, seconds)
-    times = {claim.name: claim.seconds for claim in held.claims}
+    times = {claim.name: claim.seconds for claim in held.arms}
 
     def measured(arm: str, against: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
         interval = bootstrap_ratio(against, times[arm], confidence=_CONFIDENCE, seed=workshop.options.seed)

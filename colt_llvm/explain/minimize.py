@@ -19,8 +19,10 @@ from colt_llvm import __version__
 from colt_llvm.core.errors import RecipeError, UsageError
 from colt_llvm.explain.minimize_timed import TIME_RAN_OUT, Reduced, Reducer
 from colt_llvm.explain.variants import Variant, Workshop, of_recipe
+from colt_llvm.llvm.object_size import loaded_digest
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import Interval, fingerprint, loaded_digest
+from colt_llvm.measure.host import fingerprint
+from colt_llvm.measure.intervals import Interval
 from colt_llvm.objectives.objective import SMALLEST_GAIN, is_gain
 from colt_llvm.program.program import Program
 from colt_llvm.program.recipe import Recipe, opt_lines
@@ -161,13 +163,13 @@ def _dropped(full: Sequence[str], kept: Sequence[str]) -> tuple[str, ...]:
 
 
 def _evidence_of_times(found: Reduced) -> dict[str, Any]:
-    held = found.contest
+    held = found.ab_test
     evidence: dict[str, Any] = {
         "interval": _interval(found.interval),
         "host_noise": held.noise.ratio,
         "baseline_seconds": list(held.baseline_seconds),
         "control_seconds": list(held.control.seconds),
-        "finalists": {claim.name: {"seconds": list(claim.seconds)} for claim in held.claims},
+        "finalists": {claim.name: {"seconds": list(claim.seconds)} for claim in held.arms},
     }
     if found.against_full is not None:
         evidence["against_full"] = {"ratio": found.against_full.ratio, **_interval(found.against_full)}

@@ -16,8 +16,8 @@ import numpy as np
 from colt_llvm.core.errors import RecipeError
 from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.explain.variants import Variant, Workshop
-from colt_llvm.measure import ContestPolicy, Interval, Verdict, bootstrap_ratio, judge
-from colt_llvm.measure.ab_test import Contest, contest
+from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, ab_test
+from colt_llvm.measure.intervals import Interval, Verdict, bootstrap_ratio, verdict_of
 from colt_llvm.run.reduction import reduce_sequence
 
 #: Of the time, for the proof at the end.
@@ -45,7 +45,7 @@ class Reduced:
     against_full: Interval | None
     complete: bool
     kept_full: bool
-    contest: Contest
+    ab_test: ABTest
     notes: tuple[str, ...] = ()
 
 
@@ -151,10 +151,10 @@ class Reducer:
         arms = {_FULL: self.full.executable}
         if best.key != self.full.key:
             arms[_CANDIDATE] = best.executable
-        policy = ContestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
+        policy = ABTestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
         control = judge_.link(workshop.baseline.objects, "control")
-        held = contest(arms, judge_.baseline, judge_.time_together, policy, control=control, seed=workshop.options.seed)
-        claims = {claim.name: claim for claim in held.claims}
+        held = ab_test(arms, (judge_.baseline, control), judge_.time_together, policy, seed=workshop.options.seed)
+        claims = {claim.name: claim for claim in held.arms}
         full_interval = _scored(workshop, self.full, claims[_FULL].interval)
         if _CANDIDATE not in arms:
             if self._refusal(held, full_interval):
@@ -173,12 +173,12 @@ class Reducer:
             return Reduced(self.full, full_interval, full_interval, against, complete, True, held, tuple(self.notes))
         return Reduced(best, interval, full_interval, against, complete, False, held, tuple(self.notes))
 
-    def _refusal(self, held: Contest, interval: Interval) -> str:
+    def _refusal(self, held: ABTest, interval: Interval) -> str:
         """Why nothing is claimed against the baseline; "" where it is."""
         if held.control.verdict is Verdict.IMPROVED:
             return "the baseline beat itself: this host is too noisy"
-        too_few = len(held.orders) < ContestPolicy.min_rounds
-        if too_few or judge(interval, held.noise) is not Verdict.IMPROVED:
+        too_few = len(held.orders) < ABTestPolicy.min_rounds
+        if too_few or verdict_of(interval, held.noise) is not Verdict.IMPROVED:
             return "it could not be shown to be better than the baseline"
         return ""
 

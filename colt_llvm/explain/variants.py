@@ -23,7 +23,7 @@ from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.module import bitcode_hash
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import measuring_core
+from colt_llvm.measure.host import measuring_core
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.compilation import generate_objects
 from colt_llvm.program.program import Program, program_from_dict

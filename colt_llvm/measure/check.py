@@ -1,11 +1,11 @@
-"""Does the candidate still do what the program does? And can the baseline be judged at all?"""
+"""Does the candidate still do what the program does? And does the baseline always do the same?"""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from colt_llvm.core import process
@@ -38,20 +38,6 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,}")
 _TIME = re.compile(r"\d\s*(s|ms|us|ns|sec|secs|seconds?)\b|\d\d:\d\d|/s\b|\b(time|elapsed|took)\b", re.IGNORECASE)
 
 
-def difference(expected: Observation, actual: Observation, check: Check | None = None) -> str | None:
-    """One line that says where ``actual`` first differs, or None: status, standard output, files, standard error."""
-    found = next(differences(expected, actual, check), None)
-    return found.text if found else None
-
-
-def fault(
-    workload: str, expected: Observation, actual: Observation, check: Check | None = None, own: OwnCheck | None = None
-) -> str | None:
-    """What is wrong with ``actual``, in one line, or None (see ``first_difference``)."""
-    found = first_difference(workload, expected, actual, check, own)
-    return found.text if found else None
-
-
 def first_difference(
     workload: str, expected: Observation, actual: Observation, check: Check | None = None, own: OwnCheck | None = None
 ) -> Difference | None:
@@ -70,37 +56,42 @@ def first_difference(
     return Difference(f"check {own.name}", refusal) if refusal else None
 
 
-def judge_baseline(
+@dataclass(frozen=True)
+class BaselineRuns:
+    """How the baseline is run while it is verified."""
+
+    limits: process.Limits = field(default_factory=process.Limits)  #: of each run
+    core: int | None = None  #: the first runs are pinned to it
+    scratch: Path | None = None  #: where temporary folders are made; among the system's own when None
+    allow_nonzero: bool = False  #: accept an exit status other than 0, as long as it is always the same
+    #: Let the second runs begin in another second of the clock, which finds out a program that prints the time or seeds
+    #: its random numbers with it. Costs up to one second.
+    next_second: bool = True
+
+
+def verify_baseline(
     executable: Path,
     workloads: Sequence[Workload],
-    *,
     check: Check | None = None,
-    limits: process.Limits | None = None,
-    core: int | None = None,
-    scratch: Path | None = None,
-    allow_nonzero: bool = False,
-    next_second: bool = True,
     own: OwnCheck | None = None,
+    runs: BaselineRuns | None = None,
 ) -> list[Observation]:
     """Run every workload twice or more and return what each did the first time; candidates are held against that.
 
     What differs from run to run on standard error, or in files that nobody named, is in ``varying`` of that.
 
-    allow_nonzero: accept an exit status other than 0, as long as it is always the same.
-    next_second: let the second runs begin in another second of the clock, so that a program that prints the
-        time or seeds its random numbers with it is found out. Costs up to one second.
-    own: the caller's own check, which has to let the baseline pass.
+    check: what is compared, and how exactly. own: the caller's own check, which has to let the baseline pass.
 
     Raises ProgramError, in one line with the remedy, for a workload that crashes, never ends, differs from
     run to run or from its known output, or fails; CheckError where the caller's own check does.
     """
-    limits = limits or process.Limits()
+    how = runs or BaselineRuns()
 
-    def run(workload: Workload, core: int | None = core, number: int = 0) -> Observation:
-        observation = _run_once(executable, workload, limits, core, scratch, number)
-        if observation.status and limits.memory_bytes is not None:
-            _refuse_lack_of_memory(executable, workload, observation, limits, scratch)
-        _refuse_failure(workload, observation, allow_nonzero)
+    def run(workload: Workload, core: int | None = how.core, number: int = 0) -> Observation:
+        observation = _run_once(executable, workload, replace(how, core=core), number)
+        if observation.status and how.limits.memory_bytes is not None:
+            _refuse_lack_of_memory(executable, workload, observation, how)
+        _refuse_failure(workload, observation, how.allow_nonzero)
         return observation
 
     def by_folder(workload: Workload, first: Observation, second: Observation) -> bool:
@@ -117,15 +108,15 @@ def judge_baseline(
             raise ProgramError(
                 f"workload {workload.name}: the baseline itself is refused by {found}; mend the check or the program"
             )
-    if next_second:
+    if how.next_second:
         time.sleep(1 - time.time() % 1 + _COARSE_CLOCK_SECONDS)
     began = time.monotonic()
-    for runs in range(2, _MOST_RUNS + 1):
-        if runs > 2 and (own is not None or time.monotonic() - began > _MORE_SECONDS):
+    for count in range(2, _MOST_RUNS + 1):
+        if count > 2 and (own is not None or time.monotonic() - began > _MORE_SECONDS):
             break
         for index, workload in enumerate(workloads):
             # Threads take turns where they share a core; runs at once have folders of other names.
-            again = run(workload, core if runs % 2 else None, number=1 - runs % 2)
+            again = run(workload, how.core if count % 2 else None, number=1 - count % 2)
             observations[index] = with_varying(observations[index], again, check)
             if differs := first_difference(workload.name, observations[index], again, check, own):
                 if own is None and workload.cwd is None and by_folder(workload, observations[index], again):
@@ -150,36 +141,32 @@ def not_repeatable(workload: str, found: Difference, more: str = "") -> NotRepea
     )
 
 
-def _run_once(
-    executable: Path, workload: Workload, limits: process.Limits, core: int | None, scratch: Path | None,
-    number: int,
-) -> Observation:  # fmt: skip
+def _run_once(executable: Path, workload: Workload, how: BaselineRuns, number: int = 0) -> Observation:
     try:
-        return run_workload(executable, workload, limits=limits, core=core, scratch=scratch, number=number)
+        return run_workload(executable, workload, limits=how.limits, core=how.core, scratch=how.scratch, number=number)
     except ProcessTimeout:
         raise ProgramError(
-            f"workload {workload.name}: is still running, and never ends within {limits.wall_seconds:g} s; "
+            f"workload {workload.name}: is still running, and never ends within {how.limits.wall_seconds:g} s; "
             f"give --run a smaller input or raise --timeout{_input_hint(workload)}"
         ) from None
     except ChildStillRuns as error:
         raise ProgramError(f"workload {workload.name}: {error}; let the program end what it starts") from None
     except OutputLimitExceeded:
         raise ProgramError(
-            f"workload {workload.name}: prints more than {limits.output_bytes} bytes; "
+            f"workload {workload.name}: prints more than {how.limits.output_bytes} bytes; "
             f"let it print less, or a checksum{_input_hint(workload)}"
         ) from None
 
 
-def _refuse_lack_of_memory(
-    executable: Path, workload: Workload, failed: Observation, limits: process.Limits, scratch: Path | None
-) -> None:
+def _refuse_lack_of_memory(executable: Path, workload: Workload, failed: Observation, how: BaselineRuns) -> None:
     """Only where the same run with no such limit ends otherwise."""
-    with_all = _run_once(executable, workload, replace(limits, memory_bytes=None), None, scratch, 0)
+    unlimited = replace(how, limits=replace(how.limits, memory_bytes=None), core=None)
+    with_all = _run_once(executable, workload, unlimited)
     if with_all.status != failed.status:
         raise ProgramError(
             f"workload {workload.name}: the baseline ends with {status_text(failed.status)} under --memory "
-            f"{(limits.memory_bytes or 0) >> 20} and with {status_text(with_all.status)} without it; raise --memory "
-            f"(it uses {-(-with_all.max_rss_bytes >> 20)} MiB, and what it reserves counts too)"
+            f"{(how.limits.memory_bytes or 0) >> 20} and with {status_text(with_all.status)} without it; "
+            f"raise --memory (it uses {-(-with_all.max_rss_bytes >> 20)} MiB, and what it reserves counts too)"
         )
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from colt_llvm.measure.difference import OTHER_FILES, STDERR, ignored
+from colt_llvm.measure.lines import Place, tells_own_time
 from colt_llvm.measure.own_check import OwnCheck
-from colt_llvm.measure.places import Place, tells_own_time
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program.program import Check, Workload
 
@@ -19,13 +19,10 @@ _SEARCHED_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Compared:
-    """what: "exit status", "standard output", "standard error", "file NAME"; of all workloads together.
+    """Of all workloads together."""
 
-    left_out: what was not compared though the program does it, each with the reason.
-    """
-
-    what: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
+    what: tuple[str, ...] = ()  #: "exit status", "standard output", "standard error", "file NAME"
+    left_out: tuple[str, ...] = ()  #: what was not compared though the program does it, each with the reason
 
     @property
     def text(self) -> str:

@@ -15,8 +15,7 @@ from fnmatch import fnmatchcase
 from itertools import zip_longest
 
 from colt_llvm.measure.folder_state import FileSeen
-from colt_llvm.measure.numbers import same_line
-from colt_llvm.measure.places import Place, differing_places
+from colt_llvm.measure.lines import Place, differing_places, same_line
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program.program import Check
 
@@ -30,16 +29,12 @@ _SHOWN_CHARACTERS = 60
 
 @dataclass(frozen=True)
 class Difference:
-    """what: exit status, output, standard error, or "file NAME". text: says where, in one line.
+    """One way in which two runs differ."""
 
-    strict: it counts even where the baseline varies by itself. places: all that differ; none where lines do not
-    correspond.
-    """
-
-    what: str
-    text: str
-    strict: bool = True
-    places: frozenset[Place] = frozenset()
+    what: str  #: exit status, output, standard error, or "file NAME"
+    text: str  #: says where, in one line
+    strict: bool = True  #: it counts even where the baseline varies by itself
+    places: frozenset[Place] = frozenset()  #: all that differ; none where lines do not correspond
 
 
 def differences(expected: Observation, actual: Observation, check: Check | None = None) -> Iterator[Difference]:
@@ -142,6 +137,7 @@ def _lenient(
 
 
 def status_difference(expected: Observation, actual: Observation) -> str | None:
+    """``ended with SIGSEGV instead of exit status 0``, or None."""
     if expected.status == actual.status:
         return None
     return f"ended with {status_text(actual.status)} instead of {status_text(expected.status)}"

@@ -34,28 +34,22 @@ _State = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True)
 class FileSeen:
-    """What a run left of a file. kind: file, folder, link, removed, or other. mode: permissions, 0 of a link.
+    """What a run left of a file."""
 
-    size: in bytes. digest: of the content, or where a link leads; "" where it was not read.
-    content: None where it was not read, or is large.
-    """
-
-    kind: str
-    mode: int = 0
-    size: int = 0
-    digest: str = ""
-    content: bytes | None = field(default=None, repr=False, compare=False)
+    kind: str  #: file, folder, link, removed, or other
+    mode: int = 0  #: permissions, 0 of a link
+    size: int = 0  #: bytes
+    digest: str = ""  #: of the content, or where a link leads; "" where it was not read
+    content: bytes | None = field(default=None, repr=False, compare=False)  #: None where not read, or large
 
 
 @dataclass(frozen=True)
 class Changes:
-    """files: by name, relative to the working folder. touched: anything was written, a file that is gone again too;
-    True as well where not all could be looked at. not_compared: what the bounds leave out, a line each.
-    """
+    """What a run did to the folders that are watched."""
 
-    files: Mapping[str, FileSeen]
-    touched: bool
-    not_compared: tuple[str, ...] = ()
+    files: Mapping[str, FileSeen]  #: by name, relative to the working folder
+    touched: bool  #: anything was written, a file that is gone again too; or not all could be looked at
+    not_compared: tuple[str, ...] = ()  #: what the bounds leave out, a line each
 
 
 class Watch:
@@ -80,6 +74,7 @@ class Watch:
             _let_time_pass(self._before)
 
     def changes(self) -> Changes:
+        """What differs from when this was made."""
         after = self._look(known=self._before)
         files: dict[str, FileSeen] = {}
         changed = {path for path, old in self._before.items() if after.get(path) != old}

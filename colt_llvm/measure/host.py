@@ -10,28 +10,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from colt_llvm.measure.compare import Noise, bootstrap_ratio, noise_of
+from colt_llvm.measure.intervals import Noise, bootstrap_ratio, noise_of
 
 _CPU_FIELDS = ("model name", "Processor", "cpu model", "uarch")  # x86 and arm, old arm, mips, riscv
 
 
 @dataclass(frozen=True)
 class Host:
-    """Which machine a measurement holds for. Names no one: the machine's id is hashed, its name left out.
+    """Which machine a measurement holds for. Names no one: the machine's id is hashed, its name left out."""
 
-    machine: first 16 hexadecimal digits of a hash of the machine id; "" where there is none.
-    cores: those this process may use. memory_bytes: physical.
-    governor: of frequency scaling; "" where it cannot be read. virtualised: a hypervisor is seen.
-    """
-
-    machine: str
-    cpu: str
+    machine: str  #: first 16 hexadecimal digits of a hash of the machine id; "" where there is none
+    cpu: str  #: the model, as the kernel names it
     architecture: str
-    cores: int
-    memory_bytes: int
-    kernel: str
-    governor: str
-    virtualised: bool
+    cores: int  #: those this process may use
+    memory_bytes: int  #: physical
+    kernel: str  #: its release
+    governor: str  #: of frequency scaling; "" where it cannot be read
+    virtualised: bool  #: a hypervisor is seen
 
 
 def fingerprint(root: Path = Path("/")) -> Host:

@@ -14,18 +14,14 @@ _SHOWN_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class ProgramRun:
-    """What a program did in one run of a workload.
+    """What a program did in one run of a workload."""
 
-    workload: its name. status: exit status, or minus the number of the signal that ended it.
-    files: content of each output file that the workload names; None where the run did not write it.
-    reference: what the baseline did in its first run; for that run, the same again.
-    """
-
-    workload: str
-    status: int
+    workload: str  #: its name
+    status: int  #: exit status, or minus the number of the signal that ended it
     stdout: bytes
     stderr: bytes
-    files: Mapping[str, bytes | None]
+    files: Mapping[str, bytes | None]  #: content of each output file that the workload names; None: not written
+    #: What the baseline did in its first run; for that run, the same again.
     reference: ProgramRun | None = field(default=None, repr=False)
 
 
@@ -39,13 +35,11 @@ class CheckError(ColtError, RuntimeError):
 
 @dataclass(frozen=True)
 class OwnCheck:
-    """function: called for every run of every candidate and of the baseline, one call at a time. Raises UsageError.
+    """A check that the caller wrote. The exit status is compared in any case. Raises UsageError."""
 
-    replaces: it decides in place of the comparison with the baseline's output, which may then differ from run to
-        run; else both have to agree. The exit status is compared in either case.
-    """
-
-    function: CheckFunction
+    function: CheckFunction  #: called for every run of every candidate and of the baseline, one call at a time
+    #: It decides in place of the comparison with the baseline's output, which may then differ from run to run; else
+    #: both have to agree.
     replaces: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 

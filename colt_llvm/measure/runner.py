@@ -22,40 +22,28 @@ from colt_llvm.core import process
 from colt_llvm.core.errors import ChildStillRuns, OutputLimitExceeded, ProcessTimeout, UsageError
 from colt_llvm.core.owned_folder import owned_folder
 from colt_llvm.measure.folder_state import Changes, FileSeen, Watch, named_outside
-from colt_llvm.measure.places import Place
+from colt_llvm.measure.lines import Place
 from colt_llvm.program.program import Workload
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What one run did and used.
+    """What one run did and used."""
 
-    status: exit status, or minus the number of the signal that ended it.
-    outputs: content of each named output file; None where the run did not write it.
-    user_seconds, system_seconds: the kernel's figures. Many kernels measure only their sum; the split is
-        guessed at clock ticks (seen here: user time 8% off in single runs, the sum 0.3%).
-    max_rss_bytes: greatest resident set; not below that of the small process that started it.
-    ended_children: names of processes that it left running, which were ended with it.
-    shows_folder: it printed the name of the folder that was made for it.
-    files: what the run left of other files that it created, changed or removed, by name.
-    writes_shared: it wrote where other runs of the program do, or not all of that could be looked at.
-    not_compared: what the bounds on files leave out, a line each.
-    varying: of a baseline: what differs between its own runs (see ``difference``).
-    """
-
-    status: int
+    status: int  #: exit status, or minus the number of the signal that ended it
     stdout: bytes
-    outputs: Mapping[str, bytes | None]
-    user_seconds: float
-    system_seconds: float
+    outputs: Mapping[str, bytes | None]  #: content of each named output file; None where the run did not write it
+    user_seconds: float  #: the kernel's; many measure only the sum with system time, and guess the split
+    system_seconds: float  #: the kernel's
     wall_seconds: float
-    max_rss_bytes: int
+    max_rss_bytes: int  #: greatest resident set; not below that of the small process that started it
     stderr: bytes = b""
-    ended_children: tuple[str, ...] = ()
-    shows_folder: bool = False
-    files: Mapping[str, FileSeen] = field(default_factory=dict)
-    writes_shared: bool = False
-    not_compared: tuple[str, ...] = ()
+    ended_children: tuple[str, ...] = ()  #: names of processes that it left running, which were ended with it
+    shows_folder: bool = False  #: it printed the name of the folder that was made for it
+    files: Mapping[str, FileSeen] = field(default_factory=dict)  #: by name: others that it made, changed or removed
+    writes_shared: bool = False  #: it wrote where other runs do, or not all of that could be looked at
+    not_compared: tuple[str, ...] = ()  #: what the bounds on files leave out, a line each
+    #: Of a baseline: what differs between its own runs (see ``difference``).
     varying: Mapping[str, frozenset[Place]] = field(default_factory=dict)
 
     @property
@@ -64,9 +52,8 @@ class Observation:
         return self.user_seconds + self.system_seconds
 
 
-#: Of runs at once on one core. Shorter ones see more of the same host, but empty the cache more often: two copies
-#: of life differ by 1.1%, 1.0%, 1.8% and 2.6% (standard deviation) with slices of 3, 7, 10 and 25 ms, by 10% or more
-#: one after the other; and they take 8% longer with 3 ms, less than 1% longer with 10 ms.
+#: Of runs at once on one core: shorter ones see more of the same host, but empty the cache more often
+#: (docs/decisions/0202-runs-at-once.md).
 SLICE_SECONDS = 0.008
 #: Of the folder of a run, with its number.
 _NAME = "run-{:03}"

@@ -10,7 +10,8 @@ from typing import Any
 
 from colt_llvm.core.errors import RunDirectoryError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.measure import Compared, Interval
+from colt_llvm.measure.compared import Compared
+from colt_llvm.measure.intervals import Interval
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.record import CallRecord
 from colt_llvm.models.specs import spec_from_dict

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from colt_llvm.measure import Compared
+from colt_llvm.measure.compared import Compared
 from colt_llvm.report.charts import Line, convergence
 from colt_llvm.report.run import Run
 from colt_llvm.report.text import LABELS, Markup, change, e, figure, ratio, seconds, table

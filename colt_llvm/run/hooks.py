@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.remote import Workforce
-from colt_llvm.measure import OwnCheck
+from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.models.base import LanguageModel
 from colt_llvm.objectives.cost import CostObjective
 from colt_llvm.proposal.questions import Task

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.measure import Compared, Interval
+from colt_llvm.measure.compared import Compared
+from colt_llvm.measure.intervals import Interval
 
 
 @dataclass

@@ -20,8 +20,8 @@ from colt_llvm.llvm import Module
 from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import Claim, Contest, ContestPolicy, Interval, Noise, Verdict, judge
-from colt_llvm.measure.ab_test import contest
+from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, Arm, ab_test
+from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
 from colt_llvm.objectives.cost import CostObjective
 from colt_llvm.objectives.objective import SMALLEST_GAIN, is_gain
 from colt_llvm.program.baseline import Baseline
@@ -64,7 +64,7 @@ class Proof:
     winner_name: str = ""
     ratio: float = 1.0
     interval: Interval | None = None
-    contest: Contest | None = None
+    ab_test: ABTest | None = None
     rejected: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     run_off: Mapping[str, float] = field(default_factory=dict)
@@ -177,17 +177,17 @@ class Prover:
 
     def _affordable(self, seconds: float) -> int:
         """How many finalists can be timed; at least one."""
-        least = ContestPolicy(min_rounds=_WANTED_ROUNDS).least_seconds
+        least = ABTestPolicy(min_rounds=_WANTED_ROUNDS).least_seconds
         runs = max(self.judge.run_seconds, 1e-4)
         return max((k for k in range(1, MOST_FINALISTS + 1) if least(k, runs) <= seconds), default=1)
 
     def _time(self, finalists: list[Finalist], seconds: float, rejected: dict[str, str]) -> Proof:
-        policy = ContestPolicy(seconds=seconds).with_room(len(finalists), self.judge.run_seconds)
+        policy = ABTestPolicy(seconds=seconds).with_room(len(finalists), self.judge.run_seconds)
         arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
         control = self.judge.link(self.baseline.objects, "control")
         began = self.clock()
         try:
-            held = contest(arms, self.judge.baseline, self.judge.time_together, policy, control=control, seed=self.seed)
+            held = ab_test(arms, (self.judge.baseline, control), self.judge.time_together, policy, seed=self.seed)
         except Miscompiled as error:
             wrong = [finalist for finalist in finalists if finalist.executable == error.executable]
             if not wrong:
@@ -198,7 +198,7 @@ class Prover:
                 return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected)
             return self._time(rest, max(seconds - (self.clock() - began), 0.0), rejected)
         judged = [(self._scored(held, claim, finalists[int(claim.name)]), finalists[int(claim.name)])
-                  for claim in held.claims]  # fmt: skip
+                  for claim in held.arms]  # fmt: skip
         notes: tuple[str, ...] = ()
         if held.control.verdict is Verdict.IMPROVED:
             notes = ("the baseline beat itself: this host is too noisy now for any claim",)
@@ -211,14 +211,14 @@ class Prover:
         return Proof(claim.verdict, winner, claim.name, claim.interval.ratio, claim.interval, held, rejected, notes,
                      at_once=not why)  # fmt: skip
 
-    def _scored(self, held: Contest, claim: Claim, finalist: Finalist) -> Claim:
+    def _scored(self, held: ABTest, claim: Arm, finalist: Finalist) -> Arm:
         """The claim in terms of the objective: for ``balanced``, size counts beside the measured time."""
         if self.objective.name == "runtime":
             return claim
         scored = self._interval(claim.interval, finalist.built.figures)
         enough = claim.verdict is not Verdict.TOO_NOISY or claim.interval.low > 0
         return replace(
-            claim, interval=scored, verdict=judge(scored, self._noise(held.noise)) if enough else claim.verdict
+            claim, interval=scored, verdict=verdict_of(scored, self._noise(held.noise)) if enough else claim.verdict
         )
 
     def _interval(self, times: Interval, figures: Mapping[str, float]) -> Interval:
@@ -262,9 +262,9 @@ def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 def evidence_of(proof: Proof) -> dict[str, Any]:
     """Intervals and raw samples, for recipes and results."""
-    if proof.interval is None or proof.contest is None:
+    if proof.interval is None or proof.ab_test is None:
         return {}
-    held = proof.contest
+    held = proof.ab_test
     return {
         "interval": {"low": proof.interval.low, "high": proof.interval.high, "confidence": proof.interval.confidence,
                      "rounds": proof.interval.rounds},
@@ -275,5 +275,5 @@ def evidence_of(proof: Proof) -> dict[str, Any]:
         "run_off": dict(proof.run_off),
         "finalists": {claim.name: {"seconds": list(claim.seconds), "ratio": claim.interval.ratio,
                                    "low": claim.interval.low, "high": claim.interval.high,
-                                   "verdict": claim.verdict.value} for claim in held.claims},
+                                   "verdict": claim.verdict.value} for claim in held.arms},
     }  # fmt: skip

@@ -14,7 +14,7 @@ from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.core.variables import deciding_variables
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import fingerprint
+from colt_llvm.measure.host import fingerprint
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.specs import spec_to_dict
 from colt_llvm.program.baseline import Baseline

@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from colt_llvm import measure
 from colt_llvm.core.errors import CompileError, PassError
 from colt_llvm.evaluate.judge import Judge, Miscompiled
-from colt_llvm.measure.reranking import affordable
+from colt_llvm.measure.rounds import affordable, rerank
 from colt_llvm.run.driver import TrialRecord
 
 #: What says that a candidate does not stand as its recipe would build it.
@@ -77,7 +76,7 @@ def run_off(
                 raise outcome  # the baseline
         return [spent[executable] for executable in executables]
 
-    ratios = measure.run_off(arms, judge.baseline, time_round, seconds, seed=seed, clock=clock)
+    ratios = rerank(arms, judge.baseline, time_round, seconds, seed=seed, clock=clock)
     for executable in arms.values():
         executable.unlink(missing_ok=True)
     fit = [trial for trial in first if passes_of(trial) not in rejected]

@@ -12,8 +12,9 @@ from typing import Any
 from colt_llvm import __version__
 from colt_llvm.core.variables import deciding_variables
 from colt_llvm.evaluate.evaluation import SECOND_LOOK
-from colt_llvm.measure import Verdict as Finding
-from colt_llvm.measure import fingerprint, loaded_digest, section_sizes
+from colt_llvm.llvm.object_size import loaded_digest, section_sizes
+from colt_llvm.measure.host import fingerprint
+from colt_llvm.measure.intervals import Verdict as Finding
 from colt_llvm.program.output import write_output
 from colt_llvm.program.recipe import Recipe, opt_lines, save_recipe, source_digests
 from colt_llvm.run.diagnosis import Diagnosis
@@ -100,9 +101,9 @@ def _tuned_figures(
     session: Session, winner: Finalist, proof: Proof, figures: Mapping[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
     tuned = {name: (pair[0], winner.built.figures.get(name, pair[1])) for name, pair in figures.items()}
-    if proof.contest is not None:
-        claim = next(claim for claim in proof.contest.claims if claim.name == proof.winner_name)
-        middle = sorted(proof.contest.baseline_seconds)[len(proof.contest.baseline_seconds) // 2]
+    if proof.ab_test is not None:
+        claim = next(claim for claim in proof.ab_test.arms if claim.name == proof.winner_name)
+        middle = sorted(proof.ab_test.baseline_seconds)[len(proof.ab_test.baseline_seconds) // 2]
         tuned["runtime"] = (middle, middle / claim.interval.ratio)
     return tuned
 

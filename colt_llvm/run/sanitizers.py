@@ -16,7 +16,7 @@ from pathlib import Path
 from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError, CompileError, OutputLimitExceeded, ProcessTimeout
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import run_workload
+from colt_llvm.measure.runner import run_workload
 from colt_llvm.program.program import IR_SUFFIXES, Program
 
 #: Sanitizers of one build. TYPE takes a memcpy between types for a fault, so whoever uses it has to make sure.

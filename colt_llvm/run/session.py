@@ -19,8 +19,7 @@ from colt_llvm.evaluate.remote import Hired, Job
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import compile_cores, measuring_core
-from colt_llvm.measure.host import confined_to
+from colt_llvm.measure.host import compile_cores, confined_to, measuring_core
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.program import Program

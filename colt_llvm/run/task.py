@@ -12,7 +12,7 @@ from colt_llvm.evaluate.builder import Built
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import fingerprint
+from colt_llvm.measure.host import fingerprint
 from colt_llvm.program.baseline import Baseline
 from colt_llvm.proposal.questions import Task
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
+
+from colt_llvm.measure.rounds import TimeRound
+
+T = TypeVar("T")
 
 
 class Host:
@@ -42,3 +49,8 @@ class Host:
 
     def clock(self) -> float:
         return self.seconds
+
+
+def in_turn(time_run: Callable[[T], float]) -> TimeRound[T]:
+    """A round as one run after another, with ``time_run`` giving the seconds of one."""
+    return lambda arms: [time_run(arm) for arm in arms]

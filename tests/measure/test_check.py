@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from colt_llvm.core.errors import ProgramError
 from colt_llvm.core.process import Limits
-from colt_llvm.measure.check import difference, judge_baseline
-from colt_llvm.measure.numbers import same_line, same_number
+from colt_llvm.measure.check import BaselineRuns, verify_baseline
+from colt_llvm.measure.lines import same_line, same_number
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program.program import Check, Workload
 
+from .comparing import difference
 from .conftest import Compile
 
 SEEN = Observation(0, b"one\ntwo\n", {}, 0.1, 0.0, 0.1, 1)
@@ -123,8 +124,9 @@ ECHO = """
 
 
 def judge(executable: Path, *workloads: Workload, **options: object) -> list[Observation]:
-    chosen: dict[str, object] = {"next_second": False, "limits": Limits(wall_seconds=5), **options}
-    return judge_baseline(executable, workloads or [Workload("default")], **chosen)  # type: ignore[arg-type]
+    check = options.pop("check", None)
+    runs = BaselineRuns(**{"next_second": False, "limits": Limits(wall_seconds=5), **options})  # type: ignore[arg-type]
+    return verify_baseline(executable, workloads or [Workload("default")], check, runs=runs)  # type: ignore[arg-type]
 
 
 def test_a_steady_baseline_is_accepted_workload_by_workload(compile_c: Compile) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.measure import host
-from colt_llvm.measure.compare import MIN_ROUNDS
+from colt_llvm.measure.intervals import MIN_ROUNDS
 
 from .simulate import Host as Simulated
 

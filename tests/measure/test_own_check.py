@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 
 from colt_llvm.core.errors import ProgramError, UsageError
-from colt_llvm.measure import CheckError, Observation, OwnCheck, ProgramRun, fault, judge_baseline
+from colt_llvm.measure.check import BaselineRuns, verify_baseline
+from colt_llvm.measure.own_check import CheckError, OwnCheck, ProgramRun
+from colt_llvm.measure.runner import Observation
 from colt_llvm.program.program import Workload
+
+from .comparing import difference
 
 
 def seen(stdout: bytes = b"1\n", status: int = 0, **more: Any) -> Observation:
@@ -23,21 +27,21 @@ def small(run: ProgramRun) -> str | None:
 
 def test_beside_the_comparison_both_have_to_agree() -> None:
     own = OwnCheck(small)
-    assert fault("w", seen(), seen(), own=own) is None
-    assert fault("w", seen(), seen(b"2\n"), own=own) == 'output line 1: "2" instead of "1"'
-    assert fault("w", seen(b"12"), seen(b"12"), own=own) == "check small: 12 is 10 or more"
+    assert difference(seen(), seen(), own=own) is None
+    assert difference(seen(), seen(b"2\n"), own=own) == 'output line 1: "2" instead of "1"'
+    assert difference(seen(b"12"), seen(b"12"), own=own) == "check small: 12 is 10 or more"
 
 
 def test_in_its_place_the_function_and_the_exit_status_decide() -> None:
     own = OwnCheck(small, replaces=True)
-    assert fault("w", seen(), seen(b"2\n"), own=own) is None
-    assert fault("w", seen(), seen(b"12"), own=own) == "check small: 12 is 10 or more"
-    assert fault("w", seen(), seen(b"2\n", -11), own=own) == "ended with SIGSEGV instead of exit status 0"
+    assert difference(seen(), seen(b"2\n"), own=own) is None
+    assert difference(seen(), seen(b"12"), own=own) == "check small: 12 is 10 or more"
+    assert difference(seen(), seen(b"2\n", -11), own=own) == "ended with SIGSEGV instead of exit status 0"
 
 
 def test_it_is_given_all_of_a_run_and_the_baseline_beside_it() -> None:
     runs: list[ProgramRun] = []
-    fault("w", seen(b"a"), seen(b"a", outputs={"f": b"x"}, stderr=b"e"), own=OwnCheck(runs.append, replaces=True))
+    difference(seen(b"a"), seen(b"a", outputs={"f": b"x"}, stderr=b"e"), own=OwnCheck(runs.append, replaces=True))
     (run,) = runs
     assert (run.workload, run.status, run.stdout, run.stderr, run.files) == ("w", 0, b"a", b"e", {"f": b"x"})
     assert run.reference is not None
@@ -47,7 +51,7 @@ def test_it_is_given_all_of_a_run_and_the_baseline_beside_it() -> None:
 @pytest.mark.parametrize(("answer", "said"), [(True, "gave True"), (3, "gave 3"), (b"no", "gave b'no'")])
 def test_only_none_and_text_are_answers(answer: Any, said: str) -> None:
     with pytest.raises(CheckError, match=f"{said}; return None, or the reason as text"):
-        fault("w", seen(), seen(), own=OwnCheck(lambda run: answer))
+        difference(seen(), seen(), own=OwnCheck(lambda run: answer))
 
 
 def test_a_reason_is_one_printable_line() -> None:
@@ -70,7 +74,7 @@ def test_a_baseline_may_differ_from_run_to_run_where_the_function_decides(tmp_pa
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
 
     def judged(own: OwnCheck | None) -> list[Observation]:
-        return judge_baseline(program, [Workload("w")], own=own, next_second=False)
+        return verify_baseline(program, [Workload("w")], own=own, runs=BaselineRuns(next_second=False))
 
     with pytest.raises(ProgramError, match="differs from run to run"):
         judged(OwnCheck(small))

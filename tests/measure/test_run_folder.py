@@ -10,8 +10,8 @@ import pytest
 
 from colt_llvm.core.errors import ProgramError
 from colt_llvm.core.process import Limits
-from colt_llvm.measure import judge_baseline, run_side_by_side, run_workload
-from colt_llvm.measure.runner import Observation
+from colt_llvm.measure.check import BaselineRuns, verify_baseline
+from colt_llvm.measure.runner import Observation, run_side_by_side, run_workload
 from colt_llvm.program.program import Workload
 
 Script = Callable[[str], Path]
@@ -51,26 +51,28 @@ def test_the_name_of_the_folder_is_the_same_in_turn_and_at_once(
     assert len(seen) == 2 + count
     assert len({(one.stdout, one.stderr, one.outputs["out"]) for one in seen}) == 1
     assert len({one.stdout + one.stderr + (one.outputs["out"] or b"") for one in seen} - {b""}) == 1
-    assert judge_baseline(executable, [workload], next_second=False)[0].stdout == alone[0].stdout
+    assert verify_baseline(executable, [workload], runs=BaselineRuns(next_second=False))[0].stdout == alone[0].stdout
 
 
 def test_that_it_is_shown_is_known(script: Script) -> None:
-    (seen,) = judge_baseline(script("#!/bin/sh\npwd\n"), [Workload("w")], next_second=False)
+    (seen,) = verify_baseline(script("#!/bin/sh\npwd\n"), [Workload("w")], runs=BaselineRuns(next_second=False))
     assert seen.shows_folder
-    (seen,) = judge_baseline(script("#!/bin/sh\necho run-000\n"), [Workload("w")], next_second=False)
+    (seen,) = verify_baseline(
+        script("#!/bin/sh\necho run-000\n"), [Workload("w")], runs=BaselineRuns(next_second=False)
+    )
     assert not seen.shows_folder
 
 
 @pytest.mark.parametrize("text", ["pwd | cksum", "pwd | tr a-z A-Z", "pwd | rev"])
 def test_what_is_made_of_the_name_is_told_as_such(script: Script, text: str) -> None:
     with pytest.raises(ProgramError, match="does something else in a folder of another name, output line 1"):
-        judge_baseline(script(f"#!/bin/sh\n{text}\n"), [Workload("w")], next_second=False)
+        verify_baseline(script(f"#!/bin/sh\n{text}\n"), [Workload("w")], runs=BaselineRuns(next_second=False))
 
 
 @pytest.mark.parametrize("text", ["od -An -N8 /dev/urandom", "echo $$"])
 def test_what_differs_anyway_is_not_put_down_to_the_folder(script: Script, text: str) -> None:
     with pytest.raises(ProgramError, match="differs from run to run"):
-        judge_baseline(script(f"#!/bin/sh\n{text}\n"), [Workload("w")], next_second=False)
+        verify_baseline(script(f"#!/bin/sh\n{text}\n"), [Workload("w")], runs=BaselineRuns(next_second=False))
 
 
 def test_a_folder_that_the_program_locks_goes_all_the_same(script: Script, tmp_path: Path) -> None:
@@ -91,13 +93,13 @@ NEEDS = {
 @pytest.mark.parametrize("allow_nonzero", [False, True])
 def test_a_limit_of_memory_that_is_too_low_is_named(script: Script, code: str, allow_nonzero: bool) -> None:
     with pytest.raises(ProgramError, match=r"under --memory 400 and with exit status 0 without it; raise --memory"):
-        judge_baseline(
-            script(f"#!{sys.executable}\n{code}\n"), [Workload("w")], next_second=False, allow_nonzero=allow_nonzero,
-            limits=Limits(memory_bytes=400 << 20),
+        verify_baseline(
+            script(f"#!{sys.executable}\n{code}\n"), [Workload("w")],
+            runs=BaselineRuns(Limits(memory_bytes=400 << 20), allow_nonzero=allow_nonzero, next_second=False),
         )  # fmt: skip
 
 
 def test_a_limit_that_is_not_to_blame_is_not_named(script: Script) -> None:
     with pytest.raises(ProgramError, match="ends with exit status 3") as caught:
-        judge_baseline(script("#!/bin/sh\nexit 3\n"), [Workload("w")], limits=Limits(memory_bytes=1 << 30))
+        verify_baseline(script("#!/bin/sh\nexit 3\n"), [Workload("w")], runs=BaselineRuns(Limits(memory_bytes=1 << 30)))
     assert "--memory" not in str(caught.value)

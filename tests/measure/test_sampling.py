@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from colt_llvm.measure.rounds import TimeRound, in_turn
+from colt_llvm.measure.rounds import TimeRound
 from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
 
-from .simulate import Host
+from .simulate import Host, in_turn
 
 #: Arms that give their seconds when they are called.
 CALLED: TimeRound[Callable[[], float]] = in_turn(lambda arm: arm())
@@ -18,7 +18,7 @@ CALLED: TimeRound[Callable[[], float]] = in_turn(lambda arm: arm())
 def trial(candidate: float, seed: int = 0, best: float | None = None, **policy: float) -> tuple[TrialMeasurement, Host]:
     host = Host({"c": candidate, "b": 1.0}, seed)
     options = TrialPolicy(**policy)  # type: ignore[arg-type]
-    measured = measure_trial("c", "b", in_turn(host.time), options, best_ratio=best, seed=seed, clock=host.clock)
+    measured = measure_trial(("c", "b"), in_turn(host.time), options, best_ratio=best, seed=seed, clock=host.clock)
     return measured, host
 
 
@@ -31,7 +31,7 @@ def test_a_hopeless_candidate_is_cut_after_one_pair() -> None:
 
 def test_one_disturbed_run_does_not_condemn_a_candidate() -> None:
     runs = iter([1.0, 9.0, *[1.0] * 50])
-    measured = measure_trial(lambda: next(runs), lambda: 1.0, CALLED, TrialPolicy())
+    measured = measure_trial((lambda: next(runs), lambda: 1.0), CALLED, TrialPolicy())
     assert not measured.cut
     assert measured.ratio == pytest.approx(1.0)
 
@@ -42,7 +42,7 @@ def test_arms_run_in_turn_and_neither_always_comes_first() -> None:
 
 
 def test_a_clear_ratio_needs_the_fewest_pairs() -> None:
-    measured = measure_trial(lambda: 0.5, lambda: 1.0, CALLED, TrialPolicy())
+    measured = measure_trial((lambda: 0.5, lambda: 1.0), CALLED, TrialPolicy())
     assert len(measured.candidate) == len(measured.baseline) == TrialPolicy().min_pairs
     assert measured.ratio == pytest.approx(2.0)
     assert not measured.cut
@@ -74,7 +74,7 @@ def test_the_time_limit_ends_a_trial() -> None:
 
 def test_the_warm_up_is_kept_but_not_counted() -> None:
     runs = iter([7.0, *[1.0] * 50])
-    measured = measure_trial(lambda: next(runs), lambda: 1.0, CALLED, TrialPolicy())
+    measured = measure_trial((lambda: next(runs), lambda: 1.0), CALLED, TrialPolicy())
     assert measured.warmup == (7.0,)
     assert set(measured.candidate) == {1.0}
 
@@ -99,7 +99,7 @@ def test_what_the_candidate_raises_passes_through() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        measure_trial(never_ends, lambda: 1.0, CALLED)
+        measure_trial((never_ends, lambda: 1.0), CALLED)
 
 
 @pytest.mark.parametrize("policy", [{"hopeless_ratio": 1.0}, {"confidence": 1.0}, {"min_pairs": 9, "max_pairs": 8}])
@@ -110,18 +110,18 @@ def test_refuses_a_policy_that_cannot_work(policy: dict[str, float]) -> None:
 
 def test_a_screen_lets_go_what_is_no_better_than_the_best_known() -> None:
     policy = TrialPolicy(warmup_runs=0, screens=((2, -0.02), (3, 0.005)))
-    slower = measure_trial(lambda: 1.05, lambda: 1.0, CALLED, policy)
+    slower = measure_trial((lambda: 1.05, lambda: 1.0), CALLED, policy)
     assert (len(slower.candidate), slower.cut) == (2, True)
-    equal = measure_trial(lambda: 1.0, lambda: 1.0, CALLED, policy)
+    equal = measure_trial((lambda: 1.0, lambda: 1.0), CALLED, policy)
     assert (len(equal.candidate), equal.cut) == (3, True)
-    better = measure_trial(lambda: 0.9, lambda: 1.0, CALLED, policy)
+    better = measure_trial((lambda: 0.9, lambda: 1.0), CALLED, policy)
     assert (len(better.candidate), better.cut) == (policy.min_pairs, False)
-    beaten = measure_trial(lambda: 0.9, lambda: 1.0, CALLED, policy, best_ratio=1.2)
+    beaten = measure_trial((lambda: 0.9, lambda: 1.0), CALLED, policy, best_ratio=1.2)
     assert (len(beaten.candidate), beaten.cut) == (2, True)
 
 
 def test_one_disturbed_run_does_not_decide_a_screen() -> None:
     runs = iter([1.4, *[0.9] * 50])
     policy = TrialPolicy(warmup_runs=0, hopeless_ratio=2.0, screens=((2, -0.02),))
-    measured = measure_trial(lambda: next(runs), lambda: 1.0, CALLED, policy)
+    measured = measure_trial((lambda: next(runs), lambda: 1.0), CALLED, policy)
     assert not measured.cut

@@ -15,7 +15,8 @@ from colt_llvm.core.errors import ColtError, PassCrashed, PassError, PassOutOfMe
 from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.evaluate.pool import Lending
-from colt_llvm.measure import Interval, TrialMeasurement
+from colt_llvm.measure.intervals import Interval
+from colt_llvm.measure.sampling import TrialMeasurement
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.run.driver import Driver, TrialRecord, Verdict
 from colt_llvm.search import Objective, Outcome, Proposal, Request

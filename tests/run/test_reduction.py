@@ -14,7 +14,6 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.explain.function_text import functions_in, ir_functions, shortened
 from colt_llvm.explain.minimize_timed import Reduced, Reducer
 from colt_llvm.explain.variants import Variant
-from colt_llvm.measure.rounds import in_turn
 from colt_llvm.run.reduction import reduce_sequence
 
 
@@ -61,7 +60,10 @@ class FakeWorkshop:
     def __post_init__(self) -> None:
         self.random = random.Random(1)
         self.judge = SimpleNamespace(
-            time_together=in_turn(self.time), link=self.link, baseline=Path("baseline"), run_seconds=0.0
+            time_together=lambda arms: [self.time(arm) for arm in arms],
+            link=self.link,
+            baseline=Path("baseline"),
+            run_seconds=0.0,
         )
         self.baseline = SimpleNamespace(objects=())
 

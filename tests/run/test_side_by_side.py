@@ -12,7 +12,7 @@ from colt_llvm.evaluate import judge as judge_module
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.toolchain import installed_toolchains
-from colt_llvm.measure import measuring_core
+from colt_llvm.measure.host import measuring_core
 from colt_llvm.program.compilation import baseline_objects
 from colt_llvm.program.program import Program, Workload, program_from_files
 

@@ -14,9 +14,9 @@ from tune_helpers import EXACT, SOURCE, spawn, trials_of, tune_here
 from colt_llvm.cli.main import run
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.llvm import Module
+from colt_llvm.llvm.object_size import loaded_digest
 from colt_llvm.llvm.size_levels import has_size_levels
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
-from colt_llvm.measure import loaded_digest
 from colt_llvm.program.compilation import front_end
 from colt_llvm.program.program import program_from_files
 from colt_llvm.program.recipe import load_recipe

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.measure import Claim, Contest, Interval, Noise, Verdict, judge
+from colt_llvm.measure.ab_test import ABTest, Arm
+from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
 from colt_llvm.objectives.cost import CostError, CostObjective
 from colt_llvm.objectives.objective import MissingFigureError
 from colt_llvm.run.proof import Prover
@@ -99,11 +100,11 @@ class Finalist:
     built = Built
 
 
-def scored(objective: CostObjective, times: Interval, noise_ratio: float) -> Claim:
+def scored(objective: CostObjective, times: Interval, noise_ratio: float) -> Arm:
     """The claim of a finalist whose run times have this interval."""
     noise = Noise(noise_ratio, 0.99, 30)
-    claim = Claim("0", (), times, judge(times, noise))
-    held = Contest((claim,), claim, noise, (), {}, ())
+    claim = Arm("0", (), times, verdict_of(times, noise))
+    held = ABTest((claim,), claim, noise, (), {}, ())
     prover = Prover(None, None, None, None, None, objective, BASELINE, None)  # type: ignore[arg-type]
     return prover._scored(held, claim, Finalist())  # type: ignore[arg-type]
 

@@ -16,7 +16,7 @@ from colt_llvm.builds.profile.result import CannotProfile
 from colt_llvm.core import process
 from colt_llvm.core.errors import ToolchainError
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import run_workload
+from colt_llvm.measure.runner import run_workload
 from colt_llvm.program.program import Workload
 
 #: What the whole program is compiled and linked with.

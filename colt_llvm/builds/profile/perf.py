@@ -17,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 from colt_llvm.builds.profile.result import CannotProfile
 from colt_llvm.core import process
 from colt_llvm.llvm.elf import damage_typed
-from colt_llvm.measure import run_workload
+from colt_llvm.measure.runner import run_workload
 from colt_llvm.program.program import Workload
 
 WANTED_SAMPLES = 1000

@@ -12,17 +12,11 @@ from elftools.elf.elffile import ELFFile
 from colt_llvm.builds.project.setup import Project
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.measure import (
-    Compared,
-    ContestPolicy,
-    Interval,
-    Verdict,
-    bootstrap_ratio,
-    judge,
-    measuring_core,
-    section_sizes,
-)
-from colt_llvm.measure.ab_test import contest
+from colt_llvm.llvm.object_size import section_sizes
+from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
+from colt_llvm.measure.compared import Compared
+from colt_llvm.measure.host import measuring_core
+from colt_llvm.measure.intervals import Interval, Verdict, bootstrap_ratio, verdict_of
 from colt_llvm.objectives.objective import is_gain
 from colt_llvm.program.program import Program
 
@@ -96,12 +90,12 @@ def _time(
     if project.as_built is not None:
         arms[BUILT] = Path(shutil.copy(project.as_built, judge_.folder / "arm-as-built"))
     control = Path(shutil.copy(project.mark, judge_.folder / "control"))
-    policy = ContestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
+    policy = ABTestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
     try:
-        held = contest(arms, judge_.baseline, judge_.time_together, policy, control=control, seed=seed)
+        held = ab_test(arms, (judge_.baseline, control), judge_.time_together, policy, seed=seed)
     except Miscompiled as error:
         return ProjectProof(False, 1.0, figures, wrong=str(error))
-    claims = {claim.name: claim for claim in held.claims}
+    claims = {claim.name: claim for claim in held.arms}
     tuned_claim = claims[TUNED]
     notes: tuple[str, ...] = ()
     improved = tuned_claim.verdict is Verdict.IMPROVED
@@ -114,13 +108,13 @@ def _time(
         as_built = bootstrap_ratio(
             claims[BUILT].seconds, tuned_claim.seconds, confidence=tuned_claim.interval.confidence, seed=seed
         )
-        if judge(as_built, held.noise) is not Verdict.IMPROVED:
+        if verdict_of(as_built, held.noise) is not Verdict.IMPROVED:
             improved = False
             notes = (*notes, "not proven better than the build with its own flags")
     middle = sorted(held.baseline_seconds)[len(held.baseline_seconds) // 2]
     figures = {"runtime": (middle, middle / tuned_claim.interval.ratio), **figures}
     samples = {"mark": held.baseline_seconds, "control": held.control.seconds, "noise": held.noise.ratio,
-               **{claim.name: claim.seconds for claim in held.claims}}  # fmt: skip
+               **{claim.name: claim.seconds for claim in held.arms}}  # fmt: skip
     return ProjectProof(improved, tuned_claim.interval.ratio, figures, tuned_claim.interval, as_built,
                         as_built.ratio if as_built else None, "", samples, notes)  # fmt: skip
 

@@ -22,8 +22,10 @@ from colt_llvm.builds.project.units import Measured, build_unit, call, quiet, un
 from colt_llvm.core.errors import ColtError, NotRepeatable, UsageError
 from colt_llvm.evaluate.judge import Linker
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.llvm.object_size import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import Compared, Interval, loaded_digest, section_sizes
+from colt_llvm.measure.compared import Compared
+from colt_llvm.measure.intervals import Interval
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.program.program import Program
 from colt_llvm.program.recipe import load_recipe, source_digest

@@ -22,7 +22,7 @@ from colt_llvm.builds.recipes.status import stale
 from colt_llvm.builds.recipes.store import UnitRecipe, choose, find_recipe_file, load_recipes, machine_of
 from colt_llvm.core.errors import ColtError, RecipeError, UsageError
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import compile_cores
+from colt_llvm.measure.host import compile_cores
 from colt_llvm.program.program import Workload
 
 #: A file's time may be a little behind the clock.

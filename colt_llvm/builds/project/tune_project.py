@@ -31,8 +31,9 @@ from colt_llvm.core.errors import ColtError
 from colt_llvm.core.files import write_json
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.judge import Judge
+from colt_llvm.llvm.object_size import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure import compile_cores, section_sizes
+from colt_llvm.measure.host import compile_cores
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.program.baseline import prepare_baseline
 

@@ -24,7 +24,7 @@ from colt_llvm.builds.whole_program.objects import empty_object, quietly
 from colt_llvm.builds.whole_program.store import Member
 from colt_llvm.core.errors import ColtError, CompileError, UsageError
 from colt_llvm.llvm.link import Merged, merge, named_in_assembly
-from colt_llvm.measure import compile_cores
+from colt_llvm.measure.host import compile_cores
 from colt_llvm.program.program import Program
 
 _REMEDY = "leave out --whole-program, and each file gets a recipe of its own"

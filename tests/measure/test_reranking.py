@@ -7,11 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from colt_llvm.measure import reranking as run_off
-from colt_llvm.measure.reranking import LEAST_ROUNDS, MOST_ROUNDS, affordable
-from colt_llvm.measure.rounds import in_turn
+from colt_llvm.measure.rounds import LEAST_ROUNDS, MOST_ROUNDS, affordable, rerank
 
-from .simulate import Host
+from .simulate import Host, in_turn
 
 #: Seconds of a run, of candidates of which two are truly faster than the baseline's 1.0.
 SPEEDS = {"good": 1 / 1.08, "better": 1 / 1.12, **{f"same-{number}": 1.0 for number in range(10)}}
@@ -19,9 +17,7 @@ SPEEDS = {"good": 1 / 1.08, "better": 1 / 1.12, **{f"same-{number}": 1.0 for num
 
 def hold(seed: int, seconds: float = 200.0, speeds: dict[str, float] = SPEEDS, **noise: float) -> dict[str, float]:
     host = Host({"baseline": 1.0, **speeds}, seed, **noise)
-    return run_off(
-        {name: name for name in speeds}, "baseline", in_turn(host.time), seconds, seed=seed, clock=host.clock
-    )
+    return rerank({name: name for name in speeds}, "baseline", in_turn(host.time), seconds, seed=seed, clock=host.clock)
 
 
 def test_the_truly_faster_come_first_though_the_host_is_noisy() -> None:
@@ -51,13 +47,13 @@ def test_ratios_are_of_the_baseline_and_near_the_truth() -> None:
 
 def test_each_runs_once_a_round_and_rounds_are_limited() -> None:
     host = Host({"baseline": 1.0, "a": 1.0}, 0)
-    run_off({"a": "a"}, "baseline", in_turn(host.time), 1e9, clock=host.clock)
+    rerank({"a": "a"}, "baseline", in_turn(host.time), 1e9, clock=host.clock)
     assert host.order.count("a") == host.order.count("baseline") == MOST_ROUNDS + 1
 
 
 def test_one_round_is_run_when_there_is_no_time() -> None:
     host = Host({"baseline": 1.0, "a": 0.5}, 0)
-    assert run_off({"a": "a"}, "baseline", in_turn(host.time), 0.0, clock=host.clock)["a"] > 1.5
+    assert rerank({"a": "a"}, "baseline", in_turn(host.time), 0.0, clock=host.clock)["a"] > 1.5
     assert host.order.count("a") == 2
 
 
@@ -67,14 +63,14 @@ def test_what_does_not_stand_has_the_ratio_nothing() -> None:
     def time_run(arm: str) -> float:
         return math.inf if arm == "wrong" else host.time(arm)
 
-    ratios = run_off({"wrong": "wrong", "a": "a"}, "baseline", in_turn(time_run), 10.0, clock=host.clock)
+    ratios = rerank({"wrong": "wrong", "a": "a"}, "baseline", in_turn(time_run), 10.0, clock=host.clock)
     assert ratios["wrong"] == 0.0
     assert ratios["a"] > 1.5
 
 
 def test_refuses_the_name_of_the_baseline() -> None:
     with pytest.raises(ValueError, match="give it another"):
-        run_off({"": 1.0}, 1.0, in_turn(lambda seconds: seconds), 1.0)
+        rerank({"": 1.0}, 1.0, in_turn(lambda seconds: seconds), 1.0)
 
 
 @pytest.mark.parametrize(

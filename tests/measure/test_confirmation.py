@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from colt_llvm.core.errors import NotRepeatable
+from colt_llvm.measure.confirmation import Confirmation, Reruns, confirm
 from colt_llvm.measure.difference import Difference
-from colt_llvm.measure.second_look import Look, look_again
 
 WRONG = Difference("output", "output line 1")
 LENIENT = Difference("standard error", "standard error line 1", strict=False)
@@ -22,7 +22,7 @@ class Varies(NotRepeatable):
 def look(
     candidate: Callable[[], bool], baseline: Callable[[], bool] = lambda: False, *, first: Difference = WRONG,
     explained: Callable[[], bool] = lambda: False, agreed: int = 2, hangs: bool = False, seconds: float = 0.01,
-) -> tuple[Look, list[bool]]:  # fmt: skip
+) -> tuple[Confirmation, list[bool]]:  # fmt: skip
     now, pinned = [0.0], []
 
     def run_candidate() -> Difference | None:
@@ -35,7 +35,9 @@ def look(
         if baseline():
             raise Varies("differs")
 
-    found = look_again(first, run_candidate, run_baseline, explained, agreed=agreed, hangs=hangs, clock=lambda: now[0])
+    found = confirm(
+        first, Reruns(run_candidate, run_baseline, explained), agreed=agreed, hangs=hangs, clock=lambda: now[0]
+    )
     return found, pinned
 
 

@@ -1,16 +1,9 @@
 """Is the candidate faster? Pure statistics: numbers in, numbers out, one seed.
 
-A run's time has noise on one side (other processes, interrupts), and it drifts while a session lasts. So runs
-come in rounds, one of each arm, and only times of the same round are compared: the drift cancels. The location
-of the log ratios is their interquartile mean (25% trimmed at each end). Tried on simulated rounds (1% lognormal
-noise, 8% outliers of +15% on average, 3% drift), standard deviation of the estimated ratio at 15 / 30 rounds:
-
-    mean 2.3% / -     median 0.52% / 0.35%     interquartile mean 0.55% / 0.32%     ratio of medians 1.0% / 0.6%
-
-The interval is a percentile bootstrap (Efron & Tibshirani 1993, ch. 13), widened for few rounds (Hesterberg 2015,
-"What Teachers Should Know about the Bootstrap": at 8 rounds the plain one claims too often), and over blocks of
-rounds when neighbours resemble each other (Künsch 1989). Kalibera & Jones 2013, "Rigorous Benchmarking in
-Reasonable Time", argue for an interval of the ratio, as here, instead of two means side by side.
+Only times of the same round are compared, so drift cancels; noise is one-sided, hence the interquartile mean of log
+ratios (docs/decisions/0201-interval-of-a-ratio.md has what was tried). The interval is a percentile bootstrap (Efron &
+Tibshirani 1993, ch. 13), widened for few rounds (Hesterberg 2015), over blocks of rounds where neighbours resemble each
+other (Künsch 1989); of the ratio, as Kalibera & Jones 2013 argue.
 """
 
 from __future__ import annotations
@@ -35,12 +28,12 @@ _LARGEST_BATCH = 1 << 20
 
 @dataclass(frozen=True)
 class Interval:
-    """baseline time / candidate time, so above 1 the candidate is faster; ``low`` to ``high`` at ``confidence``."""
+    """Of baseline time / candidate time: above 1 the candidate is faster."""
 
     ratio: float
-    low: float
-    high: float
-    confidence: float
+    low: float  #: 0 where there are too few rounds
+    high: float  #: infinity where there are too few rounds
+    confidence: float  #: 0.99: that the true ratio is from ``low`` to ``high``
     rounds: int
 
     @property
@@ -51,9 +44,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Noise:
-    """What this host shows between a program and itself. ``ratio`` 0.01: up to 1% either way, at ``confidence``."""
+    """The noise floor, from the A/A control: what this host shows between a program and itself."""
 
-    ratio: float
+    ratio: float  #: 0.01: up to 1% either way
     confidence: float
     rounds: int
 
@@ -113,7 +106,7 @@ def block_length(logs: Floats) -> int:
     """Rounds a block: 1, or about the cube root of the rounds where neighbours are alike beyond chance.
 
     They are alike when something disturbs one arm more than the other for a while (a full cache, say). With
-    few rounds blocks do harm: simulated, 8 rounds in blocks of two give 3.8% false claims instead of 0.5%.
+    few rounds blocks do harm: simulated, 8 rounds in blocks of two give 3.8% false gains instead of 0.5%.
     """
     rounds = len(logs)
     if rounds < _BLOCKS_FROM_ROUNDS:
@@ -156,9 +149,9 @@ def student_quantile(probability: float, degrees: int) -> float:
     )
 
 
-def corrected_confidence(confidence: float, claims: int) -> float:
-    """Bonferroni: the confidence of each of ``claims`` intervals, so that all hold together at ``confidence``."""
-    return 1 - (1 - confidence) / max(claims, 1)
+def corrected_confidence(confidence: float, intervals: int) -> float:
+    """Bonferroni: the confidence of each of ``intervals``, so that all hold together at ``confidence``."""
+    return 1 - (1 - confidence) / max(intervals, 1)
 
 
 def noise_of(control: Interval) -> Noise:
@@ -167,7 +160,7 @@ def noise_of(control: Interval) -> Noise:
     return Noise(math.expm1(reach) if math.isfinite(reach) else math.inf, control.confidence, control.rounds)
 
 
-def judge(interval: Interval, noise: Noise, *, smallest_gain: float = 0.01) -> Verdict:
+def verdict_of(interval: Interval, noise: Noise, *, smallest_gain: float = 0.01) -> Verdict:
     """Improved: the whole interval is above 1 and the ratio is past what the host shows between equals.
 
     No improvement: a gain of ``smallest_gain`` or more is ruled out. Otherwise the times cannot tell.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colt_llvm.measure.compare import (
+from colt_llvm.measure.intervals import (
     MIN_ROUNDS,
     Interval,
     Noise,
@@ -18,9 +18,9 @@ from colt_llvm.measure.compare import (
     bootstrap_ratio,
     corrected_confidence,
     interquartile_mean,
-    judge,
     noise_of,
     student_quantile,
+    verdict_of,
 )
 
 from .simulate import Host
@@ -64,7 +64,7 @@ def test_swapping_the_arms_inverts_the_ratio(baseline: list[float], seed: int) -
 def test_three_rounds_give_no_interval() -> None:
     interval = bootstrap_ratio([2.0] * 3, [1.0] * 3)
     assert (interval.low, interval.high, interval.half_width) == (0.0, math.inf, math.inf)
-    assert judge(interval, QUIET) is Verdict.TOO_NOISY
+    assert verdict_of(interval, QUIET) is Verdict.TOO_NOISY
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_bonferroni_divides_the_error_among_the_claims() -> None:
     ],
 )
 def test_the_verdict(interval: tuple[float, float, float], noise: float, verdict: Verdict) -> None:
-    assert judge(Interval(*interval, 0.99, 20), Noise(noise, 0.99, 20)) is verdict
+    assert verdict_of(Interval(*interval, 0.99, 20), Noise(noise, 0.99, 20)) is verdict
 
 
 def test_noise_is_the_farther_end_of_the_control() -> None:

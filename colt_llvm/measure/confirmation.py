@@ -1,11 +1,9 @@
-"""Before a candidate is blamed: it and the baseline run again, in turn, until it is clear which of them differs.
+"""Before a candidate is called wrong: it and the baseline run again, in turn, until it is clear which of them differs.
 
 A program that does not do the same each time (threads, a counter in a file, the time of day) passes a few runs of the
-baseline and is found out when a candidate happens to differ. So the candidate has to differ again and again while the
-baseline never does, pinned to a core and not. Where both would differ at the same rate p, the candidate differs in c
-runs of c and the baseline in none of n with probability p^c (1 - p)^n: whatever p is, at most 0.03% for 5 runs of each
-after 2 of the baseline. A candidate that differs now and then is blamed after ten times: that all ten fell to it is one
-in 2^10.
+baseline and is found out when a candidate happens to differ. Where both would differ at the same rate p, the candidate
+differs in c runs of c and the baseline in none of n with probability p^c (1 - p)^n: whatever p is, at most 0.03% for 5
+runs of each after 2 of the baseline.
 """
 
 from __future__ import annotations
@@ -24,35 +22,39 @@ _DOUBT = 1e-3
 _LEAST_ROUNDS, _MOST_ROUNDS, _MOST_LENIENT_ROUNDS = 2, 60, 8
 #: Of wall-clock time, for a candidate that differs not each time, and for one that does.
 _MORE_SECONDS, _MOST_SECONDS = 30.0, 60.0
-#: A candidate that differs only now and then has to do so this often while the baseline never does.
+#: A candidate that differs only now and then has to do so this often while the baseline never does: by chance 1 in
+#: 2^10.
 _OFTEN = 10
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen. fault: the candidate's difference, None where it is not to blame.
+class Reruns:
+    """How the two are run once more."""
 
-    again: runs of the candidate that differed again, of ``candidate_runs``. baseline_runs: all agreed.
-    """
+    candidate: Callable[[], Difference | None]  #: None where it does what the program does
+    baseline: Callable[[bool], None]  #: pinned to a core or not; raises where it differs from itself
+    explained: Callable[[], bool]  #: whether the first difference counts no more, as the baseline has it too
 
-    fault: Difference | None
-    again: int
+
+@dataclass(frozen=True)
+class Confirmation:
+    """What was seen."""
+
+    fault: Difference | None  #: the candidate's; None where it is not to blame
+    again: int  #: runs of the candidate that differed again
     candidate_runs: int
-    baseline_runs: int
+    baseline_runs: int  #: all agreed
 
 
-def look_again(
+def confirm(
     first: Difference,
-    candidate: Callable[[], Difference | None],
-    baseline: Callable[[bool], None],
-    explained: Callable[[], bool],
+    rerun: Reruns,
     *,
     agreed: int,
     hangs: bool = False,
     clock: Callable[[], float] = time.monotonic,
-) -> Look:
-    """candidate: runs it once; None where it does what the program does. baseline: runs it, pinned or not, and raises
-    where it differs from itself. explained: whether the first difference counts no more, as the baseline has it too.
+) -> Confirmation:
+    """Whether ``first``, a difference of the candidate's, is its own.
 
     agreed: runs of the baseline before, which did the same. hangs: the candidate did not end, so that each of its runs
     takes long; then it has one more.
@@ -64,22 +66,22 @@ def look_again(
         # In another order each time, so that what goes by a count of runs meets both.
         for is_baseline in (True, False) if runs % 2 else (False, True):
             if is_baseline:
-                baseline(runs % 2 == 1)
-            elif found := None if hangs and runs > 1 else candidate():
+                rerun.baseline(runs % 2 == 1)
+            elif found := None if hangs and runs > 1 else rerun.candidate():
                 again, last = again + 1, found
-        if explained():
+        if rerun.explained():
             break
         if runs < _LEAST_ROUNDS:
             continue
         spent, doubt = clock() - began, _chance(again, agreed + runs)
         tried = 1 if hangs else runs
         if again == tried and (doubt < _DOUBT or hangs or spent > _MOST_SECONDS):
-            return Look(last, again, tried, runs)
+            return Confirmation(last, again, tried, runs)
         if again >= _OFTEN:
-            return Look(last, again, tried, runs)
+            return Confirmation(last, again, tried, runs)
         if again < tried and (hangs or spent > _MORE_SECONDS):
             break
-    return Look(None, again, 1 if hangs else runs, runs)
+    return Confirmation(None, again, 1 if hangs else runs, runs)
 
 
 def _chance(differing: int, agreeing: int) -> float:
