@@ -22,11 +22,12 @@ from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.process_options import split_options
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 from colt_llvm.models.registry import BLIND_SPEC
+from colt_llvm.objectives.base import Objective
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.program import Program, included_programs, load_program, programs_directory
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.run.session import RISKS_AVOIDED
-from colt_llvm.search import PRESETS, ColtSearch, Model, Objective, Outcome
+from colt_llvm.search import PRESETS, ColtSearch, Model, Outcome
 
 SMALLEST = "collatz"
 _SECONDS = 8.0

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from colt_llvm.models.base import Answer, CallError, LanguageModel, Message, ModelSpec, Price, Prompt, Usage
     from colt_llvm.models.question import Question
     from colt_llvm.models.registry import load_models
+    from colt_llvm.objectives.base import Objective
     from colt_llvm.objectives.cost import CostError, CostObjective
-    from colt_llvm.objectives.objective import Objective
     from colt_llvm.program.program import (
         Check,
         Program,
@@ -67,7 +67,7 @@ _MODULES = {
     "proposal.questions": ("Task",),
     "program.recipe": ("Recipe", "load_recipe"),
     "objectives.cost": ("CostError", "CostObjective"),
-    "objectives.objective": ("Objective",),
+    "objectives.base": ("Objective",),
     "search.protocol": ("Model", "Outcome", "Proposal", "Request", "Strategy", "Trial"),
     "search.sequences": ("ActionSet", "SequenceSearch"),
     "llvm.toolchain": ("Toolchain", "find_toolchain"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.measure.own_check import CheckFunction, OwnCheck
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.registry import load_models
+from colt_llvm.objectives.base import Objective
 from colt_llvm.objectives.cost import Cost, CostObjective
+from colt_llvm.objectives.registry import DEFAULT, known_objective
 from colt_llvm.program.output import check_output
 from colt_llvm.program.program import Program, Workload, resolve_program
 from colt_llvm.program.recipe import Recipe, apply_to_file, load_recipe, with_flags_of
@@ -27,7 +29,6 @@ from colt_llvm.run.journal import claimed_directory
 from colt_llvm.run.progress import Progress, TuneResult
 from colt_llvm.run.tuner import resume as resume_run
 from colt_llvm.run.tuner import tune as tune_program
-from colt_llvm.search import Objective
 
 #: One source, several, a folder with a program.toml, the name of an included program, or a program.
 Sources = str | Path | Program | Sequence[str | Path]
@@ -39,7 +40,7 @@ OnProgress = Callable[[Progress], None]
 def tune(
     sources: Sources,
     *,
-    objective: str | Objective | Cost = "runtime",
+    objective: str | Objective | Cost = DEFAULT,
     seconds: float | None = None,
     trials: int | None = None,
     seed: int = 0,
@@ -63,7 +64,7 @@ def tune(
 
     :param sources: a C, C++ or LLVM IR file, several of them, a folder with a ``program.toml``, the name of an
         included program such as ``"sha256"``, or a :class:`Program`.
-    :param objective: ``"runtime"``, ``"size"``, ``"balanced"``, ``"instructions"``, an :class:`Objective` with weights,
+    :param objective: a name (``size``, ``runtime`` ..., or ``module:NAME``), an :class:`Objective` with weights,
         a :class:`CostObjective`, or a function from figures to a cost (then one over size, text and instructions).
     :param seconds: of the search and, where run time counts, of its proof. Default: 120, without ``trials``.
     :param trials: at most so many. With ``workers=1``, equal seeds give equal trials where nothing is timed.
@@ -211,6 +212,10 @@ def _objective(objective: str | Objective | Cost) -> tuple[str, Mapping[str, flo
     if isinstance(objective, CostObjective):
         return objective.base, None, objective
     if isinstance(objective, Objective):
+        if known_objective(objective.name) != replace(objective, weights={}):
+            raise UsageError(
+                f"objective {objective.name}: is of no installed package; name where it is declared, 'module:NAME'"
+            )
         return objective.name, objective.weights or None, None
     if not callable(objective):
         raise UsageError(f"objective {objective!r}: give a name, an Objective, or a function from figures to a cost")

@@ -15,6 +15,8 @@ from colt_llvm.llvm.acceptance import accepted_pipelines, toolchain_catalogue
 from colt_llvm.llvm.toolchain import PREFIX_VARIABLE, Toolchain, find_toolchain, installed_toolchains, own_environment
 from colt_llvm.measure.host import estimate_noise, fingerprint, measuring_core
 from colt_llvm.measure.runner import Observation, run_side_by_side
+from colt_llvm.objectives.runtime import RUNTIME
+from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.compilation import link
 from colt_llvm.program.program import included_programs, load_program, programs_directory
@@ -130,10 +132,11 @@ def _headers(toolchain: Toolchain, language: str) -> str:
 def _look_at_harness(toolchain: Toolchain) -> Iterator[Finding]:
     """Does the baseline's pipeline through the harness give plain clang's object?"""
     programs = included_programs()
-    for objective, level in (("runtime", "-O3"), ("size", "-Oz")):
+    for objective in (RUNTIME, LOADED_SIZE):
+        level = f"-{objective.level}"
         try:
             exact = [
-                prepare_baseline(toolchain, p, objective).completion.exact for p in programs[:: len(programs) // 6]
+                prepare_baseline(toolchain, p, objective.name).completion.exact for p in programs[:: len(programs) // 6]
             ]
         except ColtError as error:
             yield Finding("FAIL", f"clang {level} does not build the included programs", str(error))
@@ -190,7 +193,7 @@ def _noise(toolchain: Toolchain) -> Finding:
     program = load_program(programs_directory() / _PROBE)
     core = measuring_core()
     with tempfile.TemporaryDirectory(prefix="colt-") as folder:
-        baseline = prepare_baseline(toolchain, program, "runtime")
+        baseline = prepare_baseline(toolchain, program, RUNTIME.name)
         executable = link(toolchain, program, baseline.objects, Path(folder) / "probe")
 
         def time_pair() -> tuple[float, float]:

@@ -115,7 +115,7 @@ def test_imports_go_downward_only() -> None:
 
 def test_the_search_imports_nothing_of_ours_but_errors() -> None:
     targets = {target for module in modules() if part_of(module) == "search" for target in ours(module)}
-    assert {part_of(target) for target in targets} == {"search", "objectives", "core"}
+    assert {part_of(target) for target in targets} == {"search", "core"}
 
 
 def test_the_search_imports_no_clock_and_no_network() -> None:

@@ -14,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import RunDirectoryError
+from colt_llvm.objectives.registry import known_objective
 
 KIND, VERSION = "colt-llvm bench cell", 1
 TRIALS, SECONDS = "trials", "seconds"
-#: Objectives whose figures are times: they hold for one machine.
-TIMED = frozenset({"runtime", "balanced"})
+
+
+def is_timed(objective: str) -> bool:
+    """Whether its figures are times, which hold for one machine."""
+    stated = known_objective(objective)
+    return stated is not None and stated.timed
 
 
 @dataclass(frozen=True)

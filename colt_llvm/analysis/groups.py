@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from colt_llvm.analysis.cells import SECONDS, TIMED, Budget, Cell, Results
+from colt_llvm.analysis.cells import SECONDS, Budget, Cell, Results, is_timed
 
 Subject = tuple[str, str]
 EVERYTHING = "all"
@@ -86,7 +86,7 @@ def group_cells(results: Results, parts: bool = True) -> list[Group]:
 
 def key_of(cell: Cell) -> Key:
     """A search that stops after seconds depends on the machine, whatever its objective."""
-    own = cell.objective in TIMED or cell.budget.unit == SECONDS
+    own = is_timed(cell.objective) or cell.budget.unit == SECONDS
     return Key(cell.objective, cell.strict, cell.budget, cell.llvm, cell.host if own else "")
 
 
@@ -114,14 +114,14 @@ def _best_known(results: Results, key: Key) -> dict[Subject, float]:
     best: dict[Subject, float] = {}
     for cell in results.cells:
         same = replace(key_of(cell), budget=key.budget, host=key.host)
-        if cell.done and same == key and (key.objective not in TIMED or cell.host == key.host):
+        if cell.done and same == key and (not is_timed(key.objective) or cell.host == key.host):
             best[cell.subject] = max(best.get(cell.subject, 0.0), cell.gain)
     return best
 
 
 def _unlike_baselines(key: Key, cells: Sequence[Cell]) -> list[str]:
     """Without noise a program has one baseline. Where it has two, its cells are of two programs or two marks."""
-    if key.objective in TIMED:
+    if is_timed(key.objective):
         return []
     seen: dict[Subject, set[float]] = {}
     for cell in cells:

@@ -14,11 +14,11 @@ from colt_llvm.analysis.style import COLOURS, drawing, new_figure, save, shorten
 from colt_llvm.analysis.tree_picture import draw_tree
 from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.models.transcript import read_calls
+from colt_llvm.objectives.base import FIGURES, INSTRUCTIONS, RUN_TIME, SIZE
 from colt_llvm.run.journal import read_header, read_trials
 from colt_llvm.search.pareto import pareto_front
 
 Record = dict[str, Any]
-_UNITS = {"runtime": "run time (s)", "size": "size (bytes)", "instructions": "IR instructions"}
 
 
 def write_run_pictures(run_directory: Path, folder: Path) -> list[Path]:
@@ -82,8 +82,8 @@ def draw_pareto(trials: Sequence[Record], title: str) -> Any:
     On the front: no other trial is as good in both.
     """
     figures = [trial["outcome"]["figures"] for trial in trials if trial["outcome"]["reward"] is not None]
-    across = next((name for name in ("runtime", "instructions") if sum(name in one for one in figures) > 1), None)
-    points = [(one[across], one["size"]) for one in figures if across in one and "size" in one] if across else []
+    across = next((name for name in (RUN_TIME, INSTRUCTIONS) if sum(name in one for one in figures) > 1), None)
+    points = [(one[across], one[SIZE]) for one in figures if across in one and SIZE in one] if across else []
     if len(set(points)) < 2:
         return None
     front = sorted(points[index] for index in pareto_front(points))
@@ -100,8 +100,8 @@ def draw_pareto(trials: Sequence[Record], title: str) -> Any:
         room = 0.05 * (high - low) or 1.0
         set_limit(low - room, high + room)
     outside = int(np.sum((x > axes.get_xlim()[1]) | (y > axes.get_ylim()[1])))
-    axes.set_xlabel(_UNITS[str(across)])
-    axes.set_ylabel(_UNITS["size"])
+    axes.set_xlabel(FIGURES[str(across)].label)
+    axes.set_ylabel(FIGURES[SIZE].label)
     note = f"; {outside} trials lie outside" if outside else ""
     figure.suptitle(f"{title}\nlower left is better{note}", fontsize=9)
     figure.legend(loc="outside right center", fontsize=8)

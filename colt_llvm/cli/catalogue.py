@@ -12,6 +12,7 @@ import click
 
 from colt_llvm.cli.options import llvm_option, objective_option, program_of
 from colt_llvm.core.errors import UsageError
+from colt_llvm.objectives.size import LOADED_SIZE
 
 if TYPE_CHECKING:
     from colt_llvm.decisions.offers import Offer
@@ -46,7 +47,7 @@ def passes(search: str | None, pipelines: bool, as_json: bool, llvm_prefix: Path
 @click.command("decisions", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("sources", nargs=-1, metavar="[PROGRAM | SOURCE...]")
 @click.option("--cflags", multiple=True, metavar="FLAGS", help="Compiler flags. Repeats.")
-@objective_option(default="size", help="Compile the program as for this objective.")
+@objective_option(default=LOADED_SIZE.name, help="Compile the program as for this objective.")
 @click.option("--scopes", default="module,function,call,loop", show_default=True, metavar="LIST",
               help="Scopes to list, with commas.")  # fmt: skip
 @click.option("--kinds", is_flag=True, help="List all kinds of decisions, without a program.")

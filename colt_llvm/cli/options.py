@@ -13,7 +13,9 @@ import click
 
 from colt_llvm.cli.grouped import option, together
 from colt_llvm.core.errors import UsageError
+from colt_llvm.core.plugins import offered
 from colt_llvm.core.words import split_words
+from colt_llvm.objectives.registry import DEFAULT, GROUP, OBJECTIVES, find_objective
 from colt_llvm.program.program import Program, Workload, resolve_program
 
 #: Headings in --help.
@@ -28,7 +30,6 @@ SETTINGS = "Search settings (arXiv 2602.01935)"
 PROJECTS = "Projects of many files"
 MACHINES = "Toolchain and other machines"
 
-OBJECTIVES = ["runtime", "size", "balanced", "instructions"]
 FILE = click.Path(path_type=Path)
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -117,10 +118,23 @@ cluster_options: _Decorator = together(
 )  # fmt: skip
 
 
-def objective_option(default: str = "runtime", **settings: Any) -> _Decorator:
+class ObjectiveName(click.Choice):
+    """One of our objectives, one of an installed package, or ``module:NAME``."""
+
+    def __init__(self) -> None:
+        super().__init__(OBJECTIVES)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if ":" in value or value in offered(GROUP):
+            find_objective(value)
+            return value
+        return super().convert(value, param, ctx)
+
+
+def objective_option(default: str = DEFAULT, **settings: Any) -> _Decorator:
     """settings: the rest of the option, such as its help."""
     return option(
-        "--objective", type=click.Choice(OBJECTIVES), default=default, show_default=True, metavar="NAME",
+        "--objective", type=ObjectiveName(), default=default, show_default=True, metavar="NAME",
         group=WHAT_TO_PROVE, **settings,
     )  # fmt: skip
 

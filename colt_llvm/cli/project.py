@@ -10,6 +10,7 @@ import click
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.core.words import split_words
+from colt_llvm.objectives.base import FIGURES, RUN_TIME, SIZE
 from colt_llvm.program.program import Check, Workload
 
 if TYPE_CHECKING:
@@ -125,9 +126,9 @@ def _print(result: ProjectResult) -> None:
         console.print(f"{result.program}: {result.verdict}", markup=False)
     if result.figures and not result.improved:
         console.print("measured with recipes that are not in use:")
-    labels = {"runtime": "run time (CPU s)", "size": "loaded bytes of its objects", "program": "loaded bytes, linked"}
+    labels = {RUN_TIME: FIGURES[RUN_TIME].label, SIZE: "loaded bytes of its objects", "program": "loaded bytes, linked"}
     for name, (mark, tuned) in result.figures.items():
-        shown = (lambda value: f"{value:.4g}") if name == "runtime" else (lambda value: f"{value:.0f}")
+        shown = (lambda value: f"{value:.4g}") if name == RUN_TIME else (lambda value: f"{value:.0f}")
         console.print(f"{labels[name]}: {result.mark} {shown(mark)}, tuned {shown(tuned)}, {mark / tuned:.4f}x")
     if result.interval is not None:
         interval = result.interval

@@ -91,25 +91,25 @@ def _question(program: Program, toolchain: Toolchain, catalogue: Catalogue, show
     from colt_llvm.evaluate.builder import Builder, Sequences
     from colt_llvm.measure import host
     from colt_llvm.models.question import Attempt, Question, State
-    from colt_llvm.objectives.objective import MissingFigureError
+    from colt_llvm.objectives.base import MissingFigureError
+    from colt_llvm.objectives.registry import find_objective
     from colt_llvm.program.baseline import prepare_baseline
     from colt_llvm.run.evidence import gather, program_features
-    from colt_llvm.search import Objective
 
     objective, kind, sequence = shown.objective, shown.kind, shown.sequence
     acting = shown.offers[0].name if shown.offers else ""
     if kind == "correct" and not sequence:
         raise UsageError("--kind correct: give a --sequence; its last action is what is corrected")
     baseline = prepare_baseline(toolchain, program, objective)
-    goal = Objective(objective)
+    goal = find_objective(objective)
     with Builder(
-        toolchain, program, baseline, catalogue, with_objects=objective != "instructions",
+        toolchain, program, baseline, catalogue, with_objects=goal.builds_objects,
         options=ServiceOptions(llvm_prefix=toolchain.prefix),
     ) as builder:  # fmt: skip
-        root = builder.build(()).figures
+        root = goal.measured(builder.build(()))
 
         def state(names: tuple[str, ...]) -> State:
-            figures = builder.build(names).figures if names else root
+            figures = goal.measured(builder.build(names)) if names else root
             try:
                 reward = goal.reward(figures, root)
             except MissingFigureError:  # a run time, which is not measured here
@@ -129,7 +129,7 @@ def _question(program: Program, toolchain: Toolchain, catalogue: Catalogue, show
             seed=0,
             kind=kind,
             acting=acting,
-            objective=objective,
+            objective=goal.name,
             baseline=baseline.name,
             cpu=host.fingerprint().cpu,
             state=here,
@@ -142,5 +142,5 @@ def _question(program: Program, toolchain: Toolchain, catalogue: Catalogue, show
             program=program_features(builder),
             passes=tuple(catalogue.names()),
             edits=tuple(Sequences(catalogue, baseline).edits),
-            evidence=gather(builder, sequence, for_size=objective == "size"),
+            evidence=gather(builder, sequence, for_size=goal.excerpt == "largest"),
         )

@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from colt_llvm.objectives.base import FIGURES, Figure
+from colt_llvm.objectives.registry import known_objective
 from colt_llvm.run.progress import Progress, TuneResult
 
 _Row = Mapping[str, Any]
@@ -108,9 +110,12 @@ def print_result(result: TuneResult) -> None:
     table.add_column(result.baseline, justify="right")
     table.add_column("tuned" if result.improved else "kept", justify="right")
     table.add_column("ratio", justify="right")
+    stated = known_objective(result.objective)
+    known = stated.known_figures if stated else FIGURES
     for name, (baseline, tuned) in result.figures.items():
+        figure = known.get(name) or Figure(name, name)
         table.add_row(
-            _LABELS[name], _shown(name, baseline), _shown(name, tuned), f"{baseline / tuned:.4f}x" if tuned else ""
+            figure.label, figure.text(baseline), figure.text(tuned), f"{baseline / tuned:.4f}x" if tuned else ""
         )
     console.print(table)
     if result.interval is not None:
@@ -138,15 +143,6 @@ def print_result(result: TuneResult) -> None:
         console.print(f"written: {result.output}", markup=False)
     if result.recipe:
         console.print(f"recipe: {result.recipe}", markup=False)
-
-
-_LABELS = {
-    "runtime": "run time (CPU s)", "size": "loaded bytes", "text": "code bytes", "instructions": "IR instructions",
-}  # fmt: skip
-
-
-def _shown(name: str, value: float) -> str:
-    return f"{value:.4g}" if name == "runtime" else f"{value:.0f}"
 
 
 def ledger_table(models: Mapping[str, Any]) -> Table:

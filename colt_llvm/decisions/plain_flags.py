@@ -18,12 +18,12 @@ _LEVELS: tuple[Names, ...] = (
 _INLINER = (225, 50, 100)
 
 
-def plain_flags(objective: str, scopes: Scopes, catalogue: Catalogue, *, calls: bool) -> tuple[Names, ...]:
+def plain_flags(scopes: Scopes, catalogue: Catalogue, *, calls: bool) -> tuple[Names, ...]:
     """Sequences to begin with, those that pay most often first; none where the scopes have none of these.
 
     calls: whether anything in the program could be inlined.
     """
-    if objective != "size" or "module" not in scopes:
+    if "module" not in scopes:
         return ()
     inliner = [(f"inline-threshold<{value}>",) for value in _INLINER] if calls else []
     # From LLVM 23 on the levels for size are O2 on functions that are marked, and no pipelines of their own.

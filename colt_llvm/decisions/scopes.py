@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.objectives.registry import find_objective
 
 #: From the largest to the smallest. "passes": passes over the whole module and edits of its pipeline. "module":
 #: thresholds and the level of all functions.
@@ -10,19 +11,15 @@ SCOPES = ("passes", "module", "function", "call", "loop")
 
 Scopes = tuple[str, ...]
 
-#: Where nothing is known to pay, no proposal is spent.
-_BY_OBJECTIVE: dict[str, Scopes] = {"size": ("passes", "module", "function", "call")}
-
-
 #: In a shorter search what is known of whole sequences finds more: decisions are tried one build after another.
 LEAST_TRIALS = 100
 
 
 def default_scopes(objective: str, trials: int | None) -> Scopes:
     """What a run of this objective decides in where its user says nothing. trials: at most so many; None: no limit."""
-    if trials is not None and trials < LEAST_TRIALS:
-        return ("passes",)
-    return _BY_OBJECTIVE.get(objective, ("passes",))
+    if not find_objective(objective).additive or (trials is not None and trials < LEAST_TRIALS):
+        return ("passes",)  # where nothing is known to pay, no proposal is spent
+    return ("passes", "module", "function", "call")
 
 
 def check_scopes(scopes: Scopes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from colt_llvm.env import ColtEnv, ServiceOptions
@@ -17,6 +17,7 @@ from colt_llvm.llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.llvm.process_options import threshold_options, with_options
 from colt_llvm.llvm.steps import decide_text
 from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.objectives.base import INSTRUCTIONS, SIZE, TEXT, Objective
 from colt_llvm.program.baseline import Baseline
 from colt_llvm.program.program import Program
 
@@ -41,9 +42,9 @@ class Built:
 
     @property
     def figures(self) -> dict[str, float]:
-        figures = {"instructions": float(self.instructions)}
+        figures = {INSTRUCTIONS: float(self.instructions)}
         if self.objects:
-            figures |= {"size": float(self.size), "text": float(self.text)}
+            figures |= {SIZE: float(self.size), TEXT: float(self.text)}
         return figures
 
 
@@ -56,6 +57,12 @@ def built_from_objects(objects: Sequence[bytes], instructions: int) -> Built:
     for data in objects:
         parts.update(function_sizes(data))
     return Built(key, instructions, tuple(objects), size, text, dict(parts))
+
+
+def baseline_figures(objective: Objective, mark: Built, empty: Built) -> dict[str, float]:
+    """What the objective measures of the baseline: its objects, and the IR that the empty sequence gives."""
+    measured = objective.measured(replace(mark, instructions=empty.instructions))
+    return {name: measured[name] for name in dict.fromkeys((SIZE, TEXT, INSTRUCTIONS, *measured))}
 
 
 class Sequences:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.judge import Judge, Miscompiled
-from colt_llvm.search import Objective
+from colt_llvm.objectives.base import RUN_TIME, Objective
 
 #: Among the samples of a trial: what was seen of a wrong candidate and of the baseline beside it.
 SECOND_LOOK = "second_look"
@@ -104,17 +104,17 @@ class ExaminingEvaluator:
     lanes: int = 1
 
     def evaluate(self, built: Built, bar: Bar, request_id: int) -> Verdict:
-        figures = dict(built.figures)
+        figures = self.objective.measured(built)
         if self.examiner is None or not built.objects:
             return Verdict(figures)
-        timed = "runtime" in self.objective.figures
+        timed = self.objective.timed
         found = self.examiner(
             built.objects,
             Examination(
                 name=f"candidate-{request_id}",
                 timed=timed,
                 thorough=not timed and self.objective.reward(figures, self.baseline) > bar.reward,
-                best_ratio=bar.ratio if self.objective.name == "runtime" else None,
+                best_ratio=bar.ratio if self.objective.time_alone else None,
                 seed=self.seed + request_id,
             ),
         )
@@ -123,7 +123,7 @@ class ExaminingEvaluator:
         if found.crashed:
             return Verdict(figures, "crash", found.crashed)
         if found.ratio is not None:
-            figures["runtime"] = self.baseline["runtime"] / found.ratio
+            figures[RUN_TIME] = self.baseline[RUN_TIME] / found.ratio
         return Verdict(figures, checked=found.checked, samples=found.samples)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.decisions.scopes import check_scopes, default_scopes
-from colt_llvm.objectives.objective import FIGURES
-from colt_llvm.search import OBJECTIVES, ColtOptions, Objective, preset
+from colt_llvm.objectives.base import Objective
+from colt_llvm.objectives.registry import DEFAULT, find_objective
+from colt_llvm.search import ColtOptions, preset
 from colt_llvm.search.early_stopping import DEFAULT_PERCENT
 from colt_llvm.search.strategy_names import COLT, split_name, takes_search_options
 
@@ -23,7 +24,7 @@ _MOST_BYTES = 1 << 60
 
 @dataclass(frozen=True)
 class TuneOptions:
-    """objective: one of OBJECTIVES. weights: of ``balanced``, figure name to weight.
+    """objective: a name, or module:NAME, as ``find_objective`` takes it. weights: of ``balanced``, figure -> weight.
 
     strategy: one of ``tune.strategy_names.STRATEGIES``; only "colt" asks models.
     trials, seconds: when the search ends, whichever comes first; both None is DEFAULT_SECONDS. The proof of a run
@@ -44,7 +45,7 @@ class TuneOptions:
     Raises UsageError for a value that means nothing.
     """
 
-    objective: str = "runtime"
+    objective: str = DEFAULT
     strategy: str = COLT
     weights: Mapping[str, float] | None = None
     trials: int | None = None
@@ -67,16 +68,15 @@ class TuneOptions:
     worth: float | None = None
 
     def __post_init__(self) -> None:
-        if self.objective not in OBJECTIVES:
-            raise UsageError(f"--objective {self.objective!r}: use one of {', '.join(OBJECTIVES)}")
+        known = find_objective(self.objective).known_figures
         object.__setattr__(self, "scopes", tuple(self.scopes) or default_scopes(self.objective, self.trials))
         check_scopes(self.scopes)
         split_name(self.strategy)  # refuses an unknown one
         if (self.preset or self.search) and not takes_search_options(self.strategy):
             raise UsageError(f"--strategy {self.strategy}: has no tree; leave out --preset and the tree's options")
-        if unknown := sorted(set(self.weights or ()) - set(FIGURES)):
-            raise UsageError(f"--weight {unknown[0]!r}: is no figure; use one of {', '.join(FIGURES)}")
-        Objective(self.objective, self.weights or {})  # refuses weights that mean nothing
+        if unknown := sorted(set(self.weights or ()) - set(known)):
+            raise UsageError(f"--weight {unknown[0]!r}: is no figure; use one of {', '.join(known)}")
+        _ = self.goal  # refuses weights that mean nothing
         if self.memory_bytes is not None and not 1 <= self.memory_bytes <= _MOST_BYTES:
             raise UsageError("--memory: use 1 MiB or more, up to what the machine has")
         if self.trials is not None and self.trials < 1:
@@ -115,9 +115,15 @@ class TuneOptions:
         return 0.0 if self.seconds or self.trials else DEFAULT_PERCENT
 
     @property
+    def goal(self) -> Objective:
+        """The objective that ``objective`` names, with the weights."""
+        found = find_objective(self.objective)
+        return replace(found, weights=self.weights) if self.weights else found
+
+    @property
     def times_the_program(self) -> bool:
         """Whether run time decides, so that one core is kept for measuring."""
-        return self.objective in ("runtime", "balanced")
+        return find_objective(self.objective).timed
 
     @property
     def colt_options(self) -> ColtOptions:

@@ -38,7 +38,7 @@ class Job:
 
     @property
     def with_objects(self) -> bool:
-        return self.options.objective != "instructions"
+        return self.options.goal.builds_objects
 
 
 @dataclass(frozen=True)

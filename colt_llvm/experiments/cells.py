@@ -8,10 +8,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from colt_llvm import __version__
-from colt_llvm.experiments.experiment import TIMED_OBJECTIVES, Budget, Experiment, StrategySpec, safe
+from colt_llvm.experiments.experiment import Budget, Experiment, StrategySpec, safe
 from colt_llvm.experiments.suites import BenchProgram
 from colt_llvm.llvm.size_levels import has_size_levels
 from colt_llvm.measure.host import fingerprint
+from colt_llvm.objectives.registry import find_objective
 
 KIND, VERSION = "colt-llvm bench cell", 1
 
@@ -44,7 +45,7 @@ class Group:
     @property
     def timed(self) -> bool:
         """Whether run time is measured, so that nothing else may run beside it."""
-        return self.objective in TIMED_OBJECTIVES
+        return find_objective(self.objective).timed
 
 
 def cells_of(experiment: Experiment, programs: Sequence[BenchProgram]) -> list[tuple[BenchProgram, Cell]]:
@@ -89,7 +90,7 @@ def record_of(item: BenchProgram, cell: Cell, llvm: str, **outcome: Any) -> dict
         "settings": settings_of(cell.strategy),
         "objective": cell.objective,
         # Held against clang's own -Oz, where there is no opt -Oz: no table mixes the two.
-        "strict": cell.objective == "instructions" and not has_size_levels(int(llvm.partition(".")[0])),
+        "strict": find_objective(cell.objective).opt_baseline and not has_size_levels(int(llvm.partition(".")[0])),
         "seed": cell.seed,
         "budget": cell.budget.to_dict(),
         "host": asdict(fingerprint()),

@@ -26,6 +26,8 @@ from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.host import measuring_core
 from colt_llvm.measure.intervals import Interval, Verdict
 from colt_llvm.measure.runner import run_workload
+from colt_llvm.objectives.base import RUN_TIME, SIZE
+from colt_llvm.objectives.runtime import RUNTIME
 from colt_llvm.program.compilation import Level, baseline_command, baseline_objects, link
 from colt_llvm.program.program import IR_SUFFIXES, Program
 
@@ -75,7 +77,7 @@ def run_clang_pgo(program: Program, toolchain: Toolchain, seed: int, seconds: fl
             raise UsageError(f"{source.name}: clang's profile counts need C or C++; leave clang-pgo out for LLVM IR")
     profdata = toolchain.profdata()
     folder.mkdir(parents=True, exist_ok=True)
-    options = TuneOptions(objective="runtime", seconds=seconds, seed=seed)
+    options = TuneOptions(objective=RUNTIME.name, seconds=seconds, seed=seed)
     plain = baseline_objects(toolchain, program, LEVEL)
     judge = Judge.of(toolchain, program, options, plain, measuring_core())
     try:
@@ -145,7 +147,7 @@ def _compile(toolchain: Toolchain, program: Program, source: Path, flags: Sequen
 
 def _claim(judge: Judge, plain: Sequence[bytes], guided: Sequence[bytes], options: TuneOptions) -> PgoResult:
     sizes = tuple(float(sum(section_sizes(data).loaded_bytes for data in objects)) for objects in (plain, guided))
-    figures = {"size": (sizes[0], sizes[1])}
+    figures = {SIZE: (sizes[0], sizes[1])}
     try:
         executable = judge.link(guided, "guided")
         judge.check(executable, thorough=True, core=judge.core)
@@ -161,7 +163,7 @@ def _claim(judge: Judge, plain: Sequence[bytes], guided: Sequence[bytes], option
         claim.interval.ratio,
         claim.interval,
         Verdict.TOO_NOISY if noisy else claim.verdict,
-        {**figures, "runtime": (middle, middle / claim.interval.ratio)},
+        {**figures, RUN_TIME: (middle, middle / claim.interval.ratio)},
         True,
         "the baseline beat itself: this host is too noisy now for any claim" if noisy else "",
         {

@@ -11,12 +11,12 @@ from typing import Any
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.search import OBJECTIVES, preset
+from colt_llvm.objectives.registry import DEFAULT, OBJECTIVES, find_objective, known_objective
+from colt_llvm.search import preset
 
 SUITE_KINDS = ("included", "folder", "polybench", "bitcode", "csmith")
 #: Strategies that are no ``TuneOptions.strategy``: they bring a search of their own.
 GYM_RANDOM, CLANG_PGO = "compiler-gym-random", "clang-pgo"
-TIMED_OBJECTIVES = ("runtime", "balanced")
 DATASETS = ("MINI", "SMALL", "MEDIUM", "LARGE", "EXTRALARGE")
 #: The embedded policies together, as ``models`` may name them.
 EMBEDDED = "embedded"
@@ -77,7 +77,7 @@ class StrategySpec:
         if self.preset:
             preset(self.preset, {})
         try:
-            self.options("size", Budget(trials=1), 1)
+            self.options(DEFAULT, Budget(trials=1), 1)
         except UsageError as error:
             raise UsageError(f"strategy {self.label}: {error}") from None
 
@@ -96,8 +96,8 @@ class StrategySpec:
     def takes(self, objective: str) -> bool:
         """Whether it can search for this objective."""
         if self.strategy == CLANG_PGO:
-            return objective == "runtime"
-        return self.strategy != GYM_RANDOM or objective not in TIMED_OBJECTIVES
+            return find_objective(objective).time_alone
+        return self.strategy != GYM_RANDOM or not find_objective(objective).timed
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class Experiment:
             if not getattr(self, name):
                 raise UsageError(f"{name}: there are none; give at least one")
         for objective in self.objectives:
-            if objective not in OBJECTIVES:
+            if known_objective(objective) is None:
                 raise UsageError(f"objectives: {objective!r} is none; use some of {', '.join(OBJECTIVES)}")
         for seed in self.seeds:
             if not isinstance(seed, int) or not 0 <= seed < 1 << 31:

@@ -28,11 +28,11 @@ from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.module import bitcode_hash
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.objectives.base import Objective
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.compilation import generate_objects
 from colt_llvm.program.program import Program
 from colt_llvm.run.session import RISKS_AVOIDED
-from colt_llvm.search import Objective
 
 GymObjective = Literal["instructions", "size"]
 
@@ -272,6 +272,6 @@ def _claim(
         sequence=names,
         pipeline=pipeline,
         figures={walk.objective: (mark.figures[walk.objective], built.figures[walk.objective])},
-        key=built.key if walk.objective == "size" else bitcode_hash(*optimised),
+        key=built.key if Objective(walk.objective).builds_objects else bitcode_hash(*optimised),
         checked=True if judge is not None else None,
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 from colt_llvm.core.errors import RunDirectoryError, UsageError
 from colt_llvm.core.files import write_json
 from colt_llvm.experiments.cells import same_host
-from colt_llvm.experiments.experiment import TIMED_OBJECTIVES
 from colt_llvm.experiments.results import Results, join_headers, read_cells, read_header
+from colt_llvm.objectives.registry import find_objective
 
 
 def merge(folders: Sequence[Path], output: Path) -> int:
@@ -52,7 +52,7 @@ def _refuse_unlike_hosts(folders: Sequence[Path]) -> None:
     first: tuple[Path, dict[str, object]] | None = None
     for folder in folders:
         for record in read_cells(folder):
-            if record["objective"] not in TIMED_OBJECTIVES and "seconds" not in record["budget"]:
+            if not find_objective(record["objective"]).timed and "seconds" not in record["budget"]:
                 continue
             if first is None:
                 first = folder, record["host"]

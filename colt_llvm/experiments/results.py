@@ -23,9 +23,10 @@ from typing import Any
 from colt_llvm.core.errors import RunDirectoryError, UsageError
 from colt_llvm.core.files import write_json
 from colt_llvm.experiments.cells import KIND, VERSION, Cell, same_host, settings_of
-from colt_llvm.experiments.experiment import TIMED_OBJECTIVES, Experiment
+from colt_llvm.experiments.experiment import Experiment
 from colt_llvm.experiments.suites import BenchProgram
 from colt_llvm.measure.host import fingerprint
+from colt_llvm.objectives.registry import find_objective
 
 EXPERIMENT_KIND = "colt-llvm bench experiment"
 
@@ -172,7 +173,7 @@ def join_headers(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str, 
 def _is_timed(header: Mapping[str, Any]) -> bool:
     """Whether a time decides anything: the run time of programs, or the seconds that searches had."""
     return any(
-        cell["objective"] in TIMED_OBJECTIVES or "seconds" in cell["budget"] for cell in header["cells"].values()
+        find_objective(cell["objective"]).timed or "seconds" in cell["budget"] for cell in header["cells"].values()
     )
 
 

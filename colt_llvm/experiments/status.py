@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from colt_llvm.experiments.experiment import TIMED_OBJECTIVES
 from colt_llvm.experiments.results import read_cell, read_header
+from colt_llvm.objectives.registry import find_objective
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def status_of(folder: Path, jobs: int) -> Status:
         left = 0.0
         for cell_id in missing:
             entry = wanted[cell_id]
-            left += fmean(took.get(_kind(entry)) or every) / (1 if entry["objective"] in TIMED_OBJECTIVES else jobs)
+            left += fmean(took.get(_kind(entry)) or every) / (1 if find_objective(entry["objective"]).timed else jobs)
     return Status(len(wanted), done, failed, tuple(missing), left)
 
 

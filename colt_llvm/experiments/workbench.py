@@ -24,7 +24,7 @@ from typing import Any, Literal, cast
 from colt_llvm.core.errors import CompileError, ProgramError
 from colt_llvm.decisions.scopes import Scopes
 from colt_llvm.env import ServiceOptions
-from colt_llvm.evaluate.builder import Builder, Built, Sequences, built_from_objects
+from colt_llvm.evaluate.builder import Builder, Built, Sequences, baseline_figures, built_from_objects
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.pool import Lending
@@ -40,6 +40,8 @@ from colt_llvm.measure.intervals import Verdict as Finding
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Limits
 from colt_llvm.models.registry import load_models
+from colt_llvm.objectives.base import Objective
+from colt_llvm.objectives.registry import find_objective
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.proposal.questions import Task
 from colt_llvm.run.asking import Asking
@@ -48,7 +50,6 @@ from colt_llvm.run.evidence import gather, program_features
 from colt_llvm.run.session import RISKS_AVOIDED
 from colt_llvm.run.strategies import make_strategy
 from colt_llvm.run.task import make_task
-from colt_llvm.search import Objective
 
 
 @dataclass
@@ -86,7 +87,7 @@ class Workbench:
 
         def evidence(sequence: tuple[str, ...]) -> Any:
             with builders.lend() as builder:
-                return gather(builder, sequence, for_size=self.objective == "size")
+                return gather(builder, sequence, for_size=find_objective(self.objective).excerpt == "largest")
 
         asking = make_strategy(
             options, task, self.catalogue, specs, limits=Limits(options.max_cost), evidence=evidence,
@@ -180,19 +181,19 @@ def workbench(item: BenchProgram, objective: str, toolchain: Toolchain) -> Itera
             stack.callback(judge.close)
         mark = built_from_objects(baseline.objects, 0)
         builder, empty = _start(stack, item, toolchain, baseline, catalogue, objective, mark)
-        figures = {"size": float(mark.size), "text": float(mark.text), "instructions": float(empty.instructions)}
+        figures = baseline_figures(find_objective(objective), mark, empty)
         sequences = Sequences(catalogue, baseline)
         program_counts = program_features(builder)
 
         @cache
         def task(scopes: Scopes) -> Task:
-            return make_task(objective, toolchain, baseline, catalogue, mark, scopes, program_counts)
+            return make_task(find_objective(objective), toolchain, baseline, catalogue, mark, scopes, program_counts)
 
         believing = RememberingJudge.around(judge) if judge is not None else _Unjudged.of(toolchain, item, stack)
         prover = RememberingProver(
             toolchain, program, baseline, sequences, believing, Objective(objective), figures, builder
         )
-        root_key = empty.key if objective == "instructions" else mark.key
+        root_key = mark.key if find_objective(objective).builds_objects else empty.key
         yield Workbench(
             item, objective, toolchain, baseline, catalogue, judge, builder, figures, root_key, task, prover
         )
@@ -249,7 +250,7 @@ def _start(
     mark: Built,
 ) -> tuple[Builder, Built]:
     """One builder, and what the empty sequence gives; clang generates code where libLLVM's differs, as in tune."""
-    with_objects = objective != "instructions"
+    with_objects = find_objective(objective).builds_objects
     options = TuneOptions()
     # Exact steps: what a service computed for one search must not show in the next one.
     service = ServiceOptions(

@@ -76,7 +76,7 @@ def hot_function(
             replay(toolchain.library, baseline.bitcodes, pipeline, baseline.codegen_level)
             for pipeline in (baseline.completion.pipeline, recipe.pipeline)
         ]
-        if workshop.options.objective == "instructions":
+        if not workshop.objective.builds_objects:
             texts = [_ir(toolchain, bitcodes) for bitcodes in optimised]
             sizes = [_instructions(toolchain, bitcodes) for bitcodes in optimised]
             found = _most_changed(sizes[0], sizes[1], "instructions", texts, "IR")

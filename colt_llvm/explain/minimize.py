@@ -23,7 +23,7 @@ from colt_llvm.llvm.object_size import loaded_digest
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.measure.intervals import Interval
-from colt_llvm.objectives.objective import SMALLEST_GAIN, is_gain
+from colt_llvm.objectives.base import SIZE, SMALLEST_GAIN, is_gain
 from colt_llvm.program.program import Program
 from colt_llvm.program.recipe import Recipe, opt_lines
 from colt_llvm.run.reduction import reduce_sequence
@@ -196,7 +196,7 @@ def _recipe(workshop: Workshop, variant: Variant, ratio: float, full_ratio: floa
             "by": f"colt-llvm {__version__}",
             "baseline": workshop.baseline.name,
             "ratio": ratio,
-            "size": {"baseline": workshop.figures["size"], "tuned": built.size},
+            "size": {"baseline": workshop.figures[SIZE], "tuned": built.size},
             "sections": section_changes(workshop.baseline.objects, built.objects),
             "seed": workshop.options.seed,
             "host": asdict(fingerprint()),

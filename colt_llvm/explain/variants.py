@@ -24,12 +24,13 @@ from colt_llvm.llvm.module import bitcode_hash
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import measuring_core
+from colt_llvm.objectives.base import RUN_TIME, Objective
+from colt_llvm.objectives.registry import find_objective
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.compilation import generate_objects
 from colt_llvm.program.program import Program, program_from_dict
 from colt_llvm.program.recipe import Recipe, load_recipe, source_digests
 from colt_llvm.run.journal import read_header
-from colt_llvm.search import Objective
 
 RECIPE_NAME = "recipe.json"
 
@@ -83,21 +84,21 @@ class Workshop:
         judge = Judge.of(toolchain, program, options, baseline.objects, core)
         try:
             mark = _built(toolchain, program, baseline, baseline.completion.pipeline)[0]
-            figures = {**built_from_objects(baseline.objects, mark.instructions).figures}
+            figures = options.goal.measured(built_from_objects(baseline.objects, mark.instructions))
         except BaseException:
             judge.close()
             raise
         if options.times_the_program:
-            figures["runtime"] = judge.cpu_seconds
+            figures[RUN_TIME] = judge.cpu_seconds
         return Workshop(toolchain, program, recipe, options, baseline, sequences, judge, figures)
 
     @property
     def objective(self) -> Objective:
-        return Objective(self.options.objective, self.options.weights or {})
+        return self.options.goal
 
     @property
     def timed(self) -> bool:
-        return "runtime" in self.objective.figures
+        return self.objective.timed
 
     def build(self, sequence: Sequence[str]) -> Variant:
         """Never raises for what a sequence does: ``failure`` says it. Not checked yet."""
@@ -107,7 +108,7 @@ class Workshop:
         made = Variant(tuple(sequence), pipeline)
         try:
             made.built, hashed = _built(self.toolchain, self.program, self.baseline, pipeline)
-            made.key = f"{hashed}:{made.built.key}" if self.options.objective == "instructions" else made.built.key
+            made.key = made.built.key if self.objective.builds_objects else f"{hashed}:{made.built.key}"
         except (PassError, CompileError) as error:
             made.failure, made.detail = type(error).__name__, str(error)
         self._by_pipeline[pipeline] = made
@@ -140,9 +141,9 @@ class Workshop:
     def reward(self, variant: Variant, ratio: float = 1.0) -> float:
         """ln(baseline / variant) of the objective. ratio: baseline's time / the variant's, where that counts."""
         assert variant.built is not None
-        figures = dict(variant.built.figures)
+        figures = self.objective.measured(variant.built)
         if self.timed:
-            figures["runtime"] = self.figures["runtime"] / ratio
+            figures[RUN_TIME] = self.figures[RUN_TIME] / ratio
         return self.objective.reward(figures, self.figures)
 
     def ratio(self, variant: Variant, ratio: float = 1.0) -> float:
@@ -196,7 +197,7 @@ def of_recipe(place: Path, program: Program | None = None) -> tuple[Recipe, Prog
     if program is None:
         raise UsageError(f"{file}: has no run.json beside it that names the program; name its sources after it")
     # The front end's level tells what the count of instructions was held against.
-    strict = recipe.objective == "instructions" and recipe.level == "Oz"
+    strict = find_objective(recipe.objective).opt_baseline and recipe.level == "Oz"
     return recipe, program, TuneOptions(objective=recipe.objective, strict=strict)
 
 

@@ -16,6 +16,7 @@ from colt_llvm.models.failures import one_line
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.question import Offer, Question, State
 from colt_llvm.models.registry import connect
+from colt_llvm.objectives.size import LOADED_SIZE
 
 
 class UnusableAnswer(ColtError):
@@ -31,8 +32,9 @@ _SYSTEM = (
 def small_question(spec: ModelSpec) -> Prompt:
     """A question that costs about a hundred tokens."""
     question = Question(
-        request_id=0, seed=0, kind="expand", acting=spec.name, objective="size", baseline="clang -Oz", cpu="generic",
-        state=State((), 0.0), offers=(Offer(spec.name, spec.parameters),), passes=("licm", "gvn", "sroa"),
+        request_id=0, seed=0, kind="expand", acting=spec.name, objective=LOADED_SIZE.name, baseline="clang -Oz",
+        cpu="generic", state=State((), 0.0), offers=(Offer(spec.name, spec.parameters),),
+        passes=("licm", "gvn", "sroa"),
     )  # fmt: skip
     user = f"Passes: {', '.join(question.passes)}. Models: {spec.name}. Propose one pass to make a small loop smaller."
     return Prompt(question, lambda: (Message("system", _SYSTEM), Message("user", user)))

@@ -13,17 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from colt_llvm.core.errors import ColtError, UsageError
-from colt_llvm.objectives.objective import (
-    BALANCED,
-    FIGURES,
-    INSTRUCTIONS,
-    OBJECTIVES,
-    RUNTIME,
-    SIZE,
-    TEXT,
-    Objective,
-    figure,
-)
+from colt_llvm.objectives.balanced import BALANCED
+from colt_llvm.objectives.base import INSTRUCTIONS, RUN_TIME, SIZE, TEXT, Objective, figure
+from colt_llvm.objectives.registry import OBJECTIVES
+from colt_llvm.objectives.size import LOADED_SIZE
 
 Cost = Callable[[Mapping[str, float]], float]
 
@@ -44,10 +37,11 @@ def _no_cost(figures: Mapping[str, float]) -> float:
 class CostObjective(Objective):
     """An objective named ``name`` whose cost is a Python function. Raises UsageError.
 
-    cost: from figures (name -> number above 0; units as in FIGURES) to one finite number above 0, less is better.
-    needs: the figures that it is given. With ``runtime`` among them every candidate is timed, the mark is
+    cost: from figures (name -> number above 0; units as in ``objectives.base.FIGURES``) to one finite number above 0,
+    less is better.
+    needs: the figures that it is given. With ``runtime`` among them every candidate is timed, the baseline is
     ``clang -O3``, and the cost must not fall where run time rises, so that an interval of run times is one of costs.
-    Without it the mark is ``clang -Oz``, and costs are compared exactly.
+    Without it the baseline is ``clang -Oz``, and costs are compared exactly.
     """
 
     cost: Cost = _no_cost
@@ -59,9 +53,11 @@ class CostObjective(Objective):
             raise UsageError(f"objective {self.name!r}: give your own a name that no other objective has")
         if not callable(self.cost) or self.cost is _no_cost or self.weights:
             raise UsageError(f"objective {self.name}: give it a function, cost=..., and no weights")
-        if not self.needs or (unknown := sorted(set(self.needs) - set(FIGURES))):
+        self._check_measure()
+        if not self.needs or (unknown := sorted(set(self.needs) - set(self.known_figures))):
             said = f"{unknown[0]!r} is no figure; " if self.needs else ""
-            raise UsageError(f"objective {self.name}: {said}needs holds one or more of {', '.join(FIGURES)}")
+            raise UsageError(f"objective {self.name}: {said}needs holds one or more of {', '.join(self.known_figures)}")
+        object.__setattr__(self, "level", (BALANCED if RUN_TIME in self.needs else LOADED_SIZE).level)
 
     @staticmethod
     def of(function: Cost) -> CostObjective:
@@ -70,13 +66,23 @@ class CostObjective(Objective):
 
     @property
     def base(self) -> str:
-        """The objective whose mark and measurements it has."""
-        return BALANCED if RUNTIME in self.needs else SIZE
+        """The objective whose baseline and measurements it has."""
+        return (BALANCED if RUN_TIME in self.needs else LOADED_SIZE).name
 
     @property
     def shares(self) -> Mapping[str, float]:
         """None of its own: the function decides."""
         return dict.fromkeys(self.needs, 1.0)
+
+    @property
+    def time_alone(self) -> bool:
+        """Never: a function of the run time is no ratio of run times."""
+        return False
+
+    @property
+    def monotone(self) -> bool:
+        """A function was found to rise with run time at some points, but nobody knows it between them."""
+        return False
 
     def reward(self, figures: Mapping[str, float], baseline: Mapping[str, float]) -> float:
         """ln(cost of the baseline / cost of the candidate). Raises MissingFigureError, BadFigureError, CostError."""
@@ -105,9 +111,9 @@ class CostObjective(Objective):
             raise CostError(
                 f"objective {self.name}: gives two costs for one candidate; let it follow from figures alone"
             )
-        if RUNTIME not in self.needs:
+        if not self.timed:
             return
-        costs = [self.cost_of({**baseline, RUNTIME: baseline[RUNTIME] * factor}) for factor in _TRIED_FACTORS]
+        costs = [self.cost_of({**baseline, RUN_TIME: baseline[RUN_TIME] * factor}) for factor in _TRIED_FACTORS]
         if costs != sorted(costs):
             raise CostError(
                 f"objective {self.name}: falls where run time rises, so a measured gain proves nothing; "

@@ -1,9 +1,9 @@
-"""What a candidate is held against, for each objective, and the pipeline that completes a sequence.
+"""What a candidate is held against, and the pipeline that completes a sequence.
 
-runtime, balanced: plain ``clang -O3``. size: plain ``clang -Oz``, whose front end marks functions minsize.
-instructions: IR count after ``opt -passes='default<Oz>'`` on bitcode without minsize, as in the literature, an
-easier mark; ``strict`` holds it against clang's own -Oz instead, and so does LLVM 23, which has no ``default<Oz>``. No
-table may mix the two.
+An objective states the level: plain ``clang -O3`` or ``clang -Oz``, whose front end marks functions minsize.
+With ``opt_baseline`` it is ``opt -passes='default<Oz>'`` on bitcode without minsize, as in the literature, which is
+easier to beat; ``strict`` takes clang's own -Oz instead, and so does LLVM 23, which has no ``default<Oz>``. No table
+may mix the two.
 
 The baseline's objects are always clang's own. The harness can give the very same ones (``Completion.exact``): then
 the empty sequence is the baseline, and no gain comes from the harness.
@@ -26,11 +26,9 @@ from colt_llvm.llvm.process_options import with_options
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.size_levels import has_size_levels, level_pipeline
 from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.objectives.registry import find_objective
 from colt_llvm.program.compilation import CODEGEN_LEVEL, Level, baseline_objects, front_end, generate_objects
 from colt_llvm.program.program import Program
-
-#: Objective -> the level of clang that it is held against.
-OBJECTIVE_LEVEL: dict[str, Level] = {"runtime": "O3", "balanced": "O3", "size": "Oz", "instructions": "O3"}
 
 #: What opt adds at the end of its own accord.
 _PRINTED_BY_THE_TOOL = ("verify", "BitcodeWriterPass")
@@ -76,14 +74,15 @@ class Baseline:
 
 def prepare_baseline(toolchain: Toolchain, program: Program, objective: str, strict: bool = False) -> Baseline:
     """Build what the objective is held against. Raises CompileError with clang's own message."""
-    if objective == "instructions" and not strict and has_size_levels(toolchain.major):
+    stated = find_objective(objective)
+    if stated.opt_baseline and not strict and has_size_levels(toolchain.major):
         return _literature_baseline(toolchain, program)
-    level: Level = "Oz" if objective == "instructions" else OBJECTIVE_LEVEL[objective]
+    level: Level = stated.level
     bitcodes = tuple(front_end(toolchain, program, level))
     objects = tuple(baseline_objects(toolchain, program, level))
     completion = _choose_completion(toolchain, program, level, bitcodes, objects)
     name = f"clang -{level}"
-    if objective == "instructions" and not strict:
+    if stated.opt_baseline and not strict:
         name += f" (LLVM {toolchain.major} has no opt -{level})"
     return Baseline(name, level, bitcodes, objects, completion)
 
@@ -100,7 +99,7 @@ def build(
 
 
 def _literature_baseline(toolchain: Toolchain, program: Program) -> Baseline:
-    level = OBJECTIVE_LEVEL["instructions"]
+    level: Level = "O3"  # of the front end: no function is marked minsize
     bitcodes = tuple(front_end(toolchain, program, level))
     objects = tuple(build(toolchain, program, level, bitcodes, "default<Oz>"))
     completion = literature_completion(toolchain)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 
 from colt_llvm.models.question import Attempt, State
+from colt_llvm.objectives.base import FIGURES
 from colt_llvm.proposal.tokens import estimate
 from colt_llvm.proposal.untrusted import clean_line
 from colt_llvm.proposal.wording import has, say
 
 _NAME_LETTERS = 120
-_UNITS = {"runtime": "s", "size": "bytes", "text": "bytes"}
 
 
 def name(text: str) -> str:
@@ -60,7 +60,7 @@ def ratio(state: State) -> str:
 def figures(state: State) -> str:
     """Ratio, costs and who made it, in one line."""
     costs = "".join(
-        f", {name(key)} {amount(value)}{' ' + _UNITS[key] if key in _UNITS else ''}"
+        f", {name(key)} {amount(value)}{' ' + FIGURES[key].unit if key in FIGURES and FIGURES[key].unit else ''}"
         for key, value in list(state.figures.items())[:8]
     )
     maker = say("state maker", model=name(state.made_by)) if state.made_by else ""

@@ -9,18 +9,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from colt_llvm.models.question import Offer, Question, State
+from colt_llvm.objectives.registry import known_objective
 from colt_llvm.proposal import figures
 from colt_llvm.proposal.blind import FIRST_EDITS
 from colt_llvm.proposal.fitting import Section
 from colt_llvm.proposal.tokens import estimate
 from colt_llvm.proposal.untrusted import clean_block, clean_line
-from colt_llvm.proposal.wording import has, say
+from colt_llvm.proposal.wording import say
 
 _MOST_PAID = 20
 _MOST_LINES = 400  # of remarks, attempts and functions that are looked at
 _BYTES_PER_TOKEN = 8  # more than any text has, so that cutting by it first loses nothing
-#: Objectives that the order of FIRST_EDITS says something about: it was found at -Oz.
-_SMALLER = ("size", "instructions")
 
 #: From the most to the least worth. The excerpt is shortened first.
 WORTH = (
@@ -62,8 +61,9 @@ def _all(question: Question, room: int) -> dict[str, Section | None]:
 
 
 def _objective(question: Question) -> str:
-    block = f"goal {question.objective}"
-    goal = say(block) if has(block) else say("goal other", objective=clean_line(question.objective, 40))
+    stated = known_objective(question.objective)
+    goal = clean_line(stated.goal, 200) if stated and stated.goal else ""
+    goal = goal or say("goal other", objective=clean_line(question.objective, 40))
     return say("objective", goal=goal, baseline=clean_line(question.baseline, 60), cpu=clean_line(question.cpu, 60))
 
 
@@ -113,7 +113,8 @@ def _edits(question: Question) -> Section | None:
         for name in dict.fromkeys([*first, *places])
     ]
     head = say("edits")
-    if question.objective in _SMALLER and first:
+    stated = known_objective(question.objective)
+    if first and stated is not None and not stated.timed:  # their order was found at -Oz
         head = f"{head} {say('edits that paid', count=len(first))}"
     return Section(head, items, share=0.3, inline=True) if items else None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from colt_llvm.objectives.base import FIGURES, RUN_TIME
 from colt_llvm.report.run import Run
-from colt_llvm.report.text import visible
+from colt_llvm.report.text import label, visible
 from colt_llvm.report.tree import MARKS, Nodes, best_trial
 from colt_llvm.search.protocol import KINDS
 
@@ -36,8 +37,8 @@ def node_data(run: Run, nodes: Nodes) -> dict[str, Any]:
     rows = nodes.rows
     trials = [row.trial for row in rows]
     answers = _answers(run)
-    names = [name for name in ("runtime", "size", "text", "instructions")
-             if any(trial and name in trial.outcome.figures for trial in trials)]  # fmt: skip
+    measured = {name for trial in trials if trial for name in trial.outcome.figures}
+    names = [*(name for name in FIGURES if name in measured), *sorted(measured - {*FIGURES})]
     columns: dict[str, list[Any]] = {
         "parent": [row.parent for row in rows],
         "mark": [MARKS.index(row.mark) for row in rows],
@@ -72,6 +73,8 @@ def node_data(run: Run, nodes: Nodes) -> dict[str, Any]:
         "best": _node_of(run, nodes, _best(run)),
         "root": {name: _short(pair[0]) for name, pair in run.result.figures.items()} if run.result else {},
         "figures": figures,
+        "labels": {name: label(name) for name in names},
+        "times": [RUN_TIME],
         "columns": columns,
         "texts": texts.all(),
     }

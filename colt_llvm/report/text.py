@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from colt_llvm.objectives.base import FIGURES, RUN_TIME
+
 
 def visible(text: str) -> str:
     """Controls, invisible and direction-changing characters become ``\\u202e``; line ends and tabs stay."""
@@ -77,7 +79,7 @@ def figure(name: str, value: float | None) -> str:
     """A figure in the unit of its name: CPU seconds, bytes, instructions."""
     if value is None or not math.isfinite(value):
         return ""
-    return seconds(value) if name == "runtime" else f"{value:,.0f}"
+    return seconds(value) if name == RUN_TIME else f"{value:,.0f}"
 
 
 def seconds(value: float) -> str:
@@ -91,6 +93,7 @@ def seconds(value: float) -> str:
     return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
-LABELS = {
-    "runtime": "Run time (CPU)", "size": "Loaded bytes", "text": "Code bytes", "instructions": "IR instructions",
-}  # fmt: skip
+def label(name: str) -> str:
+    """Of a figure, as the head of a row; its unit stands at the value."""
+    text = FIGURES[name].label.partition(" (")[0] if name in FIGURES else name
+    return text[:1].upper() + text[1:]

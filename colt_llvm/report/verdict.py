@@ -6,9 +6,11 @@ import math
 from collections import Counter
 
 from colt_llvm.measure.compared import Compared
+from colt_llvm.objectives.base import Objective
+from colt_llvm.objectives.registry import known_objective
 from colt_llvm.report.charts import Line, convergence
 from colt_llvm.report.run import Run
-from colt_llvm.report.text import LABELS, Markup, change, e, figure, ratio, seconds, table
+from colt_llvm.report.text import Markup, change, e, figure, label, ratio, seconds, table
 from colt_llvm.report.tree import best_trial, improvements
 
 
@@ -29,22 +31,12 @@ def verdict(run: Run) -> str:
             f"{result.baseline}"
             f"{_measured(run)}{_noise(run)}; the baseline is kept."
         )
-    name = result.program
-    old, new = result.figures.get(result.objective, (0.0, 0.0))
-    share = f"{1 - 1 / result.ratio:.1%}"
-    if result.objective == "size":
-        return (
-            f"{name} is {share} smaller than with {result.baseline}: {new:,.0f} loaded bytes instead of {old:,.0f}, "
-            f"an exact count; {_checked(run)}."
-        )
-    if result.objective == "instructions":
-        return (
-            f"{name} has {share} fewer IR instructions than with {result.baseline}: {new:,.0f} instead of {old:,.0f}, "
-            f"an exact count; {_checked(run)}."
-        )
-    how = "runs" if result.objective == "runtime" else "is, run time and size weighed together,"
-    good = "as fast" if result.objective == "runtime" else "as good"
-    return f"{name} {how} {result.ratio:.4f} times {good} as with {result.baseline}{_measured(run)}; {_checked(run)}."
+    stated = known_objective(result.objective)
+    old, new = result.figures.get(stated.figures[0] if stated else "", (0.0, 0.0))
+    said = (stated.improved if stated else Objective.improved).format(
+        ratio=result.ratio, share=f"{1 - 1 / result.ratio:.1%}", baseline=result.baseline, old=old, new=new
+    )
+    return f"{result.program} {said}{_measured(run)}; {_checked(run)}."
 
 
 def _unfinished(run: Run) -> str:
@@ -95,7 +87,7 @@ def figures_section(run: Run) -> str:
         chosen = run.options.objective
         new = "Tuned" if run.result.improved else "Kept"
         rows = [
-            (Markup(f"{e(LABELS.get(name, name))}{_chosen(run, name)}"), figure(name, old), figure(name, tuned),
+            (Markup(f"{e(label(name))}{_chosen(run, name)}"), figure(name, old), figure(name, tuned),
              ratio(old / tuned) if tuned else "", change(tuned / old - 1) if old else "")
             for name, (old, tuned) in sorted(run.result.figures.items(), key=lambda item: item[0] != chosen)
         ]  # fmt: skip

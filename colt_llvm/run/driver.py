@@ -22,7 +22,8 @@ from colt_llvm.evaluate.evaluation import Verdict as Verdict
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.pool import Lending
 from colt_llvm.models.base import NoMoreCalls
-from colt_llvm.search import Objective, Outcome, Proposal, Request, Strategy
+from colt_llvm.objectives.base import RUN_TIME, Objective
+from colt_llvm.search import Outcome, Proposal, Request, Strategy
 from colt_llvm.search.early_stopping import Worth
 
 _POLL_SECONDS = 0.1
@@ -122,7 +123,7 @@ class Driver:
         self._on_trial = on_trial
         self._in_flight = in_flight
         self._in_order = in_order
-        lanes = 1 if "runtime" in objective.figures else builders.count
+        lanes = 1 if objective.timed else builders.count
         self._evaluator = evaluator or ExaminingEvaluator(judging(judge), objective, baseline, seed, lanes)
         self._worth = worth
         self._wants_parts = wants_parts
@@ -203,8 +204,8 @@ class Driver:
             self._worth.tell(outcome.reward)
         if outcome.reward is not None and outcome.reward > self.best_reward:
             self.best_reward = outcome.reward
-            if "runtime" in outcome.figures:
-                self.best_ratio = self._baseline["runtime"] / outcome.figures["runtime"]
+            if RUN_TIME in outcome.figures:
+                self.best_ratio = self._baseline[RUN_TIME] / outcome.figures[RUN_TIME]
 
     @property
     def _bar(self) -> Bar:

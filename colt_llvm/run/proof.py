@@ -22,14 +22,12 @@ from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, Arm, ab_test
 from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
-from colt_llvm.objectives.cost import CostObjective
-from colt_llvm.objectives.objective import SMALLEST_GAIN, is_gain
+from colt_llvm.objectives.base import RUN_TIME, SMALLEST_GAIN, Objective, is_gain
 from colt_llvm.program.baseline import Baseline
 from colt_llvm.program.compilation import generate_objects
 from colt_llvm.program.program import Program
 from colt_llvm.run.driver import SequenceBuilder, TrialRecord
 from colt_llvm.run.reranking import UNFIT, passes_of, run_off, seconds_for
-from colt_llvm.search import Objective
 
 MOST_FINALISTS = 3
 #: Each finalist more widens every interval and takes time from all; so it has to leave this many rounds.
@@ -87,7 +85,7 @@ class Prover:
 
     def prove(self, trials: Sequence[TrialRecord], seconds: float) -> Proof:
         """The best that stands up. ``seconds``: wall-clock time for timing, where that is needed."""
-        timed = "runtime" in self.objective.figures
+        timed = self.objective.timed
         finalists: list[Finalist] = []
         rejected: dict[str, str] = {}
         wrong: list[tuple[TrialRecord, Mapping[str, Any]]] = []
@@ -135,8 +133,8 @@ class Prover:
             return self._built(trial.sequence, name)[2]
 
         def reward(trial: TrialRecord, ratio: float) -> float:
-            runtime = self.figures["runtime"] / ratio
-            return self.objective.reward({**trial.outcome.figures, "runtime": runtime}, self.figures)
+            runtime = self.figures[RUN_TIME] / ratio
+            return self.objective.reward({**trial.outcome.figures, RUN_TIME: runtime}, self.figures)
 
         return run_off(candidates, build, reward, self.judge, seconds, rejected, seed=self.seed, clock=self.clock)
 
@@ -173,7 +171,7 @@ class Prover:
         return sequence
 
     def _untimed_reward(self, finalist: Finalist) -> float:
-        return self.objective.reward(finalist.built.figures, self.figures)
+        return self.objective.reward(self.objective.measured(finalist.built), self.figures)
 
     def _affordable(self, seconds: float) -> int:
         """How many finalists can be timed; at least one."""
@@ -213,9 +211,9 @@ class Prover:
 
     def _scored(self, held: ABTest, claim: Arm, finalist: Finalist) -> Arm:
         """The claim in terms of the objective: for ``balanced``, size counts beside the measured time."""
-        if self.objective.name == "runtime":
+        if self.objective.time_alone:
             return claim
-        scored = self._interval(claim.interval, finalist.built.figures)
+        scored = self._interval(claim.interval, self.objective.measured(finalist.built))
         enough = claim.verdict is not Verdict.TOO_NOISY or claim.interval.low > 0
         return replace(
             claim, interval=scored, verdict=verdict_of(scored, self._noise(held.noise)) if enough else claim.verdict
@@ -227,20 +225,17 @@ class Prover:
         def score(ratio: float) -> float:
             if ratio <= 0 or math.isinf(ratio):
                 return ratio
-            return math.exp(
-                self.objective.reward({**figures, "runtime": self.figures["runtime"] / ratio}, self.figures)
-            )
+            return math.exp(self.objective.reward({**figures, RUN_TIME: self.figures[RUN_TIME] / ratio}, self.figures))
 
         ends = [score(times.low), score(times.high)]
-        if isinstance(self.objective, CostObjective) and times.low > 0 and math.isfinite(times.high):
-            # A function of the caller's own was found to rise with run time, but nobody knows it between the points.
+        if not self.objective.monotone and times.low > 0 and math.isfinite(times.high):
             step = (times.high / times.low) ** (1 / _SCORED_POINTS)
             ends += [score(times.low * step**point) for point in range(1, _SCORED_POINTS)]
         return replace(times, ratio=score(times.ratio), low=min(ends), high=max(ends))
 
     def _noise(self, noise: Noise) -> Noise:
         """What the host shows between equals, at least as much as it changes an own objective's cost."""
-        if not isinstance(self.objective, CostObjective) or not math.isfinite(noise.ratio):
+        if self.objective.monotone or not math.isfinite(noise.ratio):
             return noise
         alike = self._interval(Interval(1.0, 1 / (1 + noise.ratio), 1 + noise.ratio, noise.confidence, noise.rounds),
                                self.figures)  # fmt: skip

@@ -15,6 +15,7 @@ from colt_llvm.evaluate.evaluation import SECOND_LOOK
 from colt_llvm.llvm.object_size import loaded_digest, section_sizes
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.measure.intervals import Verdict as Finding
+from colt_llvm.objectives.base import INSTRUCTIONS, RUN_TIME, SIZE
 from colt_llvm.program.output import write_output
 from colt_llvm.program.recipe import Recipe, opt_lines, save_recipe, source_digests
 from colt_llvm.run.diagnosis import Diagnosis
@@ -35,9 +36,9 @@ def hand_over(
     diagnosis: Diagnosis | None = None,
 ) -> TuneResult:
     trials, winner, recipe_path = searched.trials, proof.winner, None
-    figures = {name: (session.figures[name], session.figures[name]) for name in ("size", "text", "instructions")}
-    if "runtime" in session.objective.figures:
-        figures["runtime"] = (session.figures["runtime"], session.figures["runtime"])
+    figures = {name: (session.figures[name], session.figures[name]) for name in session.figures if name != RUN_TIME}
+    if session.objective.timed:
+        figures[RUN_TIME] = (session.figures[RUN_TIME], session.figures[RUN_TIME])
     if winner:
         figures = _tuned_figures(session, winner, proof, figures)
         recipe_path = session.journal.directory / "recipe.json"
@@ -100,17 +101,18 @@ def first_miscompile(session: Session, trials: Sequence[TrialRecord], proof: Pro
 def _tuned_figures(
     session: Session, winner: Finalist, proof: Proof, figures: Mapping[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
-    tuned = {name: (pair[0], winner.built.figures.get(name, pair[1])) for name, pair in figures.items()}
+    own = session.objective.measured(winner.built)
+    tuned = {name: (pair[0], own.get(name, pair[1])) for name, pair in figures.items()}
     if proof.ab_test is not None:
         claim = next(claim for claim in proof.ab_test.arms if claim.name == proof.winner_name)
         middle = sorted(proof.ab_test.baseline_seconds)[len(proof.ab_test.baseline_seconds) // 2]
-        tuned["runtime"] = (middle, middle / claim.interval.ratio)
+        tuned[RUN_TIME] = (middle, middle / claim.interval.ratio)
     return tuned
 
 
 def _front(trials: Sequence[TrialRecord]) -> Iterator[dict[str, Any]]:
     """The trials that no other beats in both figures: run time where it was measured, and size."""
-    names = [name for name in ("runtime", "size", "instructions")
+    names = [name for name in (RUN_TIME, SIZE, INSTRUCTIONS)
              if any(name in trial.outcome.figures for trial in trials)][:2]  # fmt: skip
     judged = [
         trial for trial in trials if trial.outcome.reward is not None and set(names) <= set(trial.outcome.figures)
@@ -136,7 +138,7 @@ def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
         "by": f"colt-llvm {__version__}",
         "baseline": session.baseline.name,
         "ratio": proof.ratio,
-        "size": {"baseline": session.figures["size"], "tuned": winner.built.size},
+        "size": {"baseline": session.figures[SIZE], "tuned": winner.built.size},
         "sections": section_changes(session.baseline.objects, winner.built.objects),
         "seed": session.options.seed,
         "host": asdict(fingerprint()),

@@ -118,7 +118,7 @@ def _why_ended(driver: Driver, worth: Worth | None) -> list[str]:
 
 
 def _evidence(session: Session, builders: Lending[Any]) -> Callable[[tuple[str, ...]], Evidence]:
-    for_size = session.options.objective == "size"
+    for_size = session.objective.excerpt == "largest"
 
     def evidence(sequence: tuple[str, ...]) -> Evidence:
         with builders.lend() as builder:

@@ -11,7 +11,7 @@ from typing import Any
 
 from colt_llvm.core.errors import ProgramError
 from colt_llvm.env import ServiceOptions
-from colt_llvm.evaluate.builder import Builder, Built, Sequences, built_from_objects
+from colt_llvm.evaluate.builder import Builder, Built, Sequences, baseline_figures, built_from_objects
 from colt_llvm.evaluate.evaluation import Examiner, ExaminingEvaluator, judging
 from colt_llvm.evaluate.judge import Judge, Linker
 from colt_llvm.evaluate.options import TuneOptions
@@ -21,6 +21,7 @@ from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import compile_cores, confined_to, measuring_core
 from colt_llvm.models.base import ModelSpec
+from colt_llvm.objectives.base import RUN_TIME, Objective
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.program import Program
 from colt_llvm.proposal.questions import Task
@@ -29,7 +30,6 @@ from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal
 from colt_llvm.run.records import run_header
 from colt_llvm.run.task import make_task
-from colt_llvm.search import Objective
 
 #: Flags of the catalogue that keep an action out of the search, unless the user takes the risk.
 RISKS_AVOIDED = ("miscompile", "crash", "nondeterministic", "slow")
@@ -87,7 +87,7 @@ class Session:
 
     @property
     def objective(self) -> Objective:
-        return self.hooks.objective or Objective(self.options.objective, self.options.weights or {})
+        return self.hooks.objective or self.options.goal
 
 
 def prepare(
@@ -122,26 +122,21 @@ def prepare(
     mark = built_from_objects(baseline.objects, 0)
     count = 1 if hooks.workforce else builder_count(options)
     builders, empty = _start_builders(stack, program, toolchain, options, baseline, catalogue, mark, count)
-    ir_only = options.objective == "instructions"
-    figures = {
-        "size": float(mark.size),
-        "text": float(mark.text),
-        "instructions": float(empty.instructions),
-    }
+    objective = hooks.objective or options.goal
+    figures = baseline_figures(objective, mark, empty)
     if options.times_the_program:  # elsewhere a time would be all that differs between equal runs
-        figures["runtime"] = judge.cpu_seconds
+        figures[RUN_TIME] = judge.cpu_seconds
     sequences = Sequences(catalogue, baseline)
     task = make_task(
-        (hooks.objective or Objective(options.objective)).name, toolchain, baseline, catalogue, mark, options.scopes,
+        objective, toolchain, baseline, catalogue, mark, options.scopes,
         program_features(builders[0]),
     )  # fmt: skip
     session = Session(
         program, options, toolchain, journal, baseline, catalogue, sequences, judge, builders,
-        figures, empty.key if ir_only else mark.key,
+        figures, mark.key if objective.builds_objects else empty.key,
         replace(task, trials_wanted=options.trials, seed=options.seed), notes, hooks,
     )  # fmt: skip
-    if hooks.objective is not None:
-        hooks.objective.try_out(figures)
+    objective.try_out(figures)
     if hooks.workforce is not None:
         report(message="preparing the workers")
         job = Job(
@@ -150,7 +145,7 @@ def prepare(
         )  # fmt: skip
         session.hired = stack.enter_context(hooks.workforce.hire(job))
         session.notes += session.hired.notes
-    if not ir_only and empty.key != mark.key:
+    if objective.builds_objects and empty.key != mark.key:
         session.notes.append(
             f"this LLVM's pipeline by itself does not give the object of {baseline.name}; "
             "the baseline measured is clang's own object"
@@ -187,7 +182,7 @@ def _start_builders(
     (clang knows options that the C API has not), clang does it.
     """
     service = _service_options(toolchain, options)
-    with_objects = options.objective != "instructions"
+    with_objects = options.goal.builds_objects
 
     def start(codegen: str) -> Builder:
         return Builder(

@@ -13,12 +13,13 @@ from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import fingerprint
+from colt_llvm.objectives.base import Objective
 from colt_llvm.program.baseline import Baseline
 from colt_llvm.proposal.questions import Task
 
 
 def make_task(
-    objective: str, toolchain: Toolchain, baseline: Baseline, catalogue: Catalogue, mark: Built, scopes: Scopes,
+    objective: Objective, toolchain: Toolchain, baseline: Baseline, catalogue: Catalogue, mark: Built, scopes: Scopes,
     program: Mapping[str, float],
 ) -> Task:  # fmt: skip
     """mark: the baseline's own objects. program: features of its code. Raises InvalidIR.
@@ -30,13 +31,15 @@ def make_task(
     with_passes = "passes" in scopes
     edits = edits_of(expanded) if expanded and with_passes else []
     return Task(
-        objective=objective,
+        objective=objective.name,
         baseline=baseline.name,
         cpu=fingerprint().cpu,
         passes=tuple(catalogue.names()) if with_passes else (),
         edits=(*edits, *(offer.name for offer in offered.offers)),
         promised={offer.name: offer.promise for offer in offered.offers},
-        known_good=plain_flags(objective, scopes, catalogue, calls=bool(offered.surroundings.slots)),
+        known_good=plain_flags(scopes, catalogue, calls=bool(offered.surroundings.slots))
+        if objective.plain_flags
+        else (),
         program=program,
         surroundings=replace(offered.surroundings, parts=mark.parts, size=mark.size),
     )

@@ -6,7 +6,6 @@ backpropagation, and colt, which puts them together. What it is compared with: s
 
 from __future__ import annotations
 
-from colt_llvm.objectives.objective import OBJECTIVES, BadFigureError, MissingFigureError, Objective
 from colt_llvm.search.colt import ColtSearch
 from colt_llvm.search.options import PRESETS, ColtOptions, preset
 from colt_llvm.search.pareto import ParetoFront, pareto_front
@@ -20,10 +19,8 @@ from colt_llvm.search.statistics import ModelStatistics, Statistics
 from colt_llvm.search.tree import Node, Tree
 
 __all__ = [
-    "OBJECTIVES",
     "PRESETS",
     "ActionSet",
-    "BadFigureError",
     "ColtOptions",
     "ColtSearch",
     "GeneticOptions",
@@ -31,11 +28,9 @@ __all__ = [
     "GreedyOptions",
     "GreedySearch",
     "Kind",
-    "MissingFigureError",
     "Model",
     "ModelStatistics",
     "Node",
-    "Objective",
     "Outcome",
     "ParetoFront",
     "Proposal",

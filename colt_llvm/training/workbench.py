@@ -21,11 +21,12 @@ from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.objectives.objective import INSTRUCTIONS, RUNTIME
+from colt_llvm.objectives.base import RUN_TIME, Objective
+from colt_llvm.objectives.registry import find_objective
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.program import Program
 from colt_llvm.run.session import RISKS_AVOIDED
-from colt_llvm.search import Objective, Outcome
+from colt_llvm.search import Outcome
 
 PASS_SECONDS = 5.0
 
@@ -75,7 +76,7 @@ class Workbench:
             relative = self._times[built.key]
             if relative is None:
                 return Outcome(None, built.key, "wrong")
-            figures = figures | {RUNTIME: relative}
+            figures = figures | {RUN_TIME: relative}
         if not all(value > 0 for value in figures.values()):
             return Outcome(None, built.key, "empty")
         return Outcome(self.objective.reward(figures, self.figures), built.key, None, figures)
@@ -84,21 +85,22 @@ class Workbench:
 @contextmanager
 def workbench(toolchain: Toolchain, program: Program, objective: str) -> Iterator[Workbench]:
     """Starts one service process, and ends it. Raises ColtError when the program does not build."""
+    goal = find_objective(objective)
     baseline = prepare_baseline(toolchain, program, objective)
     catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
     options = ServiceOptions(llvm_prefix=toolchain.prefix, action_seconds=PASS_SECONDS)
     with Builder(
         toolchain, program, baseline, catalogue,
-        with_objects=objective != INSTRUCTIONS, codegen="library", options=options,
+        with_objects=goal.builds_objects, codegen="library", options=options,
     ) as builder:  # fmt: skip
         empty = builder.build(())
         figures = empty.figures
-        if objective == "size":
+        if goal.builds_objects and goal.level == "Oz":
             mark = built_from_objects(baseline.objects, empty.instructions)
             figures = mark.figures
         yield Workbench(
-            program, Objective(objective), baseline.name, builder, tuple(catalogue.names()),
-            tuple(Sequences(catalogue, baseline).edits), features_of(toolchain, baseline), figures | {RUNTIME: 1.0},
+            program, goal, baseline.name, builder, tuple(catalogue.names()),
+            tuple(Sequences(catalogue, baseline).edits), features_of(toolchain, baseline), figures | {RUN_TIME: 1.0},
             empty.key,
         )  # fmt: skip
 

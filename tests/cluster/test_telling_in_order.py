@@ -11,8 +11,9 @@ import pytest
 from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.pool import Lending
 from colt_llvm.models.base import NoMoreCalls
+from colt_llvm.objectives.base import Objective
 from colt_llvm.run.driver import Driver, TrialRecord
-from colt_llvm.search import Model, Objective, Outcome, Proposal, RandomProposer, Request
+from colt_llvm.search import Model, Outcome, Proposal, RandomProposer, Request
 from colt_llvm.search.colt import ColtSearch
 from colt_llvm.search.options import ColtOptions
 

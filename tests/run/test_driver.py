@@ -18,8 +18,9 @@ from colt_llvm.evaluate.pool import Lending
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.measure.sampling import TrialMeasurement
 from colt_llvm.models.base import NoMoreCalls
+from colt_llvm.objectives.base import Objective
 from colt_llvm.run.driver import Driver, TrialRecord, Verdict
-from colt_llvm.search import Objective, Outcome, Proposal, Request
+from colt_llvm.search import Outcome, Proposal, Request
 
 BASELINE = {"size": 100.0, "text": 90.0, "instructions": 50.0, "runtime": 1.0}
 

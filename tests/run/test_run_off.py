@@ -13,10 +13,11 @@ import pytest
 from colt_llvm.core.errors import PassError
 from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.measure.intervals import Verdict
+from colt_llvm.objectives.base import Objective
 from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.proof import Finalist, Proof, Prover, ranked
 from colt_llvm.run.reranking import MOST_CANDIDATES, run_off, seconds_for
-from colt_llvm.search import Objective, Outcome, Proposal, Request
+from colt_llvm.search import Outcome, Proposal, Request
 
 BASELINE_SECONDS = 1.0
 

@@ -10,7 +10,7 @@ import pytest
 
 import colt_llvm
 from colt_llvm.cli.main import run
-from colt_llvm.objectives.objective import is_gain
+from colt_llvm.objectives.base import is_gain
 from colt_llvm.program.program import program_from_files
 from colt_llvm.program.recipe import load_recipe, save_recipe, source_digests
 from tests.run.tune_helpers import EXACT, SOURCE, tune_here

@@ -12,8 +12,8 @@ import pytest
 from colt_llvm.core.errors import UsageError
 from colt_llvm.measure.ab_test import ABTest, Arm
 from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
+from colt_llvm.objectives.base import MissingFigureError
 from colt_llvm.objectives.cost import CostError, CostObjective
-from colt_llvm.objectives.objective import MissingFigureError
 from colt_llvm.run.proof import Prover
 
 BASELINE = {"runtime": 2.0, "size": 1000.0, "text": 500.0, "instructions": 100.0}

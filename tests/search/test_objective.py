@@ -7,7 +7,7 @@ import math
 import pytest
 
 from colt_llvm.core.errors import ColtError, UsageError
-from colt_llvm.search import BadFigureError, MissingFigureError, Objective
+from colt_llvm.objectives.base import BadFigureError, MissingFigureError, Objective
 
 BASELINE = {"runtime": 2.0, "size": 1000.0, "instructions": 300.0}
 CANDIDATE = {"runtime": 1.0, "size": 4000.0, "instructions": 100.0}

@@ -14,7 +14,8 @@ from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.embedded import SPECS, additions
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import ADDITIONS, FILE, OBJECTIVES, read_arrays, weights_of
-from colt_llvm.search import PRESETS, ActionSet, Objective, Outcome, Refiner
+from colt_llvm.objectives.base import Objective
+from colt_llvm.search import PRESETS, ActionSet, Outcome, Refiner
 from colt_llvm.training.learning_curves import model_course
 from colt_llvm.training.workbench import Workbench
 

@@ -13,11 +13,15 @@ from colt_llvm.core.errors import UsageError
 from colt_llvm.core.files import write_json
 from colt_llvm.core.words import refuse_operators
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.objectives.balanced import BALANCED
+from colt_llvm.objectives.registry import DEFAULT, find_objective
+from colt_llvm.objectives.runtime import RUNTIME
+from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.program.compilation import Level
 from colt_llvm.program.program import Check, Workload
 
-#: For the run time and the size of a project alone: what a whole program's instructions are is not counted here.
-LEVELS: dict[str, Level] = {"runtime": "O3", "balanced": "O3", "size": "Oz"}
+#: The objectives whose figures a whole program has too; how many instructions it has is not counted.
+_OF_A_PROGRAM = (RUNTIME.name, BALANCED.name, LOADED_SIZE.name)
 DEFAULT_SECONDS = 600.0
 _FILE = "project.json"
 #: What of the options decides what is found; time, trials and which files are wanted may differ.
@@ -36,7 +40,7 @@ class ProjectOptions:
 
     builds: tuple[tuple[str, ...], ...]
     workloads: tuple[Workload, ...]
-    objective: str = "runtime"
+    objective: str = DEFAULT
     seconds: float = DEFAULT_SECONDS
     only: tuple[str, ...] = ()
     jobs: int = 1
@@ -47,8 +51,8 @@ class ProjectOptions:
     tune: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.objective not in LEVELS:
-            raise UsageError(f"--objective {self.objective}: with --build use one of {', '.join(LEVELS)}")
+        if self.objective not in _OF_A_PROGRAM:
+            raise UsageError(f"--objective {self.objective}: with --build use one of {', '.join(_OF_A_PROGRAM)}")
         if not self.builds or not all(self.builds):
             raise UsageError('--build: say how the project is built, such as --build "make prog"')
         if not self.workloads:
@@ -65,11 +69,11 @@ class ProjectOptions:
 
     @property
     def level(self) -> Level:
-        return LEVELS[self.objective]
+        return find_objective(self.objective).level
 
     @property
     def timed(self) -> bool:
-        return self.objective != "size"
+        return find_objective(self.objective).timed
 
     def to_dict(self) -> dict[str, Any]:
         data = asdict(self)

@@ -17,7 +17,7 @@ from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.compared import Compared
 from colt_llvm.measure.host import measuring_core
 from colt_llvm.measure.intervals import Interval, Verdict, bootstrap_ratio, verdict_of
-from colt_llvm.objectives.objective import is_gain
+from colt_llvm.objectives.base import RUN_TIME, SIZE, is_gain
 from colt_llvm.program.program import Program
 
 TUNED, BUILT = "tuned", "as-built"
@@ -57,7 +57,7 @@ def prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: in
 
 def _prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: int) -> ProjectProof:
     figures = {
-        "size": (_unit_bytes(project, tuned=False), _unit_bytes(project, tuned=True)),
+        SIZE: (_unit_bytes(project, tuned=False), _unit_bytes(project, tuned=True)),
         "program": (loaded_bytes(project.mark), loaded_bytes(tuned)),
     }
     try:
@@ -72,7 +72,7 @@ def _prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: i
         return ProjectProof(False, 1.0, figures, notes=(f"{own}: {error}; the build is left as it is",))
     built_bytes = sum(section_sizes(unit.object).loaded_bytes for unit in project.units)
     if not project.options.timed:
-        ratio, against = figures["size"][0] / figures["size"][1], built_bytes / figures["size"][1]
+        ratio, against = figures[SIZE][0] / figures[SIZE][1], built_bytes / figures[SIZE][1]
         notes = []
         if not is_gain(ratio):
             notes.append(f"all objects together are not smaller than at -{project.options.level}")
@@ -112,7 +112,7 @@ def _time(
             improved = False
             notes = (*notes, "not proven better than the build with its own flags")
     middle = sorted(held.baseline_seconds)[len(held.baseline_seconds) // 2]
-    figures = {"runtime": (middle, middle / tuned_claim.interval.ratio), **figures}
+    figures = {RUN_TIME: (middle, middle / tuned_claim.interval.ratio), **figures}
     samples = {"mark": held.baseline_seconds, "control": held.control.seconds, "noise": held.noise.ratio,
                **{claim.name: claim.seconds for claim in held.arms}}  # fmt: skip
     return ProjectProof(improved, tuned_claim.interval.ratio, figures, tuned_claim.interval, as_built,

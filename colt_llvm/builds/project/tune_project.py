@@ -35,6 +35,7 @@ from colt_llvm.llvm.object_size import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import compile_cores
 from colt_llvm.models.base import ModelSpec
+from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.program.baseline import prepare_baseline
 
 #: The least that a search of one unit is worth starting for: so many runs of the program, or so many seconds.
@@ -269,7 +270,8 @@ def _at_level(
     try:
         program = unit_program(project.toolchain, unit.unit, level, folder, project.workloads, options.check)
         if program.cflags not in pipelines:
-            pipelines[program.cflags] = prepare_baseline(project.toolchain, program, "size").completion.pipeline
+            baseline = prepare_baseline(project.toolchain, program, LOADED_SIZE.name)
+            pipelines[program.cflags] = baseline.completion.pipeline
         pipeline = pipelines[program.cflags]
         data = build_unit(project.toolchain, unit.unit, level, pipeline, folder)
     except ColtError as error:

@@ -15,6 +15,7 @@ from colt_llvm.models.embedded.features import counts_of, vector_of
 from colt_llvm.models.embedded.retrieval import Coreset, Names
 from colt_llvm.models.embedded.weights import BUILT, OBJECTIVES, Array, Weights
 from colt_llvm.models.question import Question
+from colt_llvm.objectives.registry import known_objective
 
 _DEPTH = 8.0  # a sequence of this length has depth 1
 
@@ -101,9 +102,6 @@ def allowed(passes: Names, edits: Names) -> frozenset[str]:
 #: The perceptron learns gains in hundredths.
 SCALE = 100.0
 
-#: An objective of two others, in equal parts as long as the user says nothing else.
-BALANCED, MIXED = "balanced", ("runtime", "size")
-
 #: The model that proposes what ``retrieved`` gives.
 RETRIEVING = "embedded/small"
 
@@ -116,7 +114,8 @@ def table(gains: Array, objective: str) -> Array:
     if objective in known:
         row: Array = gains[known.index(objective)]
         return row
-    mixed = [place for place, name in enumerate(known) if objective == BALANCED and name in MIXED]
+    stated = known_objective(objective)
+    mixed = [place for place, name in enumerate(known) if stated is not None and name in stated.figures]
     mean: Array = gains[mixed or slice(None)].mean(axis=0)
     return mean
 

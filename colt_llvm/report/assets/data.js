@@ -10,11 +10,10 @@ const textOf = (number) => (number < 0 ? "" : DATA.texts[number]);
 const markOf = (i) => DATA.marks[C.mark[i]];
 const passesOf = (i) => C.passes[i].map(textOf);
 const ratioText = (value) => (value === null ? "" : value.toFixed(4) + "\u00d7");
-const FIGURES = { runtime: "Run time", size: "Loaded bytes", text: "Code bytes", instructions: "IR instructions" };
 
 function figureText(name, value) {
   if (value === null || value === undefined) return "";
-  if (name !== "runtime") return value.toLocaleString("en-US");
+  if (!DATA.times.includes(name)) return value.toLocaleString("en-US");
   return value < 1 ? (value * 1e3).toPrecision(4) + " ms" : value.toPrecision(4) + " s";
 }
 

@@ -28,7 +28,7 @@ function fillPanel(i, go) {
     const mark = DATA.root[name];
     if (value === null || value === undefined) continue;
     const change = i > 0 && mark && value !== mark ? " (" + (value >= mark ? "+" : "\u2212") + Math.abs((value / mark - 1) * 100).toFixed(2) + "%)" : "";
-    fact(FIGURES[name] ?? name, figureText(name, value) + change);
+    fact(DATA.labels[name], figureText(name, value) + change);
   }
   if (C.visits) fact("Visits", String(C.visits[i]));
   if (i > 0) {
