@@ -48,4 +48,4 @@ lock: setup ## write requirements.lock anew from pyproject.toml
 
 clean: ## remove .venv, caches and built files; runs in colt-runs stay
 	rm -rf .venv .uv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find colt_llvm tests tools -name __pycache__ -prune -exec rm -rf {} +
+	find colt_llvm benchmarks tests tools -name __pycache__ -prune -exec rm -rf {} +

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from traps import FREQUENT, TRAPS
+from benchmarks.traps import FREQUENT, TRAPS
 
 #: Where the answer goes. "named": a file that --run names; "unnamed": one that nobody names.
 PLACES = ("stdout", "stderr", "named", "unnamed", "subfolder", "status")

@@ -92,7 +92,8 @@ def objects_of(run: Path) -> Values:
 
 def differences(old: Path, new: Path) -> tuple[int, list[str]]:
     """Of two runs: how many lines and recipes are equal, and what is not."""
-    pairs = [*zip_longest(trials_of(old), trials_of(new), fillvalue={}), (objects_of(old), objects_of(new))]
+    nothing: Values = {}
+    pairs = [*zip_longest(trials_of(old), trials_of(new), fillvalue=nothing), (objects_of(old), objects_of(new))]
     found = []
     for number, (one, other) in enumerate(pairs):
         what = "recipe" if number == len(pairs) - 1 else f"trial {number}"

@@ -8,23 +8,19 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.steps import prefixes
-from colt_llvm.core import process
+from benchmarks.prefix_speed import Opt, prefixes
 from colt_llvm.core.errors import PassError
 from colt_llvm.env import ColtEnv
 from colt_llvm.evaluate.builder import Builder, Sequences
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.catalogue import Catalogue
-from colt_llvm.llvm.process_options import split_options
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.objectives.base import Objective
 from colt_llvm.program.baseline import Baseline, prepare_baseline
-from colt_llvm.program.program import Program, included_programs, load_program, programs_directory
+from colt_llvm.program.program import Program, load_program, programs_directory
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.run.session import RISKS_AVOIDED
 from colt_llvm.search import PRESETS, ColtSearch, Model, Outcome
@@ -115,7 +111,7 @@ def random_sequences(toolchain: Toolchain, name: str) -> dict[str, float]:
     baseline = prepare_baseline(toolchain, program, "instructions")
     sequences = Sequences(_catalogue(toolchain), baseline)
     ours = theirs = 0.0
-    with _builder(toolchain, program, baseline) as builder, _Opt(toolchain, baseline.bitcodes[0]) as opt:
+    with _builder(toolchain, program, baseline) as builder, Opt(toolchain, baseline.bitcodes[0]) as opt:
         builder.build(())
         for _ in range(_SEQUENCES):
             sequence = rng.choices(passes, k=_SEQUENCE_PASSES)
@@ -136,7 +132,7 @@ def a_search(toolchain: Toolchain, name: str) -> dict[str, float]:
     objective = Objective("instructions")
     times: list[float] = []
     sampled: list[tuple[str, ...]] = []
-    with _builder(toolchain, program, baseline) as builder, _Opt(toolchain, baseline.bitcodes[0]) as opt:
+    with _builder(toolchain, program, baseline) as builder, Opt(toolchain, baseline.bitcodes[0]) as opt:
         root = builder.build(())
         strategy.set_root_key(root.key)
         while len(times) < _TRIALS and (request := strategy.ask()) is not None:
@@ -176,34 +172,7 @@ def _build_seconds(builder: Builder, sequence: Sequence[str]) -> float | None:
     return time.perf_counter() - started
 
 
-class _Opt:
-    """Spawns opt on one file."""
-
-    def __init__(self, toolchain: Toolchain, bitcode: bytes) -> None:
-        self._opt = toolchain.opt or Path("opt")
-        self._bitcode = bitcode
-
-    def __enter__(self) -> _Opt:
-        self._folder = TemporaryDirectory(prefix="colt-")
-        self._source = Path(self._folder.name) / "in.bc"
-        self._source.write_bytes(self._bitcode)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
-
-    def seconds(self, pipeline: str) -> float:
-        options, passes = split_options(pipeline)
-        started = time.perf_counter()
-        process.run([self._opt, *options, f"-passes={passes}", self._source, "-o", self._source.with_suffix(".opt.bc")])
-        return time.perf_counter() - started
-
-
 def _help_seconds() -> float:
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "colt_llvm.cli.main", "--help"], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
-
-
-def program_names(split: str | None = None) -> list[str]:
-    return [program.name for program in included_programs(split)]

@@ -9,7 +9,7 @@ three. Wrong is:
   clang's do.
 - a candidate that counts as a miscompile, wherever the difference shows: no pass is at fault here.
 
-    python benchmarks/trust_nondeterministic.py [--count 200] [--folder FOLDER] [--llvm-prefix /usr/lib/llvm-22]
+    python -m benchmarks.trust_nondeterministic [--count 200] [--folder FOLDER] [--llvm-prefix /usr/lib/llvm-22]
 
 Started again with the same folder it goes on. Ends with 1 where anything was wrong.
 """
@@ -24,11 +24,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nondeterministic_programs import WAYS, UnsteadyProgram, unsteady
-from plain_clang import Behaviour, Clang, behaviours
-from records import append, read, table
-
 import colt_llvm
+from benchmarks.nondeterministic_programs import WAYS, UnsteadyProgram, unsteady
+from benchmarks.plain_clang import Behaviour, Clang, behaviours
+from benchmarks.records import append, read, table
 from colt_llvm.core.errors import ColtError, ProgramError
 
 TRIALS = 8

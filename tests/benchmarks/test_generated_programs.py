@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from generated_programs import PLACES, generate
-from nondeterministic_programs import WAYS, unsteady
-from plain_clang import Behaviour, Clang, behaviours
+
+from benchmarks.generated_programs import PLACES, generate
+from benchmarks.nondeterministic_programs import WAYS, unsteady
+from benchmarks.plain_clang import Behaviour, Clang, behaviours
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from generated_programs import PLACES, generate
-from nondeterministic_programs import WAYS, unsteady
-from plain_clang import Clang
-from trust_generated import Case, compare
-from trust_generated import examine as tune_generated
-from trust_nondeterministic import examine as tune_unsteady
 
+from benchmarks.generated_programs import PLACES, generate
+from benchmarks.nondeterministic_programs import WAYS, unsteady
+from benchmarks.plain_clang import Clang
+from benchmarks.trust_generated import Case, compare
+from benchmarks.trust_generated import examine as tune_generated
+from benchmarks.trust_nondeterministic import examine as tune_unsteady
 from colt_llvm.run import tuner
 
 #: Ways and places mixed: each way once, each place twice, always or in one run of two or three.

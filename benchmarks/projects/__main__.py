@@ -16,9 +16,9 @@ from typing import Any
 
 import click
 
-from benchmarks.projects_fetch import digest_of, fetch, version_of
-from benchmarks.projects_list import PROJECTS, Project
-from benchmarks.projects_steps import STEPS, Setting
+from benchmarks.projects.descriptions import PROJECTS, Project
+from benchmarks.projects.fetch import digest_of, fetch, version_of
+from benchmarks.projects.steps import STEPS, Setting
 from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.core.files import write_json
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
@@ -113,7 +113,7 @@ def main(
     except ColtError as error:
         sys.stderr.write(f"projects: {error}\n")
         sys.exit(error.exit_status)
-    from benchmarks.projects_report import projects_table
+    from benchmarks.report import projects_table
 
     click.echo(projects_table(state))
     if found := failures(state):

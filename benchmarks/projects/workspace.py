@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.projects_fetch import unpack
-from benchmarks.projects_list import INPUTS, Command, Project, fill
+from benchmarks.projects.descriptions import INPUTS, Command, Project, fill
+from benchmarks.projects.fetch import unpack
 from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError, ToolchainError
 from colt_llvm.llvm.object_size import loaded_digest, section_sizes

@@ -9,7 +9,7 @@ import pytest
 if importlib.util.find_spec("compiler_gym") is None:
     pytest.skip("compiler-gym is not installed", allow_module_level=True)
 
-from benchmarks import steps
+from benchmarks import prefix_speed
 from colt_llvm.core.errors import ToolchainError
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 
@@ -26,13 +26,13 @@ def toolchain() -> Toolchain:
 
 
 def test_values_every_prefix_by_steps_and_by_opt(toolchain: Toolchain) -> None:
-    row = steps.prefixes(toolchain, "collatz", sequences=2, length=8)
+    row = prefix_speed.prefixes(toolchain, "collatz", sequences=2, length=8)
     assert row["prefixes"] == 16
     assert 0 <= row["unchanged"] < 16
     assert row["ratio"] == pytest.approx(row["environment"] / row["opt"])
 
 
 def test_refuses_to_compare_times_of_different_values(toolchain: Toolchain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps._Opt, "value", lambda self, pipeline: (1.0, -1))
-    with pytest.raises(steps.DifferentValues, match="-1 by opt -passes="):
-        steps.prefixes(toolchain, "collatz", sequences=1, length=1)
+    monkeypatch.setattr(prefix_speed.Opt, "value", lambda self, pipeline: (1.0, -1))
+    with pytest.raises(prefix_speed.DifferentValues, match="-1 by opt -passes="):
+        prefix_speed.prefixes(toolchain, "collatz", sequences=1, length=1)

@@ -14,6 +14,7 @@ from colt_llvm.env.datasets import make_record
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.module import Module
+from colt_llvm.llvm.process_options import split_options
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.program import load_program, programs_directory
 from colt_llvm.run.session import RISKS_AVOIDED
@@ -47,8 +48,7 @@ def prefixes(toolchain: Toolchain, name: str, sequences: int = _SEQUENCES, lengt
     try:
         benchmark = env.make_benchmark(program)
         env.reset(benchmark=benchmark)  # so that the front end and the start of the service are not counted
-        with TemporaryDirectory(prefix="colt-") as folder:
-            opt = _Opt(toolchain, Path(folder), record.bitcodes[0])
+        with Opt(toolchain, record.bitcodes[0]) as opt:
             for _ in range(sequences):
                 chosen = rng.choices(list(passes), k=length)
                 seconds, values, changed = _walk(env, chosen)
@@ -87,18 +87,32 @@ def _walk(env: ColtEnv, actions: list[str]) -> tuple[float, list[int], int]:
     return time.perf_counter() - started, values, changed
 
 
-class _Opt:
-    """Spawns opt on one file, and counts instructions of what it writes."""
+class Opt:
+    """Starts an opt process on one file for each pipeline."""
 
-    def __init__(self, toolchain: Toolchain, folder: Path, bitcode: bytes) -> None:
+    def __init__(self, toolchain: Toolchain, bitcode: bytes) -> None:
         self._opt = toolchain.opt or Path("opt")
         self._library = toolchain.load()
-        self._source, self._output = folder / "in.bc", folder / "out.bc"
-        self._source.write_bytes(bitcode)
+        self._bitcode = bitcode
+
+    def __enter__(self) -> Opt:
+        self._folder = TemporaryDirectory(prefix="colt-")
+        self._source, self._output = (Path(self._folder.name, name) for name in ("in.bc", "out.bc"))
+        self._source.write_bytes(self._bitcode)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def seconds(self, pipeline: str) -> float:
+        """Of one process, with the options that stand before a pipeline."""
+        options, passes = split_options(pipeline)
+        started = time.perf_counter()
+        process.run([self._opt, *options, f"-passes={passes}", *_AS_WE_DO, self._source, "-o", self._output])
+        return time.perf_counter() - started
 
     def value(self, pipeline: str) -> tuple[float, int]:
-        started = time.perf_counter()
-        process.run([self._opt, f"-passes={pipeline}", *_AS_WE_DO, self._source, "-o", self._output])
-        seconds = time.perf_counter() - started
+        """Its seconds, and the IR instructions of what it writes."""
+        seconds = self.seconds(pipeline)
         with Module.parse(self._library, self._output.read_bytes()) as module:
             return seconds, instruction_count(module)

@@ -12,14 +12,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import projects_fetch, projects_steps, projects_workspace
-from benchmarks.projects import FILE, failures, load, missing_steps
-from benchmarks.projects_fetch import FetchError, fetch, find_archive, first_reason, source_entries, unpack
-from benchmarks.projects_inputs import document, text
-from benchmarks.projects_list import PROJECTS, Project, fill
-from benchmarks.projects_report import projects_table
-from benchmarks.projects_steps import STEPS, Setting, claim_of, different, recipes_used, tune_command
-from benchmarks.projects_workspace import StepFailed, Workspace
+from benchmarks.projects import fetch as projects_fetch
+from benchmarks.projects import steps as projects_steps
+from benchmarks.projects import workspace as projects_workspace
+from benchmarks.projects.__main__ import FILE, failures, load, missing_steps
+from benchmarks.projects.descriptions import PROJECTS, Project, document, fill, text
+from benchmarks.projects.fetch import FetchError, fetch, find_archive, first_reason, source_entries, unpack
+from benchmarks.projects.steps import STEPS, Setting, claim_of, different, recipes_used, tune_command
+from benchmarks.projects.workspace import StepFailed, Workspace
+from benchmarks.report import projects_table
 from colt_llvm.core import process
 from colt_llvm.core.errors import CommandNotFound, UsageError
 from colt_llvm.core.files import write_json

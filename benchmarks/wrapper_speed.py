@@ -1,7 +1,6 @@
 """What colt-cc costs a build, for each file: clang, and colt-cc without and with recipes, in turn.
 
-Run as ``python -m benchmarks.wrapper [ROUNDS]``. Differences within one run say something; the times alone say
-how busy the machine was.
+Differences within one run say something; the times alone say how busy the machine was.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ def _project(root: Path, way: str, toolchain: Toolchain) -> Path:
 
 
 def _write_recipe(file: Path, toolchain: Toolchain) -> None:
-    """As build.store writes it, which is of the same rank and so is not imported."""
+    """As builds writes it."""
     digest = hashlib.blake2b(_SOURCE.encode(), digest_size=16).hexdigest()
     recipe = {
         "source": _NAME, "inputs": {_NAME: digest}, "flags": [], "level": "O3", "llvm": toolchain.version,
@@ -101,8 +100,3 @@ def _seconds(argv: Sequence[str], place: Path, variables: Mapping[str, str]) -> 
     started = time.perf_counter()
     subprocess.run(argv, cwd=place, env=variables, check=True)
     return time.perf_counter() - started
-
-
-if __name__ == "__main__":
-    measured = measure_wrapper(int(sys.argv[1]) if len(sys.argv) > 1 else 30)
-    sys.stdout.write(json.dumps(measured, indent=1) + "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import wrapper
+from benchmarks import wrapper_speed
 from colt_llvm.core.errors import ToolchainError
 
 pytestmark = pytest.mark.skipif(
@@ -16,14 +16,15 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_each_way_has_its_median() -> None:
-    measured = wrapper.measure_wrapper(1)
+    measured = wrapper_speed.measure_wrapper(1)
     assert set(measured) == {
-        wrapper.CLANG, wrapper.NO_STORE, wrapper.NO_RECIPE, wrapper.RECIPE, wrapper.PYTHON, "rounds",
+        wrapper_speed.CLANG, wrapper_speed.NO_STORE, wrapper_speed.NO_RECIPE, wrapper_speed.RECIPE,
+        wrapper_speed.PYTHON, "rounds",
     }  # fmt: skip
     assert all(milliseconds > 0 for milliseconds in measured.values())
 
 
 def test_a_recipe_that_is_not_used_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wrapper, "_FLAGS", (*wrapper._FLAGS, "-DOTHER"))
+    monkeypatch.setattr(wrapper_speed, "_FLAGS", (*wrapper_speed._FLAGS, "-DOTHER"))
     with pytest.raises(ToolchainError, match="flags differ"):
-        wrapper.measure_wrapper(1)
+        wrapper_speed.measure_wrapper(1)

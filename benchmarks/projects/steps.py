@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.projects_list import Project
-from benchmarks.projects_workspace import StepFailed, Workspace, environment, failure
+from benchmarks.projects.descriptions import Project
+from benchmarks.projects.workspace import StepFailed, Workspace, environment, failure
 from colt_llvm.core import process
 from colt_llvm.llvm.toolchain import Toolchain
 

@@ -1,0 +1,1 @@
+"""Three projects of other people, built, tuned and tested: ``python -m benchmarks.projects``."""
