@@ -145,7 +145,7 @@ def run_control(programs: Sequence[str], seconds: float) -> list[dict[str, Any]]
         try:
             copy, control = judge.link(objects, "finalist-1"), judge.link(objects, "control")
             policy = ABTestPolicy(seconds=seconds).with_room(1, judge.run_seconds)
-            held = ab_test({"copy": copy}, judge.baseline, judge.time_together, policy, control=control)
+            held = ab_test({"copy": copy}, (judge.baseline, control), judge.time_together, policy)
         finally:
             judge.close()
         arm = held.arms[0]
