@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colt_llvm.analysis import Results, Summary, group_cells, load_results, summarise
-from colt_llvm.analysis.markdown import LEGEND, escape, markdown_table, title_of
+from colt_llvm.analysis.documents import LEGEND, escape, markdown_table, title_of
 from colt_llvm.analysis.sentences import claims
 from colt_llvm.analysis.summary import Row
 

@@ -7,12 +7,13 @@ checks adds nothing, and ends at it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from colt_llvm.analysis.bootstrap import (
+from colt_llvm.analysis.cells import Cell, Point
+from colt_llvm.analysis.groups import Group
+from colt_llvm.analysis.statistics import (
     CONFIDENCE,
     Estimate,
     Floats,
@@ -22,11 +23,7 @@ from colt_llvm.analysis.bootstrap import (
     pad_cells,
     percentile_band,
 )
-from colt_llvm.analysis.cells import Cell, Point
-from colt_llvm.analysis.groups import Group
 
-#: What a curve may be drawn against, and its unit.
-AXES = {"trials": "trials", "seconds": "seconds", "money": "dollars", "work": "parameters x answers"}
 _RESAMPLES = 2_000
 
 
@@ -34,7 +31,8 @@ _RESAMPLES = 2_000
 class Curve:
     """One strategy over a group. All of shape (grid,); mean, low and high are mean log gains.
 
-    at: what had been used up, in the axis's unit. The line ends where half of the searches had ended.
+    axis: trials, seconds, money (dollars) or work (parameters x answers). at: what had been used up of it. The line
+    ends where half of the searches had ended.
     """
 
     strategy: str
@@ -165,14 +163,3 @@ def efficiency(
         ]
 
     return difference_interval(gains(first, first_amount), gains(second, second_amount))
-
-
-def amount_to_match(curve: Curve, level: float) -> float:
-    """Where a mean curve first reaches ``level`` (log gain); inf where it does not within its length."""
-    enough = np.flatnonzero(curve.mean >= level * (1 - 1e-12))
-    return float(curve.at[enough[0]]) if len(enough) else math.inf
-
-
-def common_axes(cells: Sequence[Cell]) -> list[str]:
-    """The axes on which some search used something up."""
-    return [axis for axis in AXES if any(end_of(cell, axis) > 0 for cell in cells)]

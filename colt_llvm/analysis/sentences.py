@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from colt_llvm.analysis.bootstrap import Estimate
+from colt_llvm.analysis.statistics import Estimate
 from colt_llvm.analysis.summary import MIN_PROGRAMS, SIGNIFICANCE, Comparison, Row, Summary
 
 RULE = (

@@ -8,10 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from colt_llvm.analysis.bootstrap import Estimate, difference_interval, mean_interval
 from colt_llvm.analysis.curves import Reached, efficiency, end_of, mean_area, reach
-from colt_llvm.analysis.groups import Group, Subject
-from colt_llvm.analysis.paired import TIE, Counts, count_outcomes, holm, mean_ranks, sign_test, wilcoxon_signed_rank
+from colt_llvm.analysis.groups import Group
+from colt_llvm.analysis.statistics import (
+    TIE,
+    Counts,
+    Estimate,
+    count_outcomes,
+    difference_interval,
+    holm,
+    mean_interval,
+    mean_ranks,
+    sign_test,
+    wilcoxon_signed_rank,
+)
 
 #: Fewer programs than this cannot give p < 0.05 in a two-sided signed-rank test, whatever they show: no claim.
 MIN_PROGRAMS = 6
@@ -186,8 +196,3 @@ def _models(group: Group, strategy: str) -> dict[str, dict[str, float]]:
     for sums in total.values():
         sums["work"] = sums["parameters"] * sums["answers"]
     return dict(sorted(total.items(), key=lambda item: (item[1]["parameters"], item[0])))
-
-
-def missing_programs(group: Group, strategy: str) -> list[Subject]:
-    """Programs of the group on which the strategy has no cell that is done."""
-    return [program for program in group.programs if program not in group.cells[strategy]]

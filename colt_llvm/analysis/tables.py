@@ -20,12 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from colt_llvm.analysis.bootstrap import Estimate
 from colt_llvm.analysis.cells import Cell, Results
+from colt_llvm.analysis.documents import latex_document, markdown_document
 from colt_llvm.analysis.groups import Group, group_cells
-from colt_llvm.analysis.latex import latex_document
-from colt_llvm.analysis.markdown import markdown_document
 from colt_llvm.analysis.sentences import below_baseline, claims
+from colt_llvm.analysis.statistics import Estimate
 from colt_llvm.analysis.summary import Row, Summary, summarise
 from colt_llvm.core.errors import RunDirectoryError
 

@@ -18,15 +18,16 @@ _EMBEDDED = ("embedded/nano", "embedded/small", "embedded/base")
 @click.command("models", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--models", "named", metavar="LIST|FILE",
-    help="Names with commas between them, or a .toml file. Default: the embedded policies and your configuration file.",
+    help="Models to list: names with commas between, or a .toml file. Default: the embedded policies and your "
+    "~/.config/colt-llvm/models.toml.",
 )  # fmt: skip
-@click.option("--example", is_flag=True, help="Print a file to begin with.")
-@click.option("--check", is_flag=True, help="Ask each of them one small question. Endpoints may charge for it.")
+@click.option("--example", is_flag=True, help="Print an example of a .toml file.")
+@click.option("--check", is_flag=True, help="Ask each model one small question; endpoints may charge for it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(named: str | None, example: bool, check: bool, as_json: bool) -> int | None:
-    """List the models that may be asked, and try whether they answer.
+    """List the models that may propose, with --check also whether they answer.
 
-    With --check, ends with status 1 where one of them fails.
+    Exit status 1 if --check finds one that fails.
     """
     from colt_llvm.models import registry
 

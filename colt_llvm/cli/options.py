@@ -140,6 +140,7 @@ def objective_option(default: str = DEFAULT, **settings: Any) -> _Decorator:
 
 
 def strategy_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which strategy searches."""
     from colt_llvm.search.strategy_names import COLT, STRATEGIES
 
     return option(

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 #: Of ``tune``, what means nothing for a project.
 _REFUSED = ("sources", "harness", "arguments", "output", "cflags", "ldflags", "strict", "weights", "resume")
-#: ``--ci``: some recipes are stale still.
+#: Exit status of ``--ci`` where some recipes stay stale.
 EXIT_STALE = 8
 
 
 def tune_project_command(given: dict[str, Any]) -> int:
-    """The exit status."""
+    """Tune the project in this folder, and return the exit status."""
     options = project_options(given)
     from colt_llvm.models.registry import load_models
 
@@ -134,10 +134,10 @@ def _print(result: ProjectResult) -> None:
         interval = result.interval
         console.print(
             f"whole program: {interval.ratio:.4f}, {interval.confidence:.1%} interval {interval.low:.4f} to "
-            f"{interval.high:.4f}, from {interval.rounds} rounds apart from the search"
+            f"{interval.high:.4f}, from {interval.rounds} rounds measured after the search"
         )
     if result.as_built_ratio is not None:
-        console.print(f"against the build with its own flags: {result.as_built_ratio:.4f}x")
+        console.print(f"against the build's own flags: {result.as_built_ratio:.4f}x")
     if result.verdict != "nothing to do":
         files = f"{len(result.units)} of {result.units_of_program} files ({result.profile})"
         console.print(f"{files}, {result.elapsed_seconds:.0f} s")
@@ -155,4 +155,4 @@ def _print(result: ProjectResult) -> None:
     if result.recipes:
         console.print("build with CC=colt-cc CXX=colt-c++ to use them", markup=False)
     if result.interrupted:
-        console.print("interrupted; what was not reached is left as it is", markup=False)
+        console.print("interrupted; files that were not reached are unchanged", markup=False)

@@ -25,17 +25,23 @@ _FLAGS_WIDTH = 28
 @click.command("recipes", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("folder", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--prune", is_flag=True, help="Remove recipes that no build uses any more, and say which.")
-@click.option("--dry-run", is_flag=True, help="With --prune: only say which.")
-@click.option("--verify", "verifies", is_flag=True, help="Build each fitting recipe again and compare the object.")
+@click.option("--prune", is_flag=True, help="Remove recipes that no build uses any more, and list them.")
+@click.option("--dry-run", is_flag=True, help="With --prune: list them only.")
+@click.option(
+    "--verify",
+    "verifies",
+    is_flag=True,
+    help="Rebuild with each recipe that fits, and compare the object with the measured one.",
+)
 @llvm_option
 def command(
     folder: Path, as_json: bool, prune: bool, dry_run: bool, verifies: bool, llvm_prefix: Path | None
 ) -> int | None:
     """List the recipes in and under FOLDER (default: here), and whether each still fits.
 
-    States: fits; stale (what it was tuned for has changed); idle (not for here and now); unused (no build looks at
-    it); damaged. Exit status 7: a file is damaged, or --verify found another object than was measured.
+    States: fits; stale (its source, headers or flags have changed); idle (a header that the build makes is missing, or
+    it is for another processor); unused (no build uses it); damaged. Exit status 7: a recipe is damaged, or --verify
+    built another object than was measured.
     """
     from colt_llvm.builds.recipes.status import entries, find_roots, removable
     from colt_llvm.builds.recipes.status import prune as remove

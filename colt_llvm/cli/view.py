@@ -76,7 +76,9 @@ def summary(progress: Progress) -> str:
     if progress.phase == "prepare":
         return progress.message or "preparing"
     wrong = ", ".join(f"{count} {kind}" for kind, count in sorted(progress.failures.items())) or "no failures"
-    line = f"{progress.trials} trials, best {progress.best_ratio:.4f}x, {progress.known} known before, {wrong}"
+    line = (
+        f"{progress.trials} trials, best {progress.best_ratio:.4f}x, {progress.known} with known object code, {wrong}"
+    )
     return f"{progress.message}: {line}" if progress.message else line
 
 
@@ -86,7 +88,7 @@ def _panel(title: str, progress: Progress) -> Table:
     table.add_column(overflow="fold")
     table.add_row("phase", f"{progress.phase} {progress.message}")
     trials = f"{progress.trials}" + (f" of {progress.trials_wanted}" if progress.trials_wanted else "")
-    table.add_row("trials", f"{trials}, {progress.known} gave object code known before")
+    table.add_row("trials", f"{trials}, {progress.known} with object code seen before")
     tree = f"{progress.nodes} nodes, " if progress.nodes else ""
     table.add_row("tree" if tree else "search", f"{tree}longest sequence {progress.depth}")
     where = f" at trial {progress.best_trial}" if progress.best_trial is not None else ""
@@ -121,7 +123,7 @@ def print_result(result: TuneResult) -> None:
     if result.interval is not None:
         low, high, share = result.interval.low, result.interval.high, result.interval.confidence
         console.print(f"ratio {result.interval.ratio:.4f}, {share:.1%} interval {low:.4f} to {high:.4f}, "
-                      f"from {result.interval.rounds} rounds apart from the search")  # fmt: skip
+                      f"from {result.interval.rounds} rounds measured after the search")  # fmt: skip
     wrong = ", ".join(f"{kind} {count}" for kind, count in sorted(result.failures.items())) or "none"
     console.print(f"{result.trials} trials, {result.distinct} different object codes, "
                   f"{result.elapsed_seconds:.0f} s; failures: {wrong}")  # fmt: skip
@@ -132,7 +134,9 @@ def print_result(result: TuneResult) -> None:
         console.print(ledger_table(result.models))
         share = result.models["largest_share"]["of_answers"]
         if share is not None and len(result.models["models"]) > 1:
-            console.print(f"{share:.0%} of the answers came from the largest, {result.models['largest']}", markup=False)
+            console.print(
+                f"{share:.0%} of the answers came from the largest model, {result.models['largest']}", markup=False
+            )
     if result.compared.text:
         console.print(result.compared.text, markup=False)
     for note in result.notes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from colt_llvm.report.text import Markup, e
@@ -32,19 +32,13 @@ def convergence(line: Line, title: str, baseline: str, found: str) -> str:
     end = line.end if line.end > 0 else 1.0
     low, high = min(ratios), max(ratios)
     room = (high - low or 0.01) * 0.12
-    low, high = low - room, high + room
-
-    def x(value: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * value / end
-
-    def y(value: float) -> float:
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (value - low) / (high - low)
-
+    frame = _Frame(end, low - room, high + room)
+    x, y = frame.x, frame.y
     steps = [f"M{x(0):.1f} {y(1):.1f}"]
     for at, value in line.points:
         steps.append(f"H{x(at):.1f}V{y(value):.1f}")
     steps.append(f"H{x(end):.1f}")
-    parts = [_grid(x, y, end, (low, high), line.axis, line.unit, baseline)]
+    parts = [_grid(frame, line, baseline)]
     parts.append(f'<path class="level" d="M{x(0):.1f} {y(1):.1f}H{x(end):.1f}"/>')
     parts.append(f'<text class="small" x="{x(end) - 4:.1f}" y="{y(1) - 5:.1f}" text-anchor="end">{e(baseline)}</text>')
     parts.append(f'<path class="best" d="{"".join(steps)}"/>')
@@ -59,24 +53,39 @@ def convergence(line: Line, title: str, baseline: str, found: str) -> str:
     )
 
 
-def _grid(
-    x: Callable[[float], float], y: Callable[[float], float], end: float, span: tuple[float, float],
-    axis: str, unit: str, baseline: str,
-) -> str:  # fmt: skip
+@dataclass(frozen=True)
+class _Frame:
+    """From values to places in the picture."""
+
+    end: float  # the greatest x; the least is 0
+    low: float  # the least y
+    high: float  # the greatest y
+
+    def x(self, value: float) -> float:
+        """Pixels from the left."""
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * value / self.end
+
+    def y(self, value: float) -> float:
+        """Pixels from the top."""
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * (value - self.low) / (self.high - self.low)
+
+
+def _grid(frame: _Frame, line: Line, baseline: str) -> str:
     parts = []
-    rows, digits = ticks(*span, 5)
+    x, y = frame.x, frame.y
+    rows, digits = ticks(frame.low, frame.high, 5)
     for value in rows:
         parts.append(f'<path class="grid" d="M{_LEFT} {y(value):.1f}H{_WIDTH - _RIGHT}"/>')
         parts.append(
             f'<text x="{_LEFT - 7}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.{max(digits, 2)}f}</text>'
         )
-    columns, digits = ticks(0, end, 6 if unit else min(6, max(1, int(end))))  # no half a trial
+    columns, digits = ticks(0, frame.end, 6 if line.unit else min(6, max(1, int(frame.end))))  # no half a trial
     for value in columns:
         parts.append(f'<path class="grid" d="M{x(value):.1f} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
         text = f"{value:,.{digits}f}"
         parts.append(f'<text x="{x(value):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{text}</text>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    name = f"{axis} ({unit})" if unit else axis
+    name = f"{line.axis} ({line.unit})" if line.unit else line.axis
     parts.append(f'<text x="{middle:.0f}" y="{_HEIGHT - 8}" text-anchor="middle">{e(name)}</text>')
     half = (_TOP + _HEIGHT - _BOTTOM) / 2
     side = f"ratio to {baseline} (\N{MULTIPLICATION SIGN})"

@@ -9,7 +9,6 @@ from typing import Any
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.program.program import Program
 from colt_llvm.program.recipe import Recipe
-from colt_llvm.report.diagnosis import diagnosis_part
 from colt_llvm.report.run import Run
 from colt_llvm.report.text import Markup, block, e, table
 from colt_llvm.report.tree import Nodes, best_trial
@@ -42,8 +41,8 @@ def ledger_section(run: Run, nodes: Nodes) -> str:
     if share is not None and len(rows) > 1:
         note = f"<p>{share:.0%} of the answers came from the largest model, {e(ledger['largest'])}.</p>\n"
     hint = (
-        "<p>A hit is a child better than its parent. Corrections are answers of the largest model after small ones "
-        "made the code worse; kept are those that replaced what they corrected.</p>\n"
+        "<p>A hit is a child better than its parent. Corrections are answers of the largest model after regressions by "
+        "small ones; kept are those that replaced the small model's proposal.</p>\n"
     )
     return table("Models and what they did", head, cells, range(1, 9)) + note + hint
 
@@ -107,12 +106,12 @@ def recipe_section(run: Run) -> str:
 def _by_hand(recipe: Recipe) -> str:
     heading = "<h3>By hand, with LLVM\N{RIGHT SINGLE QUOTATION MARK}s own tools</h3>\n"
     if not recipe.opt:
-        return heading + "<p>opt has no words for decisions about single functions; use the command above.</p>\n"
+        return heading + "<p>opt cannot express decisions about single functions; use the command above.</p>\n"
     return heading + block("\n".join(recipe.opt), "The commands that make the object", "Copy the commands")
 
 
 def failures_section(run: Run) -> str:
-    """Counts by kind with an example; what reproduces each wrong program; finalists that did not stand up."""
+    """Counts by kind with an example; what reproduces each wrong program; finalists that the proof rejected."""
     found: dict[str, list[Any]] = {}
     for trial in run.trials:
         if trial.outcome.failure:
@@ -126,13 +125,13 @@ def failures_section(run: Run) -> str:
              trials[0].detail[:300])
             for kind, trials in sorted(found.items(), key=lambda item: -len(item[1]))
         ]  # fmt: skip
-        parts.append(table("Failures by kind", ("Kind", "Trials", "First sequence", "What was said"), rows, (1,)))
+        parts.append(table("Failures by kind", ("Kind", "Trials", "First sequence", "Message"), rows, (1,)))
     parts.append(diagnosis_part(run))
     if run.reproducers:
         parts.append(_reproducers(run))
     if run.rejected:
         rejected = [(Markup(f"<code>{e(sequence)}</code>"), why) for sequence, why in run.rejected.items()]
-        parts.append(table("Finalists that did not stand up to the proof", ("Sequence", "Why"), rejected))
+        parts.append(table("Finalists that the proof rejected", ("Sequence", "Why"), rejected))
     return "".join(parts)
 
 
@@ -148,10 +147,11 @@ def _reproducers(run: Run) -> str:
         )
     rest = sum(trial.outcome.failure == "miscompile" for trial in run.trials) - len(items)
     more = f"<p>{rest:,} more are in the trials above and in <code>miscompiles/</code>.</p>\n" if rest > 0 else ""
-    return "<h3>How to see each wrong program again</h3>\n" + "".join(items) + more
+    return "<h3>How to reproduce each miscompile</h3>\n" + "".join(items) + more
 
 
 def notes_section(run: Run, more: Sequence[str]) -> str:
+    """Notes of the result, and ``more``."""
     notes = [*(run.result.notes if run.result else ()), *more]
     if run.result is not None and run.result.interrupted:
         notes.append(f"interrupted; go on with: colt-llvm tune --resume {shlex.quote(str(run.directory))}")
@@ -201,7 +201,7 @@ def repeat_section(run: Run) -> str:
     elif exact:
         said = "One worker and an objective without noise: from the same seed the search repeats exactly."
     elif run.options.times_the_program:
-        said = "Times differ from run to run, and so will the path of the search; the claim is measured anew."
+        said = "Times differ from run to run, so the search takes another path; the proof measures again."
     else:
         said = "Several workers were in use, so the order of trials may differ; --workers 1 repeats exactly."
     text = "\n".join(_commands(run))
@@ -224,9 +224,9 @@ def _commands(run: Run) -> list[str]:
     words += [flag for flag, on in (("--strict", options.strict), ("--risky", options.risky)) if on]
     if options.preset:
         words += ["--preset", options.preset]
-    lines = [f"# as the options were recorded; run it in {run.directory.parent}", shlex.join(words)]
+    lines = [f"# the recorded options; run it in {run.directory.parent}", shlex.join(words)]
     if run.result is None or run.result.interrupted:
-        lines += ["# or go on with this run", shlex.join(["colt-llvm", "tune", "--resume", str(run.directory)])]
+        lines += ["# or continue this run", shlex.join(["colt-llvm", "tune", "--resume", str(run.directory)])]
     return lines
 
 
@@ -252,3 +252,33 @@ def _program_words(program: Program) -> list[str]:
     for name in first.outputs:
         words += ["--output-file", str(name)]
     return words
+
+
+_FAULTS = {
+    "undefined behaviour": "the program: it has undefined behaviour",
+    "asks the optimiser": "neither: the program tests what the optimiser knows",
+    "none found": "perhaps the compiler",
+}
+
+
+def diagnosis_part(run: Run) -> str:
+    """Empty where nothing was looked into. What a result lacks is left out."""
+    found = run.result.diagnosis if run.result is not None else {}
+    if not found:
+        return ""
+    fault = str(found.get("fault", ""))
+    rows = [
+        ("Likely cause", _FAULTS.get(fault, "not known")),
+        ("Why", found.get("reason", "")),
+        ("The pass", found.get("pass_note", "")),
+        ("Actions that it needs", Markup(f"<code>{e(','.join(map(str, found.get('sequence', ()))))}</code>")),
+        ("Difference", found.get("difference", "")),
+        ("Not examined", "; ".join(map(str, found.get("left_out", ())))),
+        ("Script", found.get("folder", "")),
+    ]
+    commands = "\n".join(map(str, found.get("commands", ())))
+    return (
+        f"<h3>Likely cause of the miscompile of trial {e(found.get('trial', ''))}</h3>\n"
+        + table("The miscompile that was diagnosed", ("", ""), [row for row in rows if row[1]], kind="plain")
+        + (block(commands, "Commands that reproduce it with LLVM's own tools", "Copy the commands") if commands else "")
+    )

@@ -1,10 +1,12 @@
-"""What each pass contributes, and the hot function: the two parts of the page that are measured after a run."""
+"""What each pass contributes, and the hot function as a diff: the two parts that are measured after a run."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+
 from colt_llvm.explain.contributions import Contribution, Contributions
 from colt_llvm.explain.hot_function import HotFunction
-from colt_llvm.report.diff import diff_table
 from colt_llvm.report.text import Markup, change, e, ratio, table
 
 _BAR_WIDTH, _BAR_HEIGHT = 160, 12
@@ -26,7 +28,7 @@ def passes_section(found: Contributions, baseline: str) -> str:
     return (
         f"<p>Each action of the recipe was left out in turn, and the program built, checked and measured without it. "
         f"The whole recipe gives {e(ratio(found.ratio))} against {e(baseline)}{timed}. Contributions need not add up: "
-        "passes work on each other\N{RIGHT SINGLE QUOTATION MARK}s results.</p>\n"
+        "passes change each other\N{RIGHT SINGLE QUOTATION MARK}s input.</p>\n"
         + table("What the recipe loses without each action", head, cells, (0, 2, 3))
         + "".join(f"<p>{e(note)}.</p>\n" for note in found.notes)
     )
@@ -74,3 +76,53 @@ def missing(what: str, remedy: str = "") -> str:
     """In place of a section that is not there. remedy: the command that makes it."""
     hint = f" It is made by <code>{e(remedy)}</code>." if remedy else ""
     return f'<p class="missing">{e(what)}{hint}</p>\n'
+
+
+_CONTEXT = 3
+_MOST_LINES = 1000  # of each text: a diff takes time that grows with their product
+
+
+def diff_table(before: str, after: str, caption: str) -> str:
+    """Lines that are the same on both sides and far from any change are left out, and said to be."""
+    old, new = before.splitlines()[:_MOST_LINES], after.splitlines()[:_MOST_LINES]
+    if old == new:
+        return "<p>Both are the same.</p>\n"
+    rows = "".join(_rows(old, new))
+    return (
+        f'<div class="scroll tall" tabindex="0" role="group" aria-label="{e(caption)}"><table class="diff">'
+        f'<caption>{e(caption)}</caption><thead><tr><th scope="col">Before</th><th scope="col">After</th>'
+        f'<th scope="col"><span class="hidden">Change</span></th><th scope="col">Code</th></tr></thead>'
+        f"<tbody>\n{rows}</tbody></table></div>\n"
+    )
+
+
+def _rows(old: list[str], new: list[str]) -> Iterator[str]:
+    at = 0
+    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(_CONTEXT):
+        yield _skipped(group[0][1] - at)
+        for kind, a, b, c, d in group:
+            if kind == "equal":
+                for line in range(a, b):
+                    yield _row("", str(line + 1), str(c + line - a + 1), "", old[line])
+                continue
+            for line in range(a, b):
+                yield _row("minus", str(line + 1), "", "\N{MINUS SIGN}", old[line])
+            for line in range(c, d):
+                yield _row("plus", "", str(line + 1), "+", new[line])
+        at = group[-1][2]
+    yield _skipped(len(old) - at)
+
+
+def _row(kind: str, left: str, right: str, sign: str, text: str) -> str:
+    name = f' class="{kind}"' if kind else ""
+    return (
+        f'<tr{name}><td class="number">{left}</td><td class="number">{right}</td><td class="sign">{sign}</td>'
+        f"<td><code>{e(text)}</code></td></tr>\n"
+    )
+
+
+def _skipped(lines: int) -> str:
+    if lines <= 0:
+        return ""
+    noun = "line" if lines == 1 else "lines"
+    return f'<tr class="skipped"><td colspan="4">{lines} {noun} alike</td></tr>\n'

@@ -60,6 +60,7 @@ class Run:
 
     @property
     def baseline(self) -> str:
+        """Its name, such as "clang -O3"."""
         return str(self.header.get("baseline", "the baseline"))
 
     @property

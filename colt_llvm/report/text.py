@@ -67,6 +67,7 @@ def block(text: str, label: str, copy: str = "") -> str:
 
 
 def ratio(value: float | None) -> str:
+    """Four digits after the point and a multiplication sign; empty for None."""
     return "" if value is None else f"{value:.4f}\N{MULTIPLICATION SIGN}"
 
 

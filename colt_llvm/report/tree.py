@@ -50,6 +50,7 @@ class Nodes:
 
     @property
     def is_tree(self) -> bool:
+        """Whether a node has another parent than the root."""
         return self.search is not None or any(row.parent > ROOT for row in self.rows)
 
 

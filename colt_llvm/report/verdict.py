@@ -15,6 +15,7 @@ from colt_llvm.report.tree import best_trial, improvements
 
 
 def verdict_class(run: Run) -> str:
+    """The CSS class of the verdict."""
     if run.result is None:
         return "open"
     return "improved" if run.result.improved else "kept"
@@ -55,16 +56,16 @@ def _measured(run: Run) -> str:
         return ""
     return (
         f" ({interval.confidence:.1%} interval {interval.low:.4f} to {interval.high:.4f}, ratio {interval.ratio:.4f}, "
-        f"{_count(interval.rounds, 'round')} apart from the search)"
+        f"{_count(interval.rounds, 'round')} measured after the search)"
     )
 
 
 def _noise(run: Run) -> str:
-    """Why an interval above 1 is no proof."""
+    """Why an interval above 1 proves nothing: the baseline differs from its own copy by as much."""
     interval, noise = run.result.interval if run.result else None, run.evidence.get("host_noise")
     if interval is None or interval.low <= 1 or not noise:
         return ""
-    return f", which is within what this host shows between two equal programs, {noise:.2%}"
+    return f", which is within the noise floor of this host, {noise:.2%} in the A/A control"
 
 
 def _checked(run: Run) -> str:
@@ -117,7 +118,7 @@ def _counts(run: Run) -> list[tuple[str, str]]:
         rows.append(("Found at trial", f"{run.result.found_at_trial:,}"))
         rows.append(("Found after", seconds(run.result.found_at_seconds or 0.0)))
     if run.evidence.get("host_noise"):
-        rows.append(("Noise of the host", f"\N{PLUS-MINUS SIGN}{run.evidence['host_noise']:.2%}"))
+        rows.append(("Noise floor (A/A control)", f"\N{PLUS-MINUS SIGN}{run.evidence['host_noise']:.2%}"))
     return rows
 
 

@@ -14,9 +14,8 @@ pytest.importorskip("matplotlib")
 
 from colt_llvm.analysis import group_cells, load_results, summarise, write_pictures
 from colt_llvm.analysis.pictures import draw_convergence, draw_differences, draw_models
-from colt_llvm.analysis.run_pictures import draw_pareto, write_run_pictures
+from colt_llvm.analysis.run_pictures import draw_pareto, draw_tree, place_nodes, tree_nodes, write_run_pictures
 from colt_llvm.analysis.style import drawing, line_style, save
-from colt_llvm.analysis.tree_picture import draw_tree, place_nodes, tree_nodes
 from colt_llvm.core.errors import RunDirectoryError
 
 

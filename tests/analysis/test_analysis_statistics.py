@@ -9,8 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from colt_llvm.analysis.bootstrap import difference_interval, draw_programs, draw_weights, mean_interval, mean_of
-from colt_llvm.analysis.paired import count_outcomes, holm, mean_ranks, sign_test, wilcoxon_signed_rank
+from colt_llvm.analysis.statistics import (
+    count_outcomes,
+    difference_interval,
+    draw_programs,
+    draw_weights,
+    holm,
+    mean_interval,
+    mean_of,
+    mean_ranks,
+    sign_test,
+    wilcoxon_signed_rank,
+)
 
 DARWIN = [49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]  # heights of Zea mays, in eighths of an inch
 

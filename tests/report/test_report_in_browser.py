@@ -14,7 +14,7 @@ from report_helpers import SPECS, make_run
 from colt_llvm.cli.main import run
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.program.program import Program, Workload
-from colt_llvm.report.write import write_report
+from colt_llvm.report.page import write_report
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")

@@ -19,11 +19,11 @@ from colt_llvm.explain.contributions import KIND, VERSION, Contribution, Contrib
 from colt_llvm.explain.hot_function import HotFunction
 from colt_llvm.llvm.toolchain import installed_toolchains
 from colt_llvm.report.charts import ticks
-from colt_llvm.report.diff import diff_table
+from colt_llvm.report.measured import diff_table
+from colt_llvm.report.page import write_report
 from colt_llvm.report.run import read_run
 from colt_llvm.report.text import data_script, e, seconds
 from colt_llvm.report.tree import MARKS, nodes_of
-from colt_llvm.report.write import write_report
 from colt_llvm.run.journal import Journal
 
 
@@ -103,14 +103,14 @@ def test_a_measured_ratio_comes_with_its_interval(tmp_path: Path) -> None:
     make_run(tmp_path, objective="runtime", ratio=1.05, interval=interval, figures=figures)
     said = verdict_of(page_of(tmp_path))
     assert "toy runs 1.0500 times as fast as with clang -Oz" in said
-    assert "(95.0% interval 1.0400 to 1.0600, ratio 1.0500, 40 rounds apart from the search)" in said
+    assert "(95.0% interval 1.0400 to 1.0600, ratio 1.0500, 40 rounds measured after the search)" in said
 
 
 def test_a_gain_within_the_noise_of_the_host_is_said_to_be_one(tmp_path: Path) -> None:
     interval = {"ratio": 1.009, "low": 1.005, "high": 1.02, "confidence": 0.99, "rounds": 9}
     make_run(tmp_path, improved=False, interval=interval, evidence={"host_noise": 0.0276})
     page = page_of(tmp_path)
-    assert "which is within what this host shows between two equal programs, 2.76%" in verdict_of(page)
+    assert "which is within the noise floor of this host, 2.76% in the A/A control" in verdict_of(page)
     assert "\N{PLUS-MINUS SIGN}2.76%" in page
 
 

@@ -15,8 +15,8 @@ import colt_llvm
 from colt_llvm.core.errors import CompileError
 from colt_llvm.llvm.toolchain import installed_toolchains
 from colt_llvm.program.program import program_from_files
+from colt_llvm.report.page import write_report
 from colt_llvm.report.run import read_run
-from colt_llvm.report.write import write_report
 from colt_llvm.run import diagnosis, sanitizers, tuner
 from colt_llvm.run.sanitizers import Undefined, look_for_undefined, read_report
 

@@ -35,8 +35,8 @@ function fillPanel(i, go) {
     fact("Kind of request", DATA.kinds[C.kind[i]]);
     fact("Proposed by", textOf(C.by[i]));
     if (textOf(C.asked[i]) !== textOf(C.by[i])) fact("Asked", textOf(C.asked[i]));
-    fact("Answer was bad", textOf(C.error[i]));
-    fact("Told after", C.seconds[i].toFixed(C.seconds[i] < 10 ? 2 : 1) + " s");
+    fact("Error in the answer", textOf(C.error[i]));
+    fact("Ended after", C.seconds[i].toFixed(C.seconds[i] < 10 ? 2 : 1) + " s");
     fact("Object code", C.known[i] ? "seen before, not measured again" : C.ratio[i] === null ? "" : "new");
   }
   if (DATA.tree) fact("Model asked next here", textOf(C.next[i]));
@@ -51,7 +51,7 @@ function fillPanel(i, go) {
       parts.push(whole);
     }
   }
-  for (const [name, value] of [["What was said of it", textOf(C.detail[i])], ["The model\u2019s answer", textOf(C.answer[i])]]) {
+  for (const [name, value] of [["Message", textOf(C.detail[i])], ["The model\u2019s answer", textOf(C.answer[i])]]) {
     if (!value) continue;
     const box = element("pre", value);
     box.tabIndex = 0;

@@ -1,4 +1,7 @@
-"""Tables in Markdown, with the sentences that their intervals bear out."""
+"""Tables in Markdown and LaTeX, with the sentences that their intervals support.
+
+LaTeX needs the packages booktabs and (as tables are wide) graphicx. Every name is escaped in both.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from collections.abc import Sequence
 from colt_llvm.analysis.cells import Results
 from colt_llvm.analysis.curves import Reached
 from colt_llvm.analysis.groups import EVERYTHING, Group
-from colt_llvm.analysis.paired import TIE
 from colt_llvm.analysis.sentences import RULE, claims, show_per_cent
+from colt_llvm.analysis.statistics import TIE
 from colt_llvm.analysis.summary import Row, Summary
 
 LEGEND = (
@@ -86,3 +89,36 @@ def escape(text: str) -> str:
     for mark in "\\|`*_<[]":
         text = text.replace(mark, f"\\{mark}")
     return text
+
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "λ": r"$\lambda$", "×": r"$\times$",
+}  # fmt: skip
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX sets as it stands; line ends become spaces."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def latex_document(summaries: Sequence[Summary]) -> str:
+    """One table environment a group, to be taken in by ``\\input``."""
+    head = "% Needs \\usepackage{booktabs} and \\usepackage{graphicx}; with pdfTeX also \\usepackage[T1]{fontenc}.\n"
+    return head + "\n".join(map(latex_table, summaries))
+
+
+def latex_table(summary: Summary) -> str:
+    """One group, the greatest gain first."""
+    unit = summary.group.key.budget.unit
+    heads = ["strategy", "programs", "below baseline", "area", f"90% of best, {unit}", f"against {summary.reference}",
+             "W/T/L", "p (Holm)", "rank", "checked"]  # fmt: skip
+    lines = [
+        r"\begin{table}", r"\centering",
+        rf"\caption{{{escape_latex(title_of(summary.group))}. Intervals: 95\%, bootstrap over programs and seeds.}}",
+        r"\resizebox{\linewidth}{!}{%", rf"\begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}", r"\toprule",
+        " & ".join(map(escape_latex, heads)) + r" \\", r"\midrule",
+    ]  # fmt: skip
+    lines += [" & ".join(map(escape_latex, row_texts(row))) + r" \\" for row in summary.ranked]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}}", r"\end{table}", ""])
