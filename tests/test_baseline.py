@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.core.errors import CompileError, PassError
-from colt_llvm.llvm import Module
+from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.features import instruction_count
-from colt_llvm.llvm.object_size import section_sizes
+from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.size_levels import has_size_levels, level_pipeline

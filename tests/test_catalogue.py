@@ -18,7 +18,6 @@ from colt_llvm.llvm.catalogue import (
     UnknownPassError,
     catalogue_directory,
     load_catalogue,
-    pipeline_text,
     read_passes,
     split_pipeline,
 )
@@ -214,7 +213,7 @@ def test_installed_data_comes_before_the_source_tree(tmp_path: Path, monkeypatch
     package = tmp_path / "colt_llvm"
     (package / "_data" / "passes").mkdir(parents=True)
     (tmp_path / "passes").mkdir()
-    monkeypatch.setattr(module, "__file__", str(package / "catalogue.py"))
+    monkeypatch.setattr(module, "__file__", str(package / "llvm" / "catalogue.py"))
     assert catalogue_directory() == package / "_data" / "passes"
     (package / "_data" / "passes").rmdir()
     assert catalogue_directory() == tmp_path / "passes"
@@ -294,8 +293,11 @@ def test_unbalanced_brackets_are_refused(text: str) -> None:
 
 @given(st.lists(st.sampled_from(NEWEST.actions)))
 def test_a_sequence_survives_its_texts_and_its_names(actions: list[Action]) -> None:
-    assert NEWEST.parse_names(pipeline_text(actions)) == actions
-    assert NEWEST.parse_names(", ".join(action.name for action in actions)) == actions
+    def parsed(text: str) -> list[Action]:
+        return [NEWEST[part] for part in split_pipeline(text)]
+
+    assert parsed(",".join(action.pipeline for action in actions)) == actions
+    assert parsed(", ".join(action.name for action in actions)) == actions
 
 
 NESTED = st.recursive(

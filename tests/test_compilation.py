@@ -9,8 +9,8 @@ import pytest
 
 from colt_llvm.core import process
 from colt_llvm.core.errors import CompileError, RunDirectoryError, UsageError
-from colt_llvm.llvm import Module
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
+from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.compilation import (
     baseline_command,

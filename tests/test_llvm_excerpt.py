@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.llvm import Module, TargetMachine
+from colt_llvm.core.text import plain, plain_lines
 from colt_llvm.llvm import excerpt as excerpt_module
-from colt_llvm.llvm import fingerprints as fingerprints_module
+from colt_llvm.llvm import flow as fingerprints_module
 from colt_llvm.llvm.excerpt import excerpt_of, function_in, shorten, tidy
-from colt_llvm.llvm.fingerprints import changed_functions, function_fingerprints
-from colt_llvm.llvm.flow import functions_of, loop_depths
-from colt_llvm.llvm.plain_text import plain, plain_lines
+from colt_llvm.llvm.flow import changed_functions, function_fingerprints, functions_of, loop_depths
+from colt_llvm.llvm.module import Module, TargetMachine
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.compilation import front_end
 from colt_llvm.program.program import load_program, program_from_files, programs_directory

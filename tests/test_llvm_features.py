@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from colt_llvm.core import process
-from colt_llvm.llvm import Module
 from colt_llvm.llvm.features import AUTOPHASE_NAMES, INST_COUNT_NAMES, autophase, inst_count, instruction_count
+from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 
 pytestmark = pytest.mark.llvm

@@ -11,10 +11,10 @@ import pytest
 
 from colt_llvm.core.errors import InvalidIR, PassCrashed, PassError, PassTimedOut, PipelineSyntaxError, ToolchainError
 from colt_llvm.core.process import Limits
-from colt_llvm.llvm import Module
+from colt_llvm.llvm.elf import loaded_digest
+from colt_llvm.llvm.flow import functions_of
 from colt_llvm.llvm.library import Library
-from colt_llvm.llvm.module import TargetMachine, bitcode_hash
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.module import Module, TargetMachine, bitcode_hash
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.compilation import CODEGEN_LEVEL, baseline_objects, front_end
@@ -60,7 +60,7 @@ def bitcode(toolchain: Toolchain, tmp_path: Path) -> bytes:
 
 def test_reads_what_clang_wrote(library: Library, bitcode: bytes) -> None:
     with Module.parse(library, bitcode) as module:
-        assert module.function_names() == ["sum", "twice"]
+        assert [function.name for function in functions_of(module)] == ["sum", "twice"]
         assert module.triple.startswith(platform.machine())
         assert "define dso_local i32 @sum" in module.text()
         module.verify()

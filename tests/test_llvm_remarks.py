@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.core.errors import InvalidIR, PipelineSyntaxError
-from colt_llvm.llvm import Module, TargetMachine
-from colt_llvm.llvm.remark_ranking import most_telling
-from colt_llvm.llvm.remarks import Remark, has_remarks, parse, run_with_remarks
+from colt_llvm.llvm.module import Module, TargetMachine
+from colt_llvm.llvm.remarks import Remark, has_remarks, most_telling, parse, run_with_remarks
 from colt_llvm.llvm.size_levels import level_pipeline
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.compilation import front_end

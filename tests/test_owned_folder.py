@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.core import owned_folder as module
-from colt_llvm.core.owned_folder import owned_folder
+from colt_llvm.core import files as module
+from colt_llvm.core.files import owned_folder
 
 _MAKE = """
 import sys, time
 from pathlib import Path
-from colt_llvm.core.owned_folder import owned_folder
+from colt_llvm.core.files import owned_folder
 folder = owned_folder(sys.argv[1], Path(sys.argv[2]))
 (folder / "file").write_text("x")
 print(folder, flush=True)

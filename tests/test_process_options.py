@@ -9,8 +9,8 @@ import pytest
 
 from colt_llvm.core.errors import PipelineSyntaxError
 from colt_llvm.evaluate.builder import Builder, Sequences
-from colt_llvm.llvm import Module, TargetMachine
 from colt_llvm.llvm.acceptance import toolchain_catalogue
+from colt_llvm.llvm.module import Module, TargetMachine
 from colt_llvm.llvm.process_options import split_options, with_options
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.size_levels import has_size_levels

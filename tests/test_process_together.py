@@ -11,8 +11,8 @@ import pytest
 
 from colt_llvm.core import process
 from colt_llvm.core.errors import CommandNotFound, OutputLimitExceeded, ProcessTimeout
+from colt_llvm.core.launch import set_time_slice
 from colt_llvm.core.process import Command, Completed, Limits
-from colt_llvm.core.time_slice import set_time_slice
 
 
 def python(code: str, *arguments: object, **more: object) -> Command:

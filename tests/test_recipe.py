@@ -14,7 +14,7 @@ import pytest
 from colt_llvm.core.errors import CompileError, PassError, RecipeError, RunDirectoryError
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.catalogue import Catalogue
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.pipeline import edit_pipeline, edits_of
 from colt_llvm.llvm.process_options import with_options
 from colt_llvm.llvm.size_levels import level_pipeline

@@ -8,7 +8,7 @@ import pytest
 
 import colt_llvm
 from colt_llvm.core.errors import UsageError
-from colt_llvm.core.words import refuse_operators, split_words
+from colt_llvm.core.text import refuse_operators, split_words
 from colt_llvm.program.program import Workload, load_program, program_from_dict, program_to_dict
 
 

@@ -15,7 +15,7 @@ from benchmarks.projects.descriptions import INPUTS, Command, Project, fill
 from benchmarks.projects.fetch import unpack
 from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError, ToolchainError
-from colt_llvm.llvm.object_size import loaded_digest, section_sizes
+from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 
 _SECONDS = 900.0

@@ -14,7 +14,7 @@ import click
 from colt_llvm.cli.grouped import option, together
 from colt_llvm.core.errors import UsageError
 from colt_llvm.core.plugins import offered
-from colt_llvm.core.words import split_words
+from colt_llvm.core.text import split_words
 from colt_llvm.objectives.registry import DEFAULT, GROUP, OBJECTIVES, find_objective
 from colt_llvm.program.program import Program, Workload, resolve_program
 

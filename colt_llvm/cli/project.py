@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.core.words import split_words
+from colt_llvm.core.text import split_words
 from colt_llvm.objectives.base import FIGURES, RUN_TIME, SIZE
 from colt_llvm.program.program import Check, Workload
 

@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from colt_llvm.core.errors import ChildStillRuns, CommandNotFound, OutputLimitExceeded, ProcessTimeout
-from colt_llvm.core.launch import start_contained, start_plain
-from colt_llvm.core.time_slice import set_time_slice
+from colt_llvm.core.launch import set_time_slice, start_contained, start_plain
 from colt_llvm.core.variables import tool_environment
 
 _CHUNK_BYTES = 1 << 16

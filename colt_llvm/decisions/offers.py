@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from colt_llvm.decisions.function_passes import AFTER_STEPS, LEVEL_STEP, function_texts
-from colt_llvm.llvm import attributes as ir
+from colt_llvm.llvm import ir
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.decide import UNTOUCHABLE
 from colt_llvm.llvm.decision import EVERY, KINDS, Decision, parse_decision, quoted
+from colt_llvm.llvm.ir import latches
 from colt_llvm.llvm.library import Library
-from colt_llvm.llvm.loops import latches
 from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.pipeline import function_passes_of
 from colt_llvm.llvm.process_options import THRESHOLDS

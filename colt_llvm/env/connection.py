@@ -26,7 +26,7 @@ from compiler_gym.service import CompilerGymServiceConnection, ConnectionOpts
 from compiler_gym.service.connection import GRPC_CHANNEL_OPTIONS, Connection
 
 from colt_llvm.core.errors import PassError
-from colt_llvm.core.owned_folder import owned_memory_folder
+from colt_llvm.core.files import owned_memory_folder
 from colt_llvm.core.variables import tool_environment
 from colt_llvm.env import failures, guard
 from colt_llvm.env.engine import Actions

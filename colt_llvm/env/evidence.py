@@ -54,7 +54,7 @@ def function_hashes(engine: Engine, node: Node, build: Build) -> str:
 def changed_functions(engine: Engine, node: Node, build: Build) -> str:
     """Names of the functions whose code is not what ``default<LEVEL>`` of the benchmark's level makes of the first
     state, one a line."""
-    from colt_llvm.llvm import fingerprints
+    from colt_llvm.llvm import flow
     from colt_llvm.llvm.size_levels import level_pipeline
 
     first = node
@@ -62,7 +62,7 @@ def changed_functions(engine: Engine, node: Node, build: Build) -> str:
         first = first.parent
     reference = engine.pipeline_result(first, level_pipeline(engine.library.major, node.root.record.level))
     before, after = (json.loads(function_hashes(engine, at, build)) for at in (reference, node))
-    return "\n".join(fingerprints.changed_functions(before, after))
+    return "\n".join(flow.changed_functions(before, after))
 
 
 def _stored(engine: Engine, node: Node, name: str, compute: Callable[[], str]) -> str:
@@ -84,9 +84,9 @@ def _telling_step(engine: Engine, node: Node) -> Node | None:
 
 
 def _remarks(engine: Engine, before: Node, pipeline: str) -> str:
-    from colt_llvm.llvm import flow, remark_ranking, remarks
+    from colt_llvm.core.text import plain
+    from colt_llvm.llvm import flow, remarks
     from colt_llvm.llvm.features import instruction_count
-    from colt_llvm.llvm.plain_text import plain
 
     found: list[remarks.Remark] = []
     weights: dict[str, float] = {}
@@ -102,7 +102,7 @@ def _remarks(engine: Engine, before: Node, pipeline: str) -> str:
             for function in flow.functions_of(module):
                 name = plain(function.name)
                 weights[name] = weights.get(name, 0.0) + function.weight
-    telling = remark_ranking.most_telling(found, weights, MAX_REMARKS)
+    telling = remarks.most_telling(found, weights, MAX_REMARKS)
     return "\n".join(remark.to_json() for remark in telling)
 
 
@@ -120,7 +120,7 @@ def _excerpt(engine: Engine, node: Node, *, for_size: bool) -> str:
 
 
 def _fingerprints(engine: Engine, node: Node) -> dict[str, str]:
-    from colt_llvm.llvm.fingerprints import function_fingerprints
+    from colt_llvm.llvm.flow import function_fingerprints
 
     found: dict[str, str] = {}
     for module in engine.modules(node):

@@ -181,20 +181,20 @@ def _objects(engine: Engine, node: Node, build: Build) -> list[bytes]:
 def _object_hash(engine: Engine, node: Node, build: Build) -> str:
     import hashlib
 
-    from colt_llvm.llvm.object_size import loaded_digest
+    from colt_llvm.llvm.elf import loaded_digest
 
     digests = [loaded_digest(data) for data in _objects(engine, node, build)]
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _text_size(engine: Engine, node: Node, build: Build) -> int:
-    from colt_llvm.llvm.object_size import section_sizes
+    from colt_llvm.llvm.elf import section_sizes
 
     return sum(section_sizes(data).text_bytes for data in _objects(engine, node, build))
 
 
 def _loaded_size(engine: Engine, node: Node, build: Build) -> int:
-    from colt_llvm.llvm.object_size import section_sizes
+    from colt_llvm.llvm.elf import section_sizes
 
     return sum(section_sizes(data).loaded_bytes for data in _objects(engine, node, build))
 

@@ -11,11 +11,10 @@ from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.datasets import make_benchmark, make_record
 from colt_llvm.env.payload import BenchmarkRecord, unpack
 from colt_llvm.llvm.catalogue import Action, Catalogue
-from colt_llvm.llvm.decision import is_decision, parse_decision
-from colt_llvm.llvm.object_size import function_sizes, loaded_digest, section_sizes
+from colt_llvm.llvm.decision import decide_text, is_decision, parse_decision
+from colt_llvm.llvm.elf import function_sizes, loaded_digest, section_sizes
 from colt_llvm.llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.llvm.process_options import threshold_options, with_options
-from colt_llvm.llvm.steps import decide_text
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.objectives.base import INSTRUCTIONS, SIZE, TEXT, Objective
 from colt_llvm.program.baseline import Baseline

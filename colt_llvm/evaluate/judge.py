@@ -33,7 +33,7 @@ from colt_llvm.core.errors import (
     ProcessTimeout,
     UsageError,
 )
-from colt_llvm.core.owned_folder import owned_folder
+from colt_llvm.core.files import owned_folder
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.toolchain import Toolchain

@@ -20,7 +20,7 @@ from colt_llvm.core.errors import CompileError, OutputLimitExceeded, ProcessTime
 from colt_llvm.core.files import write_json
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.llvm.object_size import section_sizes
+from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.host import measuring_core

@@ -22,10 +22,9 @@ from colt_llvm.env.rewards import CostReward
 from colt_llvm.evaluate.builder import Built, built_from_objects
 from colt_llvm.evaluate.judge import Judge, Linker, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.llvm import Module
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.features import instruction_count
-from colt_llvm.llvm.module import bitcode_hash
+from colt_llvm.llvm.module import Module, bitcode_hash
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.objectives.base import Objective

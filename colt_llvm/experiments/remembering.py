@@ -11,7 +11,7 @@ from pathlib import Path
 
 from colt_llvm.core.errors import CompileError, PassError
 from colt_llvm.evaluate.judge import Judge, Miscompiled
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.proof import Finalist, Prover
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
+from colt_llvm.core.text import plain_lines
 from colt_llvm.llvm.excerpt import tidy
-from colt_llvm.llvm.plain_text import plain_lines
 
 _FUNCTION = re.compile(r"\s+\.type\s+(?P<name>\"[^\"]*\"|[^\s,]+),\s*[@%]function")
 _LABEL = re.compile(r"(?P<name>\"[^\"]*\"|[^\s:\"]+):")

@@ -20,9 +20,9 @@ from colt_llvm.core.files import write_json
 from colt_llvm.explain.function_text import functions_in, ir_functions, joined, shortened
 from colt_llvm.explain.symbol_samples import symbol_samples
 from colt_llvm.explain.variants import Workshop, of_recipe
-from colt_llvm.llvm import Module
 from colt_llvm.llvm.elf import read_object, unpack_symbols
 from colt_llvm.llvm.flow import Function, functions_of
+from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.baseline import Baseline

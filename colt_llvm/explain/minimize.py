@@ -19,7 +19,7 @@ from colt_llvm import __version__
 from colt_llvm.core.errors import RecipeError, UsageError
 from colt_llvm.explain.minimize_timed import TIME_RAN_OUT, Reduced, Reducer
 from colt_llvm.explain.variants import Variant, Workshop, of_recipe
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.measure.intervals import Interval

@@ -26,7 +26,7 @@ from compiler_gym.errors import ServiceIsClosed
 from compiler_gym.service import connection as theirs
 from compiler_gym.util.runfiles_path import runfiles_path, site_data_path
 
-from colt_llvm.core.owned_folder import owned_memory_folder
+from colt_llvm.core.files import owned_memory_folder
 from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
 from colt_llvm.gym.failure import EnvironmentFailed
 

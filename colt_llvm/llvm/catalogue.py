@@ -13,7 +13,7 @@ import difflib
 import hashlib
 import importlib
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -44,42 +44,32 @@ class UnknownPassError(UsageError, KeyError):
 
 @dataclass(frozen=True)
 class Action:
-    """One pass with its parameters chosen.
+    """One pass with its parameters chosen."""
 
-    name: short, unique and stable: ``licm`` or ``licm<no-allowspeculation>``.
-    pipeline: what ``opt -passes=`` accepts at module level.
-    level: the unit the pass works on, one of LEVELS.
-    kind: one of KINDS. risk: any of RISKS, and ``note`` says why.
-    pass_name: the name without parameters.
-    """
-
-    name: str
-    pipeline: str
-    level: str
-    summary: str
-    kind: str = "transform"
-    risk: tuple[str, ...] = ()
-    note: str = ""
-    pass_name: str = ""
+    name: str  #: short, unique and stable: ``licm`` or ``licm<no-allowspeculation>``
+    pipeline: str  #: what ``opt -passes=`` accepts at module level
+    level: str  #: the unit the pass works on, one of LEVELS
+    summary: str  #: what it does, in a sentence
+    kind: str = "transform"  #: one of KINDS
+    risk: tuple[str, ...] = ()  #: any of RISKS
+    note: str = ""  #: why it is a risk
+    pass_name: str = ""  #: the name without parameters
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One table of the file: a pass and the actions that it offers, the one without parameters first.
-
-    older: for each action, pipeline texts to try when a library does not accept the first one.
-    """
+    """One table of the file: a pass and what it offers."""
 
     name: str
-    actions: tuple[Action, ...]
-    older: tuple[tuple[str, ...], ...]
+    actions: tuple[Action, ...]  #: the one without parameters first
+    older: tuple[tuple[str, ...], ...]  #: of each action, texts to try where a library does not accept its own
 
 
 @dataclass(frozen=True)
 class Catalogue:
     """The actions that one LLVM version offers, in the file's order."""
 
-    llvm_major: int
+    llvm_major: int  #: the version whose texts these are
     actions: tuple[Action, ...]
     _index: Mapping[str, Action] = field(init=False, repr=False, compare=False)
 
@@ -113,6 +103,7 @@ class Catalogue:
         return self._index.get(name) or self._index.get(_order_free(name))
 
     def names(self) -> list[str]:
+        """Of all actions, in order."""
         return [action.name for action in self.actions]
 
     def search(self, word: str) -> list[Action]:
@@ -145,15 +136,6 @@ class Catalogue:
         for action in self.actions:
             digest.update(f"{action.name}\t{action.pipeline}\n".encode())
         return digest.hexdigest()
-
-    def parse_names(self, text: str) -> list[Action]:
-        """The sequence in a comma list of names or pipeline texts. Raises UsageError."""
-        return [self[part] for part in split_pipeline(text)]
-
-
-def pipeline_text(actions: Iterable[Action]) -> str:
-    """The sequence as one text for ``opt -passes=``."""
-    return ",".join(action.pipeline for action in actions)
 
 
 def split_pipeline(text: str) -> list[str]:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from ctypes import byref, c_uint, c_void_p, string_at
 
 from colt_llvm.core.errors import PipelineSyntaxError
-from colt_llvm.llvm import attributes as ir
+from colt_llvm.llvm import ir
 from colt_llvm.llvm.decision import AFTER, BEFORE, EVERY, SKIP, Decision
+from colt_llvm.llvm.ir import latches
 from colt_llvm.llvm.library import Library
-from colt_llvm.llvm.loops import latches
 from colt_llvm.llvm.pass_gate import ATTRIBUTE
 
 #: A function with one of these is left alone: the source demands it, or nothing may be done to it.

@@ -19,6 +19,7 @@ NAME is a symbol, the same in every build of the same source; letters that pipel
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -42,12 +43,12 @@ _PLAIN = "$"  # stays as it is in a name, with letters, digits and _.-~
 
 @dataclass(frozen=True)
 class Kind:
-    """What can be decided. values: one has to follow the place; () where none may."""
+    """What can be decided."""
 
     name: str
-    scope: Scope
-    summary: str
-    values: tuple[str, ...] = ()
+    scope: Scope  #: of what it is decided
+    summary: str  #: what it does, in a sentence
+    values: tuple[str, ...] = ()  #: one has to follow the place; () where none may
 
 
 #: Nothing here changes the meaning of a program: inlining and loops alone, no fast-math, no promise.
@@ -75,20 +76,17 @@ _BY_NAME = {(kind.name, kind.scope): kind for kind in KINDS}
 
 @dataclass(frozen=True, order=True)
 class Decision:
-    """kind: a name of KINDS. function: its symbol, or EVERY; of a call, the caller.
+    """What to do about one function, one call or one loop."""
 
-    callee, number: of a call, whom it calls, and which of these calls it is, from 1; of a loop, which it is; else 0.
-    value: of a loop, how; of LISTS, the passes with commas between.
-    """
-
-    function: str
-    callee: str
-    number: int
-    kind: str
-    value: str = ""
+    function: str  #: its symbol, or EVERY; of a call, the caller
+    callee: str  #: of a call, whom it calls
+    number: int  #: of a call, which of these it is, from 1; of a loop, which it is; else 0
+    kind: str  #: a name of KINDS
+    value: str = ""  #: of a loop, how; of LISTS, the passes with commas between
 
     @property
     def scope(self) -> Scope:
+        """A call where it has a callee, a loop where it has a number, else a function."""
         if self.callee:
             return "call"
         return "loop" if self.number else "function"
@@ -150,3 +148,75 @@ def quoted(name: str) -> str:
 
 def _unquoted(text: str) -> str:
     return unquote_to_bytes(text).decode("utf-8", "surrogateescape")
+
+
+_DECIDE = "decide("
+
+
+@dataclass(frozen=True)
+class Passes:
+    """A step of LLVM's own passes."""
+
+    text: str  #: what ``opt -passes=`` reads
+
+
+@dataclass(frozen=True)
+class Decide:
+    """A step of decisions."""
+
+    decisions: tuple[Decision, ...]  #: applied at once
+
+
+Step = Passes | Decide
+
+
+def decide_text(decisions: Sequence[str]) -> str:
+    """The step that applies these, sorted; empty where there are none."""
+    return f"{_DECIDE}{','.join(sorted(decisions))})" if decisions else ""
+
+
+def holds_decisions(text: str) -> bool:
+    """Whether a pipeline's text is more than LLVM's own tools read."""
+    return _DECIDE in text
+
+
+@lru_cache(maxsize=1024)
+def steps_of(text: str) -> tuple[Step, ...]:
+    """Raises PipelineSyntaxError for a decision that is none; LLVM's own passes are left to LLVM."""
+    if _DECIDE not in text:
+        return (Passes(text),)
+    steps: list[Step] = []
+    passes: list[str] = []
+    for item in split_items(text):
+        if item.startswith(_DECIDE):
+            if passes:
+                steps.append(Passes(",".join(passes)))
+                passes = []
+            steps.append(Decide(tuple(map(parse_decision, split_items(item[len(_DECIDE) : -1])))))
+        else:
+            passes.append(item)
+    if passes:
+        steps.append(Passes(",".join(passes)))
+    return tuple(steps)
+
+
+def split_items(text: str) -> list[str]:
+    """The parts of a comma list; commas inside () and <> do not count. Raises PipelineSyntaxError."""
+    return [item for item in _items(text) if item]
+
+
+def _items(text: str) -> Iterator[str]:
+    start = depth = 0
+    for position, letter in enumerate(text):
+        if letter in "(<":
+            depth += 1
+        elif letter in ")>":
+            depth -= 1
+        elif letter == "," and depth == 0:
+            yield text[start:position].strip()
+            start = position + 1
+        if depth < 0:
+            break
+    if depth:
+        raise PipelineSyntaxError(f"{text}: its brackets do not match")
+    yield text[start:].strip()

@@ -1,11 +1,8 @@
 """The part of a module that a reader should see first: the hottest blocks of one function, as text.
 
-Which function: the one with the greatest static estimate (:mod:`colt_llvm.llvm.flow`: 10 ** loop depth times
-instructions, block by block); for size, the one with the most instructions. Nothing is run, so "hottest" is a guess.
-
-The module is never printed as a whole. One function is printed at once when it is short; of a long one only its
-hottest blocks are, one by one. Metadata, attributes and debug records are left out, so the text is for reading and
-does not parse. Each block has a head line that says how deep in loops it is; ``shorten`` cuts by these lines.
+Which function: the one with the greatest static estimate (:mod:`colt_llvm.llvm.flow`); for size, the one with the most
+instructions. A long one is printed block by block, the hottest alone. Metadata, attributes and debug records are left
+out, so the text is for reading and does not parse. ``shorten`` cuts by the head line of each block.
 """
 
 from __future__ import annotations
@@ -14,9 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from colt_llvm.core.text import plain, plain_lines
 from colt_llvm.llvm.flow import Block, Function, functions_of
 from colt_llvm.llvm.module import Module
-from colt_llvm.llvm.plain_text import plain, plain_lines
 
 DEFAULT_CHARACTERS = 12_000
 _WHOLE_FUNCTION = 5_000  # instructions: printed at once up to here
@@ -32,10 +29,10 @@ _LEFT_OUT = re.compile(r"^; (\d+) more blocks$", re.M)
 
 @dataclass(frozen=True)
 class Excerpt:
-    """text: what to read. function: whose code it is, "" where the module has none."""
+    """The hottest code of a module."""
 
-    text: str = ""
-    function: str = ""
+    text: str = ""  #: what to read
+    function: str = ""  #: whose code it is, "" where the module has none
 
 
 def excerpt_of(

@@ -1,16 +1,19 @@
-"""Where a module's time goes, estimated from its control flow alone: nothing is run.
+"""The functions of a module: where its time goes, by control flow alone, and which functions two modules share.
 
-A block counts 10 ** depth times its instructions, depth being the number of loops around it. So a function with a
-small deep loop nest comes before a long one without loops. The estimate knows no trip counts and no calls: a function
-that is called from a hot loop is not counted as hot for that.
+A block counts 10 ** depth times its instructions, depth being the number of loops around it. The estimate knows no trip
+counts and no calls: a function that is called from a hot loop is not counted as hot for that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
 from ctypes import byref, c_size_t
 from dataclasses import dataclass
 
+from colt_llvm.core.text import plain
+from colt_llvm.llvm import ir
 from colt_llvm.llvm.module import Module
 
 _DEPTH_CAP = 6  # deeper nests count as this deep
@@ -19,36 +22,40 @@ MAX_BLOCKS = 400_000  # of a module; a function that is past it counts as if it 
 
 @dataclass(frozen=True)
 class Block:
-    """One basic block. handle: the LLVMBasicBlockRef. position: among the function's blocks, from 0."""
+    """One basic block."""
 
-    handle: int
-    position: int
+    handle: int  #: the LLVMBasicBlockRef
+    position: int  #: among the function's blocks, from 0
     instructions: int
-    depth: int
+    depth: int  #: loops around it
 
     @property
     def weight(self) -> float:
+        """10 ** depth times its instructions."""
         return float(10 ** min(self.depth, _DEPTH_CAP) * self.instructions)
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function with a body. handle: the LLVMValueRef, valid while the module is unchanged."""
+    """A function with a body."""
 
-    handle: int
+    handle: int  #: the LLVMValueRef, valid while the module is unchanged
     name: str
     blocks: tuple[Block, ...]
 
     @property
     def instructions(self) -> int:
+        """Of all its blocks."""
         return sum(block.instructions for block in self.blocks)
 
     @property
     def depth(self) -> int:
+        """Of its deepest loop nest."""
         return max((block.depth for block in self.blocks), default=0)
 
     @property
     def weight(self) -> float:
+        """The static estimate of its time, in no unit."""
         return sum(block.weight for block in self.blocks)
 
 
@@ -56,8 +63,8 @@ def functions_of(module: Module, max_blocks: int = MAX_BLOCKS) -> list[Function]
     """All functions with a body, in the module's order."""
     found = []
     room = max_blocks
-    for handle in _bodies(module):
-        blocks = list(_blocks(module, handle))
+    for handle in ir.functions(module.library, module.handle):
+        blocks = list(ir.blocks(module.library, handle))
         depths = [0] * len(blocks)
         if len(blocks) <= room:
             room -= len(blocks)
@@ -72,45 +79,15 @@ def block_size(module: Module, block: int) -> int:
     """Instructions of a block, debug intrinsics left out where this library can."""
     if module.library.count_block is not None:
         return int(module.library.count_block(block))
-    call = module.library.call
-    count, instruction = 0, call.LLVMGetFirstInstruction(block)
-    while instruction:
-        count += 1
-        instruction = call.LLVMGetNextInstruction(instruction)
-    return count
-
-
-def _bodies(module: Module) -> Iterator[int]:
-    call = module.library.call
-    function = call.LLVMGetFirstFunction(module.handle)
-    while function:
-        if not call.LLVMIsDeclaration(function):
-            yield function
-        function = call.LLVMGetNextFunction(function)
-
-
-def _blocks(module: Module, function: int) -> Iterator[int]:
-    call = module.library.call
-    block = call.LLVMGetFirstBasicBlock(function)
-    while block:
-        yield block
-        block = call.LLVMGetNextBasicBlock(block)
+    return sum(1 for _ in ir.instructions(module.library, block))
 
 
 def _depths(module: Module, blocks: Sequence[int]) -> list[int]:
-    if len(blocks) < 2 and not any(_successors(module, block) for block in blocks):
+    if len(blocks) < 2 and not any(ir.successors(module.library, block) for block in blocks):
         return [0] * len(blocks)
     number = {block: position for position, block in enumerate(blocks)}
-    edges = [[number[target] for target in _successors(module, block)] for block in blocks]
+    edges = [[number[target] for target in ir.successors(module.library, block)] for block in blocks]
     return loop_depths(edges)
-
-
-def _successors(module: Module, block: int) -> list[int]:
-    call = module.library.call
-    terminator = call.LLVMGetBasicBlockTerminator(block)
-    if not terminator:
-        return []
-    return [call.LLVMGetSuccessor(terminator, index) for index in range(call.LLVMGetNumSuccessors(terminator))]
 
 
 def loop_depths(edges: Sequence[Sequence[int]]) -> list[int]:
@@ -171,3 +148,51 @@ def loop_depths(edges: Sequence[Sequence[int]]) -> list[int]:
         around = header[node]
         depths[node] = (depths[around] if around is not None else 0) + is_header[node]
     return depths
+
+
+MAX_INSTRUCTIONS = 200_000  # of a module whose functions are read in full
+MAX_BITCODE_BYTES = 8 << 20  # of the same; large tables of constants are printed too
+
+_DEFINITION = re.compile(r"^define ", re.MULTILINE)
+_NOISE = re.compile(r"(?:, | )![\w.]+(?: !\d+|\([^()]*\))?|, !\d+| #\d+(?=\s|,|$)", re.MULTILINE)
+_DEBUG = re.compile(r"^\s+(?:#dbg_|(?:tail )?call void @llvm\.dbg\.).*\n", re.MULTILINE)
+
+
+def function_fingerprints(module: Module) -> dict[str, str]:
+    """Name -> fingerprint of each function with a body: its blocks and instructions, and a hash of its printed code.
+
+    Metadata and attributes do not count. In a module past the limits the hash is left out, and functions of one
+    shape count as equal.
+    """
+    functions = functions_of(module, max_blocks=0)
+    bodies: list[str] = []
+    if sum(one.instructions for one in functions) <= MAX_INSTRUCTIONS and len(module.bitcode()) <= MAX_BITCODE_BYTES:
+        # One function at a time would be printed no faster: each time LLVM numbers what the module holds.
+        bodies = [_body(text) for text in _DEFINITION.split(module.text())[1:]]
+    if len(bodies) != len(functions):
+        bodies = [""] * len(functions)
+    pairs = zip(functions, bodies, strict=True)
+    return {plain(function.name): _fingerprint(function, body) for function, body in pairs}
+
+
+def _body(text: str) -> str:
+    return text[text.find("{\n") : text.find("\n}\n")] + "\n"
+
+
+def _fingerprint(function: Function, body: str) -> str:
+    shape = f"{len(function.blocks)}/{function.instructions}"
+    if not body:
+        return shape
+    code = _NOISE.sub("", _DEBUG.sub("", body))
+    return f"{shape}/{hashlib.blake2b(code.encode('utf-8', 'replace'), digest_size=8).hexdigest()}"
+
+
+def changed_functions(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Names in ``after`` whose code differs or is new, then those that are gone; each in the module's order."""
+    differing = [name for name, fingerprint in after.items() if _differ(before.get(name, ""), fingerprint)]
+    return differing + [name for name in before if name not in after]
+
+
+def _differ(one: str, other: str) -> bool:
+    first, second = one.split("/"), other.split("/")
+    return first != second if len(first) == len(second) else first[:2] != second[:2]

@@ -129,10 +129,8 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMConstInt": (c_void_p, (c_void_p, ctypes.c_ulonglong, c_int)),
 }
 
-#: C++ functions behind ``Module.bitcode``: the C API writes bitcode without the order of use-lists, and passes
-#: visit users in that order. Without it a module that was stored and read back optimises differently.
-#: The names are the same in LLVM 16 to 23 built against libstdc++; a libLLVM built against libc++ has std names of its
-#: own (``exported`` tries both). Where they lack, the C API's writer serves.
+#: C++ functions behind ``Module.bitcode``, by their names in LLVM 16 to 23: the C API's writer loses the order of
+#: use-lists, in which passes visit users. Where they lack, that writer serves.
 _ORDERED_WRITER: dict[str, _Signature] = {
     "_ZN4llvm14raw_fd_ostreamC1EibbNS_11raw_ostream11OStreamKindE": (None, (c_void_p, c_int, c_bool, c_bool, c_int)),
     "_ZN4llvm14raw_fd_ostreamD1Ev": (None, (c_void_p,)),
@@ -157,20 +155,21 @@ _NATIVE_TARGETS = {"x86_64": "X86", "amd64": "X86", "i686": "X86", "aarch64": "A
 
 @dataclass(frozen=True)
 class Library:
-    """A loaded libLLVM. ``call`` holds its functions by name."""
+    """A loaded libLLVM."""
 
     path: Path
     version: tuple[int, int, int]
-    call: Any
+    call: Any  #: its functions of the C API, by name
     _ordered_writer: tuple[Any, Any, Any] | None = None
-    count_instructions: Any = None  # of an LLVMModuleRef, debug intrinsics left out; None where the symbol lacks
-    count_block: Any = None  # the same of an LLVMBasicBlockRef
-    run_passes_on_function: Any = None  # None before LLVM 20
-    set_pass_gate: Any = None  # of an LLVMContextRef, an llvm::OptPassGate; None where passes have other names there
-    reset_options: Any = None  # every option of the process as if it had never been given; None where the symbol lacks
+    count_instructions: Any = None  #: of an LLVMModuleRef, debug intrinsics left out; None where the symbol lacks
+    count_block: Any = None  #: the same of an LLVMBasicBlockRef
+    run_passes_on_function: Any = None  #: None before LLVM 20
+    set_pass_gate: Any = None  #: of an LLVMContextRef, an llvm::OptPassGate; None where passes have other names there
+    reset_options: Any = None  #: every option of the process as if never given; None where the symbol lacks
 
     @property
     def major(self) -> int:
+        """Of its version."""
         return self.version[0]
 
     @staticmethod

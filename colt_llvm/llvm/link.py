@@ -52,10 +52,10 @@ _USED = (b"llvm.used", b"llvm.compiler.used")
 
 @dataclass(frozen=True)
 class Merged:
-    """bitcode: one module. kept: the names that stayed visible outside of it, sorted."""
+    """Modules linked into one."""
 
     bitcode: bytes
-    kept: tuple[str, ...]
+    kept: tuple[str, ...]  #: the names that stayed visible outside of it, sorted
 
 
 def merge(

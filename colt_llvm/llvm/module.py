@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from ctypes import byref, c_size_t, c_void_p
+from ctypes import byref, c_void_p
 from types import TracebackType
 
 from colt_llvm.core.errors import InvalidIR, PassError, PipelineSyntaxError, ToolchainError
 from colt_llvm.llvm.decide import decide
+from colt_llvm.llvm.decision import Decide, steps_of
 from colt_llvm.llvm.library import DiagnosticHandler, Library
 from colt_llvm.llvm.pass_gate import forget, gate
 from colt_llvm.llvm.process_options import apply_options, split_options
 from colt_llvm.llvm.size_levels import refuse_size_levels
-from colt_llvm.llvm.steps import Decide, steps_of
 
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: the verifier says no, and does not abort
 _OBJECT_FILE = 1  # LLVMObjectFile
@@ -42,6 +42,7 @@ class TargetMachine:
             raise ToolchainError(f"{triple}: libLLVM made no target machine for it; use another --llvm-prefix")
 
     def close(self) -> None:
+        """Free it. Closing twice is harmless."""
         if self.handle:
             self._library.call.LLVMDisposeTargetMachine(self.handle)
             self.handle = None
@@ -100,6 +101,7 @@ class Module:
 
     @property
     def triple(self) -> str:
+        """The target that the module was made for."""
         return str(self.library.call.LLVMGetTarget(self.handle).decode())
 
     def run(self, pipeline: str, target: TargetMachine | None = None) -> None:
@@ -152,6 +154,7 @@ class Module:
         return self.library.write_bitcode(self.handle)
 
     def hash(self) -> str:
+        """``bitcode_hash`` of the module as it is now."""
         return bitcode_hash(self.bitcode())
 
     def text(self) -> str:
@@ -172,16 +175,6 @@ class Module:
         data = self.library.take_buffer(buffer.value)
         self.close()
         return data
-
-    def function_names(self) -> list[str]:
-        """Names of the functions that have a body."""
-        call = self.library.call
-        names, function = [], call.LLVMGetFirstFunction(self.handle)
-        while function:
-            if not call.LLVMIsDeclaration(function):
-                names.append(call.LLVMGetValueName2(function, byref(c_size_t())).decode("utf-8", "replace"))
-            function = call.LLVMGetNextFunction(function)
-        return names
 
     def close(self) -> None:
         """Free the module and its context. Closing twice is harmless."""

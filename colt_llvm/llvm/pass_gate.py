@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ctypes import CFUNCTYPE, c_bool, c_size_t, c_uint, c_void_p, string_at
 
-from colt_llvm.llvm import attributes as ir
+from colt_llvm.llvm import ir
 from colt_llvm.llvm.library import Library
 
 ATTRIBUTE = "colt-skip"

@@ -1,9 +1,7 @@
 """A textual pipeline as a tree, and edits of it: the same pipeline with some of its passes left out.
 
-Most of what a full pipeline does is right for most programs; where it is wrong, it is wrong in a few places. So next to
-passes, a sequence may hold *edits* of the baseline pipeline that completes it: ``without<licm>`` leaves every licm
-out, ``without<licm#2>`` the second one only (ours; on 22 train programs at -Oz, leaving out whole passes one after
-another, while that helped, saved 5% in about 80 builds).
+Next to passes, a sequence may hold *edits* of the baseline pipeline that completes it: ``without<licm>`` leaves every
+licm out, ``without<licm#2>`` the second one only (ours: docs/decisions/0203-edits-of-the-baseline.md).
 """
 
 from __future__ import annotations
@@ -25,11 +23,12 @@ _KEPT = frozenset({"require", "invalidate", "verify", "annotation-remarks", "cg-
 class Item:
     """One pass with its parameters, or an adaptor such as ``function<eager-inv>`` with what it holds."""
 
-    text: str
-    inner: tuple[Item, ...] | None = None
+    text: str  #: as it stands in the pipeline, without what it holds
+    inner: tuple[Item, ...] | None = None  #: of an adaptor, what it holds
 
     @property
     def name(self) -> str:
+        """The text without parameters."""
         return self.text.partition("<")[0]
 
     def __str__(self) -> str:
@@ -74,6 +73,7 @@ def _parse(text: str, position: int) -> tuple[tuple[Item, ...], int]:
 
 
 def print_pipeline(items: Collection[Item]) -> str:
+    """The inverse of ``parse_pipeline``."""
     return ",".join(map(str, items))
 
 

@@ -1,28 +1,27 @@
 """LLVM's optimisation remarks of one pipeline, in-process: what passes did, what they could not do, and why.
 
-The remarks are streamed by libLLVM itself into memory, for one context only: nothing is switched on in the process,
-other modules cost nothing, and no remark waits for Python. The code that comes out is the same. Only LLVM's middle
-end speaks here; code generation is not part of a pipeline.
-
-The C API has no way to this, so C++ functions are called by their exported names, which LLVM 16 to 23 share. A
-library that lacks one gives no remarks.
+libLLVM streams them into memory, for one context only, so other modules cost nothing and no remark waits for Python.
+The C API has no way to this: C++ functions are called by their exported names, which LLVM 16 to 23 share. A library
+that lacks one gives no remarks.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from ctypes import Structure, c_bool, c_char_p, c_size_t, c_uint64, c_void_p
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
+from colt_llvm.core.text import plain
 from colt_llvm.llvm.library import Library, exported
 from colt_llvm.llvm.module import Module, TargetMachine
-from colt_llvm.llvm.plain_text import plain
 
 Kind = Literal["missed", "analysis", "passed", "failure"]
 
@@ -39,19 +38,15 @@ _MAX_MESSAGE = 300  # characters
 
 @dataclass(frozen=True)
 class Remark:
-    """One thing that a pass had to say, and how many times it said so.
-
-    name: LLVM's own identifier of the kind of event (``LoadClobbered``). function: as in the IR (mangled).
-    location: ``file:line:column`` where the program was compiled with -g; else "".
-    """
+    """One thing that a pass had to say."""
 
     kind: Kind
     pass_name: str
-    name: str
-    function: str
+    name: str  #: LLVM's own identifier of the kind of event (``LoadClobbered``)
+    function: str  #: as in the IR (mangled)
     message: str
-    location: str = ""
-    count: int = 1
+    location: str = ""  #: ``file:line:column`` where the program was compiled with -g
+    count: int = 1  #: how many times it was said
 
     def line(self) -> str:
         """``missed loop-vectorize in main: loop not vectorized (x3)``"""
@@ -65,6 +60,7 @@ class Remark:
 
     @staticmethod
     def from_json(line: str) -> Remark:
+        """The inverse of ``to_json``."""
         return Remark(**json.loads(line))
 
 
@@ -150,10 +146,7 @@ def parse(text: str) -> tuple[Remark, ...]:
         remark = _remark(document)
         if remark is not None:
             counts[remark] += times
-    return tuple(
-        Remark(one.kind, one.pass_name, one.name, one.function, one.message, one.location, times)
-        for one, times in counts.items()
-    )
+    return tuple(replace(remark, count=times) for remark, times in counts.items())
 
 
 def _remark(document: str) -> Remark | None:
@@ -204,3 +197,50 @@ def _unescape(found: re.Match[str]) -> str:
         code = int(number, 16)
         return chr(code) if code < 0x110000 else "?"
     return {"n": "\n", "t": "\t", "r": "\r", "0": "?", "e": "?", "a": "?", "b": "?"}.get(found[4], found[4])
+
+
+#: How much a pass's remarks say about what another sequence could gain; others 1.
+_PASS_WEIGHT = {
+    "loop-vectorize": 5.0, "inline": 4.0, "slp-vectorizer": 3.5, "licm": 3.5, "gvn": 3.5, "loop-unroll": 3.0,
+    "loop-interchange": 3.0, "loop-distribute": 3.0, "loop-idiom": 3.0, "loop-load-elim": 3.0, "tailcallelim": 2.0,
+    "argpromotion": 2.0, "TTI": 0.5, "size-info": 0.0, "annotation-remarks": 0.0,
+}  # fmt: skip
+_KIND_WEIGHT = {"missed": 1.0, "failure": 1.0, "analysis": 0.8, "passed": 0.4}
+#: Said of nearly every program, or with the reason in another remark of the same pass.
+_NAME_WEIGHT = {
+    "NoDefinition": 0.1, "MissedDetails": 0.6, "NeverInline": 0.5, "AlwaysInline": 0.3, "Hoisted": 0.5,
+    "NotPossible": 0.6, "MissedForceOnly": 0.1,
+}  # fmt: skip
+_REASON = "loop-vectorize"  # its analyses say why a loop was not vectorised
+#: A further remark of a kind and pass, in one function or of one wording, is worth this much of the one before.
+_REPETITION = 0.8
+
+
+def most_telling(remarks: Sequence[Remark], weights: Mapping[str, float], limit: int = 40) -> list[Remark]:
+    """Up to ``limit`` remarks, the most telling first.
+
+    weights: how hot each function is (``flow.Function.weight``); a remark about one that is gone counts least. Equal
+    remarks are counted together. No pass fills the list alone, with one function or with one wording.
+    """
+    merged: Counter[Remark] = Counter()
+    for remark in remarks:
+        merged[replace(remark, count=1)] += remark.count
+    total = max(sum(weights.values()), 1.0)
+    scored = [(_weight(remark, count, weights, total), remark, count) for remark, count in merged.items()]
+    scored.sort(key=lambda entry: (-entry[0], entry[1].line()))
+    said: Counter[tuple[str, str, str]] = Counter()
+    damped = []
+    for weight, remark, count in scored:
+        groups = [(remark.kind, remark.pass_name, same) for same in (f"in {remark.function}", remark.message)]
+        damped.append((weight * _REPETITION ** sum(said[group] for group in groups), remark, count))
+        said.update(groups)
+    damped.sort(key=lambda entry: (-entry[0], entry[1].line()))
+    return [replace(remark, count=count) for weight, remark, count in damped[:limit] if weight > 0]
+
+
+def _weight(remark: Remark, count: int, weights: Mapping[str, float], total: float) -> float:
+    kind = 1.1 if (remark.kind, remark.pass_name) == ("analysis", _REASON) else _KIND_WEIGHT[remark.kind]
+    share = weights.get(remark.function, 0.0) / total
+    hot = 1.0 + max(0.0, 4.0 + math.log10(share)) if share > 0 else 0.5  # 1 up to a ten-thousandth, 5 for all of it
+    often = 1.0 + 0.1 * math.log2(count)
+    return kind * _PASS_WEIGHT.get(remark.pass_name, 1.0) * _NAME_WEIGHT.get(remark.name, 1.0) * hot * often

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from colt_llvm.core.errors import PipelineSyntaxError
+from colt_llvm.llvm import ir
 
 if TYPE_CHECKING:
     from colt_llvm.llvm.module import Module
@@ -20,7 +21,6 @@ _LEVEL = re.compile(r"[<;]\s*(O[sz])\s*[;>]")
 
 #: Level -> the attribute of functions that stands for it.
 _MARK = {"Os": "optsize", "Oz": "minsize"}
-_OF_FUNCTION = 0xFFFFFFFF  # LLVMAttributeFunctionIndex
 
 
 def has_size_levels(major: int) -> bool:
@@ -45,15 +45,9 @@ def marked_for_size(module: Module, pipeline: str) -> str:
     mark, colon, rest = pipeline.partition(":")
     if not colon or mark not in _MARK.values():
         return pipeline
-    call = module.library.call
-    for name in {mark, "optsize"}:  # clang -Oz gives both
-        kind = call.LLVMGetEnumAttributeKindForName(name.encode(), len(name))
-        attribute = call.LLVMCreateEnumAttribute(module.context, kind, 0)
-        function = call.LLVMGetFirstFunction(module.handle)
-        while function:
-            if not call.LLVMIsDeclaration(function):
-                call.LLVMAddAttributeAtIndex(function, _OF_FUNCTION, attribute)
-            function = call.LLVMGetNextFunction(function)
+    for function in ir.functions(module.library, module.handle):
+        for name in {mark, "optsize"}:  # clang -Oz gives both
+            ir.add_attribute(module.library, module.handle, function, name)
     return rest
 
 

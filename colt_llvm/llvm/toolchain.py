@@ -38,22 +38,19 @@ _LIBRARY_NAMES = ("libLLVM.so.{major}.*", "libLLVM-{major}.so*", "libLLVM.so.{ma
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A clang and the libLLVM it was built with.
+    """A clang and the libLLVM it was built with."""
 
-    prefix: the folder whose ``bin`` holds clang. opt and llvm_link are None when not installed; only
-    replaying a recipe by hand needs them.
-    """
-
-    prefix: Path
+    prefix: Path  #: the folder whose ``bin`` holds clang
     clang: Path
     clangxx: Path
-    library: Path
-    version: str
-    triple: str
-    opt: Path | None = None
+    library: Path  #: libLLVM
+    version: str  #: ``22.1.0``
+    triple: str  #: that clang compiles for
+    opt: Path | None = None  #: None when not installed; only replaying a recipe by hand needs it
 
     @property
     def major(self) -> int:
+        """22 of ``22.1.0``."""
         return int(self.version.split(".")[0])
 
     def compiler(self, cxx: bool) -> Path:

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from colt_llvm.core import process
 from colt_llvm.core.errors import ChildStillRuns, OutputLimitExceeded, ProcessTimeout, UsageError
-from colt_llvm.core.owned_folder import owned_folder
+from colt_llvm.core.files import owned_folder
 from colt_llvm.measure.folder_state import Changes, FileSeen, Watch, named_outside
 from colt_llvm.measure.lines import Place
 from colt_llvm.program.program import Workload

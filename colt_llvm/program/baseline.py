@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from colt_llvm.core import process
 from colt_llvm.core.errors import PassError
 from colt_llvm.llvm.acceptance import accepted_pipelines
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.pipeline import edit_pipeline, parse_pipeline, print_pipeline
 from colt_llvm.llvm.process_options import with_options
 from colt_llvm.llvm.replay import replay

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.core.words import refuse_operators
+from colt_llvm.core.text import refuse_operators
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -17,9 +17,9 @@ from typing import Any
 from colt_llvm.core.errors import PassError, RecipeError
 from colt_llvm.core.files import write_json
 from colt_llvm.core.variables import deciding_variables
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.decision import holds_decisions
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.process_options import split_options
-from colt_llvm.llvm.steps import holds_decisions
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.baseline import build
 from colt_llvm.program.compilation import LEVELS, Level, codegen_command, front_end, front_end_command

@@ -19,7 +19,7 @@ from typing import Any
 from colt_llvm.core.errors import ColtError, PassError
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.judge import Miscompiled
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.llvm.replay import replay
 from colt_llvm.program.compilation import front_end, generate_objects

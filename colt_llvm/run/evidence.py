@@ -12,7 +12,7 @@ from compiler_gym.errors import ServiceError
 import colt_llvm.env  # noqa: F401  (compiler_gym cannot be imported before it)
 from colt_llvm.core.errors import ColtError
 from colt_llvm.llvm.excerpt import function_in, shorten
-from colt_llvm.llvm.fingerprints import changed_functions
+from colt_llvm.llvm.flow import changed_functions
 from colt_llvm.llvm.remarks import Remark
 from colt_llvm.models.question import Evidence
 

@@ -16,8 +16,8 @@ from typing import Any
 from colt_llvm.core.errors import PassError
 from colt_llvm.evaluate.builder import Built, Sequences, built_from_objects
 from colt_llvm.evaluate.judge import Judge, Miscompiled
-from colt_llvm.llvm import Module
 from colt_llvm.llvm.features import instruction_count
+from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, Arm, ab_test

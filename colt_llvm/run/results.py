@@ -12,7 +12,7 @@ from typing import Any
 from colt_llvm import __version__
 from colt_llvm.core.variables import deciding_variables
 from colt_llvm.evaluate.evaluation import SECOND_LOOK
-from colt_llvm.llvm.object_size import loaded_digest, section_sizes
+from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.measure.intervals import Verdict as Finding
 from colt_llvm.objectives.base import INSTRUCTIONS, RUN_TIME, SIZE

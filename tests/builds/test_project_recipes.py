@@ -11,7 +11,7 @@ import pytest
 
 from colt_llvm.builds.recipes.store import load_recipes
 from colt_llvm.cli.main import run
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 from tests.builds.project_helpers import (
     BOTH,
     FILES,

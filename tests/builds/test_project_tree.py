@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.builds.recipes.store import load_recipes
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.run.progress import Progress
 from tests.builds.project_helpers import ROOT, digests, make, options, project, tune_here
 

@@ -9,8 +9,7 @@ import pytest
 from wrapper_helpers import toolchain
 
 from colt_llvm.builds.whole_program.objects import Carried, carried_by, with_bitcode
-from colt_llvm.llvm.elf import read_object
-from colt_llvm.llvm.object_size import loaded_digest, section_sizes
+from colt_llvm.llvm.elf import loaded_digest, read_object, section_sizes
 
 CARRIED = Carried("key", ("-O2", '-DTEXT="a b\\n"'), b"BC\xc0\xde\0\n bitcode")
 SOURCE = '#include <stdio.h>\nint main(void) { puts("here"); return 0; }\n'

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from colt_llvm.builds.cc.log import read_log
 from colt_llvm.builds.recipes.store import load_recipes
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "build-integration.md"

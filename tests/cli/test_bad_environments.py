@@ -15,7 +15,7 @@ from colt_llvm.builds.cc.arguments import parse
 from colt_llvm.builds.cc.compile import Unit
 from colt_llvm.builds.recipes.record import record_unit
 from colt_llvm.builds.recipes.store import save_recipe as save_unit_recipe
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.program.program import program_from_files
 from colt_llvm.program.recipe import Recipe, apply_recipe, save_recipe, source_digests

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from colt_llvm.core.errors import PipelineSyntaxError
-from colt_llvm.llvm.decision import KINDS, Decision, is_decision, parse_decision
-from colt_llvm.llvm.steps import Decide, Passes, decide_text, steps_of
+from colt_llvm.llvm.decision import KINDS, Decide, Decision, Passes, decide_text, is_decision, parse_decision, steps_of
 
 TEXTS = (
     "alwaysinline<is>",

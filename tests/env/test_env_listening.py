@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from listeners import family, nobody_connects, paths, ports
 
-from colt_llvm.core import owned_folder
+from colt_llvm.core import files
 from colt_llvm.env import ColtEnv
 from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
 
@@ -59,7 +59,7 @@ def test_any_folder_of_temporary_files_will_do(
 ) -> None:
     odd = tmp_path / os.fsdecode(name)
     odd.mkdir()
-    monkeypatch.setattr(owned_folder, "_MEMORY", tmp_path / "missing")
+    monkeypatch.setattr(files, "_MEMORY", tmp_path / "missing")
     monkeypatch.setattr(tempfile, "tempdir", str(odd))
     env = make_env(reward_space="IrInstructionCount")
     env.reset()

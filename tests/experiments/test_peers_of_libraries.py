@@ -14,7 +14,7 @@ import pytest
 from colt_llvm.core.errors import ColtError, ToolchainError, UsageError
 from colt_llvm.experiments import clang_pgo
 from colt_llvm.experiments.clang_pgo import run_clang_pgo
-from colt_llvm.llvm.object_size import section_sizes
+from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.measure.intervals import Verdict
 from colt_llvm.program.program import Program, Workload, program_from_files

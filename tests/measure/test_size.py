@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.llvm.elf import ObjectFormatError
-from colt_llvm.llvm.object_size import loaded_digest, section_sizes
+from colt_llvm.llvm.elf import ObjectFormatError, loaded_digest, section_sizes
 
 from .conftest import Compile
 

@@ -24,7 +24,7 @@ from colt_llvm.explain.minimize import minimize
 from colt_llvm.explain.symbol_samples import NoSamples, symbol_samples
 from colt_llvm.explain.variants import Workshop
 from colt_llvm.llvm.acceptance import toolchain_catalogue
-from colt_llvm.llvm.object_size import loaded_digest, section_sizes
+from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.program import Program, Workload, load_program, program_to_dict, programs_directory

@@ -13,8 +13,8 @@ from tune_helpers import EXACT, SOURCE, spawn, trials_of, tune_here
 
 from colt_llvm.cli.main import run
 from colt_llvm.evaluate.judge import Judge
-from colt_llvm.llvm import Module
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
+from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.size_levels import has_size_levels
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.program.compilation import front_end

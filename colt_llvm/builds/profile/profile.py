@@ -11,7 +11,7 @@ from colt_llvm.builds.profile.perf import WANTED_SAMPLES, sample_program
 from colt_llvm.builds.profile.result import CannotProfile, Profile, profile_of
 from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError
-from colt_llvm.llvm.object_size import section_sizes
+from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.program import Workload
 

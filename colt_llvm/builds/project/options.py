@@ -11,7 +11,7 @@ from typing import Any
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.core.files import write_json
-from colt_llvm.core.words import refuse_operators
+from colt_llvm.core.text import refuse_operators
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.objectives.balanced import BALANCED
 from colt_llvm.objectives.registry import DEFAULT, find_objective

@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 from colt_llvm.builds.project.setup import Project
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.llvm.object_size import section_sizes
+from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.compared import Compared
 from colt_llvm.measure.host import measuring_core

@@ -21,7 +21,7 @@ from colt_llvm.builds.recipes.store import load_recipes, recipe_file, remove_emp
 from colt_llvm.builds.recipes.store import write_recipes as write_store
 from colt_llvm.core.errors import ColtError, NotRepeatable, RecipeError, RunDirectoryError
 from colt_llvm.evaluate.judge import Judge
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 
 
 def hand_over(

@@ -22,7 +22,7 @@ from colt_llvm.builds.project.units import Measured, build_unit, call, quiet, un
 from colt_llvm.core.errors import ColtError, NotRepeatable, UsageError
 from colt_llvm.evaluate.judge import Linker
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.llvm.object_size import loaded_digest, section_sizes
+from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.compared import Compared
 from colt_llvm.measure.intervals import Interval

@@ -31,7 +31,7 @@ from colt_llvm.core.errors import ColtError
 from colt_llvm.core.files import write_json
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.judge import Judge
-from colt_llvm.llvm.object_size import section_sizes
+from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import compile_cores
 from colt_llvm.models.base import ModelSpec

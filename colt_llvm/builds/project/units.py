@@ -20,7 +20,7 @@ from colt_llvm.builds.cc.compile import (
 )
 from colt_llvm.builds.project.learn import shown
 from colt_llvm.core.errors import CompileError
-from colt_llvm.llvm.object_size import loaded_digest, section_sizes
+from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.compilation import Level
 from colt_llvm.program.program import Check, Program, Workload

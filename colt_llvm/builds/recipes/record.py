@@ -19,8 +19,7 @@ from colt_llvm.builds.recipes.status import Entry
 from colt_llvm.builds.recipes.store import UnitRecipe, input_digest
 from colt_llvm.core.errors import CompileError, PassError, RecipeError, UsageError
 from colt_llvm.core.variables import deciding_variables
-from colt_llvm.llvm.elf import read_object
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest, read_object
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.compilation import LEVELS, Level
 

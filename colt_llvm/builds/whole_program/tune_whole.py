@@ -38,7 +38,7 @@ from colt_llvm.builds.whole_program.store import (
 )
 from colt_llvm.core.errors import ColtError, NotRepeatable, RecipeError
 from colt_llvm.evaluate.judge import Judge
-from colt_llvm.llvm.object_size import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.objectives.base import is_gain
 from colt_llvm.program.baseline import prepare_baseline
