@@ -11,13 +11,13 @@ from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError
 from colt_llvm.env import ColtEnv
 from colt_llvm.env.datasets import make_record
+from colt_llvm.evaluate.target import RISKS_AVOIDED
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.process_options import split_options
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.program import load_program, programs_directory
-from colt_llvm.run.session import RISKS_AVOIDED
 
 _SEQUENCES = 16
 _PASSES = 10

@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
-from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.pool import Lending
+from colt_llvm.evaluate.target import Built
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.measure.sampling import TrialMeasurement
 from colt_llvm.models.base import ModelSpec

@@ -12,17 +12,16 @@ from typing import Any
 
 from benchmarks.prefix_speed import Opt, prefixes
 from colt_llvm.core.errors import PassError
-from colt_llvm.env import ColtEnv
-from colt_llvm.evaluate.builder import Builder, Sequences
+from colt_llvm.env import ColtEnv, ServiceOptions
+from colt_llvm.evaluate.builder import Builder
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import RISKS_AVOIDED, Target, prepare_target
 from colt_llvm.llvm.acceptance import toolchain_catalogue
-from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.objectives.base import Objective
-from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.program import Program, load_program, programs_directory
 from colt_llvm.proposal.blind import BlindProposer
-from colt_llvm.run.session import RISKS_AVOIDED
 from colt_llvm.search import PRESETS, ColtSearch, Model, Outcome
 
 SMALLEST = "collatz"
@@ -107,32 +106,30 @@ def random_sequences(toolchain: Toolchain, name: str) -> dict[str, float]:
     """
     program = load_program(programs_directory() / name)
     rng = random.Random(1)
-    passes = [action.name for action in _catalogue(toolchain) if action.kind != "pipeline"]
-    baseline = prepare_baseline(toolchain, program, "instructions")
-    sequences = Sequences(_catalogue(toolchain), baseline)
+    target = _target(toolchain, program)
+    passes = [action.name for action in target.catalogue if action.kind != "pipeline"]
     ours = theirs = 0.0
-    with _builder(toolchain, program, baseline) as builder, Opt(toolchain, baseline.bitcodes[0]) as opt:
+    with _builder(target) as builder, Opt(toolchain, target.baseline.bitcodes[0]) as opt:
         builder.build(())
         for _ in range(_SEQUENCES):
             sequence = rng.choices(passes, k=_SEQUENCE_PASSES)
             seconds = _build_seconds(builder, sequence)
             if seconds is not None:
                 ours += seconds
-                theirs += opt.seconds(sequences.pipeline(sequence))
+                theirs += opt.seconds(target.sequences.pipeline(sequence))
     return {"environment": _SEQUENCES / ours, "opt": _SEQUENCES / theirs, "ratio": theirs / ours}
 
 
 def a_search(toolchain: Toolchain, name: str) -> dict[str, float]:
     """The same for what a search of ``tune --objective instructions`` evaluates, prefixes and repeats included."""
     program = load_program(programs_directory() / name)
-    baseline = prepare_baseline(toolchain, program, "instructions")
-    sequences = Sequences(_catalogue(toolchain), baseline)
-    proposer = BlindProposer(_catalogue(toolchain).names(), sequences.edits, 0, BLIND_SPEC.name)
+    target = _target(toolchain, program)
+    proposer = BlindProposer(target.catalogue.names(), target.sequences.edits, 0, BLIND_SPEC.name)
     strategy = ColtSearch([Model(BLIND_SPEC.name, 1.0)], PRESETS["broad"], 0)
     objective = Objective("instructions")
     times: list[float] = []
     sampled: list[tuple[str, ...]] = []
-    with _builder(toolchain, program, baseline) as builder, Opt(toolchain, baseline.bitcodes[0]) as opt:
+    with _builder(target) as builder, Opt(toolchain, target.baseline.bitcodes[0]) as opt:
         root = builder.build(())
         strategy.set_root_key(root.key)
         while len(times) < _TRIALS and (request := strategy.ask()) is not None:
@@ -149,18 +146,18 @@ def a_search(toolchain: Toolchain, name: str) -> dict[str, float]:
                 sampled.append(sequence)
             strategy.tell(request, proposal, outcome)
             proposer.observe(request, proposal, outcome)
-        theirs = [opt.seconds(sequences.pipeline(sequence)) for sequence in sampled]
+        theirs = [opt.seconds(target.sequences.pipeline(sequence)) for sequence in sampled]
     ours = sum(times) / len(times)
     spawned = sum(theirs) / len(theirs)
     return {"environment": 1 / ours, "opt": 1 / spawned, "ratio": spawned / ours}
 
 
-def _catalogue(toolchain: Toolchain) -> Catalogue:
-    return toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
+def _target(toolchain: Toolchain, program: Program) -> Target:
+    return prepare_target(toolchain, program, TuneOptions(objective="instructions"))
 
 
-def _builder(toolchain: Toolchain, program: Program, baseline: Baseline) -> Builder:
-    return Builder(toolchain, program, baseline, _catalogue(toolchain), with_objects=False)
+def _builder(target: Target) -> Builder:
+    return Builder(target, service=ServiceOptions(llvm_prefix=target.toolchain.prefix))
 
 
 def _build_seconds(builder: Builder, sequence: Sequence[str]) -> float | None:

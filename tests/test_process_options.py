@@ -8,7 +8,10 @@ from dataclasses import replace
 import pytest
 
 from colt_llvm.core.errors import PipelineSyntaxError
-from colt_llvm.evaluate.builder import Builder, Sequences
+from colt_llvm.evaluate.builder import Builder
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.sequences import Sequences
+from colt_llvm.evaluate.target import prepare_target
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.module import Module, TargetMachine
 from colt_llvm.llvm.process_options import split_options, with_options
@@ -41,8 +44,9 @@ def baseline(newest: Toolchain, program: Program) -> Baseline:
 
 
 @pytest.fixture(scope="module")
-def builder(newest: Toolchain, program: Program, baseline: Baseline) -> Iterator[Builder]:
-    with Builder(newest, program, baseline, toolchain_catalogue(newest), with_objects=False) as builder:
+def builder(newest: Toolchain, program: Program) -> Iterator[Builder]:
+    options = TuneOptions(objective="instructions", risky=True)
+    with Builder(prepare_target(newest, program, options)) as builder:
         yield builder
 
 

@@ -26,9 +26,9 @@ from typing import Any
 from embedded_sequences import evolve, read_best, shortened
 
 from colt_llvm.core.errors import ColtError
-from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import Built
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import GeneticOptions

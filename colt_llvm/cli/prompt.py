@@ -11,10 +11,9 @@ from colt_llvm.cli.options import llvm_option, objective_option, program_of, sou
 from colt_llvm.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from colt_llvm.evaluate.target import Target
     from colt_llvm.llvm.catalogue import Catalogue
-    from colt_llvm.llvm.toolchain import Toolchain
     from colt_llvm.models.question import Offer, Question
-    from colt_llvm.program.program import Program
 
 
 @click.command("prompt", context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,14 +35,15 @@ def command(**given: Any) -> None:
     from colt_llvm.llvm.toolchain import find_toolchain
 
     toolchain = find_toolchain(given["llvm_prefix"])
-    from colt_llvm.llvm.acceptance import toolchain_catalogue
+    from colt_llvm.evaluate.options import TuneOptions
+    from colt_llvm.evaluate.target import prepare_target
     from colt_llvm.proposal.prompt import render
     from colt_llvm.proposal.tokens import estimate_messages
-    from colt_llvm.run.session import RISKS_AVOIDED
 
-    catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
-    shown = _Shown(given["objective"], given["kind"], _names(given["sequence"], catalogue), offers)
-    question = _question(program, toolchain, catalogue, shown)
+    target = prepare_target(toolchain, program, TuneOptions(objective=given["objective"]))
+    catalogue = target.catalogue
+    shown = _Shown(given["kind"], _names(given["sequence"], catalogue), offers)
+    question = _question(target, shown)
     messages = render(question, {action.name: action.summary for action in catalogue}, given["max_tokens"])
     for message in messages:
         click.echo(f"[{message.role}]\n{message.content}\n")
@@ -54,7 +54,6 @@ def command(**given: Any) -> None:
 class _Shown:
     """What the options ask for."""
 
-    objective: str
     kind: str  # seed, expand or correct
     sequence: tuple[str, ...]  # actions of the state
     offers: tuple[Offer, ...]
@@ -83,29 +82,22 @@ def _offers(text: str) -> tuple[Offer, ...]:
     return tuple(offers)
 
 
-def _question(program: Program, toolchain: Toolchain, catalogue: Catalogue, shown: _Shown) -> Question:
+def _question(target: Target, shown: _Shown) -> Question:
     """The question at one state, with all that can be known of it without running the program."""
     import math
 
-    from colt_llvm.env import ServiceOptions
-    from colt_llvm.evaluate.builder import Builder, Sequences
+    from colt_llvm.evaluate.builder import Builder
     from colt_llvm.measure import host
     from colt_llvm.models.question import Attempt, Question, State
     from colt_llvm.objectives.base import MissingFigureError
-    from colt_llvm.objectives.registry import find_objective
-    from colt_llvm.program.baseline import prepare_baseline
     from colt_llvm.run.evidence import gather, program_features
 
-    objective, kind, sequence = shown.objective, shown.kind, shown.sequence
+    kind, sequence = shown.kind, shown.sequence
     acting = shown.offers[0].name if shown.offers else ""
     if kind == "correct" and not sequence:
         raise UsageError("--kind correct: give a --sequence; its last action is what is corrected")
-    baseline = prepare_baseline(toolchain, program, objective)
-    goal = find_objective(objective)
-    with Builder(
-        toolchain, program, baseline, catalogue, with_objects=goal.builds_objects,
-        options=ServiceOptions(llvm_prefix=toolchain.prefix),
-    ) as builder:  # fmt: skip
+    goal = target.objective
+    with Builder(target) as builder:
         root = goal.measured(builder.build(()))
 
         def state(names: tuple[str, ...]) -> State:
@@ -130,7 +122,7 @@ def _question(program: Program, toolchain: Toolchain, catalogue: Catalogue, show
             kind=kind,
             acting=acting,
             objective=goal.name,
-            baseline=baseline.name,
+            baseline=target.baseline.name,
             cpu=host.fingerprint().cpu,
             state=here,
             parent=state(sequence[:-1]) if sequence else None,
@@ -140,7 +132,7 @@ def _question(program: Program, toolchain: Toolchain, catalogue: Catalogue, show
             best=None,
             offers=shown.offers,
             program=program_features(builder),
-            passes=tuple(catalogue.names()),
-            edits=tuple(Sequences(catalogue, baseline).edits),
+            passes=tuple(target.catalogue.names()),
+            edits=tuple(target.sequences.edits),
             evidence=gather(builder, sequence, for_size=goal.excerpt == "largest"),
         )

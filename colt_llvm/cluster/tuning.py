@@ -12,9 +12,9 @@ from colt_llvm.cluster.errors import ClusterError
 from colt_llvm.cluster.fleet import Cluster, Killed
 from colt_llvm.cluster.parcel import Parcel
 from colt_llvm.core.errors import PassCrashed, PassError
-from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.evaluation import Examination, Examined
 from colt_llvm.evaluate.remote import Hired, Job
+from colt_llvm.evaluate.target import Built
 
 #: Requests under way for each task that the workers do at once. Told in order, a slow one holds up those behind it
 #: (docs/scaling.md); more under way means that each is asked for knowing less.
@@ -67,9 +67,9 @@ def _pass_error(name: str, text: str) -> PassError:
 @contextmanager
 def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
     """Make the workers ready for a run. Raises ClusterError where none can be used."""
-    timed = job.options.times_the_program
+    timed = job.target.options.times_the_program
     measuring = cluster.some_measuring() if timed else None
-    parcel = Parcel.pack(job.program) if job.portable else None
+    parcel = Parcel.pack(job.target.program) if job.portable else None
     notes: list[str] = []
     if timed and parcel is None:
         raise ClusterError(
@@ -96,9 +96,9 @@ def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
 
         threads = sum(cluster.threads().values())
         in_flight = threads + 2 * timing if timed else _QUEUED * threads
-        count = job.options.workers or in_flight
+        count = job.target.options.workers or in_flight
         lanes = timing or min(count, threads)
         yield Hired(
-            [ClusterBuilder(cluster, run) for _ in range(count)], examiner if parcel and job.with_objects else None,
-            lanes, in_flight, [*notes, *cluster.notes()],
+            [ClusterBuilder(cluster, run) for _ in range(count)],
+            examiner if parcel and job.target.with_objects else None, lanes, in_flight, [*notes, *cluster.notes()],
         )  # fmt: skip

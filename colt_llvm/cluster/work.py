@@ -139,9 +139,9 @@ class _Run:
             self._parcel: Parcel | None
             self._job, self._parcel = pickle.loads(self._data)
             try:
-                if self._job.options.times_the_program:
+                if self._job.target.options.times_the_program:
                     self._keep_off_timed_cores()
-                toolchain = _same_toolchain(self._job.toolchain)
+                toolchain = _same_toolchain(self._job.target.toolchain)
                 self._idle.append(self._new_builder(toolchain))
                 self._compare(self._idle[0])
                 self._toolchain = toolchain
@@ -151,18 +151,14 @@ class _Run:
                 raise Refused(self._refusal) from None
 
     def _new_builder(self, toolchain: Toolchain) -> Builder:
-        job = self._job
-        builder = Builder(
-            toolchain, job.program, job.baseline, job.catalogue, with_objects=job.with_objects,
-            options=replace(job.service, llvm_prefix=toolchain.prefix), record=job.record,
-        )  # fmt: skip
+        builder = Builder(replace(self._job.target, toolchain=toolchain), record=self._job.record)
         self._all.append(builder)
         return builder
 
     def _compare(self, builder: Builder) -> None:
         empty = builder.build(())
         if empty != self._job.empty:
-            what = "the baseline's object" if self._job.with_objects else "the baseline's IR"
+            what = "the baseline's object" if self._job.target.with_objects else "the baseline's IR"
             raise Refused(f"does not give {what} byte for byte; let it have the same LLVM and CPU features")
 
     @contextmanager
@@ -205,7 +201,7 @@ class _Run:
         self._folder = Path(mkdtemp(prefix="colt-"))
         program = self._parcel.unpack(self._folder)
         core = self._core.number if self._core else None
-        return Judge.of(self._toolchain, program, self._job.options, self._job.baseline.objects, core)
+        return Judge.of_target(replace(self._job.target, toolchain=self._toolchain, program=program, core=core))
 
     def _keep_off_timed_cores(self) -> None:
         keep_off(taken(self._cores))

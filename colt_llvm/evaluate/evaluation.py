@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.judge import Judge, Miscompiled
+from colt_llvm.evaluate.target import Built
 from colt_llvm.objectives.base import RUN_TIME, Objective
 
 #: Among the samples of a trial: what was seen of a wrong candidate and of the baseline beside it.

@@ -18,7 +18,7 @@ import filecmp
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,7 @@ from colt_llvm.core.errors import (
 from colt_llvm.core.files import owned_folder
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import Linker, Target
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.check import BaselineRuns, first_difference, not_repeatable, verify_baseline
 from colt_llvm.measure.compared import Compared, compared
@@ -69,10 +70,6 @@ SEARCH_POLICY = TrialPolicy(
     max_pairs=8,
     target_half_width=0.01,
 )
-
-
-#: Objects, in the order of the program's sources, to an executable at the given place. Raises CompileError.
-Linker = Callable[[Sequence[bytes], Path], Path]
 
 
 class Miscompiled(ColtError, ArithmeticError):
@@ -140,6 +137,14 @@ class Judge:
             judge.close()
             raise
         return judge
+
+    @staticmethod
+    def of_target(target: Target) -> Judge:
+        """Of the target's baseline. Raises as ``of``."""
+        return Judge.of(
+            target.toolchain, target.program, target.options, target.baseline.objects, target.core, target.linker,
+            target.own_check,
+        )  # fmt: skip
 
     @property
     def run_seconds(self) -> float:

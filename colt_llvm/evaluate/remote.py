@@ -4,41 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from colt_llvm.env import ServiceOptions
 from colt_llvm.env.payload import BenchmarkRecord
-from colt_llvm.evaluate.builder import Built
+from colt_llvm.evaluate.builder import Builders
 from colt_llvm.evaluate.evaluation import Examiner
-from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.llvm.catalogue import Catalogue
-from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.program.baseline import Baseline
-from colt_llvm.program.program import Program
+from colt_llvm.evaluate.target import Built, Target
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that another machine needs to build, check and time this program.
+    """All that another machine needs to build, check and time this program."""
 
-    record: the front end's output, so no source is read elsewhere. empty: what the empty sequence gave here; whoever
-    does not get the same is not used. portable: programs can be run elsewhere too; where not, only builds are sent.
-    """
+    target: Target  # without what is a function of this process
+    record: BenchmarkRecord  # the front end's output, so no source is read elsewhere
+    empty: Built  # what the empty sequence gave here; whoever does not get the same is not used
+    portable: bool  # programs can be run elsewhere too; where not, only builds are sent
 
-    toolchain: Toolchain
-    program: Program
-    baseline: Baseline
-    catalogue: Catalogue
-    service: ServiceOptions
-    record: BenchmarkRecord
-    empty: Built
-    options: TuneOptions
-    portable: bool
-
-    @property
-    def with_objects(self) -> bool:
-        return self.options.goal.builds_objects
+    @staticmethod
+    def of(target: Target, builders: Builders) -> Job:
+        plain = replace(target, objective=target.options.goal, linker=None, own_check=None)
+        portable = target.linker is None and target.own_check is None
+        return Job(plain, builders.first.record, builders.empty, portable)
 
 
 @dataclass(frozen=True)

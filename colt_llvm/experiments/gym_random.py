@@ -19,9 +19,9 @@ from colt_llvm.core.errors import CompileError, PassError, UsageError
 from colt_llvm.core.files import write_json
 from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.rewards import CostReward
-from colt_llvm.evaluate.builder import Built, built_from_objects
-from colt_llvm.evaluate.judge import Judge, Linker, Miscompiled
+from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import RISKS_AVOIDED, Built, Linker, built_from_objects
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.module import Module, bitcode_hash
@@ -31,7 +31,6 @@ from colt_llvm.objectives.base import Objective
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.compilation import generate_objects
 from colt_llvm.program.program import Program
-from colt_llvm.run.session import RISKS_AVOIDED
 
 GymObjective = Literal["instructions", "size"]
 

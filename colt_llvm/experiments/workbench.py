@@ -23,18 +23,16 @@ from typing import Any, Literal, cast
 
 from colt_llvm.core.errors import CompileError, ProgramError
 from colt_llvm.decisions.scopes import Scopes
-from colt_llvm.env import ServiceOptions
-from colt_llvm.evaluate.builder import Builder, Built, Sequences, baseline_figures, built_from_objects
+from colt_llvm.evaluate.builder import Builder, start_builders
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.pool import Lending
+from colt_llvm.evaluate.target import Target, prepare_target
 from colt_llvm.experiments.cells import Cell, record_of
 from colt_llvm.experiments.curve import Point, curve, model_rows
 from colt_llvm.experiments.experiment import EMBEDDED, GYM_RANDOM, StrategySpec
 from colt_llvm.experiments.remembering import RememberingJudge, RememberingProver
 from colt_llvm.experiments.suites import BenchProgram
-from colt_llvm.llvm.acceptance import toolchain_catalogue
-from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.intervals import Verdict as Finding
 from colt_llvm.models.base import ModelSpec
@@ -42,12 +40,10 @@ from colt_llvm.models.budget import Limits
 from colt_llvm.models.registry import load_models
 from colt_llvm.objectives.base import Objective
 from colt_llvm.objectives.registry import find_objective
-from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.proposal.questions import Task
 from colt_llvm.run.asking import Asking
 from colt_llvm.run.driver import Driver, TrialRecord, Verdict
 from colt_llvm.run.evidence import gather, program_features
-from colt_llvm.run.session import RISKS_AVOIDED
 from colt_llvm.run.strategies import make_strategy
 from colt_llvm.run.task import make_task
 
@@ -58,9 +54,7 @@ class Workbench:
 
     item: BenchProgram
     objective: str
-    toolchain: Toolchain
-    baseline: Baseline
-    catalogue: Catalogue
+    target: Target
     judge: Judge | None
     builder: Builder
     figures: dict[str, float]
@@ -90,7 +84,7 @@ class Workbench:
                 return gather(builder, sequence, for_size=find_objective(self.objective).excerpt == "largest")
 
         asking = make_strategy(
-            options, task, self.catalogue, specs, limits=Limits(options.max_cost), evidence=evidence,
+            options, task, self.target.catalogue, specs, limits=Limits(options.max_cost), evidence=evidence,
             deadline=None if cell.budget.seconds is None else time.monotonic() + cell.budget.seconds,
         )  # fmt: skip
         asking.search.set_root_key(self.root_key)
@@ -116,7 +110,7 @@ class Workbench:
         seconds = time.monotonic() - started
         outcome = self._claim(trials, points, seconds)
         return record_of(
-            self.item, cell, self.toolchain.version, baseline=dict(self.figures), trials=len(trials),
+            self.item, cell, self.target.toolchain.version, baseline=dict(self.figures), trials=len(trials),
             distinct=len({trial.outcome.key for trial in trials if trial.outcome.key}), seconds=round(seconds, 6),
             failures=dict(Counter(trial.outcome.failure for trial in trials if trial.outcome.failure)),
             shared_cache=not timed, models=model_rows(asking.models(), parameters),
@@ -129,9 +123,9 @@ class Workbench:
 
         began = time.monotonic()
         found = run_gym_random(
-            self.item.program, self.toolchain, cast(Literal["instructions", "size"], self.objective), cell.seed,
+            self.item.program, self.target.toolchain, cast(Literal["instructions", "size"], self.objective), cell.seed,
             trials=cell.budget.trials, seconds=cell.budget.seconds, folder=folder, check=self.judge is not None,
-            baseline=self.baseline, judge=self.prover.judge if self.judge is not None else None,
+            baseline=self.target.baseline, judge=self.prover.judge if self.judge is not None else None,
         )  # fmt: skip
         points: list[list[float]] = []
         for trials, seconds, gain in found.curve:
@@ -142,7 +136,7 @@ class Workbench:
         if checked is None and self.judge is not None:  # nothing is claimed: the baseline stands, or nothing did
             checked = not found.detail
         return record_of(
-            self.item, cell, self.toolchain.version, baseline=dict(self.figures), trials=found.trials,
+            self.item, cell, self.target.toolchain.version, baseline=dict(self.figures), trials=found.trials,
             seconds=round(found.seconds, 6), took_seconds=round(time.monotonic() - began, 6), gain=found.gain,
             checked=checked, failures={"crash": found.failures} if found.failures else {},
             rejected=int(bool(found.detail)), curve=points, sequence=list(found.sequence),
@@ -172,41 +166,37 @@ class Workbench:
 @contextlib.contextmanager
 def workbench(item: BenchProgram, objective: str, toolchain: Toolchain) -> Iterator[Workbench]:
     """Prepare a program. Raises CompileError or ProgramError where it cannot be built, run or judged."""
-    program = item.program
-    baseline = prepare_baseline(toolchain, program, objective)
-    catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
+    target = prepare_target(toolchain, item.program, _options(item, objective))
     with contextlib.ExitStack() as stack:
-        judge = judge_of(item, objective, toolchain, baseline)
+        judge = judge_of(item, target)
         if judge is not None:
             stack.callback(judge.close)
-        mark = built_from_objects(baseline.objects, 0)
-        builder, empty = _start(stack, item, toolchain, baseline, catalogue, objective, mark)
-        figures = baseline_figures(find_objective(objective), mark, empty)
-        sequences = Sequences(catalogue, baseline)
-        program_counts = program_features(builder)
+        # Exact steps: what a service computed for one search must not show in the next one.
+        builders = stack.enter_context(start_builders(target, 1))
+        program_counts = program_features(builders.first)
 
         @cache
         def task(scopes: Scopes) -> Task:
-            return make_task(find_objective(objective), toolchain, baseline, catalogue, mark, scopes, program_counts)
+            return make_task(target, program_counts, scopes)
 
-        believing = RememberingJudge.around(judge) if judge is not None else _Unjudged.of(toolchain, item, stack)
-        prover = RememberingProver(
-            toolchain, program, baseline, sequences, believing, Objective(objective), figures, builder
-        )
-        root_key = mark.key if find_objective(objective).builds_objects else empty.key
+        believing = RememberingJudge.around(judge) if judge is not None else _Unjudged.around(target, stack)
+        prover = RememberingProver(target, believing, builders.figures, builders.first)
         yield Workbench(
-            item, objective, toolchain, baseline, catalogue, judge, builder, figures, root_key, task, prover
+            item, objective, target, judge, builders.first, builders.figures, builders.root_key, task, prover
         )
 
 
-def judge_of(item: BenchProgram, objective: str, toolchain: Toolchain, baseline: Baseline) -> Judge | None:
+def _options(item: BenchProgram, objective: str) -> TuneOptions:
+    return TuneOptions(objective=objective, trials=1, timeout_seconds=item.timeout_seconds, allow_nonzero=True)
+
+
+def judge_of(item: BenchProgram, target: Target) -> Judge | None:
     """Who knows what the baseline does; None for a program without ``main``.
 
     Raises CompileError or ProgramError, the latter also where it ends with another status than its suite says.
     """
-    options = TuneOptions(objective=objective, trials=1, timeout_seconds=item.timeout_seconds, allow_nonzero=True)
     try:
-        judge = Judge.of(toolchain, item.program, options, baseline.objects, None)
+        judge = Judge.of_target(target)
     except CompileError as error:
         if "undefined reference to `main'" in error.diagnostics or "undefined symbol: main" in error.diagnostics:
             return None
@@ -232,45 +222,12 @@ class _Unjudged(Judge):
     """Of a program that cannot run: every object is believed."""
 
     @staticmethod
-    def of(toolchain: Toolchain, item: BenchProgram, stack: contextlib.ExitStack) -> _Unjudged:  # type: ignore[override]
+    def around(target: Target, stack: contextlib.ExitStack) -> _Unjudged:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="colt-")))
-        return _Unjudged(toolchain, item.program, TuneOptions(), folder, None, folder, lambda _, place: place)
+        return _Unjudged(target.toolchain, target.program, TuneOptions(), folder, None, folder, lambda _, place: place)
 
     def check(self, *_: Any, **__: Any) -> bool:
         return True
-
-
-def _start(
-    stack: contextlib.ExitStack,
-    item: BenchProgram,
-    toolchain: Toolchain,
-    baseline: Baseline,
-    catalogue: Catalogue,
-    objective: str,
-    mark: Built,
-) -> tuple[Builder, Built]:
-    """One builder, and what the empty sequence gives; clang generates code where libLLVM's differs, as in tune."""
-    with_objects = find_objective(objective).builds_objects
-    options = TuneOptions()
-    # Exact steps: what a service computed for one search must not show in the next one.
-    service = ServiceOptions(
-        llvm_prefix=toolchain.prefix, action_seconds=options.pass_seconds, memory_bytes=options.pass_memory_bytes,
-        exact_steps=True,
-    )  # fmt: skip
-    for codegen in ("library", "clang"):
-        builder = Builder(
-            toolchain, item.program, baseline, catalogue, with_objects=with_objects, codegen=codegen, options=service
-        )
-        try:
-            empty = builder.build(())
-        except BaseException:
-            builder.close()
-            raise
-        if codegen == "clang" or not (with_objects and baseline.completion.exact and empty.key != mark.key):
-            break
-        builder.close()
-    stack.callback(builder.close)
-    return builder, empty
 
 
 def _asked(asking: Asking) -> list[ModelSpec]:

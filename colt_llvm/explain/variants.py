@@ -13,9 +13,10 @@ from pathlib import Path
 from types import TracebackType
 
 from colt_llvm.core.errors import CompileError, PassError, RecipeError, UsageError
-from colt_llvm.evaluate.builder import Built, Sequences, built_from_objects
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.sequences import Sequences
+from colt_llvm.evaluate.target import Built, built_from_objects
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.catalogue import UnknownPassError
 from colt_llvm.llvm.features import instruction_count

@@ -19,10 +19,10 @@ from typing import Any
 from colt_llvm.core.errors import ColtError, PassError
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.judge import Miscompiled
+from colt_llvm.evaluate.target import Target
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.pipeline import is_edit
-from colt_llvm.llvm.replay import replay
-from colt_llvm.program.compilation import front_end, generate_objects
+from colt_llvm.program.compilation import front_end
 from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.pass_bisection import Bisection, DecidingPass, OutOfTime
 from colt_llvm.run.reduction import reduce_sequence
@@ -117,6 +117,10 @@ class _Look:
     known: dict[str, str] = field(default_factory=dict)
 
     @property
+    def target(self) -> Target:
+        return self.session.target
+
+    @property
     def left(self) -> float:
         return self.deadline - time.monotonic()
 
@@ -125,14 +129,14 @@ class _Look:
         if shown is None:
             return None
         trial, difference = shown
-        session = self.session
+        target = self.target
         looked = Looked(left_out=("it is a part of a project whose command is not known",))
         if build is not None or not self.part:
-            looked = look_for_undefined(session.toolchain, session.program, self.folder, self.left / 2, build)
+            looked = look_for_undefined(target.toolchain, target.program, self.folder, self.left / 2, build)
         sequence, _ = reduce_sequence(trial.sequence, lambda s: bool(self._difference(s)), lambda: self.left <= 0)
         difference = self._difference(sequence) or difference
         looked = self._made_sure(looked, sequence)
-        fault, reason = _fault(looked, session.baseline.bitcodes)
+        fault, reason = _fault(looked, target.baseline.bitcodes)
         found = Diagnosis(
             trial.request.id, sequence, difference, fault, reason, looked.found, looked.with_, looked.left_out
         )
@@ -140,12 +144,12 @@ class _Look:
 
     def _with_pass(self, found: Diagnosis) -> Diagnosis:
         """The pass, and the commands that show it."""
-        session = self.session
+        target = self.target
         note, deciding, module, bisection = "", None, 0, None
         try:
             module = self._module(found.sequence)
             # What goes wrong; then the baseline, where the unoptimised program does as the candidate does.
-            pipelines = [session.sequences.pipeline(sequence) for sequence in (found.sequence, ())]
+            pipelines = [target.sequences.pipeline(sequence) for sequence in (found.sequence, ())]
             for pipeline in pipelines:
                 bisection = self._bisection(module, pipeline)
                 suspects = self._first_passes(found.sequence) if pipeline == pipelines[0] else ""
@@ -154,15 +158,15 @@ class _Look:
                     alone = bisection.alone(deciding, lambda bitcode: self._is_wrong(module, bitcode))
                     deciding = replace(deciding, alone=alone)
                     break
-            note = _pass_note(deciding, found.sequence, session.baseline.name)
+            note = _pass_note(deciding, found.sequence, target.baseline.name)
         except OutOfTime:
             note = f"the pass was not found in {DIAGNOSIS_SECONDS:g} s"
         except ColtError as error:
             note = f"the pass was not found: {error}"
-        kept = session.journal.folder("miscompiles", f"{found.trial:06d}")
+        kept = self.session.journal.folder("miscompiles", f"{found.trial:06d}")
         commands = write_reproducer(
-            kept, session.toolchain, session.program, session.baseline, module,
-            session.sequences.pipeline(found.sequence), deciding, bisection, found.difference, part=self.part,
+            kept, target.toolchain, target.program, target.baseline, module,
+            target.sequences.pipeline(found.sequence), deciding, bisection, found.difference, part=self.part,
         )  # fmt: skip
         return replace(
             found, deciding=deciding, pass_note=note, commands=tuple(commands), folder=str(kept / "reproduce.sh")
@@ -170,23 +174,23 @@ class _Look:
 
     def _first_passes(self, sequence: Sequence[str]) -> str:
         """What the sequence puts before its first full pipeline."""
-        actions = self.session.sequences.passes(sequence)
+        actions = self.target.sequences.passes(sequence)
         return ",".join(action.pipeline for action in takewhile(lambda action: action.kind != "pipeline", actions))
 
     def _bisection(self, module: int, pipeline: str) -> Bisection:
-        session = self.session
-        if session.toolchain.opt is None:
-            raise PassError(f"opt of LLVM {session.toolchain.major} is not installed")
+        target = self.target
+        if target.toolchain.opt is None:
+            raise PassError(f"opt of LLVM {target.toolchain.major} is not installed")
         bitcode = self.folder / "program.bc"
-        bitcode.write_bytes(session.baseline.bitcodes[module])
-        return Bisection(session.toolchain.opt, bitcode, pipeline, self.folder, self.deadline)
+        bitcode.write_bytes(target.baseline.bitcodes[module])
+        return Bisection(target.toolchain.opt, bitcode, pipeline, self.folder, self.deadline)
 
     def _module(self, sequence: Sequence[str]) -> int:
         """Which file's passes it takes, the others as in the baseline. Raises PassError where one is not enough."""
-        count = len(self.session.baseline.bitcodes)
+        count = len(self.target.baseline.bitcodes)
         if count == 1:
             return 0
-        optimised = self._optimised(self.session.sequences.pipeline(sequence))
+        optimised = self._optimised(self.target.sequences.pipeline(sequence))
         for index, bitcode in enumerate(optimised):
             if self._difference_of(self._with_one(index, bitcode)):
                 return index
@@ -197,26 +201,18 @@ class _Look:
 
     def _with_one(self, module: int, bitcode: bytes) -> list[bytes]:
         """The baseline's objects, with one of them from this optimised bitcode."""
-        session = self.session
-        (made,) = generate_objects(session.toolchain, session.program, [bitcode], session.baseline.level)
-        objects = list(session.baseline.objects)
-        objects[module] = made
+        objects = list(self.target.baseline.objects)
+        (objects[module],) = self.target.generate([bitcode])
         return objects
 
     def _optimised(self, pipeline: str, bitcodes: Sequence[bytes] | None = None) -> list[bytes]:
-        baseline = self.session.baseline
-        limits = Limits(max(self.left, 0.1), 8 << 30, 1 << 30)
-        return replay(
-            self.session.toolchain.library, bitcodes or baseline.bitcodes, pipeline, baseline.codegen_level, limits
-        )
+        return self.target.optimise(pipeline, bitcodes, Limits(max(self.left, 0.1), 8 << 30, 1 << 30))
 
     def _difference(self, sequence: Sequence[str], bitcodes: Sequence[bytes] | None = None) -> str:
         """What the program does otherwise with the sequence as one pipeline; "" for nothing, and where it fails."""
-        session = self.session
         try:
-            optimised = self._optimised(session.sequences.pipeline(sequence), bitcodes)
-            objects = generate_objects(session.toolchain, session.program, optimised, session.baseline.level)
-            return self._difference_of(objects)
+            optimised = self._optimised(self.target.sequences.pipeline(sequence), bitcodes)
+            return self._difference_of(self.target.generate(optimised))
         except (PassError, OutOfTime):
             return ""
 
@@ -237,9 +233,9 @@ class _Look:
         """Without a finding of TypeSanitizer, unless the same passes do no harm where nothing is known of types."""
         if looked.found is None or looked.found.sanitizer != "TypeSanitizer":
             return looked
-        session = self.session
-        untyped = replace(session.program, cflags=(*session.program.cflags, "-fno-strict-aliasing"))
-        sure = not self._difference(sequence, front_end(session.toolchain, untyped, session.baseline.level))
+        target = self.target
+        untyped = replace(target.program, cflags=(*target.program.cflags, "-fno-strict-aliasing"))
+        sure = not self._difference(sequence, front_end(target.toolchain, untyped, target.baseline.level))
         return looked if sure else replace(looked, found=None, with_=(*looked.with_, "type"))
 
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from colt_llvm.core.errors import ColtError, PassCrashed, PassError, PassOutOfMemory, PassTimedOut
-from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.evaluation import Bar, Evaluator, ExaminingEvaluator, judging
 from colt_llvm.evaluate.evaluation import Verdict as Verdict
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.pool import Lending
+from colt_llvm.evaluate.target import Built
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.objectives.base import RUN_TIME, Objective
 from colt_llvm.search import Outcome, Proposal, Request, Strategy

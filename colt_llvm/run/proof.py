@@ -14,18 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import PassError
-from colt_llvm.evaluate.builder import Built, Sequences, built_from_objects
 from colt_llvm.evaluate.judge import Judge, Miscompiled
-from colt_llvm.llvm.features import instruction_count
-from colt_llvm.llvm.module import Module
-from colt_llvm.llvm.replay import replay
-from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.evaluate.target import Built, Target
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, Arm, ab_test
 from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
 from colt_llvm.objectives.base import RUN_TIME, SMALLEST_GAIN, Objective, is_gain
-from colt_llvm.program.baseline import Baseline
-from colt_llvm.program.compilation import generate_objects
-from colt_llvm.program.program import Program
 from colt_llvm.run.driver import SequenceBuilder, TrialRecord
 from colt_llvm.run.reranking import UNFIT, passes_of, run_off, seconds_for
 
@@ -72,16 +65,18 @@ class Proof:
 
 @dataclass
 class Prover:
-    toolchain: Toolchain
-    program: Program
-    baseline: Baseline
-    sequences: Sequences
+    """Finds the best that stands up. figures: of the baseline."""
+
+    target: Target
     judge: Judge
-    objective: Objective
     figures: Mapping[str, float]
     builder: SequenceBuilder
     seed: int = 0
     clock: Callable[[], float] = time.monotonic
+
+    @property
+    def objective(self) -> Objective:
+        return self.target.objective
 
     def prove(self, trials: Sequence[TrialRecord], seconds: float) -> Proof:
         """The best that stands up. ``seconds``: wall-clock time for timing, where that is needed."""
@@ -146,15 +141,9 @@ class Prover:
 
     def _built(self, sequence: tuple[str, ...], name: str) -> tuple[str, Built, Path]:
         """As its recipe builds it: the pipeline, the objects, the executable. Raises one of UNFIT."""
-        pipeline = self.sequences.pipeline(sequence)
-        optimised = replay(self.toolchain.library, self.baseline.bitcodes, pipeline, self.baseline.codegen_level)
-        objects = generate_objects(self.toolchain, self.program, optimised, self.baseline.level)
-        library = self.toolchain.load()
-        count = 0
-        for bitcode in optimised:
-            with Module.parse(library, bitcode) as module:
-                count += instruction_count(module)
-        return pipeline, built_from_objects(objects, count), self.judge.link(objects, name)
+        pipeline = self.target.sequences.pipeline(sequence)
+        built = self.target.rebuild(pipeline)
+        return pipeline, built, self.judge.link(built.objects, name)
 
     def shorten(self, sequence: tuple[str, ...], key: str) -> tuple[str, ...]:
         """Leave out every pass without which the object code is the same, the last first."""
@@ -182,7 +171,7 @@ class Prover:
     def _time(self, finalists: list[Finalist], seconds: float, rejected: dict[str, str]) -> Proof:
         policy = ABTestPolicy(seconds=seconds).with_room(len(finalists), self.judge.run_seconds)
         arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
-        control = self.judge.link(self.baseline.objects, "control")
+        control = self.judge.link(self.target.baseline.objects, "control")
         began = self.clock()
         try:
             held = ab_test(arms, (self.judge.baseline, control), self.judge.time_together, policy, seed=self.seed)

@@ -12,16 +12,13 @@ from typing import Any
 from colt_llvm import __version__
 from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.core.variables import deciding_variables
-from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.evaluate.target import Target
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.specs import spec_to_dict
-from colt_llvm.program.baseline import Baseline
-from colt_llvm.program.program import Program, program_to_dict
+from colt_llvm.program.program import program_to_dict
 from colt_llvm.program.recipe import source_digest
 from colt_llvm.run.driver import TrialRecord
-from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.progress import TuneResult
 from colt_llvm.search.records import (
     outcome_from_dict,
@@ -34,23 +31,18 @@ from colt_llvm.search.records import (
 
 
 def run_header(
-    program: Program,
-    toolchain: Toolchain,
-    options: TuneOptions,
-    baseline: Baseline,
-    specs: Sequence[ModelSpec],
-    output: Path | None,
-    hooks: Hooks,
+    target: Target, specs: Sequence[ModelSpec], output: Path | None, hooks: Mapping[str, str]
 ) -> dict[str, Any]:
     """hooks: their names, under "hooks"; nothing where there are none."""
-    named = {"hooks": hooks.names()} if hooks.names() else {}
+    program, toolchain, baseline = target.program, target.toolchain, target.baseline
+    named = {"hooks": dict(hooks)} if hooks else {}
     return {
         **named,
         "colt_llvm": __version__,
         "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "program": program_to_dict(program),
         "sources": {str(source): source_digest(source) for source in program.sources},
-        "options": options.to_dict(),
+        "options": target.options.to_dict(),
         "models": [spec_to_dict(spec) for spec in specs],
         "llvm": toolchain.version,
         "triple": toolchain.triple,

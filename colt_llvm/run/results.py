@@ -37,15 +37,15 @@ def hand_over(
 ) -> TuneResult:
     trials, winner, recipe_path = searched.trials, proof.winner, None
     figures = {name: (session.figures[name], session.figures[name]) for name in session.figures if name != RUN_TIME}
-    if session.objective.timed:
+    if session.target.objective.timed:
         figures[RUN_TIME] = (session.figures[RUN_TIME], session.figures[RUN_TIME])
     if winner:
         figures = _tuned_figures(session, winner, proof, figures)
         recipe_path = session.journal.directory / "recipe.json"
         save_recipe(_recipe(session, winner, proof), recipe_path)
-    objects = winner.built.objects if winner else session.baseline.objects
+    objects = winner.built.objects if winner else session.target.baseline.objects
     if output:
-        write_output(session.toolchain, session.program, objects, output)
+        write_output(session.target.toolchain, session.target.program, objects, output)
     verdicts = {
         Finding.IMPROVED: "improved",
         Finding.NO_IMPROVEMENT: "no improvement found",
@@ -58,9 +58,9 @@ def hand_over(
         notes.append("the times scatter too much to tell; the baseline is kept")
     return TuneResult(
         verdict=verdicts[proof.verdict],
-        program=session.program.name,
-        objective=session.objective.name,
-        baseline=session.baseline.name,
+        program=session.target.program.name,
+        objective=session.target.objective.name,
+        baseline=session.target.baseline.name,
         ratio=proof.ratio if winner or proof.interval else 1.0,
         interval=proof.interval,
         sequence=winner.sequence if winner else (),
@@ -93,7 +93,7 @@ def first_miscompile(session: Session, trials: Sequence[TrialRecord], proof: Pro
     for trial, evidence in found:
         return {
             "trial": trial.request.id, "sequence": list(trial.sequence),
-            "pipeline": session.sequences.pipeline(trial.sequence), **evidence,
+            "pipeline": session.target.sequences.pipeline(trial.sequence), **evidence,
         }  # fmt: skip
     return None
 
@@ -101,7 +101,7 @@ def first_miscompile(session: Session, trials: Sequence[TrialRecord], proof: Pro
 def _tuned_figures(
     session: Session, winner: Finalist, proof: Proof, figures: Mapping[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
-    own = session.objective.measured(winner.built)
+    own = session.target.objective.measured(winner.built)
     tuned = {name: (pair[0], own.get(name, pair[1])) for name, pair in figures.items()}
     if proof.ab_test is not None:
         claim = next(claim for claim in proof.ab_test.arms if claim.name == proof.winner_name)
@@ -132,14 +132,14 @@ def section_changes(baseline: Sequence[bytes], tuned: Sequence[bytes]) -> dict[s
 
 
 def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
-    level = session.baseline.level
+    level = session.target.baseline.level
     evidence = {
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "by": f"colt-llvm {__version__}",
-        "baseline": session.baseline.name,
+        "baseline": session.target.baseline.name,
         "ratio": proof.ratio,
         "size": {"baseline": session.figures[SIZE], "tuned": winner.built.size},
-        "sections": section_changes(session.baseline.objects, winner.built.objects),
+        "sections": section_changes(session.target.baseline.objects, winner.built.objects),
         "seed": session.options.seed,
         "host": asdict(fingerprint()),
         "compared": session.judge.compared.to_dict(),
@@ -147,17 +147,17 @@ def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
         **evidence_of(proof),
     }
     return Recipe(
-        program=session.program.name,
-        objective=session.objective.name,
+        program=session.target.program.name,
+        objective=session.target.objective.name,
         level=level,
         sequence=winner.sequence,
         pipeline=winner.pipeline,
-        cflags=session.program.cflags,
-        ldflags=session.program.ldflags,
-        llvm=session.toolchain.version,
-        triple=session.toolchain.triple,
-        sources=source_digests(session.program),
+        cflags=session.target.program.cflags,
+        ldflags=session.target.program.ldflags,
+        llvm=session.target.toolchain.version,
+        triple=session.target.toolchain.triple,
+        sources=source_digests(session.target.program),
         objects=tuple(loaded_digest(data) for data in winner.built.objects),
-        opt=opt_lines(session.toolchain, session.program, level, winner.pipeline),
+        opt=opt_lines(session.target.toolchain, session.target.program, level, winner.pipeline),
         evidence=evidence,
     )

@@ -60,7 +60,7 @@ def search(
     builders = Lending(session.lent)
     task = session.task
     asking = session.hooks.asking(task) or make_strategy(
-        options, task, session.catalogue, specs, models=session.hooks.models,
+        options, task, session.target.catalogue, specs, models=session.hooks.models,
         limits=Limits(options.max_cost, options.max_calls, options.max_tokens), folder=session.journal.directory,
         told=[trial.request.id for trial in earlier], evidence=_evidence(session, builders), stop=stop,
         deadline=None if seconds is None else time.monotonic() + seconds - elapsed,
@@ -82,7 +82,7 @@ def search(
     worth = Worth(options.worth_percent) if options.worth_percent else None
     verdicts = {session.root_key: Verdict(session.figures, checked=True)}
     driver = Driver(
-        strategy, asking.proposer, builders, session.judge, session.objective, session.figures, on_trial,
+        strategy, asking.proposer, builders, session.judge, session.target.objective, session.figures, on_trial,
         in_flight=session.in_flight(specs), seed=options.seed, verdicts=verdicts,
         in_order=session.in_order(specs), evaluator=session.evaluator(), worth=worth,
         wants_parts=bool(task.surroundings.callers),
@@ -118,7 +118,7 @@ def _why_ended(driver: Driver, worth: Worth | None) -> list[str]:
 
 
 def _evidence(session: Session, builders: Lending[Any]) -> Callable[[tuple[str, ...]], Evidence]:
-    for_size = session.objective.excerpt == "largest"
+    for_size = session.target.objective.excerpt == "largest"
 
     def evidence(sequence: tuple[str, ...]) -> Evidence:
         with builders.lend() as builder:
@@ -166,7 +166,7 @@ def _note(progress: Progress, trial: TrialRecord, asking: Asking) -> None:
 def _keep_reproducer(session: Session, trial: TrialRecord) -> None:
     """What a person needs to see the wrong program again."""
     folder = session.journal.folder("miscompiles", f"{trial.request.id:06d}")
-    pipeline = session.sequences.pipeline(trial.sequence)
+    pipeline = session.target.sequences.pipeline(trial.sequence)
     write_json(
         folder / "miscompile.json",
         {
@@ -174,7 +174,9 @@ def _keep_reproducer(session: Session, trial: TrialRecord) -> None:
             "pipeline": pipeline,
             "difference": trial.detail,
             **({SECOND_LOOK: trial.samples[SECOND_LOOK]} if SECOND_LOOK in trial.samples else {}),
-            "llvm": session.toolchain.version,
-            "opt": list(opt_lines(session.toolchain, session.program, session.baseline.level, pipeline)),
+            "llvm": session.target.toolchain.version,
+            "opt": list(
+                opt_lines(session.target.toolchain, session.target.program, session.target.baseline.level, pipeline)
+            ),
         },
     )

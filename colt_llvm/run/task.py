@@ -8,28 +8,23 @@ from dataclasses import replace
 from colt_llvm.decisions.offers import offers_of
 from colt_llvm.decisions.plain_flags import plain_flags
 from colt_llvm.decisions.scopes import Scopes
-from colt_llvm.evaluate.builder import Built
-from colt_llvm.llvm.catalogue import Catalogue
+from colt_llvm.evaluate.target import Target
 from colt_llvm.llvm.pipeline import edits_of
-from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import fingerprint
-from colt_llvm.objectives.base import Objective
-from colt_llvm.program.baseline import Baseline
 from colt_llvm.proposal.questions import Task
 
 
-def make_task(
-    objective: Objective, toolchain: Toolchain, baseline: Baseline, catalogue: Catalogue, mark: Built, scopes: Scopes,
-    program: Mapping[str, float],
-) -> Task:  # fmt: skip
-    """mark: the baseline's own objects. program: features of its code. Raises InvalidIR.
+def make_task(target: Target, program: Mapping[str, float], scopes: Scopes) -> Task:
+    """program: features of the baseline's code. Raises InvalidIR.
 
     Without the scope "passes" there are decisions alone.
     """
+    baseline, catalogue, objective = target.baseline, target.catalogue, target.objective
     expanded = baseline.completion.expanded
-    offered = offers_of(toolchain.load(), baseline.bitcodes, scopes, catalogue, expanded)
+    offered = offers_of(target.toolchain.load(), baseline.bitcodes, scopes, catalogue, expanded)
     with_passes = "passes" in scopes
     edits = edits_of(expanded) if expanded and with_passes else []
+    own = target.baseline_built
     return Task(
         objective=objective.name,
         baseline=baseline.name,
@@ -41,5 +36,5 @@ def make_task(
         if objective.plain_flags
         else (),
         program=program,
-        surroundings=replace(offered.surroundings, parts=mark.parts, size=mark.size),
+        surroundings=replace(offered.surroundings, parts=own.parts, size=own.size),
     )

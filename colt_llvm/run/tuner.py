@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import RunDirectoryError, UsageError
-from colt_llvm.evaluate.judge import Linker
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import Linker, Target, prepare_target
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.preflight import preflight
@@ -24,7 +24,7 @@ from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal
 from colt_llvm.run.progress import Progress, TuneResult
 from colt_llvm.run.proof import Proof, Prover, evidence_of
-from colt_llvm.run.records import result_to_dict
+from colt_llvm.run.records import result_to_dict, run_header
 from colt_llvm.run.results import hand_over
 from colt_llvm.run.searching import search
 from colt_llvm.run.session import Session, prepare
@@ -134,9 +134,16 @@ def _run(
     report = _reporter(progress, on_progress)
     with contextlib.ExitStack() as stack:
         report(message="building the baseline")
-        session = prepare(
-            stack, program, toolchain, options, directory, specs, records is not None, output, report, linker, hooks
+        target = prepare_target(
+            toolchain, program, options, objective=hooks.objective, linker=linker, own_check=hooks.check
         )
+
+        def begin(target: Target) -> Journal:
+            if records is not None:
+                return Journal.open(directory)[0]
+            return Journal.create(directory, run_header(target, specs, output, hooks.names()))
+
+        session = prepare(stack, target, begin, hooks, report)
         report(phase="search", message="")
         searched = search(session, specs, records or [], progress, report, stop)
         report(phase="prove", message="building the best again and measuring it apart from the search")
@@ -167,9 +174,6 @@ def _reporter(progress: Progress, on_progress: OnProgress | None) -> Callable[..
 
 def _prove(session: Session, trials: list[TrialRecord], stop: threading.Event) -> Proof:
     options = session.options
-    prover = Prover(
-        session.toolchain, session.program, session.baseline, session.sequences, session.judge,
-        session.objective, session.figures, session.builders[0], options.seed,
-    )  # fmt: skip
+    prover = Prover(session.target, session.judge, session.figures, session.builders.first, options.seed)
     # Whoever stops a run wants its result soon.
     return prover.prove(trials, min(options.proof_seconds, 10.0) if stop.is_set() else options.proof_seconds)

@@ -14,18 +14,17 @@ import numpy as np
 
 from colt_llvm.core.errors import PassError
 from colt_llvm.env import ServiceOptions
-from colt_llvm.evaluate.builder import Builder, Built, Sequences, built_from_objects
-from colt_llvm.llvm.acceptance import toolchain_catalogue
+from colt_llvm.evaluate.builder import Builder
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import Built, built_from_objects, prepare_target
 from colt_llvm.llvm.features import INST_COUNT_NAMES, inst_count
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.objectives.base import RUN_TIME, Objective
-from colt_llvm.objectives.registry import find_objective
-from colt_llvm.program.baseline import Baseline, prepare_baseline
+from colt_llvm.program.baseline import Baseline
 from colt_llvm.program.program import Program
-from colt_llvm.run.session import RISKS_AVOIDED
 from colt_llvm.search import Outcome
 
 PASS_SECONDS = 5.0
@@ -85,22 +84,18 @@ class Workbench:
 @contextmanager
 def workbench(toolchain: Toolchain, program: Program, objective: str) -> Iterator[Workbench]:
     """Starts one service process, and ends it. Raises ColtError when the program does not build."""
-    goal = find_objective(objective)
-    baseline = prepare_baseline(toolchain, program, objective)
-    catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
-    options = ServiceOptions(llvm_prefix=toolchain.prefix, action_seconds=PASS_SECONDS)
-    with Builder(
-        toolchain, program, baseline, catalogue,
-        with_objects=goal.builds_objects, codegen="library", options=options,
-    ) as builder:  # fmt: skip
+    target = prepare_target(toolchain, program, TuneOptions(objective=objective))
+    goal, baseline = target.objective, target.baseline
+    service = ServiceOptions(llvm_prefix=toolchain.prefix, action_seconds=PASS_SECONDS)
+    with Builder(target, "library", service) as builder:
         empty = builder.build(())
         figures = empty.figures
         if goal.builds_objects and goal.level == "Oz":
             mark = built_from_objects(baseline.objects, empty.instructions)
             figures = mark.figures
         yield Workbench(
-            program, goal, baseline.name, builder, tuple(catalogue.names()),
-            tuple(Sequences(catalogue, baseline).edits), features_of(toolchain, baseline), figures | {RUN_TIME: 1.0},
+            program, goal, baseline.name, builder, tuple(target.catalogue.names()),
+            tuple(target.sequences.edits), features_of(toolchain, baseline), figures | {RUN_TIME: 1.0},
             empty.key,
         )  # fmt: skip
 

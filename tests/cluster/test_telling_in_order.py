@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.pool import Lending
+from colt_llvm.evaluate.target import Built
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.objectives.base import Objective
 from colt_llvm.run.driver import Driver, TrialRecord

@@ -12,11 +12,11 @@ import pytest
 from colt_llvm.core.errors import PassCrashed, PassTimedOut
 from colt_llvm.env import ColtEnv
 from colt_llvm.evaluate.builder import Builder
-from colt_llvm.llvm.acceptance import toolchain_catalogue
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import prepare_target
 from colt_llvm.llvm.remarks import Remark
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.models.question import Evidence
-from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.program import program_from_files
 from colt_llvm.run.evidence import MAX_REMARKS, gather, program_features
 
@@ -154,8 +154,7 @@ def test_a_failure_while_gathering_gives_nothing_and_no_error(error: Exception, 
 
 @pytest.fixture
 def builder(toolchain: Toolchain, source: Path) -> Any:
-    baseline = prepare_baseline(toolchain, program := program_from_files([source]), "runtime")
-    with Builder(toolchain, program, baseline, toolchain_catalogue(toolchain), with_objects=True) as builder:
+    with Builder(prepare_target(toolchain, program_from_files([source]), TuneOptions(risky=True))) as builder:
         yield builder
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from colt_llvm.core.errors import ColtError, PassCrashed, PassError, PassOutOfMemory, PassTimedOut, RunDirectoryError
-from colt_llvm.evaluate.builder import Built
 from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.evaluate.pool import Lending
+from colt_llvm.evaluate.target import Built
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.measure.sampling import TrialMeasurement
 from colt_llvm.models.base import NoMoreCalls

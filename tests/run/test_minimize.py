@@ -14,9 +14,9 @@ import pytest
 
 from colt_llvm.cli.main import run
 from colt_llvm.core.errors import RunDirectoryError
-from colt_llvm.evaluate.builder import Sequences
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.sequences import Sequences
 from colt_llvm.explain import hot_function as hot
 from colt_llvm.explain.contributions import contributions, read_contributions
 from colt_llvm.explain.hot_function import hot_function, read_hot_function

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from tune_helpers import EXACT, SOURCE, trials_of, tune_here
 
-from colt_llvm.evaluate.builder import Builder, Built, built_from_objects
+from colt_llvm.evaluate import builder, target
+from colt_llvm.evaluate.builder import Builder
+from colt_llvm.evaluate.target import Built, built_from_objects
 from colt_llvm.llvm.toolchain import installed_toolchains
 from colt_llvm.program.compilation import baseline_objects
 from colt_llvm.program.program import program_from_files
-from colt_llvm.run import session
 
 WRONG = {
     "other output": '#include <stdio.h>\nint main(void) { puts("sum 0"); return 0; }\n',
@@ -52,7 +53,7 @@ def wrong_builder(folder: Path, text: str) -> type[Builder]:
 def test_a_wrong_program_is_pruned_counted_and_never_wins(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(session, "Builder", wrong_builder(tmp_path, WRONG[kind]))
+    monkeypatch.setattr(builder, "Builder", wrong_builder(tmp_path, WRONG[kind]))
     source = tmp_path / "parts.c"
     source.write_text(SOURCE)
     run = tmp_path / "run"
@@ -89,13 +90,12 @@ def test_what_is_wrong_only_as_a_whole_pipeline_is_not_claimed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The proof builds anew, and checks again what it has built."""
-    from colt_llvm.run import proof as claim
 
     def wrong_objects(*_: object) -> list[bytes]:
         (tmp_path / "wrong.c").write_text(WRONG["other output"])
         return baseline_objects(installed_toolchains()[0], program_from_files([tmp_path / "wrong.c"]), "Oz")
 
-    monkeypatch.setattr(claim, "generate_objects", wrong_objects)
+    monkeypatch.setattr(target, "generate_objects", wrong_objects)
     source = tmp_path / "parts.c"
     source.write_text(SOURCE)
     result = tune_here(capfd, source, *EXACT, "--trials", "20", "--run-dir", tmp_path / "run")

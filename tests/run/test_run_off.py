@@ -159,8 +159,8 @@ class Rehearsal(Prover):
 
 def rehearse(folder: Path, trials: list[TrialRecord], objective: Objective, seconds: float) -> tuple[Rehearsal, Proof]:
     judge = FakeJudge(folder, {"lucky": 1.0, "fair": 0.9, "fast": 0.5})
-    prover = Rehearsal(None, None, None, None, judge, objective, {"runtime": 1.0, "size": 1.0}, None,  # type: ignore[arg-type]
-                       clock=lambda: judge.now)  # fmt: skip
+    target = SimpleNamespace(objective=objective)
+    prover = Rehearsal(target, judge, {"runtime": 1.0, "size": 1.0}, None, clock=lambda: judge.now)  # type: ignore[arg-type]
     return prover, prover.prove(trials, seconds)
 
 
@@ -208,8 +208,8 @@ def test_a_finalist_that_is_wrong_in_the_contest_costs_itself_alone(tmp_path: Pa
         Finalist(trial(number, name, 0.1), (name,), "", None, tmp_path / name)  # type: ignore[arg-type]
         for number, name in enumerate(names)
     ]
-    baseline = SimpleNamespace(objects=())
-    prover = Prover(None, None, baseline, None, judge, Objective("runtime"), {"runtime": 1.0}, None)  # type: ignore[arg-type]
+    target = SimpleNamespace(objective=Objective("runtime"), baseline=SimpleNamespace(objects=()))
+    prover = Prover(target, judge, {"runtime": 1.0}, None)  # type: ignore[arg-type]
     rejected: dict[str, str] = {}
     proof = prover._time(finalists, 0.1, rejected)
     assert rejected == {"late": "prints something else"}

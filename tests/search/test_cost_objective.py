@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -105,7 +105,7 @@ def scored(objective: CostObjective, times: Interval, noise_ratio: float) -> Arm
     noise = Noise(noise_ratio, 0.99, 30)
     claim = Arm("0", (), times, verdict_of(times, noise))
     held = ABTest((claim,), claim, noise, (), {}, ())
-    prover = Prover(None, None, None, None, None, objective, BASELINE, None)  # type: ignore[arg-type]
+    prover = Prover(SimpleNamespace(objective=objective), None, BASELINE, None)  # type: ignore[arg-type]
     return prover._scored(held, claim, Finalist())  # type: ignore[arg-type]
 
 

@@ -20,8 +20,8 @@ from colt_llvm.builds.project.result import UnitResult
 from colt_llvm.builds.project.setup import Project
 from colt_llvm.builds.project.units import Measured, build_unit, call, quiet, unit_program
 from colt_llvm.core.errors import ColtError, NotRepeatable, UsageError
-from colt_llvm.evaluate.judge import Linker
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import Linker
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.compared import Compared

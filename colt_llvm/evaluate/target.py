@@ -1,0 +1,156 @@
+"""What is tuned: made once by ``prepare_target``, and handed down whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from colt_llvm.core.process import Limits
+from colt_llvm.env import ServiceOptions
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.sequences import Sequences
+from colt_llvm.llvm.acceptance import toolchain_catalogue
+from colt_llvm.llvm.catalogue import Catalogue
+from colt_llvm.llvm.elf import function_sizes, loaded_digest, section_sizes
+from colt_llvm.llvm.features import instruction_count
+from colt_llvm.llvm.module import Module, bitcode_hash
+from colt_llvm.llvm.replay import DEFAULT_LIMITS, replay
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure.host import measuring_core
+from colt_llvm.measure.own_check import OwnCheck
+from colt_llvm.objectives.base import INSTRUCTIONS, SIZE, TEXT, Objective
+from colt_llvm.program.baseline import Baseline, prepare_baseline
+from colt_llvm.program.compilation import generate_objects, link
+from colt_llvm.program.program import Program
+
+#: Flags of the catalogue that keep an action out of the search, unless the user takes the risk.
+RISKS_AVOIDED = ("miscompile", "crash", "nondeterministic", "slow")
+
+#: Objects, in the order of the program's sources, to an executable at the given place. Raises CompileError.
+Linker = Callable[[Sequence[bytes], Path], Path]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a sequence gave."""
+
+    key: str  # equal for equal object code (equal IR, where no object is made)
+    instructions: int  # of the IR before code generation
+    objects: tuple[bytes, ...] = ()  # one for each source; none where IR alone is valued
+    size: int = 0  # bytes of the loaded sections; 0 without an object
+    text: int = 0  # bytes of code; 0 without an object
+    parts: Mapping[str, int] = field(default_factory=dict)  # bytes of each function
+
+    @property
+    def figures(self) -> dict[str, float]:
+        figures = {INSTRUCTIONS: float(self.instructions)}
+        if self.objects:
+            figures |= {SIZE: float(self.size), TEXT: float(self.text)}
+        return figures
+
+
+def built_from_objects(objects: Sequence[bytes], instructions: int) -> Built:
+    """Sizes are of the loaded sections."""
+    sections = [section_sizes(data) for data in objects]
+    key = ":".join(loaded_digest(data) for data in objects)
+    size, text = sum(part.loaded_bytes for part in sections), sum(part.text_bytes for part in sections)
+    parts: Counter[str] = Counter()
+    for data in objects:
+        parts.update(function_sizes(data))
+    return Built(key, instructions, tuple(objects), size, text, dict(parts))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is tuned, for what, and against what."""
+
+    toolchain: Toolchain
+    program: Program
+    baseline: Baseline
+    catalogue: Catalogue  # the actions that may be drawn
+    options: TuneOptions  # limits of passes and runs, scopes, seed
+    objective: Objective
+    linker: Linker | None = None  # None: the objects are the whole program
+    own_check: OwnCheck | None = None  # the caller's own, beside the comparison or in place of it
+    core: int | None = None  # where programs are timed; None where none are
+
+    @property
+    def with_objects(self) -> bool:
+        """Whether code is generated for each sequence; where not, IR alone is valued."""
+        return self.objective.builds_objects
+
+    @cached_property
+    def sequences(self) -> Sequences:
+        return Sequences(self.catalogue, self.baseline)
+
+    @cached_property
+    def baseline_built(self) -> Built:
+        """The baseline's own objects. Its instructions are 0: the empty sequence says them."""
+        return built_from_objects(self.baseline.objects, 0)
+
+    @property
+    def service(self) -> ServiceOptions:
+        """Steps are exact: else what a service built before can show in the next result (attributes of declarations
+        are set anew when a module is read), and services would not agree. It costs a few percent.
+        """
+        return ServiceOptions(
+            llvm_prefix=self.toolchain.prefix, action_seconds=self.options.pass_seconds,
+            memory_bytes=self.options.pass_memory_bytes, exact_steps=True,
+        )  # fmt: skip
+
+    def link(self, objects: Sequence[bytes], place: Path) -> Path:
+        """Raises CompileError."""
+        if self.linker is not None:
+            return self.linker(objects, place)
+        return link(self.toolchain, self.program, objects, place)
+
+    def optimise(
+        self, pipeline: str, bitcodes: Sequence[bytes] | None = None, limits: Limits = DEFAULT_LIMITS
+    ) -> list[bytes]:
+        """Bitcode after a pipeline, in one go and in a child process. Raises PassError.
+
+        bitcodes: in place of what the front end gave. limits: of the child.
+        """
+        bitcodes = bitcodes or self.baseline.bitcodes
+        return replay(self.toolchain.library, bitcodes, pipeline, self.baseline.codegen_level, limits)
+
+    def generate(self, bitcodes: Sequence[bytes]) -> list[bytes]:
+        """Objects by clang's own code generation. Raises CompileError."""
+        return generate_objects(self.toolchain, self.program, bitcodes, self.baseline.level)
+
+    def rebuild(self, pipeline: str) -> Built:
+        """What a recipe of this pipeline gives. Raises PassError, CompileError."""
+        optimised = self.optimise(pipeline)
+        objects = self.generate(optimised)
+        count = 0
+        for bitcode in optimised:
+            with Module.parse(self.toolchain.load(), bitcode) as module:
+                count += instruction_count(module)
+        built = built_from_objects(objects, count)
+        return built if self.with_objects else replace(built, key=bitcode_hash(*optimised))
+
+
+def prepare_target(
+    toolchain: Toolchain,
+    program: Program,
+    options: TuneOptions,
+    *,
+    objective: Objective | None = None,
+    linker: Linker | None = None,
+    own_check: OwnCheck | None = None,
+) -> Target:
+    """Build the baseline, and choose a core where programs are timed. Raises CompileError, ToolchainError.
+
+    objective: one of the caller's own; None is the one that the options name. linker: where the program's objects are
+    a part of something larger. own_check: says whether a run is right.
+    """
+    baseline = prepare_baseline(toolchain, program, options.objective, options.strict)
+    catalogue = toolchain_catalogue(toolchain)
+    if not options.risky:
+        catalogue = catalogue.without(RISKS_AVOIDED)
+    objective = objective or options.goal
+    core = measuring_core() if options.times_the_program else None
+    return Target(toolchain, program, baseline, catalogue, options, objective, linker, own_check, core)
