@@ -89,6 +89,10 @@ def _tenths(share: float) -> float:
 
 PAPER, BROAD, RETRIEVAL = (options.PRESETS[name] for name in ("paper", "broad", "retrieval"))
 
+_BREADTH = "docs/decisions/0008-breadth-and-whole-sequences.md"
+_STOPPING = "docs/decisions/0015-early-stopping-by-trials.md"
+_AT_ONCE = "docs/decisions/0018-time-at-once-on-one-core.md"
+
 FIGURES = [
     Figures("README.md", r"after (\S+) s at the latest", lambda: (tune_options.DEFAULT_SECONDS,)),
     Figures(
@@ -97,7 +101,8 @@ FIGURES = [
     ),
     Figures("CONTRIBUTING.md", r"side by side, (\w+) at most", lambda: (_most_tests_at_once(),)),
     # How long a search lasts.
-    Figures("docs/guide/how-long.md", r"\| nothing \| after (\S+) s,", lambda: (tune_options.DEFAULT_SECONDS,)),
+    Figures("docs/guide/how-long.md", r"\| nothing \| after (\S+) s, .*? less than (\S+)% \|",
+            lambda: (tune_options.DEFAULT_SECONDS, worth.DEFAULT_PERCENT)),
     Figures("docs/guide/how-long.md", r"from the (\d+)nd on", lambda: (worth.FIRST,)),
     Figures("docs/guide/how-long.md", r"to the (\d+)th at least", lambda: (worth.FIRST_WITHOUT_GAIN,)),
     Figures("docs/guide/how-long.md", r"PERCENT is (\S+)\. ", lambda: (worth.DEFAULT_PERCENT,)),
@@ -129,16 +134,16 @@ FIGURES = [
     ),
     Figures("docs/models.md", r"(\w+) in ten later requests vary", lambda: (_tenths(RETRIEVAL.refine_share),)),
     Figures(
-        "docs/ARCHITECTURE.md", r"B = (\S+) and C = (\S+) found more than the paper's B = (\S+) and C = (\S+) ",
+        _BREADTH, r"B = (\S+) and C = (\S+) found more than the paper's B = (\S+) and C = (\S+) ",
         lambda: (BROAD.branching, BROAD.exploration, PAPER.branching, round(PAPER.exploration, 2)),
     ),
-    Figures("docs/ARCHITECTURE.md", r"Later (\w+) in ten requests vary", lambda: (_tenths(RETRIEVAL.refine_share),)),
-    Figures("docs/ARCHITECTURE.md", r"later (\w+) request in ten asks", lambda: (_tenths(RETRIEVAL.idea_share),)),
-    Figures("docs/ARCHITECTURE.md", r"from (\d+) trials on,", lambda: (worth.FIRST,)),
+    Figures(_BREADTH, r"Later (\w+) in ten requests vary", lambda: (_tenths(RETRIEVAL.refine_share),)),
+    Figures(_BREADTH, r"later (\w+) request in ten asks", lambda: (_tenths(RETRIEVAL.idea_share),)),
+    Figures(_STOPPING, r"from (\d+) trials on,", lambda: (worth.FIRST,)),
     Figures("docs/ARCHITECTURE.md", r"the (\w+) that looked best are timed", lambda: (run_off.MOST_CANDIDATES,)),
-    Figures("docs/ARCHITECTURE.md", r"in turns of (\S+) ms\.", lambda: (1000 * runner.SLICE_SECONDS,)),
+    Figures(_AT_ONCE, r"in turns of (\S+) ms\.", lambda: (1000 * runner.SLICE_SECONDS,)),
     Figures(
-        "docs/ARCHITECTURE.md", r"of less than (\S+)% is not claimed", lambda: (100 * ABTestPolicy().least_noise,)
+        _AT_ONCE, r"of less than (\S+)% is not claimed", lambda: (100 * ABTestPolicy().least_noise,)
     ),
     # The embedded models.
     *(

@@ -124,6 +124,25 @@ def test_each_part_of_the_package_stands_in_the_drawing_of_the_house() -> None:
         assert path.name in drawn or path.stem in drawn, path.name
 
 
+def test_each_decision_has_its_number_its_parts_and_a_row() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = text_of(folder / "index.md")
+    for number, file in enumerate(sorted(folder.glob("0*.md")), 1):
+        title, text = text_of(file).split("\n", 1)
+        assert file.name.startswith(f"{number:04d}-"), f"{file.name}: numbers have no gap"
+        assert title.startswith(f"# {number:04d}: ")
+        assert f"| [{number:04d}]({file.name}) | {title.partition(': ')[2]} |" in index
+        assert [
+            part for part in ("Context", "Measured", "Decision", "Consequences") if f"\n**{part}.** " not in text
+        ] == []
+
+
+def test_decisions_that_the_code_cites_are_there() -> None:
+    for file in [*(ROOT / "colt_llvm").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]:
+        for name in re.findall(r"docs/decisions/([\w.-]*\w)", file.read_text(encoding="utf-8")):
+            assert list((ROOT / "docs" / "decisions").glob(f"{name}*")), f"{file}: {name}"
+
+
 def test_each_dependency_has_its_reason_and_none_is_named_that_is_not_one() -> None:
     """The rows of the table; "..." stands for the rest of what compiler_gym imports."""
     toml = importlib.import_module("tomllib" if importlib.util.find_spec("tomllib") else "tomli")

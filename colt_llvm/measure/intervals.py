@@ -1,7 +1,7 @@
 """Is the candidate faster? Pure statistics: numbers in, numbers out, one seed.
 
 Only times of the same round are compared, so drift cancels; noise is one-sided, hence the interquartile mean of log
-ratios (docs/decisions/0201-interval-of-a-ratio.md has what was tried). The interval is a percentile bootstrap (Efron &
+ratios (docs/decisions/0031-interval-of-a-ratio.md has what was tried). The interval is a percentile bootstrap (Efron &
 Tibshirani 1993, ch. 13), widened for few rounds (Hesterberg 2015), over blocks of rounds where neighbours resemble each
 other (Künsch 1989); of the ratio, as Kalibera & Jones 2013 argue.
 """

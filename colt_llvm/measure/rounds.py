@@ -1,7 +1,7 @@
 """Arms timed in rounds: one run of each in a round, each round in its own order, so that drift hits all alike.
 
 The best of a hundred noisy times are the lucky ones, and the A/B test has time for three. So more finalists are
-re-ranked first, briefly, by new times; that proves nothing. What it gains: docs/decisions/0200-rerank-finalists.md.
+re-ranked first, briefly, by new times; that proves nothing. What it gains: docs/decisions/0030-rerank-finalists.md.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Observation:
 
 
 #: Of runs at once on one core: shorter ones see more of the same host, but empty the cache more often
-#: (docs/decisions/0202-runs-at-once.md).
+#: (docs/decisions/0018-time-at-once-on-one-core.md).
 SLICE_SECONDS = 0.008
 #: Of the folder of a run, with its number.
 _NAME = "run-{:03}"
