@@ -18,9 +18,10 @@ from colt_llvm.measure.sampling import TrialMeasurement
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Spending
 from colt_llvm.objectives.base import Objective
-from colt_llvm.proposal.questions import Questions, Task
+from colt_llvm.proposal.questions import Questions
 from colt_llvm.run.driver import Driver
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, RandomProposer, Request
+from colt_llvm.search.strategy import Task
 
 SIZES = (1_000, 10_000, 50_000)
 _SAMPLE = 500

@@ -44,11 +44,10 @@ if TYPE_CHECKING:
         resolve_program,
     )
     from colt_llvm.program.recipe import Recipe, load_recipe
-    from colt_llvm.proposal.questions import Task
-    from colt_llvm.run.hooks import OwnStrategy
     from colt_llvm.run.progress import Progress, TuneResult
     from colt_llvm.search.protocol import Model, Outcome, Proposal, Request, Strategy, Trial
     from colt_llvm.search.sequences import ActionSet, SequenceSearch
+    from colt_llvm.search.strategy import OwnStrategy, Task
 
 #: Module -> the public names that it holds.
 _MODULES = {
@@ -64,14 +63,13 @@ _MODULES = {
     "program.program": (
         "Check", "Program", "Workload", "included_programs", "load_program", "program_from_files", "resolve_program",
     ),
-    "proposal.questions": ("Task",),
+    "search.strategy": ("OwnStrategy", "Task"),
     "program.recipe": ("Recipe", "load_recipe"),
     "objectives.cost": ("CostError", "CostObjective"),
     "objectives.base": ("Objective",),
     "search.protocol": ("Model", "Outcome", "Proposal", "Request", "Strategy", "Trial"),
     "search.sequences": ("ActionSet", "SequenceSearch"),
     "llvm.toolchain": ("Toolchain", "find_toolchain"),
-    "run.hooks": ("OwnStrategy",),
     "evaluate.options": ("TuneOptions",),
     "run.progress": ("Progress", "TuneResult"),
 }  # fmt: skip

@@ -24,11 +24,12 @@ from colt_llvm.objectives.registry import DEFAULT, known_objective
 from colt_llvm.program.output import check_output
 from colt_llvm.program.program import Program, Workload, resolve_program
 from colt_llvm.program.recipe import Recipe, apply_to_file, load_recipe, with_flags_of
-from colt_llvm.run.hooks import Hooks, OwnStrategy, StrategyFactory
+from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import claimed_directory
 from colt_llvm.run.progress import Progress, TuneResult
 from colt_llvm.run.tuner import resume as resume_run
 from colt_llvm.run.tuner import tune as tune_program
+from colt_llvm.search.strategy import OwnStrategy, StrategyFactory
 
 #: One source, several, a folder with a program.toml, the name of an included program, or a program.
 Sources = str | Path | Program | Sequence[str | Path]

@@ -141,12 +141,12 @@ def objective_option(default: str = DEFAULT, **settings: Any) -> _Decorator:
 
 def strategy_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Which strategy searches."""
-    from colt_llvm.search.strategy_names import COLT, STRATEGIES
+    from colt_llvm.search.registry import DEFAULT, STRATEGIES
 
     return option(
-        "--strategy", default=COLT, show_default=True, metavar="NAME", group=SEARCH,
+        "--strategy", default=DEFAULT, show_default=True, metavar="NAME", group=SEARCH,
         shell_complete=lambda _context, _option, begun: [name for name in STRATEGIES if name.startswith(begun)],
-        help="; ".join(f"{name}: {summary}" for name, summary in STRATEGIES.items()) + ".",
+        help="; ".join(f"{name}: {summary}" for name, summary in STRATEGIES.items()) + "; or your own as module:CLASS.",
     )(function)  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def typed_options() -> dict[str, str]:
 
 def refuse_models_of(strategy: str, given: Mapping[str, Any]) -> None:
     """Raises UsageError for options of models where the strategy asks none."""
-    from colt_llvm.search.strategy_names import refuse_models
+    from colt_llvm.search.registry import refuse_models
 
     if any(given[name] is not None for name in ("models", "max_cost", "max_calls", "max_tokens")):
         refuse_models(strategy)

@@ -12,8 +12,8 @@ from colt_llvm.decisions.scopes import check_scopes, default_scopes
 from colt_llvm.objectives.base import Objective
 from colt_llvm.objectives.registry import DEFAULT, find_objective
 from colt_llvm.search import ColtOptions, preset
+from colt_llvm.search import registry as strategies
 from colt_llvm.search.early_stopping import DEFAULT_PERCENT
-from colt_llvm.search.strategy_names import COLT, split_name, takes_search_options
 
 DEFAULT_SECONDS = 120.0
 #: Of the time, where a run time has to be proved: a gain that cannot be told from noise is no result.
@@ -26,7 +26,7 @@ _MOST_BYTES = 1 << 60
 class TuneOptions:
     """objective: a name, or module:NAME, as ``find_objective`` takes it. weights: of ``balanced``, figure -> weight.
 
-    strategy: one of ``tune.strategy_names.STRATEGIES``; only "colt" asks models.
+    strategy: a name, name:ALGORITHM or module:CLASS, as ``search.registry.find_strategy`` takes it.
     trials, seconds: when the search ends, whichever comes first; both None is DEFAULT_SECONDS. The proof of a run
     time is made within ``seconds``; without it, it takes what it needs.
     worth: the search ends too where its last doubling of trials brought less than so many per cent (see
@@ -46,7 +46,7 @@ class TuneOptions:
     """
 
     objective: str = DEFAULT
-    strategy: str = COLT
+    strategy: str = strategies.DEFAULT
     weights: Mapping[str, float] | None = None
     trials: int | None = None
     seconds: float | None = None
@@ -71,8 +71,8 @@ class TuneOptions:
         known = find_objective(self.objective).known_figures
         object.__setattr__(self, "scopes", tuple(self.scopes) or default_scopes(self.objective, self.trials))
         check_scopes(self.scopes)
-        split_name(self.strategy)  # refuses an unknown one
-        if (self.preset or self.search) and not takes_search_options(self.strategy):
+        has_tree = strategies.find_strategy(self.strategy)[0].has_tree
+        if (self.preset or self.search) and not has_tree:
             raise UsageError(f"--strategy {self.strategy}: has no tree; leave out --preset and the tree's options")
         if unknown := sorted(set(self.weights or ()) - set(known)):
             raise UsageError(f"--weight {unknown[0]!r}: is no figure; use one of {', '.join(known)}")

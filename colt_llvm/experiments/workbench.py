@@ -40,12 +40,12 @@ from colt_llvm.models.budget import Limits
 from colt_llvm.models.registry import load_models
 from colt_llvm.objectives.base import Objective
 from colt_llvm.objectives.registry import find_objective
-from colt_llvm.proposal.questions import Task
 from colt_llvm.run.asking import Asking
 from colt_llvm.run.driver import Driver, TrialRecord, Verdict
 from colt_llvm.run.evidence import gather, program_features
 from colt_llvm.run.strategies import make_strategy
 from colt_llvm.run.task import make_task
+from colt_llvm.search.strategy import Task
 
 
 @dataclass

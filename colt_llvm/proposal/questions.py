@@ -7,38 +7,16 @@ sums beside it, so that a question costs no walk through the tree.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Spending
 from colt_llvm.models.question import Attempt, Evidence, Offer, Question, State
 from colt_llvm.search import ColtSearch, Node, Outcome, Proposal, Request, Tree
-from colt_llvm.search.plans import Surroundings
+from colt_llvm.search.strategy import Task
 from colt_llvm.search.tree import ROOT
 
 _MOST_ATTEMPTS = 256  # at one node: the last ones are told
-
-
-@dataclass(frozen=True)
-class Task:
-    """What stays the same throughout a run.
-
-    baseline: its name, such as ``clang -Oz``. cpu: the target. program: features of the root's completed code.
-    passes, edits, promised, known_good: as in ``Question``. surroundings: where decisions can be tried side by side.
-    """
-
-    objective: str
-    baseline: str
-    cpu: str
-    passes: tuple[str, ...]
-    edits: tuple[str, ...]
-    program: Mapping[str, float] = field(default_factory=dict)
-    trials_wanted: int | None = None
-    seed: int = 0
-    promised: Mapping[str, float] = field(default_factory=dict)
-    known_good: tuple[tuple[str, ...], ...] = ()
-    surroundings: Surroundings = field(default_factory=Surroundings)
 
 
 class Questions:

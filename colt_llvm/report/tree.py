@@ -11,9 +11,9 @@ from colt_llvm.report.run import Run
 from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.strategies import with_earlier_preset
 from colt_llvm.search import ColtSearch, Model
+from colt_llvm.search.registry import find_strategy
 from colt_llvm.search.tree import ROOT
 
-TREE_STRATEGIES = ("colt", "mcts")
 #: Of a node, the first that holds. Told apart by shape and colour in the page.
 MARKS = (
     "winner", "baseline", "miscompile", "failed", "correction", "same code", "regression", "improvement", "equal",
@@ -57,7 +57,7 @@ class Nodes:
 def nodes_of(run: Run) -> Nodes:
     """Exact, visits included, where the strategy keeps a tree and the journal fits it; else parents alone."""
     strategy = run.options.strategy
-    if strategy not in TREE_STRATEGIES:
+    if not find_strategy(strategy)[0].has_tree:
         return Nodes(_without_search(run), None, f"{strategy} chooses whole sequences: it keeps no tree")
     try:
         search = restored(run)

@@ -20,8 +20,9 @@ from colt_llvm.models.registry import BLIND_SPEC, connect
 from colt_llvm.models.transcript import Transcript
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.proposal.proposer import ModelProposer
-from colt_llvm.proposal.questions import Questions, Task
+from colt_llvm.proposal.questions import Questions
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, Request, Strategy, Tree
+from colt_llvm.search.strategy import Task
 
 #: Answers while every model of a run is set aside.
 STAND_IN = "embedded/base"

@@ -5,10 +5,10 @@ No file holds them. A run's header has their names, so that a resumed run is giv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import TuneOptions
@@ -16,26 +16,9 @@ from colt_llvm.evaluate.remote import Workforce
 from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.models.base import LanguageModel
 from colt_llvm.objectives.cost import CostObjective
-from colt_llvm.proposal.questions import Task
 from colt_llvm.run.asking import Asking
 from colt_llvm.run.sanitizers import SanitizedBuild
-from colt_llvm.search import Outcome, Proposal, Request, Strategy
-
-
-class OwnStrategy(Strategy, Protocol):
-    """A search that answers its own requests: ``Strategy``, and these two."""
-
-    def prepare(self, request: Request) -> Callable[[], Proposal]:
-        """Note how the search stands. What is given back is called in another thread; it may take its time."""
-
-    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
-        """Take in a trial after ``tell`` or ``restore``, in the order of telling."""
-
-
-#: From what a run is about (actions, seed, objective) to a search of its own.
-StrategyFactory = Callable[[Task], OwnStrategy]
-
-_METHODS = ("set_root_key", "ask", "tell", "abandon", "restore", "best", "prepare", "observe")
+from colt_llvm.search.strategy import StrategyFactory, Task, declared
 
 
 @dataclass(frozen=True)
@@ -92,11 +75,9 @@ class Hooks:
         """The caller's own search; None without one. Raises UsageError for what is no strategy."""
         if self.strategy is None:
             return None
-        name, strategy = name_of(self.strategy), self.strategy(task)
-        lacking = [method for method in _METHODS if not callable(getattr(strategy, method, None))]
-        if lacking:
-            raise UsageError(f"strategy {name}: has no method {lacking[0]}; a strategy has {', '.join(_METHODS)}")
-        return Asking(strategy, strategy, note=f"proposed by strategy {name}, no model")
+        chosen = declared(self.strategy)
+        strategy = chosen.made(task)
+        return Asking(strategy, strategy, note=chosen.note)
 
 
 def name_of(thing: object) -> str:

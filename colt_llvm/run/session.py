@@ -18,11 +18,11 @@ from colt_llvm.evaluate.target import Target
 from colt_llvm.measure.host import compile_cores, confined_to
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.objectives.base import RUN_TIME
-from colt_llvm.proposal.questions import Task
 from colt_llvm.run.evidence import program_features
 from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal
 from colt_llvm.run.task import make_task
+from colt_llvm.search.strategy import Task
 
 _CALLS_IN_FLIGHT = 4
 _LEAST_SECONDS = 0.002

@@ -11,7 +11,7 @@ from colt_llvm.decisions.scopes import Scopes
 from colt_llvm.evaluate.target import Target
 from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.measure.host import fingerprint
-from colt_llvm.proposal.questions import Task
+from colt_llvm.search.strategy import Task
 
 
 def make_task(target: Target, program: Mapping[str, float], scopes: Scopes) -> Task:

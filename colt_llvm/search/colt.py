@@ -20,6 +20,7 @@ from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, T
 from colt_llvm.search.randomness import derived
 from colt_llvm.search.selection import select, smallness
 from colt_llvm.search.statistics import Statistics
+from colt_llvm.search.strategy import DeclaredStrategy
 from colt_llvm.search.tree import ROOT, Node, Tree
 
 #: Requests after which first ideas are asked for more and more seldom: as many in each doubling.
@@ -262,3 +263,6 @@ class ColtSearch:
 def _reward(node: Node) -> float:
     assert node.reward is not None  # holds for every live node
     return node.reward
+
+
+COLT = DeclaredStrategy("colt", "one tree search that several models share (arXiv 2602.01935)", None, has_tree=True)

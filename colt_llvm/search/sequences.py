@@ -199,14 +199,3 @@ class SequenceSearch:
 
     def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
         """Nothing more: ``tell`` has taken it in."""
-
-
-class RandomSequences(SequenceSearch):
-    """Random search: 1 to ``longest`` actions, each drawn by itself."""
-
-    def __init__(self, actions: ActionSet, seed: int, longest: int = FIRST_LONGEST) -> None:
-        super().__init__("random", actions, seed)
-        self.longest = longest
-
-    def _choose(self, request_id: int, random: Random) -> Names:
-        return self.actions.draw_sequence(random, self.longest)

@@ -10,8 +10,9 @@ from typing import Protocol
 from colt_llvm.models.base import LanguageModel, Prompt
 from colt_llvm.models.budget import Spending
 from colt_llvm.models.embedded.policy import EmbeddedModel
-from colt_llvm.proposal.questions import Questions, Task
+from colt_llvm.proposal.questions import Questions
 from colt_llvm.search import ActionSet, ColtOptions, ColtSearch, Model, Outcome, Proposal, Refiner, Request
+from colt_llvm.search.strategy import Task
 from colt_llvm.training.workbench import Workbench
 
 _ASK_SECONDS = 10.0

@@ -15,8 +15,9 @@ from colt_llvm.models.caller import Caller
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.question import Evidence
 from colt_llvm.proposal.proposer import ModelProposer
-from colt_llvm.proposal.questions import Questions, Task
+from colt_llvm.proposal.questions import Questions
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, Request
+from colt_llvm.search.strategy import Task
 
 GOOD = json.dumps({"passes": ["licm", "gvn"], "next_model": "small"})
 Say = Callable[[Prompt], str]

@@ -7,8 +7,9 @@ import pytest
 from colt_llvm.models.base import ModelSpec, Price
 from colt_llvm.models.budget import Spending
 from colt_llvm.models.question import Attempt, Question
-from colt_llvm.proposal.questions import Questions, Task
+from colt_llvm.proposal.questions import Questions
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, Request
+from colt_llvm.search.strategy import Task
 
 SPECS = (
     ModelSpec("small", "scripted", 7e9, Price(output=0.5)),

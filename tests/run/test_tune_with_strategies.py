@@ -18,7 +18,7 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.models.base import ModelKind, ModelSpec
 from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.run.strategies import specs_for, with_earlier_preset, with_preset
-from colt_llvm.search.strategy_names import STRATEGIES
+from colt_llvm.search.registry import STRATEGIES
 
 QUICK = ("--objective", "instructions", "--seed", "1", "--workers", "1")
 
@@ -165,7 +165,7 @@ def test_what_does_not_go_with_a_strategy_is_refused_in_one_line(
 
 
 def test_the_help_names_every_strategy(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run(["tune", "--help"]) == 0
+    assert run(["tune", "--help-all"]) == 0
     told = " ".join(capfd.readouterr().out.split())
     assert all(f"{name}: " in told for name in STRATEGIES)
 

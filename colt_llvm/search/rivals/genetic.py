@@ -18,6 +18,7 @@ from colt_llvm.core.errors import UsageError
 from colt_llvm.search.changes import INSERT, REMOVE, REPLACE, SWAP, changed
 from colt_llvm.search.protocol import Outcome
 from colt_llvm.search.sequences import ActionSet, Names, SequenceSearch
+from colt_llvm.search.strategy import DeclaredStrategy
 
 
 @dataclass(frozen=True)
@@ -106,3 +107,10 @@ def crossover(first: Names, second: Names, random: Random) -> Names:
     start, end = sorted((random.randint(0, len(first)), random.randint(0, len(first))))
     low, high = sorted((random.randint(0, len(second)), random.randint(0, len(second))))
     return first[:start] + second[low:high] + first[end:]
+
+
+GENETIC = DeclaredStrategy(
+    "genetic",
+    "a population of sequences, crossover and mutation",
+    lambda task, _algorithm, _options: GeneticSearch(task.actions, task.seed),
+)

@@ -15,6 +15,7 @@ from colt_llvm.core.errors import UsageError
 from colt_llvm.search.changes import INSERT, REMOVE, REPLACE, changed
 from colt_llvm.search.protocol import Outcome
 from colt_llvm.search.sequences import ActionSet, Names, SequenceSearch
+from colt_llvm.search.strategy import DeclaredStrategy
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,8 @@ class GreedySearch(SequenceSearch):
         if self._without_news >= self.options.patience:
             self._from, self._reward = None, -math.inf
             self._starts_left, self._without_news = self.options.starts, 0
+
+
+GREEDY = DeclaredStrategy(
+    "greedy", "hill climbing with restarts", lambda task, _algorithm, _options: GreedySearch(task.actions, task.seed)
+)

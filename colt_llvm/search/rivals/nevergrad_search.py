@@ -11,6 +11,7 @@ from typing import Any
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search import ActionSet
 from colt_llvm.search.rivals.peer_search import Names, PeerSearch, import_peer
+from colt_llvm.search.strategy import DeclaredStrategy
 
 #: nevergrad's own choice by the kind of space and the number of trials.
 DEFAULT = "NGOpt"
@@ -81,3 +82,11 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+NEVERGRAD = DeclaredStrategy(
+    "nevergrad",
+    "an optimiser of nevergrad; nevergrad:NAME for another than the default",
+    lambda task, algorithm, _options: NevergradSearch(task.actions, task.seed, algorithm, task.trials_wanted),
+    algorithms=True,
+)

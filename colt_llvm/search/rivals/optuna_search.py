@@ -8,6 +8,7 @@ from typing import Any
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search import ActionSet
 from colt_llvm.search.rivals.peer_search import Names, PeerSearch, import_peer
+from colt_llvm.search.strategy import DeclaredStrategy
 
 DEFAULT = "TPESampler"
 SLOTS = 8
@@ -70,3 +71,11 @@ def _sampler(optuna: Any, name: str, seed: int) -> Any:
         return kind(seed=seed, multivariate=True) if name == DEFAULT else kind(seed=seed)
     except (TypeError, ImportError) as error:
         raise UsageError(f"--strategy optuna:{name}: cannot be made ({error}); try {DEFAULT}") from None
+
+
+OPTUNA = DeclaredStrategy(
+    "optuna",
+    "a sampler of optuna; optuna:NAME for another than the default",
+    lambda task, algorithm, _options: OptunaSearch(task.actions, task.seed, algorithm),
+    algorithms=True,
+)
