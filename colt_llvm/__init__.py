@@ -55,7 +55,7 @@ _MODULES = {
     "core.errors": (
         "ColtError", "CompileError", "ProgramError", "RecipeError", "RunDirectoryError", "ToolchainError", "UsageError",
     ),
-    "measure.compare": ("Interval",),
+    "measure.intervals": ("Interval",),
     "measure.own_check": ("CheckError", "OwnCheck", "ProgramRun"),
     "models.base": ("Answer", "CallError", "LanguageModel", "Message", "ModelSpec", "Price", "Prompt", "Usage"),
     "models.question": ("Question",),

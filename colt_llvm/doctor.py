@@ -29,14 +29,15 @@ _LEAST_FREE_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Finding:
-    """mark: ``ok``, ``note`` or ``FAIL``."""
+    """One thing that was looked at."""
 
-    mark: str
-    text: str
-    remedy: str = ""
+    mark: str  #: ``ok``, ``note`` or ``FAIL``
+    text: str  #: what was found
+    remedy: str = ""  #: what to do about it
 
     @property
     def fatal(self) -> bool:
+        """Whether colt-llvm cannot work so."""
         return self.mark == "FAIL"
 
 

@@ -55,30 +55,23 @@ _REPLY_BYTES = 1 << 16
 
 @dataclass(frozen=True)
 class How:
-    """How a process ended, and when (perf_counter).
+    """How a process ended."""
 
-    ended: names of the processes that it left running, and that were ended. left: those that could not be, with their
-    ids. Both of a contained process only.
-    """
-
-    at: float
-    status: int
+    at: float  #: when (perf_counter)
+    status: int  #: its exit status, or minus the number of the signal
     user_seconds: float
     system_seconds: float
-    max_rss_bytes: int
-    ended: Sequence[str] = ()
-    left: Sequence[str] = ()
+    max_rss_bytes: int  #: greatest resident set
+    ended: Sequence[str] = ()  #: of a contained process, names of those that it left running and that were ended
+    left: Sequence[str] = ()  #: of a contained process, those that could not be ended, with their ids
 
 
 class Started(Protocol):
-    """A process under way.
-
-    at: when it started (perf_counter). signal: a descriptor that can be read once the process has ended.
-    """
+    """A process under way."""
 
     pid: int
-    at: float
-    signal: int
+    at: float  #: when it started (perf_counter)
+    signal: int  #: a descriptor that can be read once the process has ended
 
     def collect(self) -> How:
         """How it ended, once ``signal`` can be read. Ends what it left behind."""

@@ -42,34 +42,26 @@ _HAS_PIDFD = _has_pidfd()
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may use. ``None`` means no limit of ours.
+    """What a child may use. ``None`` means no limit of ours."""
 
-    wall_seconds: wall-clock time before the whole group is ended.
-    memory_bytes: address space (RLIMIT_AS).
-    output_bytes: captured standard output plus error, and the size of any file it writes (RLIMIT_FSIZE).
-    """
-
-    wall_seconds: float | None = 120.0
-    memory_bytes: int | None = None
-    output_bytes: int | None = 64 << 20
+    wall_seconds: float | None = 120.0  #: wall-clock time before the whole group is ended
+    memory_bytes: int | None = None  #: address space (RLIMIT_AS)
+    output_bytes: int | None = 64 << 20  #: standard output plus error, and any file it writes (RLIMIT_FSIZE)
 
 
 @dataclass(frozen=True)
 class Completed:
-    """How a child ended. ``status`` is its exit status, or minus the number of the signal that ended it.
+    """How a child ended."""
 
-    ended_children: names of processes that it left running, and that were ended; of a contained command only.
-    """
-
-    argv: tuple[str, ...]
-    status: int
+    argv: tuple[str, ...]  #: what was run
+    status: int  #: exit status, or minus the number of the signal that ended it
     stdout: bytes
     stderr: bytes
     user_seconds: float
     system_seconds: float
     wall_seconds: float
-    max_rss_bytes: int
-    ended_children: tuple[str, ...] = ()
+    max_rss_bytes: int  #: greatest resident set
+    ended_children: tuple[str, ...] = ()  #: of a contained command, names of what it left running and was ended
 
     def describe_status(self) -> str:
         """``exit status 3`` or ``SIGSEGV``."""
@@ -87,18 +79,14 @@ Ended = Completed | ProcessTimeout | OutputLimitExceeded | ChildStillRuns
 
 @dataclass(frozen=True)
 class Command:
-    """What to run.
-
-    stdin: a file, or bytes, or nothing (then it reads end of file at once).
-    contained: nothing that it starts outlives it, daemons included. For programs that are not ours.
-    """
+    """What to run."""
 
     argv: Sequence[str | Path]
     limits: Limits = field(default_factory=Limits)
-    stdin: Path | bytes | None = None
-    cwd: Path | None = None
-    env: Mapping[str, str] | None = None
-    contained: bool = False
+    stdin: Path | bytes | None = None  #: a file, or bytes, or nothing (then it reads end of file at once)
+    cwd: Path | None = None  #: this process's own when None
+    env: Mapping[str, str] | None = None  #: this process's own when None
+    contained: bool = False  #: nothing that it starts outlives it, daemons included; for programs that are not ours
 
 
 def run(

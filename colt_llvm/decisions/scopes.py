@@ -1,8 +1,10 @@
-"""How far a decision reaches. A run names the scopes that its search may decide in."""
+"""How far a decision reaches, and the sequences that a search for size begins with. A run names its scopes."""
 
 from __future__ import annotations
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.llvm.catalogue import Catalogue
+from colt_llvm.llvm.decision import is_decision
 from colt_llvm.objectives.registry import find_objective
 
 #: From the largest to the smallest. "passes": passes over the whole module and edits of its pipeline. "module":
@@ -28,3 +30,28 @@ def check_scopes(scopes: Scopes) -> None:
     if unknown or not scopes:
         said = repr(unknown[0]) if unknown else "nothing"
         raise UsageError(f"--scopes: {said} is no scope; use some of {', '.join(SCOPES)}")
+
+
+Names = tuple[str, ...]
+
+#: ``clang -O2``, ``-Os`` and ``-O1`` from a front end at -Oz: the level of all functions, and that level's pipeline.
+_LEVELS: tuple[Names, ...] = (
+    ("optspeed<*>", "default<O2>"),
+    ("optsize<*>", "default<Os>"),
+    ("optspeed<*>", "default<O1>"),
+)
+#: Thresholds of the inliner, which is 5 units at -Oz, 50 at -Os and 225 at -O2.
+_INLINER = (225, 50, 100)
+
+
+def plain_flags(scopes: Scopes, catalogue: Catalogue, *, calls: bool) -> tuple[Names, ...]:
+    """Sequences to begin with, those that pay most often first; none where the scopes have none of these.
+
+    calls: whether anything in the program could be inlined.
+    """
+    if "module" not in scopes:
+        return ()
+    inliner = [(f"inline-threshold<{value}>",) for value in _INLINER] if calls else []
+    # From LLVM 23 on the levels for size are O2 on functions that are marked, and no pipelines of their own.
+    levels = [tuple(name for name in names if is_decision(name) or name in catalogue) for names in _LEVELS]
+    return (*inliner[:1], *levels, *inliner[1:]) if "passes" in scopes else tuple(inliner)

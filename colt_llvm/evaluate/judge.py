@@ -8,7 +8,7 @@ each, so all meet the same neighbours, the same clock rate, the same share of th
 change from second to second: two copies of a program that run one after the other differ by 7% to 22% (standard
 deviation, runs of 0.2 s to 0.45 s), and at once by 0.5% to 2%. Where two differ much, the slower ends alone.
 
-Nobody is blamed at the first difference: the baseline runs again beside the candidate (``measure.second_look``). Where
+Nobody is blamed at the first difference: the baseline runs again beside the candidate (``measure.confirmation``). Where
 it differs from itself, no candidate can be judged, and the run ends.
 """
 

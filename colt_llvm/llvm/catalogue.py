@@ -60,7 +60,7 @@ class Action:
 class Pass:
     """One table of the file: a pass and what it offers."""
 
-    name: str
+    name: str  #: without parameters
     actions: tuple[Action, ...]  #: the one without parameters first
     older: tuple[tuple[str, ...], ...]  #: of each action, texts to try where a library does not accept its own
 
@@ -70,8 +70,8 @@ class Catalogue:
     """The actions that one LLVM version offers, in the file's order."""
 
     llvm_major: int  #: the version whose texts these are
-    actions: tuple[Action, ...]
-    _index: Mapping[str, Action] = field(init=False, repr=False, compare=False)
+    actions: tuple[Action, ...]  #: in the file's order
+    _index: Mapping[str, Action] = field(init=False, repr=False, compare=False)  # by every spelling
 
     def __post_init__(self) -> None:
         # A name first, then the same parameters in another order, then the pipeline text.

@@ -45,7 +45,7 @@ _PLAIN = "$"  # stays as it is in a name, with letters, digits and _.-~
 class Kind:
     """What can be decided."""
 
-    name: str
+    name: str  #: ``noinline``
     scope: Scope  #: of what it is decided
     summary: str  #: what it does, in a sentence
     values: tuple[str, ...] = ()  #: one has to follow the place; () where none may

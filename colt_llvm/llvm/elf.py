@@ -44,7 +44,7 @@ class Section:
     """One section header."""
 
     index: int  #: among all sections
-    name: str
+    name: str  #: ``.text``
     type: str | int  #: sh_type
     flags: int  #: sh_flags
     size: int  #: sh_size, bytes

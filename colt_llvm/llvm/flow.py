@@ -26,7 +26,7 @@ class Block:
 
     handle: int  #: the LLVMBasicBlockRef
     position: int  #: among the function's blocks, from 0
-    instructions: int
+    instructions: int  #: debug intrinsics left out
     depth: int  #: loops around it
 
     @property
@@ -40,8 +40,8 @@ class Function:
     """A function with a body."""
 
     handle: int  #: the LLVMValueRef, valid while the module is unchanged
-    name: str
-    blocks: tuple[Block, ...]
+    name: str  #: its symbol
+    blocks: tuple[Block, ...]  #: in order
 
     @property
     def instructions(self) -> int:

@@ -157,10 +157,10 @@ _NATIVE_TARGETS = {"x86_64": "X86", "amd64": "X86", "i686": "X86", "aarch64": "A
 class Library:
     """A loaded libLLVM."""
 
-    path: Path
-    version: tuple[int, int, int]
+    path: Path  #: of the file
+    version: tuple[int, int, int]  #: major, minor, patch
     call: Any  #: its functions of the C API, by name
-    _ordered_writer: tuple[Any, Any, Any] | None = None
+    _ordered_writer: tuple[Any, Any, Any] | None = None  # of _ORDERED_WRITER
     count_instructions: Any = None  #: of an LLVMModuleRef, debug intrinsics left out; None where the symbol lacks
     count_block: Any = None  #: the same of an LLVMBasicBlockRef
     run_passes_on_function: Any = None  #: None before LLVM 20

@@ -54,7 +54,7 @@ _USED = (b"llvm.used", b"llvm.compiler.used")
 class Merged:
     """Modules linked into one."""
 
-    bitcode: bytes
+    bitcode: bytes  #: one module
     kept: tuple[str, ...]  #: the names that stayed visible outside of it, sorted
 
 

@@ -1,7 +1,7 @@
 """A textual pipeline as a tree, and edits of it: the same pipeline with some of its passes left out.
 
 Next to passes, a sequence may hold *edits* of the baseline pipeline that completes it: ``without<licm>`` leaves every
-licm out, ``without<licm#2>`` the second one only (ours: docs/decisions/0203-edits-of-the-baseline.md).
+licm out, ``without<licm#2>`` the second one only (ours: docs/decisions/0005).
 """
 
 from __future__ import annotations

@@ -40,11 +40,11 @@ _MAX_MESSAGE = 300  # characters
 class Remark:
     """One thing that a pass had to say."""
 
-    kind: Kind
-    pass_name: str
+    kind: Kind  #: what could not be done, why, or what was done
+    pass_name: str  #: who says it
     name: str  #: LLVM's own identifier of the kind of event (``LoadClobbered``)
     function: str  #: as in the IR (mangled)
-    message: str
+    message: str  #: one line, 300 characters at most
     location: str = ""  #: ``file:line:column`` where the program was compiled with -g
     count: int = 1  #: how many times it was said
 

@@ -41,8 +41,8 @@ class Toolchain:
     """A clang and the libLLVM it was built with."""
 
     prefix: Path  #: the folder whose ``bin`` holds clang
-    clang: Path
-    clangxx: Path
+    clang: Path  #: the C compiler
+    clangxx: Path  #: the C++ compiler
     library: Path  #: libLLVM
     version: str  #: ``22.1.0``
     triple: str  #: that clang compiles for

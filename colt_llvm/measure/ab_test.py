@@ -60,10 +60,10 @@ class ABTestPolicy:
 class Arm:
     """One finalist, or the control, against the baseline."""
 
-    name: str
+    name: str  #: as given; "control" of the control
     seconds: tuple[float, ...]  #: raw times, element i from round i
     interval: Interval  #: of baseline / arm
-    verdict: Verdict
+    verdict: Verdict  #: by interval and noise
 
 
 @dataclass(frozen=True)

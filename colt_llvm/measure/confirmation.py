@@ -42,7 +42,7 @@ class Confirmation:
 
     fault: Difference | None  #: the candidate's; None where it is not to blame
     again: int  #: runs of the candidate that differed again
-    candidate_runs: int
+    candidate_runs: int  #: in all, after the first
     baseline_runs: int  #: all agreed
 
 

@@ -21,7 +21,7 @@ class Host:
 
     machine: str  #: first 16 hexadecimal digits of a hash of the machine id; "" where there is none
     cpu: str  #: the model, as the kernel names it
-    architecture: str
+    architecture: str  #: ``x86_64``
     cores: int  #: those this process may use
     memory_bytes: int  #: physical
     kernel: str  #: its release

@@ -30,11 +30,11 @@ _LARGEST_BATCH = 1 << 20
 class Interval:
     """Of baseline time / candidate time: above 1 the candidate is faster."""
 
-    ratio: float
+    ratio: float  #: the estimate
     low: float  #: 0 where there are too few rounds
     high: float  #: infinity where there are too few rounds
     confidence: float  #: 0.99: that the true ratio is from ``low`` to ``high``
-    rounds: int
+    rounds: int  #: that it is made of
 
     @property
     def half_width(self) -> float:
@@ -47,8 +47,8 @@ class Noise:
     """The noise floor, from the A/A control: what this host shows between a program and itself."""
 
     ratio: float  #: 0.01: up to 1% either way
-    confidence: float
-    rounds: int
+    confidence: float  #: of the control's interval
+    rounds: int  #: of the control
 
 
 class Verdict(str, Enum):

@@ -18,8 +18,8 @@ class ProgramRun:
 
     workload: str  #: its name
     status: int  #: exit status, or minus the number of the signal that ended it
-    stdout: bytes
-    stderr: bytes
+    stdout: bytes  #: all of it
+    stderr: bytes  #: all of it
     files: Mapping[str, bytes | None]  #: content of each output file that the workload names; None: not written
     #: What the baseline did in its first run; for that run, the same again.
     reference: ProgramRun | None = field(default=None, repr=False)

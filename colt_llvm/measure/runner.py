@@ -31,13 +31,13 @@ class Observation:
     """What one run did and used."""
 
     status: int  #: exit status, or minus the number of the signal that ended it
-    stdout: bytes
+    stdout: bytes  #: all of it
     outputs: Mapping[str, bytes | None]  #: content of each named output file; None where the run did not write it
     user_seconds: float  #: the kernel's; many measure only the sum with system time, and guess the split
     system_seconds: float  #: the kernel's
-    wall_seconds: float
+    wall_seconds: float  #: from start to end
     max_rss_bytes: int  #: greatest resident set; not below that of the small process that started it
-    stderr: bytes = b""
+    stderr: bytes = b""  #: all of it
     ended_children: tuple[str, ...] = ()  #: names of processes that it left running, which were ended with it
     shows_folder: bool = False  #: it printed the name of the folder that was made for it
     files: Mapping[str, FileSeen] = field(default_factory=dict)  #: by name: others that it made, changed or removed

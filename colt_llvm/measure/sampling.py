@@ -29,8 +29,8 @@ class TrialPolicy:
     confidence: float = 0.95  #: of the interval that says whether it is known, and whether it is beaten
     #: (pairs, margin): after so many pairs, go on only with a ratio above (1 + margin) times the best known (or 1).
     screens: tuple[tuple[int, float], ...] = ()
-    min_pairs: int = 5
-    max_pairs: int = 15
+    min_pairs: int = 5  #: before a known ratio ends it
+    max_pairs: int = 15  #: more are not run
     max_seconds: float = 30.0  #: wall-clock, checked between runs
 
     def __post_init__(self) -> None:

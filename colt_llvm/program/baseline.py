@@ -40,35 +40,29 @@ _ROTATION_IN_TEXT = 17
 
 @dataclass(frozen=True)
 class Completion:
-    """The baseline pipeline, appended to a sequence that holds none.
-
-    exact: through the harness it gives the object code that the baseline has.
-    expanded: every pass of it written out, for edits to leave some out; empty where this LLVM cannot print it.
-    options: stand before every pipeline of the search (``llvm.process_options``), so that the expanded one is the same.
-    """
+    """The baseline pipeline, appended to a sequence that holds none."""
 
     pipeline: str
-    exact: bool
-    expanded: str = ""
-    options: tuple[str, ...] = ()
+    exact: bool  #: through the harness it gives the object code that the baseline has
+    expanded: str = ""  #: every pass of it written out, for edits; empty where this LLVM cannot print it
+    options: tuple[
+        str, ...
+    ] = ()  #: stand before every pipeline (``llvm.process_options``): the expanded one needs them
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The mark, and where the search starts.
+    """What candidates are compared with, and where the search starts."""
 
-    name: as a user would type it. bitcodes: the front end's output, one for each source.
-    objects: the baseline's object code, one for each source.
-    """
-
-    name: str
-    level: Level
-    bitcodes: tuple[bytes, ...]
-    objects: tuple[bytes, ...]
+    name: str  #: as a user would type it
+    level: Level  #: of the front end and of code generation
+    bitcodes: tuple[bytes, ...]  #: the front end's output, one for each source
+    objects: tuple[bytes, ...]  #: the baseline's object code, one for each source
     completion: Completion
 
     @property
     def codegen_level(self) -> int:
+        """Of libLLVM: 0 to 3."""
         return CODEGEN_LEVEL[self.level]
 
 

@@ -36,24 +36,15 @@ _REFUSED_FLAGS = {
 
 @dataclass(frozen=True)
 class Workload:
-    """One run of the program.
-
-    command: ``{exe}`` stands for the executable.
-    stdin: the file it reads; nothing when None.
-    outputs: files it writes, relative to its working directory, compared beside standard output.
-    cwd: its working directory; None is a fresh scratch folder for each run.
-    timed: only the first timed workload is measured; the others are checked.
-    expected_stdout: the right standard output, where it is known beforehand.
-    Raises UsageError for a command with a word that only a shell understands, such as ``<``.
-    """
+    """One run of the program. Raises UsageError for a word of the command that only a shell understands, as ``<``."""
 
     name: str
-    command: tuple[str, ...] = ("{exe}",)
-    stdin: Path | None = None
-    outputs: tuple[str, ...] = ()
-    cwd: Path | None = None
-    timed: bool = True
-    expected_stdout: Path | None = None
+    command: tuple[str, ...] = ("{exe}",)  #: ``{exe}`` stands for the executable
+    stdin: Path | None = None  #: the file it reads; nothing when None
+    outputs: tuple[str, ...] = ()  #: files it writes, relative to its working directory, compared too
+    cwd: Path | None = None  #: its working directory; None is a fresh scratch folder for each run
+    timed: bool = True  #: only the first timed workload is measured; the others are checked
+    expected_stdout: Path | None = None  #: the right standard output, where it is known beforehand
 
     def __post_init__(self) -> None:
         refuse_operators(self.command)
@@ -61,15 +52,10 @@ class Workload:
 
 @dataclass(frozen=True)
 class Check:
-    """How outputs are compared.
+    """How outputs are compared. Raises UsageError for ignoring standard output, which is always compared."""
 
-    float_tolerance: relative difference that numbers may have; 0 means exactly.
-    ignore: what is not compared: "stderr", and files by name or pattern, relative to the working folder.
-    Raises UsageError for standard output, which is always compared.
-    """
-
-    float_tolerance: float = 0.0
-    ignore: tuple[str, ...] = ()
+    float_tolerance: float = 0.0  #: relative difference that numbers may have; 0 means exactly
+    ignore: tuple[str, ...] = ()  #: "stderr", and files by name or pattern, relative to the working folder
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ignore", tuple(self.ignore))
@@ -81,23 +67,18 @@ class Check:
 
 @dataclass(frozen=True)
 class Program:
-    """Sources (absolute paths), the flags of both baseline and candidate, and the workloads.
-
-    harness: sources that are linked in as plain clang makes them, and not tuned; such as one with ``main``.
-    family, split, description: of the included programs; split is ``train`` or ``held-out``.
-    Raises UsageError for a flag that would change the mark, and for no workload.
-    """
+    """What is tuned. Raises UsageError for a flag that would change the baseline, and for no workload."""
 
     name: str
-    sources: tuple[Path, ...]
-    cflags: tuple[str, ...] = ()
-    ldflags: tuple[str, ...] = ()
+    sources: tuple[Path, ...]  #: absolute paths
+    cflags: tuple[str, ...] = ()  #: of baseline and candidates alike
+    ldflags: tuple[str, ...] = ()  #: of baseline and candidates alike
     workloads: tuple[Workload, ...] = (Workload("default"),)
     check: Check = Check()
-    harness: tuple[Path, ...] = ()
-    family: str = ""
-    split: str = ""
-    description: str = ""
+    harness: tuple[Path, ...] = ()  #: linked in as plain clang makes them, and not tuned; such as one with ``main``
+    family: str = ""  #: of an included program
+    split: str = ""  #: of an included program: ``train`` or ``held-out``
+    description: str = ""  #: of an included program
 
     def __post_init__(self) -> None:
         for flag in self.cflags:
@@ -114,6 +95,7 @@ class Program:
 
     @property
     def timed_workload(self) -> Workload:
+        """The one that is measured."""
         return next((workload for workload in self.workloads if workload.timed), self.workloads[0])
 
 
@@ -182,12 +164,11 @@ def program_from_files(
     ldflags: Sequence[str] = (),
     harness: Sequence[Path | str] = (),
     workloads: Sequence[Workload] = (),
-    float_tolerance: float = 0.0,
-    ignore: Sequence[str] = (),
+    **check: Any,
 ) -> Program:
     """A program from source files: C, C++, or LLVM IR (``.ll``, ``.bc``). Raises UsageError.
 
-    float_tolerance, ignore: see Check.
+    check: ``float_tolerance`` and ``ignore``, as of :class:`Check`.
     """
     paths = [Path(source) for source in sources]
     _refuse_other_files([*paths, *map(Path, harness)])
@@ -197,7 +178,7 @@ def program_from_files(
         cflags=tuple(cflags),
         ldflags=tuple(ldflags),
         workloads=tuple(workloads) or (Workload("default"),),
-        check=Check(float_tolerance, tuple(ignore)),
+        check=Check(**check),
         harness=tuple(Path(source).resolve() for source in harness),
     )
 

@@ -34,35 +34,32 @@ KIND = "colt-llvm recipe"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to build one program, and the evidence.
+    """How to build one program, and the evidence."""
 
-    sequence: the actions by name. pipeline: the complete text for ``opt -passes=``, the completion included; options
-    that opt needs for it stand before it (``llvm.process_options``).
-    level: of the front end and of code generation. sources: file name -> digest of its content when tuned.
-    objects: digest of each object's loaded content, in the order of the sources.
-    evidence: ratio with interval, sizes, raw samples, host: as measured, never read back by a build.
-    """
-
-    program: str
+    program: str  #: its name
     objective: str
-    level: Level
-    sequence: tuple[str, ...]
-    pipeline: str
+    level: Level  #: of the front end and of code generation
+    sequence: tuple[str, ...]  #: the actions by name
+    pipeline: str  #: for ``opt -passes=``, the completion and the options before it (``llvm.process_options``) included
     cflags: tuple[str, ...]
     ldflags: tuple[str, ...]
-    llvm: str
-    triple: str
-    sources: Mapping[str, str]
-    objects: tuple[str, ...]
-    opt: tuple[str, ...]
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    llvm: str  #: the version, ``22.1.0``
+    triple: str  #: that clang compiled for
+    sources: Mapping[str, str]  #: file name -> digest of its content when tuned
+    objects: tuple[str, ...]  #: digest of each object's loaded content, in the order of the sources
+    opt: tuple[str, ...]  #: commands that make the objects by hand
+    evidence: Mapping[str, Any] = field(
+        default_factory=dict
+    )  #: ratio, interval, sizes, samples, host; no build reads it
 
     @property
     def llvm_major(self) -> int:
+        """22 of ``22.1.0``."""
         return int(self.llvm.split(".")[0])
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Write the file. Raises RunDirectoryError."""
     write_json(path, {"kind": KIND, "version": VERSION, **asdict(recipe)})
 
 
@@ -182,6 +179,7 @@ def source_digests(program: Program) -> dict[str, str]:
 
 
 def source_digest(source: Path) -> str:
+    """128 bits of a file's content, hexadecimal."""
     return hashlib.blake2b(source.read_bytes(), digest_size=16).hexdigest()
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from colt_llvm.decisions.offers import offers_of
-from colt_llvm.decisions.plain_flags import plain_flags
-from colt_llvm.decisions.scopes import Scopes
+from colt_llvm.decisions.scopes import Scopes, plain_flags
 from colt_llvm.evaluate.target import Target
 from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.measure.host import fingerprint
