@@ -11,7 +11,7 @@ from colt_llvm.models.base import Answer, LanguageModel, ModelSpec, Prompt
 from colt_llvm.models.embedded import SPECS, load
 from colt_llvm.program.program import load_program, programs_directory
 from colt_llvm.search import PRESETS
-from colt_llvm.training.learning_curves import model_course
+from colt_llvm.training.learning_curves import learning_curve
 from colt_llvm.training.workbench import workbench
 
 _PROGRAM, _OBJECTIVE = "crc_adler", "size"
@@ -32,7 +32,7 @@ def answer_seconds(toolchain: Toolchain) -> dict[str, Any]:
     models = [_Listening(load(name)) for name in SPECS]
     with workbench(toolchain, load_program(programs_directory() / _PROGRAM), _OBJECTIVE) as bench:
         started = time.perf_counter()
-        model_course(bench, models, PRESETS["retrieval"], _TRIALS, seed=1)
+        learning_curve(bench, models, PRESETS["retrieval"], _TRIALS, seed=1)
         trial = (time.perf_counter() - started) / _TRIALS
     heard = [prompt for model in models for prompt in model.heard if _is_usual(prompt)]
     took = {model.spec.name: ask_all(model.model, heard) for model in models}

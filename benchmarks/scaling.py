@@ -84,7 +84,7 @@ def _running(workers: int) -> Iterator[tuple[str, int]]:
     """A scheduler and workers, each a process, on loopback, for this process alone: its address and process id."""
     import dask
 
-    from colt_llvm.cluster.certificate import as_variables, own_settings
+    from colt_llvm.cluster.addresses import as_variables, own_settings
 
     common = ["--host", "127.0.0.1", "--no-dashboard"]
     with TemporaryDirectory(prefix="colt-") as folder, contextlib.ExitStack() as stack:

@@ -23,7 +23,7 @@ from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import ADDITIONS, BUILT, FILE, OBJECTIVES, Weights, read_arrays, weights_of
 from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import PRESETS, ActionSet, Outcome, Proposal, Request
-from colt_llvm.training.learning_curves import model_course
+from colt_llvm.training.learning_curves import learning_curve
 from colt_llvm.training.workbench import Workbench, workbench
 
 _GROUPS = 3  # of programs that are left out together: a coreset takes a while to choose
@@ -76,7 +76,7 @@ def _state(bench: Workbench, known: Weights, seed: int, trials: int) -> dict[str
             best = outcome.reward, request.sequence + proposal.passes
 
     models = [EmbeddedModel(spec, known=known) for spec in SPECS.values()]
-    model_course(bench, models, PRESETS["retrieval"], trials, seed, [observe])
+    learning_curve(bench, models, PRESETS["retrieval"], trials, seed, [observe])
     reward, sequence = best
     for index in reversed(range(len(sequence))):
         shorter = sequence[:index] + sequence[index + 1 :]

@@ -26,7 +26,7 @@ from colt_llvm.models.embedded.weights import BUILT, FILE, Weights, read_arrays,
 from colt_llvm.models.question import Question
 from colt_llvm.program.program import included_programs, resolve_program
 from colt_llvm.search import PRESETS, Outcome, Proposal, Request
-from colt_llvm.training.learning_curves import model_course
+from colt_llvm.training.learning_curves import learning_curve
 from colt_llvm.training.workbench import workbench
 
 _WHOLE, _FIRST, _STEP = "whole", "first", "step"
@@ -103,7 +103,7 @@ def gather(options: argparse.Namespace) -> None:
                     rows: list[Row] = []
                     models = [Recorded(name, program, without(weights(), program), rows) for name in SPECS]
                     judge = Judge(bench.root_key, rows)
-                    model_course(bench, models, PRESETS["retrieval"], options.trials, seed, observers=[judge])
+                    learning_curve(bench, models, PRESETS["retrieval"], options.trials, seed, observers=[judge])
                     with options.file.open("a", encoding="utf-8") as file:
                         file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
                     print(

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from colt_llvm.core.errors import ColtError
 from colt_llvm.experiments.experiment import SuiteSpec
-from colt_llvm.experiments.suites import SuiteLeftOut
-from colt_llvm.experiments.suites_csmith import csmith_programs
+from colt_llvm.experiments.suites import SuiteLeftOut, csmith_programs
 from colt_llvm.llvm.flow import functions_of
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module

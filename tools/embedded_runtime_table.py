@@ -12,8 +12,8 @@ from embedded_runtime import NOISE, RUNTIME
 from embedded_training import PRIOR_PROGRAMS, sort_of
 
 from colt_llvm.models.embedded.weights import BUILT, OBJECTIVES
-from colt_llvm.training.lookup_table import mean_gains
-from colt_llvm.training.samples import MOST_GAIN
+from colt_llvm.training.dataset import MOST_GAIN
+from colt_llvm.training.linear_model import mean_gains
 
 _TABLES = ("nano_gain", "small_gain", "base_gain")
 _MOST_ONCE = MOST_GAIN / 4  # of what was timed once
@@ -65,12 +65,12 @@ def _cut(reward: float | None, most: float) -> float:
 
 def _row(actions: list[str], singles: Mapping[str, Mapping[str, float]]) -> np.ndarray:
     number = {action: place for place, action in enumerate(actions)}
-    tries = [
+    samples = [
         (program, number[action], gain)
         for program, rows in enumerate(singles.values())
         for action, gain in rows.items()
     ]
-    program, action, gain = (np.array(column) for column in zip(*tries, strict=True))
+    program, action, gain = (np.array(column) for column in zip(*samples, strict=True))
     sorts = np.array([sort_of(name) for name in actions])
     prior = np.zeros(len(actions))
     for sort in np.unique(sorts):

@@ -67,7 +67,7 @@ def sample(
             head = {"program": program.name, "objective": objective, "features": bench.features}
             path.write_text("".join(json.dumps(line) + "\n" for line in [head, *lines]), encoding="utf-8")
             best = max((line["after"] for line in lines if line["after"] is not None), default=0.0)
-            print(f"{program.name}, {objective}: {len(lines)} tries, best reward {best:.4f}", flush=True)
+            print(f"{program.name}, {objective}: {len(lines)} samples, best reward {best:.4f}", flush=True)
 
 
 def _walks(bench: Workbench, worth: Worth, draws: random.Random, deadline: float) -> list[dict]:

@@ -19,9 +19,9 @@ from colt_llvm.models.embedded.scoring import SCALE, state_values
 from colt_llvm.models.embedded.weights import BUILT, PARTS, weights_of
 from colt_llvm.run.journal import read_trials
 from colt_llvm.run.records import trial_from_dict
-from colt_llvm.training.lookup_table import mean_gains
+from colt_llvm.training.dataset import LEAST_STATE, Sample, gain_of, samples_of
+from colt_llvm.training.linear_model import mean_gains
 from colt_llvm.training.packing import packed, stored
-from colt_llvm.training.samples import LEAST_STATE, Try, gain_of, tries_of
 
 PRIOR_PROGRAMS = 3.0  # an action's mean gain is drawn to that of its sort as by so many programs
 _PAIRS = 900
@@ -42,9 +42,9 @@ class TrainingOptions:
     trust: float = 0.5  # the perceptron's change to the table is cut to this part: more did worse on programs left out
 
 
-def read(folder: Path, without: Collection[str] = ()) -> tuple[list[Try], dict[tuple[str, str], np.ndarray]]:
-    """All tries, and the features of each (program, objective) that has samples. ``without``: programs left out."""
-    tries: list[Try] = []
+def read(folder: Path, without: Collection[str] = ()) -> tuple[list[Sample], dict[tuple[str, str], np.ndarray]]:
+    """All samples, and the features of each (program, objective) that has some. ``without``: programs left out."""
+    samples: list[Sample] = []
     features: dict[tuple[str, str], np.ndarray] = {}
     for objective in BUILT:
         for path in sorted((folder / "samples" / objective).glob("*.jsonl")):
@@ -55,17 +55,17 @@ def read(folder: Path, without: Collection[str] = ()) -> tuple[list[Try], dict[t
             for line in lines:
                 if line["reward"] >= LEAST_STATE:
                     gain = 0.0 if line["same"] else gain_of(line["after"], line["reward"])
-                    tries.append(Try(path.stem, objective, tuple(line["at"]), line["action"], gain, 1.0))
+                    samples.append(Sample(path.stem, objective, tuple(line["at"]), line["action"], gain, 1.0))
         for path in sorted((folder / objective).glob("*/trials.jsonl")):
             program = path.parent.name
             if (program, objective) in features and program not in without:
-                tries += tries_of(map(trial_from_dict, read_trials(path.parent)), program, objective)
-    return tries, features
+                samples += samples_of(map(trial_from_dict, read_trials(path.parent)), program, objective)
+    return samples, features
 
 
-def train(tries: list[Try], features: dict[tuple[str, str], np.ndarray], options: TrainingOptions) -> dict:
+def train(samples: list[Sample], features: dict[tuple[str, str], np.ndarray], options: TrainingOptions) -> dict:
     """Arrays by name, as weights.npz holds them."""
-    data = _Data.of(tries, features)
+    data = _Data.of(samples, features)
     arrays: dict[str, np.ndarray] = {"actions": np.array("\n".join(data.actions))}
     arrays["feature_mean"], arrays["feature_scale"] = data.mean, data.scale
     table = data.table()
@@ -93,25 +93,25 @@ class _Data:
     bags: np.ndarray
 
     @staticmethod
-    def of(tries: list[Try], features: dict[tuple[str, str], np.ndarray]) -> _Data:
-        actions = tuple(sorted({row.action for row in tries} | {name for row in tries for name in row.held}))
+    def of(samples: list[Sample], features: dict[tuple[str, str], np.ndarray]) -> _Data:
+        actions = tuple(sorted({row.action for row in samples} | {name for row in samples for name in row.held}))
         number = {name: place for place, name in enumerate(actions)}
         every = np.array([features[key] for key in sorted(features)])
         mean, scale = every.mean(axis=0), np.maximum(every.std(axis=0), 0.05)
-        programs = {name: place for place, name in enumerate(sorted({row.program for row in tries}))}
-        bags = np.zeros((len(tries), len(actions)), dtype=np.float32)
-        for place, row in enumerate(tries):
+        programs = {name: place for place, name in enumerate(sorted({row.program for row in samples}))}
+        bags = np.zeros((len(samples), len(actions)), dtype=np.float32)
+        for place, row in enumerate(samples):
             bags[place, [number[name] for name in row.held]] = 1.0
         scaled = {key: np.clip((vector - mean) / scale, -3, 3) for key, vector in features.items()}
         return _Data(
             actions, mean, scale,
-            np.array([programs[row.program] for row in tries]),
-            np.array([BUILT.index(row.objective) for row in tries]),
-            np.array([number[row.action] for row in tries]),
-            np.array([row.gain for row in tries]),
-            np.array([row.weight for row in tries]),
-            np.array([scaled[row.program, row.objective] for row in tries]),
-            np.array([state_values(row.held) for row in tries]),
+            np.array([programs[row.program] for row in samples]),
+            np.array([BUILT.index(row.objective) for row in samples]),
+            np.array([number[row.action] for row in samples]),
+            np.array([row.gain for row in samples]),
+            np.array([row.weight for row in samples]),
+            np.array([scaled[row.program, row.objective] for row in samples]),
+            np.array([state_values(row.held) for row in samples]),
             bags,
         )  # fmt: skip
 
@@ -120,7 +120,7 @@ class _Data:
         return np.eye(len(BUILT))[self.objective]
 
     def table(self) -> np.ndarray:
-        """Mean gain for each objective and action; each program counts alike, and few tries are drawn to the mean."""
+        """Mean gain for each objective and action; each program counts alike, and few samples are drawn to the mean."""
         result = np.zeros((len(BUILT), len(self.actions)))
         sorts = np.array([sort_of(action) for action in self.actions])
         for objective in range(len(BUILT)):
@@ -250,10 +250,10 @@ def save(arrays: dict[str, np.ndarray], folder: Path) -> None:
     (folder / "sizes.py").write_text(text + "PARAMETERS = {\n" + "\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
-def rank_quality(tries: Iterable[Try], gains: dict[tuple[str, tuple[str, ...]], dict[str, float]]) -> float:
-    """Mean gain of the best-scored quarter of the tries at each state, over that of all: above 1 helps."""
+def rank_quality(samples: Iterable[Sample], gains: dict[tuple[str, tuple[str, ...]], dict[str, float]]) -> float:
+    """Mean gain of the best-scored quarter of the samples at each state, over that of all: above 1 helps."""
     groups: dict[tuple[str, str, tuple[str, ...]], list[tuple[float, float]]] = defaultdict(list)
-    for row in tries:
+    for row in samples:
         scores = gains[row.program + "/" + row.objective, row.held]
         groups[row.program, row.objective, row.held].append((scores[row.action], row.gain))
     chosen, every = [], []

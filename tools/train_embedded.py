@@ -25,7 +25,7 @@ from pathlib import Path
 
 from embedded_additions import sweep, with_additions
 from embedded_coreset import coreset_arrays
-from embedded_evaluation import SETS, blind_course
+from embedded_evaluation import SETS, blind_curve
 from embedded_programs import foreign, train_programs, variants
 from embedded_runtime import cross_runtime, find_runtime_sequences
 from embedded_runtime_table import with_runtime
@@ -41,7 +41,7 @@ from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import BUILT, FILE, read_arrays
 from colt_llvm.program.program import Program, included_programs, resolve_program
 from colt_llvm.search import PRESETS
-from colt_llvm.training.learning_curves import Course, model_course
+from colt_llvm.training.learning_curves import LearningCurve, learning_curve
 from colt_llvm.training.workbench import workbench
 
 _JOURNAL_TRIALS = 500
@@ -109,16 +109,17 @@ def _journal(folder: Path, seed: int, deadline: float, wanted: tuple[str, str]) 
 
 def fit(options: argparse.Namespace) -> None:
     """Refuses data of programs that are neither train programs nor made for training."""
-    tries, features = read(options.data)
-    if others := foreign({row.program for row in tries}):
+    samples, features = read(options.data)
+    if others := foreign({row.program for row in samples}):
         raise SystemExit(f"{options.data}: {', '.join(others)}: no train program; remove its folder")
-    if not tries:
+    if not samples:
         raise SystemExit(f"{options.data}: holds no samples; run generate first")
-    arrays = train(tries, features, TrainingOptions(seed=options.seed))
+    arrays = train(samples, features, TrainingOptions(seed=options.seed))
     arrays |= coreset_arrays(options.data / "sequences", arrays["feature_mean"], arrays["feature_scale"])
     arrays = with_additions(with_runtime(arrays, options.data / "sequences"), options.data)
     save(arrays, options.output)
-    print(f"{len(tries)} tries of {len({row.program for row in tries})} programs; wrote {options.output}/weights.npz")
+    programs = len({row.program for row in samples})
+    print(f"{len(samples)} samples of {programs} programs; wrote {options.output}/weights.npz")
 
 
 def coreset(options: argparse.Namespace) -> None:
@@ -133,31 +134,31 @@ def evaluate(options: argparse.Namespace) -> None:
     """One line a program, objective and set of models; then means, as ratios less 1, in percent."""
     toolchain = find_toolchain()
     search = PRESETS["retrieval"]
-    found: dict[tuple[str, str], list[Course]] = {}
+    found: dict[tuple[str, str], list[LearningCurve]] = {}
     for objective in options.objectives:
         for name in options.programs:
             with workbench(toolchain, resolve_program([name]), objective) as bench:
                 for chosen in options.sets:
                     models = [EmbeddedModel(SPECS[model]) for model in SETS[chosen]]
-                    courses = [
-                        model_course(bench, models, search, options.trials, seed)
+                    curves = [
+                        learning_curve(bench, models, search, options.trials, seed)
                         if models
-                        else blind_course(bench, options.trials, seed)
+                        else blind_curve(bench, options.trials, seed)
                         for seed in range(1, options.seeds + 1)
                     ]
-                    found.setdefault((objective, chosen), []).extend(courses)
-                    print(f"{objective} {name} {chosen}: {_figures(courses, options.marks)}", flush=True)
+                    found.setdefault((objective, chosen), []).extend(curves)
+                    print(f"{objective} {name} {chosen}: {_figures(curves, options.marks)}", flush=True)
     print(
         json.dumps({f"{objective}, {chosen}": _figures(c, options.marks) for (objective, chosen), c in found.items()})
     )
 
 
-def _figures(courses: Sequence[Course], marks: Sequence[int]) -> dict[int, float]:
+def _figures(curves: Sequence[LearningCurve], marks: Sequence[int]) -> dict[int, float]:
     """Mean reward after so many trials, in percent."""
     return {
-        mark: round(100 * sum(course.best[mark] for course in courses) / len(courses), 3)
+        mark: round(100 * sum(curve.best[mark] for curve in curves) / len(curves), 3)
         for mark in marks
-        if mark < len(courses[0].best)
+        if mark < len(curves[0].best)
     }
 
 

@@ -108,7 +108,7 @@ def run_command(**given: Any) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status_command(results: Path, jobs: int | None, as_json: bool) -> None:
     """Count the cells that are done, missing and failed."""
-    from colt_llvm.experiments.status import status_of
+    from colt_llvm.experiments.results import status_of
 
     status = status_of(results, jobs or len(os.sched_getaffinity(0)))
     if as_json:
@@ -135,7 +135,7 @@ def status_command(results: Path, jobs: int | None, as_json: bool) -> None:
 @click.option("-o", "--output", required=True, type=_FOLDER, metavar="MERGED", help="Folder of the merged results.")
 def merge_command(folders: tuple[Path, ...], output: Path) -> None:
     """Merge folders of results. Refuses different versions of LLVM, and different hosts where times count."""
-    from colt_llvm.experiments.merge import merge
+    from colt_llvm.experiments.results import merge
 
     click.echo(f"{output}: {merge(folders, output)} cells")
 
@@ -178,6 +178,6 @@ class _Said:
 
 
 def _duration(seconds: float) -> str:
-    from colt_llvm.experiments.status import duration
+    from colt_llvm.experiments.results import duration
 
     return duration(seconds)

@@ -58,12 +58,14 @@ def command(**given: Any) -> None:
 
     programs = [resolve_program([name]) for name in given["validate"]]
     toolchain = find_toolchain(given["llvm_prefix"])
-    from colt_llvm.training.train import train
+    from colt_llvm.training.train import TrainOptions, train
+    from colt_llvm.training.validation import Effort
 
     as_json = given["as_json"]
+    options = TrainOptions(given["start"], programs, Effort(given["trials"], given["seeds"]))
     trained = train(
-        given["runs"], given["output"], toolchain, validate=programs, start=given["start"], trials=given["trials"],
-        seeds=given["seeds"], say=lambda text: None if as_json else click.echo(f"colt-llvm: {text}", err=True),
+        given["runs"], given["output"], toolchain, options,
+        say=lambda text: None if as_json else click.echo(f"colt-llvm: {text}", err=True),
     )  # fmt: skip
     if as_json:
         import json
@@ -74,17 +76,17 @@ def command(**given: Any) -> None:
 
 
 def _print(trained: Trained) -> None:
-    tried = sum(len(lesson.trials) for lesson in trained.lessons)
-    spoken = sum(lesson.told_by_language_models for lesson in trained.lessons)
+    tried = sum(len(run.trials) for run in trained.dataset)
+    spoken = sum(run.told_by_language_models for run in trained.dataset)
     click.echo(
-        f"learned from {tried} trials of {len(trained.lessons)} runs; {spoken} of them proposed by language models"
+        f"learned from {tried} trials of {len(trained.dataset)} runs; {spoken} of them proposed by language models"
     )
-    for verdict in trained.verdicts:
-        name = verdict.model.partition("/")[2]
-        click.echo(f"{name:<6} {'kept' if verdict.kept else 'not kept: it got worse, and has its old numbers'}")
-        for objective, one in verdict.figures.items():
+    for validation in trained.validations:
+        name = validation.model.partition("/")[2]
+        click.echo(f"{name:<6} {'kept' if validation.kept else 'not kept: it got worse, and has its old numbers'}")
+        for objective, one in validation.figures.items():
             click.echo(
-                f"       {objective}: {one.old_course:.2%} before, {one.new_course:.2%} now (mean of the best over all "
+                f"       {objective}: {one.old_mean:.2%} before, {one.new_mean:.2%} now (mean of the best over all "
                 f"trials); {one.old_last:.2%} and {one.new_last:.2%} at the end"
             )
     for note in _notes(trained):
@@ -121,12 +123,12 @@ def _to_dict(trained: Trained) -> dict[str, Any]:
         "models": list(trained.names),
         "runs": [
             {
-                "run": str(lesson.run), "program": lesson.program.name, "objective": lesson.objective,
-                "trials": len(lesson.trials), "by_language_models": lesson.told_by_language_models,
+                "run": str(run.folder), "program": run.program.name, "objective": run.objective,
+                "trials": len(run.trials), "by_language_models": run.told_by_language_models,
             }
-            for lesson in trained.lessons
+            for run in trained.dataset
         ],
-        "verdicts": [asdict(verdict) for verdict in trained.verdicts],
+        "verdicts": [asdict(validation) for validation in trained.validations],
         "validated_on": list(trained.validated_on),
         "leave_one_out": trained.leave_one_out,
         "independent": trained.independent,

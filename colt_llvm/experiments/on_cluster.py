@@ -12,7 +12,7 @@ from typing import Any
 from colt_llvm.cluster import Cluster
 from colt_llvm.core.errors import ToolchainError
 from colt_llvm.experiments.cells import Group, failed_record
-from colt_llvm.experiments.worker import run_group
+from colt_llvm.experiments.runner import run_group
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.program import Program
 

@@ -14,9 +14,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from types import TracebackType
 from typing import Any
 
@@ -191,3 +194,116 @@ def _cell_entry(cell: Cell) -> dict[str, Any]:
         "program": cell.program, "objective": cell.objective, "strategy": cell.strategy.label,
         "budget": cell.budget.to_dict(), "seed": cell.seed,
     }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Status:
+    """Cells by what is known of them. failed: id -> reason. seconds_left: with ``jobs`` processes; None before any."""
+
+    wanted: int
+    done: int
+    failed: dict[str, str]
+    missing: tuple[str, ...]
+    seconds_left: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "cells": self.wanted, "done": self.done, "failed": self.failed, "missing": list(self.missing),
+            "seconds_left": self.seconds_left,
+        }  # fmt: skip
+
+
+def status_of(folder: Path, jobs: int) -> Status:
+    """Raises RunDirectoryError for a folder without results."""
+    wanted = read_header(folder)["cells"]
+    took: dict[tuple[str, str], list[float]] = defaultdict(list)
+    failed: dict[str, str] = {}
+    missing: list[str] = []
+    done = 0
+    for cell_id, entry in wanted.items():
+        record = read_cell(folder / "cells" / f"{cell_id}.json")
+        if record is None:
+            missing.append(cell_id)
+        elif record["status"] == "failed":
+            failed[cell_id] = record["error"]
+        else:
+            done += 1
+            took[_kind(entry)].append(float(record["took_seconds"]))
+    every = [seconds for values in took.values() for seconds in values]
+    left: float | None = None
+    if every or not missing:
+        left = 0.0
+        for cell_id in missing:
+            entry = wanted[cell_id]
+            left += fmean(took.get(_kind(entry)) or every) / (1 if find_objective(entry["objective"]).timed else jobs)
+    return Status(len(wanted), done, failed, tuple(missing), left)
+
+
+def _kind(entry: dict[str, Any]) -> tuple[str, str]:
+    """Cells that take about the same time."""
+    return entry["objective"], str(entry["budget"])
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``12 min`` or ``3.2 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def merge(folders: Sequence[Path], output: Path) -> int:
+    """Write everything to ``output``, which may hold results already. Returns how many cells it has.
+
+    A cell that is done goes before one that failed, and of two that are done the earlier folder's. Refuses unlike
+    versions of LLVM, one label with two meanings, programs that differ, and where a time decides, unlike hosts.
+    Raises UsageError, RunDirectoryError.
+    """
+    if not folders:
+        raise UsageError("name the folders of results that are to be merged")
+    for folder in folders:
+        if folder.resolve() == output.resolve():
+            raise UsageError(f"-o {output}: is merged from too; choose another folder")
+    headers = [read_header(folder) for folder in folders]
+    with Results.open(output) as merged:
+        header = merged.header
+        for folder, theirs in zip(folders, headers, strict=True):
+            name = str(output if merged.header["cells"] else folders[0])
+            joined = join_headers(header, theirs, name, str(folder))
+            parts = header["parts"] + [part for part in theirs["parts"] if part not in header["parts"]]
+            header = {**joined, "parts": parts}
+        _refuse_unlike_hosts([*folders, output])
+        write_json(output / "experiment.json", header)
+        merged.header = header
+        known = {record["id"]: record for record in read_cells(output)}
+        for folder in folders:
+            for record in read_cells(folder):
+                before = known.get(record["id"])
+                if before is None or (before["status"] == "failed" and record["status"] == "done"):
+                    known[record["id"]] = record
+                    _copy_run(folder / "runs" / record["id"], output / "runs" / record["id"])
+                    merged.write(record)
+        return len(known)
+
+
+def _refuse_unlike_hosts(folders: Sequence[Path]) -> None:
+    """By the cells themselves: a header names the host of one of several runs."""
+    first: tuple[Path, dict[str, object]] | None = None
+    for folder in folders:
+        for record in read_cells(folder):
+            if not find_objective(record["objective"]).timed and "seconds" not in record["budget"]:
+                continue
+            if first is None:
+                first = folder, record["host"]
+            elif not same_host(first[1], record["host"]):
+                raise UsageError(f"{first[0]} and {folder} measured times on unlike hosts; keep them apart")
+
+
+def _copy_run(source: Path, place: Path) -> None:
+    if not source.is_dir():
+        return
+    try:
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(source, place)
+    except OSError as error:
+        raise RunDirectoryError(f"{place}: {error.strerror or error}; free some space, or choose another -o") from None

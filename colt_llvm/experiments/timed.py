@@ -9,10 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.experiments.cells import Cell, Group, record_of
-from colt_llvm.experiments.curve import Point, curve, model_rows
+from colt_llvm.experiments.cells import Cell, Group, Point, curve, model_rows, record_of
 from colt_llvm.experiments.experiment import CLANG_PGO
-from colt_llvm.experiments.worker import Interrupted
+from colt_llvm.experiments.runner import Interrupted
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.models.specs import spec_from_dict

@@ -28,8 +28,7 @@ from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.pool import Lending
 from colt_llvm.evaluate.target import Target, prepare_target
-from colt_llvm.experiments.cells import Cell, record_of
-from colt_llvm.experiments.curve import Point, curve, model_rows
+from colt_llvm.experiments.cells import Cell, Point, curve, model_rows, record_of
 from colt_llvm.experiments.experiment import EMBEDDED, GYM_RANDOM, StrategySpec
 from colt_llvm.experiments.remembering import RememberingJudge, RememberingProver
 from colt_llvm.experiments.suites import BenchProgram

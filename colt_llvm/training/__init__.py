@@ -1,6 +1,6 @@
 """Learning from use: the user's own copy of the embedded policies, fine-tuned from run directories.
 
-Reading order: train (all of it), lessons (what runs teach), tries and tables (gains of single actions), lines (what the
-state changes of them), sequences (whole ones, for the policy that retrieves), validation (old against new at a
-workbench), packing (the file).
+Reading order: train (all of it), dataset (samples of the runs), linear_model (tables and linear models of single
+actions), sequences (whole ones, for the policy that retrieves), validation and learning_curves (old against new by
+equal searches), packing (the file).
 """

@@ -1,9 +1,9 @@
-"""What run directories teach: trials of known programs and objectives, and who proposed them."""
+"""The data set: trials of run directories, who proposed them, and what each action gained at its state."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,31 +18,33 @@ from colt_llvm.program.recipe import source_digest
 from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.journal import read_header, read_trials
 from colt_llvm.run.records import trial_from_dict
-from colt_llvm.training.samples import Try, tries_of
 
-#: What a proposal of a language model counts, and one of the largest of its run, against 1 of all others.
+#: Weight of a language model's proposals, and of those of the largest of its run, against 1 of all others.
 LANGUAGE_MODEL, LARGEST = 2.0, 3.0
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """One run. key: the program by name and content. voices: language models of the run -> what their word counts."""
+class TrainingRun:
+    """What one run directory holds."""
 
-    run: Path
+    folder: Path
     program: Program
-    key: str
+    key: str  #: the program by name and content
     objective: str
     trials: tuple[TrialRecord, ...]
-    voices: Mapping[str, float]
-    unchanged: bool  # the sources are there, as they were
+    proposer_weights: Mapping[str, float]  #: language models of the run -> the weight of their samples; others: 1
+    unchanged: bool  #: the sources are there, as they were
 
-    def tries(self) -> list[Try]:
-        return list(tries_of(self.trials, self.key, self.objective, lambda name: self.voices.get(name, 1.0)))
+    def samples(self) -> list[Sample]:
+        """What each action of its proposals gained."""
+        return list(
+            samples_of(self.trials, self.key, self.objective, lambda name: self.proposer_weights.get(name, 1.0))
+        )
 
     @property
     def told_by_language_models(self) -> int:
         """Proposals of theirs that were tried."""
-        return sum(trial.proposal.model in self.voices for trial in self.trials)
+        return sum(trial.proposal.model in self.proposer_weights for trial in self.trials)
 
     @property
     def best(self) -> float:
@@ -50,22 +52,22 @@ class Lesson:
         return max((trial.outcome.reward or 0.0 for trial in self.trials), default=0.0)
 
 
-def read_lessons(runs: Iterable[Path]) -> list[Lesson]:
+def read_dataset(runs: Iterable[Path]) -> list[TrainingRun]:
     """In an order of their own, so that it does not matter how they were named. Each run counts once.
 
     Raises UsageError for a run that cannot teach, RunDirectoryError for one that cannot be read.
     """
-    lessons = [_lesson(run) for run in dict.fromkeys(run.absolute() for run in runs)]
-    if not lessons:
+    dataset = [_read_run(run) for run in dict.fromkeys(run.absolute() for run in runs)]
+    if not dataset:
         raise UsageError("name runs to learn from: colt-llvm train --from colt-runs/*")
-    return sorted(lessons, key=lambda lesson: (lesson.key, lesson.objective, _content(lesson), str(lesson.run)))
+    return sorted(dataset, key=lambda run: (run.key, run.objective, _content(run), str(run.folder)))
 
 
-def _content(lesson: Lesson) -> str:
-    return repr([(trial.sequence, trial.outcome.reward) for trial in lesson.trials])
+def _content(run: TrainingRun) -> str:
+    return repr([(trial.sequence, trial.outcome.reward) for trial in run.trials])
 
 
-def _lesson(run: Path) -> Lesson:
+def _read_run(run: Path) -> TrainingRun:
     if not run.is_dir():
         raise RunDirectoryError(f"{run}: no such folder; name the folder of a run that tune made")
     header = read_header(run)
@@ -85,7 +87,7 @@ def _lesson(run: Path) -> Lesson:
     unchanged = all(
         source.is_file() and digests.get(str(source)) == source_digest(source) for source in program.sources
     )
-    return Lesson(run, program, _key(program, digests), objective, trials, voices_of(specs), unchanged)
+    return TrainingRun(run, program, _key(program, digests), objective, trials, proposer_weights(specs), unchanged)
 
 
 def _refuse(run: Path, objective: str, own: Sequence[str], llvm: str) -> None:
@@ -114,8 +116,55 @@ def _key(program: Program, digests: Mapping[str, str]) -> str:
     return f"{program.name}/{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
 
 
-def voices_of(specs: Sequence[ModelSpec]) -> dict[str, float]:
-    """Language models -> what their word counts. A replay has the voices of the run that it repeats."""
+def proposer_weights(specs: Sequence[ModelSpec]) -> dict[str, float]:
+    """Language models -> what their word counts. A replay has the proposer_weights of the run that it repeats."""
     speaking = [spec for spec in specs if asked_as(spec).is_language_model]
     most = max((spec.parameters for spec in speaking), default=0.0)
     return {spec.name: LARGEST if spec.parameters == most else LANGUAGE_MODEL for spec in speaking}
+
+
+MOST_GAIN = 0.08  # of one try: a program that shrinks by a half must not drown the others
+LEAST_STATE = -0.1  # reward: samples at states below this teach nothing
+_LEAST_REWARD = -0.01  # gains are held against the state's reward, or this
+_TRIAL_WEIGHT = 0.5  # of a proposal's share, against 1 of a single action that was sampled
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One action at one state."""
+
+    program: str  #: its key
+    objective: str
+    held: tuple[str, ...]  #: the state: the actions that came before
+    action: str
+    gain: float  #: a log ratio, 0 to MOST_GAIN
+    weight: float  #: against the other samples
+
+
+def gain_of(after: float | None, reward: float) -> float:
+    """To climb back to the baseline is no gain: any full pipeline does that."""
+    return 0.0 if after is None else min(max(after - max(reward, _LEAST_REWARD), 0.0), MOST_GAIN)
+
+
+def samples_of(
+    trials: Iterable[TrialRecord], program: str, objective: str, weight_of: Callable[[str], float] = lambda name: 1.0
+) -> Iterator[Sample]:
+    """The actions of a proposal share its gain. weight_of: how much the word of whoever proposed counts.
+
+    Refined sequences are left out: they say nothing of one action.
+    """
+    rewards: dict[tuple[str, ...], float] = {(): 0.0}
+    keys: set[str | None] = set()
+    for trial in trials:
+        at, added = trial.request.sequence, trial.proposal.passes
+        reward, key = trial.outcome.reward, trial.outcome.key
+        if reward is not None:
+            rewards.setdefault(at + added, reward)
+        here = rewards.get(at, 0.0)
+        gain = 0.0 if key in keys else gain_of(reward, here)
+        keys.add(key)
+        if here < LEAST_STATE or trial.request.kind == "refine":
+            continue
+        weight = _TRIAL_WEIGHT * weight_of(trial.proposal.model) / len(added) if added else 0.0
+        for place, action in enumerate(added):
+            yield Sample(program, objective, at + added[:place], action, gain / len(added), weight)

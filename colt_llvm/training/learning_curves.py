@@ -1,4 +1,4 @@
-"""One search at a workbench: how far it comes in so many trials. The tree search of a run, and nothing is executed."""
+"""Learning curves: the best reward after each trial of a tree search that builds and executes nothing."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True)
-class Course:
-    """One search. best: the greatest reward after each trial, from the root's 0. asked: calls by model."""
+class LearningCurve:
+    """Of one search."""
 
-    best: tuple[float, ...]
-    asked: Mapping[str, int]
+    best: tuple[float, ...]  #: the greatest reward so far, before the first trial (0) and after each
+    asked: Mapping[str, int]  #: calls by model
 
     @property
     def mean(self) -> float:
@@ -37,14 +37,14 @@ class Course:
         return sum(self.best[1:]) / max(1, len(self.best) - 1)
 
 
-def model_course(
+def learning_curve(
     bench: Workbench,
     models: Sequence[LanguageModel],
     options: ColtOptions,
     trials: int,
     seed: int,
     observers: Sequence[Observer] = (),
-) -> Course:
+) -> LearningCurve:
     """The tree search with these models, each asked when the search says so. observers: told of each trial as well."""
     specs = [model.spec for model in models]
     by_name = {model.spec.name: model for model in models}
@@ -66,19 +66,19 @@ def model_course(
             tuple(answer["passes"]), answer["next_model"], request.model, confidence=answer.get("confidence")
         )  # fmt: skip
 
-    return course_of(bench, search, propose, [questions.observe, refiner.observe, *observers], trials)
+    return curve_of(bench, search, propose, [questions.observe, refiner.observe, *observers], trials)
 
 
-def course_of(
+def curve_of(
     bench: Workbench,
     search: ColtSearch,
     propose: Callable[[Request], Proposal],
     observers: Sequence[Observer],
     trials: int,
-) -> Course:
+) -> LearningCurve:
     """One request after another. A search that ends early keeps its best for the trials that are left."""
     search.set_root_key(bench.root_key)
-    best, course = 0.0, [0.0]
+    best, curve = 0.0, [0.0]
     for _ in range(trials):
         request = search.ask()
         if request is None:
@@ -90,7 +90,7 @@ def course_of(
             observe(request, proposal, outcome)
         if outcome.reward is not None:
             best = max(best, outcome.reward)
-        course.append(best)
-    course += [best] * (trials + 1 - len(course))
+        curve.append(best)
+    curve += [best] * (trials + 1 - len(curve))
     calls = {name: record.calls + record.corrections for name, record in search.statistics.by_model.items()}
-    return Course(tuple(course), calls)
+    return LearningCurve(tuple(curve), calls)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from colt_llvm.models.embedded.retrieval import FAR
 from colt_llvm.models.embedded.weights import OBJECTIVES
 from colt_llvm.proposal.answer import MOST_PASSES
-from colt_llvm.training.dataset import Lesson
+from colt_llvm.training.dataset import TrainingRun
 
 Array = npt.NDArray[np.float64]
 Names = tuple[str, ...]
@@ -45,18 +45,18 @@ class Experience:
         return chosen
 
 
-def experiences(lessons: Iterable[Lesson], vectors: Mapping[tuple[str, str], Array]) -> list[Experience]:
+def experiences(dataset: Iterable[TrainingRun], vectors: Mapping[tuple[str, str], Array]) -> list[Experience]:
     """Runs of one program and objective together; only of programs whose features are known.
 
     vectors: by key and objective.
     """
     known: dict[tuple[str, str], dict[Names, float]] = {}
-    for lesson in lessons:
-        place = (lesson.key, lesson.objective)
+    for run in dataset:
+        place = (run.key, run.objective)
         if place not in vectors:
             continue
         rewards = known.setdefault(place, {})
-        for trial in lesson.trials:
+        for trial in run.trials:
             reward = trial.outcome.reward
             rewards[trial.sequence] = max(rewards.get(trial.sequence, FAILED), FAILED if reward is None else reward)
     return [Experience(key, objective, vectors[key, objective], rewards) for (key, objective), rewards in known.items()]

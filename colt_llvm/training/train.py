@@ -25,39 +25,40 @@ from colt_llvm.models.embedded.weights import (
 )
 from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.program import Program
-from colt_llvm.training.dataset import Lesson, read_lessons
-from colt_llvm.training.linear_model import tuned
-from colt_llvm.training.lookup_table import learned_row
+from colt_llvm.training.dataset import Sample, TrainingRun, read_dataset
+from colt_llvm.training.linear_model import learned_row, tuned
 from colt_llvm.training.packing import packed, replacing, stored
-from colt_llvm.training.samples import Try
 from colt_llvm.training.sequences import Array, experiences, grown
-from colt_llvm.training.validation import Comparison, Effort, Verdict, compare, verdicts
+from colt_llvm.training.validation import Comparison, Effort, Validation, compare, validations
 from colt_llvm.training.workbench import features_of, workbench
 
 Say = Callable[[str], None]
 #: program and objective -> its features, scaled.
 Vectors = Mapping[tuple[str, str], Array]
 
-TRIALS, SEEDS = 40, 3
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What training begins with, and how its result is compared."""
+
+    start: Path | None = None  #: an earlier file of train; None: the package's own numbers
+    validate: Sequence[Program] = ()  #: programs on which old and new are compared; none: those of the runs
+    effort: Effort = field(default_factory=Effort)
 
 
 @dataclass(frozen=True)
 class Trained:
-    """output: the file. lessons: what was learned from. names: as ``--models`` has them.
-
-    validated_on: programs. leave_one_out: each of them with what was learned from the others. independent: none of them
-    is a program of the runs. unknown_actions: names that were tried, and are in no table.
-    """
+    """A file of policies, and what shows that they are better."""
 
     output: Path
-    lessons: tuple[Lesson, ...]
-    verdicts: tuple[Verdict, ...]
-    names: tuple[str, ...]
-    validated_on: tuple[str, ...]
-    leave_one_out: bool
-    independent: bool
+    dataset: tuple[TrainingRun, ...]  #: what was learned from
+    validations: tuple[Validation, ...]
+    names: tuple[str, ...]  #: as ``--models`` has them
+    validated_on: tuple[str, ...]  #: programs
+    leave_one_out: bool  #: each of these with what was learned from the others
+    independent: bool  #: none of these is a program of the runs
     effort: Effort
-    unknown_actions: tuple[str, ...]
+    unknown_actions: tuple[str, ...]  #: names that were tried, and are in no table
     notes: tuple[str, ...] = field(default=())
 
 
@@ -65,54 +66,38 @@ def train(
     runs: Sequence[Path],
     output: Path,
     toolchain: Toolchain,
-    *,
-    validate: Sequence[Program] = (),
-    start: Path | None = None,
-    trials: int = TRIALS,
-    seeds: int = SEEDS,
+    options: TrainOptions | None = None,
     say: Say = lambda text: None,
 ) -> Trained:
     """Learn, validate, and write ``output``; an old file is there until the new one is whole.
 
-    validate: programs on which old and new are compared; none: those of the runs. start: an earlier file of train;
-    None: the package's own numbers. Raises ColtError.
+    runs: directories that tune made. say: told of each step. Raises ColtError.
     """
+    options = options or TrainOptions()
     family_of(output)
-    effort = _effort(trials, seeds)
     if toolchain.major != LLVM_MAJOR:
         raise UsageError(
             f"this is LLVM {toolchain.version}, and the policies know the actions of LLVM {LLVM_MAJOR}; "
             "name that one with --llvm-prefix"
         )
-    old = _start(start)
-    lessons = read_lessons(runs)
+    old = _start(options.start)
+    dataset = read_dataset(runs)
     with replacing(output.absolute()) as temporary:
-        student = _Student.of(old, lessons, toolchain)
-        known = weights_of(old)
-        if validate:
-            found = _on_programs(student, known, validate, toolchain, effort, say)
-        else:
-            found = _on_runs(student, known, toolchain, effort, say)
-        decided = verdicts(found)
+        student = _Student.of(old, dataset, toolchain)
+        found = _compared(student, toolchain, options, say)
+        decided = validations(found)
         arrays = _chosen(old, student.learned(), decided)
         counts = {name.partition("/")[2]: weights_of(stored(arrays)).count(name) for name in _names(decided)}
-        temporary.write_bytes(packed(arrays, _card(counts, lessons, decided, start)))
+        temporary.write_bytes(packed(arrays, _card(counts, dataset, decided, options.start)))
         read_weights(temporary)  # whatever is handed over can be read
-    own = {lesson.program.name for lesson in lessons}
+    own = {run.program.name for run in dataset}
     return Trained(
-        output.absolute(), tuple(lessons), tuple(decided), tuple(spec.name for spec in own_specs(str(output))),
+        output.absolute(), tuple(dataset), tuple(decided), tuple(spec.name for spec in own_specs(str(output))),
         tuple(dict.fromkeys(one.program for one in found)),
-        leave_one_out=not validate and len(student.keys) > 1,
-        independent=bool(validate) and not own & {program.name for program in validate},
-        effort=effort, unknown_actions=tuple(student.unknown_actions()), notes=tuple(student.notes),
+        leave_one_out=not options.validate and len(student.keys) > 1,
+        independent=bool(options.validate) and not own & {program.name for program in options.validate},
+        effort=options.effort, unknown_actions=tuple(student.unknown_actions()), notes=tuple(student.notes),
     )  # fmt: skip
-
-
-def _effort(trials: int, seeds: int) -> Effort:
-    for option, value in (("--trials", trials), ("--seeds", seeds)):
-        if value < 1:
-            raise UsageError(f"{option} {value}: use 1 or more")
-    return Effort(trials, seeds)
 
 
 def _start(start: Path | None) -> dict[str, Any]:
@@ -130,21 +115,21 @@ def _start(start: Path | None) -> dict[str, Any]:
 
 @dataclass
 class _Student:
-    """What runs taught, with some of their programs left out or with none. notes: what a person should know."""
+    """What runs taught, with some of their programs left out or with none."""
 
-    old: Mapping[str, Any]
-    number: dict[str, int]
-    lessons: Sequence[Lesson]
-    tries: Sequence[Try]
+    old: Mapping[str, Any]  #: arrays that learning begins with
+    number: dict[str, int]  #: action -> its place in the vocabulary
+    dataset: Sequence[TrainingRun]
+    samples: Sequence[Sample]
     vectors: Vectors
-    notes: list[str]
+    notes: list[str]  #: what a person should know
 
     @staticmethod
-    def of(old: Mapping[str, Any], lessons: Sequence[Lesson], toolchain: Toolchain) -> _Student:
+    def of(old: Mapping[str, Any], dataset: Sequence[TrainingRun], toolchain: Toolchain) -> _Student:
         notes: list[str] = []
         number = {name: place for place, name in enumerate(str(old["actions"]).split("\n"))}
-        tries = [row for lesson in lessons for row in lesson.tries()]
-        return _Student(old, number, lessons, tries, _vectors(old, lessons, toolchain, notes), notes)
+        samples = [row for run in dataset for row in run.samples()]
+        return _Student(old, number, dataset, samples, _vectors(old, dataset, toolchain, notes), notes)
 
     @property
     def keys(self) -> list[str]:
@@ -154,8 +139,8 @@ class _Student:
     def learned(self, without: str = "") -> dict[str, Any]:
         """Arrays of all three models. without: the key of a program of which nothing is known."""
         arrays = dict(self.old)
-        rows: defaultdict[str, list[Try]] = defaultdict(list)
-        for row in self.tries:
+        rows: defaultdict[str, list[Sample]] = defaultdict(list)
+        for row in self.samples:
             if row.program != without:
                 rows[row.objective].append(row)
         for name in ("nano_gain", "small_gain", "base_gain"):
@@ -164,85 +149,80 @@ class _Student:
                 if rows[objective]:
                     table[place] = learned_row(table[place], self.number, rows[objective])
             arrays[name] = table
-        arrays |= tuned(arrays, [row for row in self.tries if row.program != without], self.number, self.vectors)
-        lessons = [lesson for lesson in self.lessons if lesson.key != without]
-        return arrays | grown(self.old, experiences(lessons, self.vectors))
+        arrays |= tuned(arrays, [row for row in self.samples if row.program != without], self.number, self.vectors)
+        dataset = [run for run in self.dataset if run.key != without]
+        return arrays | grown(self.old, experiences(dataset, self.vectors))
 
     def weights(self, without: str = "") -> Weights:
         """As they would be read from a file."""
         return weights_of(stored(self.learned(without)))
 
     def unknown_actions(self) -> list[str]:
-        return sorted({row.action for row in self.tries} - set(self.number))
+        """Names that the tables do not have."""
+        return sorted({row.action for row in self.samples} - set(self.number))
 
 
 def _vectors(
-    old: Mapping[str, Any], lessons: Iterable[Lesson], toolchain: Toolchain, notes: list[str]
+    old: Mapping[str, Any], dataset: Iterable[TrainingRun], toolchain: Toolchain, notes: list[str]
 ) -> dict[tuple[str, str], Array]:
     found: dict[tuple[str, str], Array] = {}
-    for lesson in lessons:
-        place = (lesson.key, lesson.objective)
+    for run in dataset:
+        place = (run.key, run.objective)
         if place in found:
             continue
-        if not lesson.unchanged:
-            notes.append(f"{lesson.run}: its sources are gone or have changed; only its single actions teach")
+        if not run.unchanged:
+            notes.append(f"{run.folder}: its sources are gone or have changed; only its single actions teach")
             continue
         try:
-            features = features_of(toolchain, prepare_baseline(toolchain, lesson.program, lesson.objective))
+            features = features_of(toolchain, prepare_baseline(toolchain, run.program, run.objective))
         except ColtError as error:
-            notes.append(f"{lesson.run}: does not build any more ({error}); only its single actions teach")
+            notes.append(f"{run.folder}: does not build any more ({error}); only its single actions teach")
             continue
         scaled = (program_vector(features) - old["feature_mean"]) / old["feature_scale"]
         found[place] = np.clip(scaled.astype(np.float64), -3.0, 3.0)
     return found
 
 
-def _on_programs(
-    student: _Student, old: Weights, programs: Sequence[Program], toolchain: Toolchain, effort: Effort, say: Say
-) -> list[Comparison]:
+def _compared(student: _Student, toolchain: Toolchain, options: TrainOptions, say: Say) -> list[Comparison]:
+    """Old and new numbers on the programs that were named; else on those of the runs, each left out of training once.
+
+    A program that is alone is compared with what it taught itself. Raises UsageError where none can be built.
+    """
+    old, keys = weights_of(student.old), student.keys
+    of_runs = {run.key: run.program for run in student.dataset}
+    all_objectives = [name for name in OBJECTIVES if any(run.objective == name for run in student.dataset)]
+    chosen = [("", program, all_objectives) for program in options.validate]
+    if not chosen:
+        chosen = [(key, of_runs[key], [objective for of, objective in student.vectors if of == key]) for key in keys]
+    if not chosen:
+        raise UsageError("no program of the runs can be built any more; name some to validate on: --validate PROGRAM")
     new = student.weights()
-    objectives = [name for name in OBJECTIVES if any(lesson.objective == name for lesson in student.lessons)]
     found = []
-    for program in programs:
+    for key, program, objectives in chosen:
+        learned = student.weights(key) if key and len(keys) > 1 else new
         for objective in objectives:
             say(f"validating on {program.name}, {objective}")
             with workbench(toolchain, program, objective) as bench:
-                found += compare(bench, program.name, old, new, effort)
+                found += compare(bench, program.name, old, learned, options.effort)
     return found
 
 
-def _on_runs(student: _Student, old: Weights, toolchain: Toolchain, effort: Effort, say: Say) -> list[Comparison]:
-    """Each program with what the others taught; a program that is alone with what it taught itself."""
-    keys = student.keys
-    if not keys:
-        raise UsageError("no program of the runs can be built any more; name some to validate on: --validate PROGRAM")
-    programs = {lesson.key: lesson.program for lesson in student.lessons}
-    found = []
-    for key in keys:
-        new = student.weights(key if len(keys) > 1 else "")
-        for objective in [objective for of, objective in student.vectors if of == key]:
-            say(f"validating on {programs[key].name}, {objective}")
-            with workbench(toolchain, programs[key], objective) as bench:
-                found += compare(bench, programs[key].name, old, new, effort)
-    return found
+def _names(decided: Iterable[Validation]) -> list[str]:
+    return [one.model for one in decided]
 
 
-def _names(decided: Iterable[Verdict]) -> list[str]:
-    return [verdict.model for verdict in decided]
-
-
-def _chosen(old: Mapping[str, Any], new: Mapping[str, Any], decided: Iterable[Verdict]) -> dict[str, Any]:
+def _chosen(old: Mapping[str, Any], new: Mapping[str, Any], decided: Iterable[Validation]) -> dict[str, Any]:
     """The new arrays of the models that are kept, the old ones of the others. Their names begin with the model's."""
     arrays = dict(old)
-    for verdict in decided:
-        if verdict.kept:
-            begin = verdict.model.partition("/")[2] + "_"
+    for one in decided:
+        if one.kept:
+            begin = one.model.partition("/")[2] + "_"
             arrays |= {name: array for name, array in new.items() if name.startswith(begin)}
     return arrays
 
 
 def _card(
-    counts: Mapping[str, int], lessons: Sequence[Lesson], decided: Iterable[Verdict], start: Path | None
+    counts: Mapping[str, int], dataset: Sequence[TrainingRun], decided: Iterable[Validation], start: Path | None
 ) -> dict[str, Any]:
     """No date and no folder: equal runs give an equal file."""
     return {
@@ -250,15 +230,15 @@ def _card(
         "parameters": counts,
         "llvm": LLVM_MAJOR,
         "start": "embedded" if start is None else start.name,
-        "learned": [verdict.model.partition("/")[2] for verdict in decided if verdict.kept],
+        "learned": [one.model.partition("/")[2] for one in decided if one.kept],
         "runs": [
             {
-                "program": lesson.program.name,
-                "objective": lesson.objective,
-                "trials": len(lesson.trials),
-                "by_language_models": lesson.told_by_language_models,
-                "best": round(lesson.best, 9),
+                "program": run.program.name,
+                "objective": run.objective,
+                "trials": len(run.trials),
+                "by_language_models": run.told_by_language_models,
+                "best": round(run.best, 9),
             }
-            for lesson in lessons
+            for run in dataset
         ],
     }

@@ -19,15 +19,14 @@ from bench_helpers import OUTPUT, SOURCE, strategy
 from colt_llvm.cli.main import run
 from colt_llvm.core.errors import ToolchainError
 from colt_llvm.evaluate.judge import Miscompiled
-from colt_llvm.experiments.cells import Cell, Group
-from colt_llvm.experiments.curve import Point, curve
+from colt_llvm.experiments.cells import Cell, Group, Point, curve
 from colt_llvm.experiments.experiment import Budget, SuiteSpec
 from colt_llvm.experiments.remembering import RememberingJudge
 from colt_llvm.experiments.results import read_cells
+from colt_llvm.experiments.runner import Interrupted, run_group
 from colt_llvm.experiments.suites import BenchProgram, gather
 from colt_llvm.experiments.timed import run_timed
 from colt_llvm.experiments.workbench import Workbench, workbench
-from colt_llvm.experiments.worker import Interrupted, run_group
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 
 

@@ -17,9 +17,7 @@ from colt_llvm.cli.main import run
 from colt_llvm.core.errors import RunDirectoryError, UsageError
 from colt_llvm.experiments import runner
 from colt_llvm.experiments.cells import Cell, Group
-from colt_llvm.experiments.merge import merge
-from colt_llvm.experiments.results import Results, read_cell, read_cells, read_header
-from colt_llvm.experiments.status import duration, status_of
+from colt_llvm.experiments.results import Results, duration, merge, read_cell, read_cells, read_header, status_of
 from colt_llvm.program.program import Program
 
 CELLS = [cell("one", 1), cell("one", 2), cell("two", 1), cell("two", 2)]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.explain.function_text import functions_in, ir_functions, shortened
+from colt_llvm.explain.hot_function import functions_in, ir_functions, shortened
 from colt_llvm.explain.minimize_timed import Reduced, Reducer
 from colt_llvm.explain.variants import Variant
 from colt_llvm.run.reduction import reduce_sequence

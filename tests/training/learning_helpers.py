@@ -15,7 +15,7 @@ from colt_llvm.program.recipe import source_digest
 from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.records import trial_to_dict
 from colt_llvm.search import Outcome, Proposal, Request
-from colt_llvm.training.dataset import Lesson
+from colt_llvm.training.dataset import TrainingRun
 
 SOURCE = "int main(void) { return 0; }\n"
 
@@ -60,5 +60,5 @@ def a_run(
     return folder
 
 
-def names(lessons: Sequence[Lesson]) -> list[str]:
-    return [lesson.run.name for lesson in lessons]
+def names(dataset: Sequence[TrainingRun]) -> list[str]:
+    return [run.folder.name for run in dataset]

@@ -16,7 +16,7 @@ from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import ADDITIONS, FILE, OBJECTIVES, read_arrays, weights_of
 from colt_llvm.objectives.base import Objective
 from colt_llvm.search import PRESETS, ActionSet, Outcome, Refiner
-from colt_llvm.training.learning_curves import model_course
+from colt_llvm.training.learning_curves import learning_curve
 from colt_llvm.training.workbench import Workbench
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
@@ -115,5 +115,5 @@ def test_a_course_refines_by_what_its_policies_know(monkeypatch: pytest.MonkeyPa
     arrays[ADDITIONS] = np.zeros_like(arrays[ADDITIONS])
     arrays[ADDITIONS][OBJECTIVES.index("size"), number] = 0.5
     known = weights_of(arrays)
-    model_course(FakeBench(), [EmbeddedModel(SPECS["embedded/nano"], known=known)], PRESETS["retrieval"], 3, 1)
+    learning_curve(FakeBench(), [EmbeddedModel(SPECS["embedded/nano"], known=known)], PRESETS["retrieval"], 3, 1)
     assert [{name: gain for name, gain in promised.items() if gain} for promised in given] == [{"without<licm>": 0.5}]

@@ -20,10 +20,9 @@ from colt_llvm.models.embedded.weights import (
     read_weights,
     weights_of,
 )
-from colt_llvm.training.dataset import read_lessons
-from colt_llvm.training.lookup_table import PRIOR_PROGRAMS, learned_row, mean_gains
+from colt_llvm.training.dataset import Sample, read_dataset
+from colt_llvm.training.linear_model import PRIOR_PROGRAMS, learned_row, mean_gains
 from colt_llvm.training.packing import packed, replacing, stored
-from colt_llvm.training.samples import Try
 from colt_llvm.training.sequences import Experience, experiences, grown
 from colt_llvm.training.train import _start, _Student
 
@@ -31,8 +30,8 @@ NUMBER = {"aa": 0, "bb": 1, "cc": 2}
 PRIOR = np.array([0.02, 0.02, 0.01])
 
 
-def tries(program: str, action: str, gain: float, count: int) -> list[Try]:
-    return [Try(program, "size", (), action, gain, 1.0)] * count
+def samples(program: str, action: str, gain: float, count: int) -> list[Sample]:
+    return [Sample(program, "size", (), action, gain, 1.0)] * count
 
 
 def test_few_tries_are_drawn_to_the_prior_and_many_are_not() -> None:
@@ -45,28 +44,28 @@ def test_few_tries_are_drawn_to_the_prior_and_many_are_not() -> None:
 
 
 def test_what_paid_for_the_user_rises_and_what_did_not_falls() -> None:
-    row = learned_row(PRIOR, NUMBER, [*tries("p", "aa", 0.04, 9), *tries("p", "bb", 0.0, 9)])
+    row = learned_row(PRIOR, NUMBER, [*samples("p", "aa", 0.04, 9), *samples("p", "bb", 0.0, 9)])
     assert row[0] > PRIOR[0] > row[1]
     assert row[2] == PRIOR[2], "it was not tried"
 
 
 def test_what_was_tried_does_not_fall_behind_as_a_whole() -> None:
     """Steps of a long search gain little; only what gained more than the others is told apart."""
-    row = learned_row(PRIOR, NUMBER, [*tries("p", "aa", 0.0012, 9), *tries("p", "bb", 0.0008, 9)])
+    row = learned_row(PRIOR, NUMBER, [*samples("p", "aa", 0.0012, 9), *samples("p", "bb", 0.0008, 9)])
     assert row[0] > row[1] > PRIOR[2]
-    quiet = learned_row(PRIOR, NUMBER, [*tries("p", "aa", 0.0, 9), *tries("p", "bb", 0.0, 9)])
+    quiet = learned_row(PRIOR, NUMBER, [*samples("p", "aa", 0.0, 9), *samples("p", "bb", 0.0, 9)])
     assert (quiet == PRIOR).all(), "a program that gained nothing says nothing"
 
 
 def test_no_program_counts_more_than_another() -> None:
-    one = [*tries("p", "aa", 0.04, 400), *tries("p", "bb", 0.0, 400)]
-    other = [*tries("q", "aa", 0.0, 400), *tries("q", "bb", 0.04, 400)]
+    one = [*samples("p", "aa", 0.04, 400), *samples("p", "bb", 0.0, 400)]
+    other = [*samples("q", "aa", 0.0, 400), *samples("q", "bb", 0.04, 400)]
     assert learned_row(PRIOR, NUMBER, one + other[:100] + other[-100:])[:2] == pytest.approx([0.02, 0.02], abs=1e-4)
     assert PRIOR_PROGRAMS > 0
 
 
 def test_actions_that_are_in_no_table_are_left_out() -> None:
-    assert (learned_row(PRIOR, NUMBER, tries("p", "new", 0.05, 9)) == PRIOR).all()
+    assert (learned_row(PRIOR, NUMBER, samples("p", "new", 0.05, 9)) == PRIOR).all()
 
 
 def test_good_sequences_differ_and_brought_something() -> None:
@@ -77,10 +76,10 @@ def test_good_sequences_differ_and_brought_something() -> None:
 def test_runs_of_one_program_are_one_experience(tmp_path: Path) -> None:
     first = a_run(tmp_path / "a" / "run", [a_trial(1, "aa", 0.01), a_trial(2, "bb", None)])
     second = a_run(tmp_path / "b" / "run", [a_trial(1, "aa", 0.02), a_trial(2, "cc dd", 0.04)])
-    lessons = read_lessons([first, second])
-    (found,) = experiences(lessons, {(lessons[0].key, "size"): np.zeros(2)})
+    dataset = read_dataset([first, second])
+    (found,) = experiences(dataset, {(dataset[0].key, "size"): np.zeros(2)})
     assert found.known == {("aa",): 0.02, ("bb",): -0.2, ("cc", "dd"): 0.04}
-    assert experiences(lessons, {}) == []
+    assert experiences(dataset, {}) == []
 
 
 ARRAYS = {
@@ -141,12 +140,12 @@ def test_what_is_learned_follows_from_the_runs_and_of_a_program_left_out_nothing
     for name in ("aa", "bb"):
         (tmp_path / name / f"{name}.c").unlink()
     old, toolchain = read_arrays(FILE), find_toolchain()
-    student = _Student.of(old, read_lessons(runs), toolchain)
-    again = _Student.of(old, read_lessons(runs[::-1]), toolchain)
+    student = _Student.of(old, read_dataset(runs), toolchain)
+    again = _Student.of(old, read_dataset(runs[::-1]), toolchain)
     assert packed(student.learned()) == packed(again.learned())
     assert len(student.notes) == 2
-    alone = _Student.of(old, read_lessons(runs[:1]), toolchain)
-    assert packed(student.learned(without=read_lessons(runs[1:])[0].key)) == packed(alone.learned())
+    alone = _Student.of(old, read_dataset(runs[:1]), toolchain)
+    assert packed(student.learned(without=read_dataset(runs[1:])[0].key)) == packed(alone.learned())
     assert packed(student.learned()) != packed(alone.learned()) != packed(old)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from colt_llvm.models.embedded.weights import BUILT, FILE, read_arrays, weights_of
 from colt_llvm.program.program import included_programs
-from colt_llvm.training.samples import MOST_GAIN
+from colt_llvm.training.dataset import MOST_GAIN
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
