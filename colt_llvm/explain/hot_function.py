@@ -24,6 +24,7 @@ from colt_llvm.explain.variants import Workshop, of_recipe
 from colt_llvm.llvm.elf import read_object, unpack_symbols
 from colt_llvm.llvm.excerpt import tidy
 from colt_llvm.llvm.flow import Function, functions_of
+from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.baseline import Baseline
