@@ -65,8 +65,8 @@ _SIZE_TEXT = (
 )
 _RUNTIME_TEXT = (
     "`colt-llvm tune PROGRAM --time 70`, one program at a time. The baseline is plain `clang -O3`. The interval is of "
-    "the final claim, measured apart from the search; a program counts as improved only where it is past 1 and past "
-    "the host's noise in that contest. `busy` is the share of the search in which the measuring core ran the user's "
+    "the proof, measured after the search; a program counts as improved only where it is past 1 and past "
+    "the noise floor of that A/A control. `busy` is the share of the search in which the measuring core ran the user's "
     "program.\n"
 )
 
@@ -180,7 +180,7 @@ def _row(result: Result, split: str, figure: str) -> str:
 def _control(result: Result | None) -> str:
     lines = [
         "## The baseline against itself\n",
-        "The final claim's own procedure, with a copy of the baseline as finalist.\n",
+        "The A/A control: the proof's own procedure, with a copy of the baseline as finalist.\n",
     ]
     if result is None:
         return "\n".join([*lines, "Not measured.\n"])

@@ -12,7 +12,7 @@ from colt_llvm.analysis.summary import Row
 
 _STRATEGIES = (
     "`colt-llvm bench run`: every strategy on the same programs from the same action set, in the same harness, and "
-    "what it claims built again and checked. The models are the embedded policies: small ones, not language models. "
+    "each result built again and checked. The models are the embedded policies: small ones, not language models. "
     "*Answers*, *corrections* and *parameters x answers* are means of one search, the last relative to COLT; *largest* "
     "is the largest model's share of the answers.\n"
 )

@@ -129,7 +129,7 @@ FIGURES = [
         lambda: (PAPER.widening_factor, PAPER.widening),
     ),
     Figures(
-        "docs/models.md", r"`--preset broad` \(B = (\S+), C = (\S+), more first",
+        "docs/models.md", r"`--preset broad` \(B = (\S+), C = (\S+), more seed",
         lambda: (BROAD.branching, BROAD.exploration),
     ),
     Figures("docs/models.md", r"(\w+) in ten later requests vary", lambda: (_tenths(RETRIEVAL.refine_share),)),
@@ -176,7 +176,7 @@ FIGURES = [
     ),
     Figures("docs/embedded-models.md", r"paid in this run counts (\S+)\. ", lambda: (choice._TRUST_WITHOUT_DATA,)),
     Figures(
-        "docs/embedded-models.md", r"`retrieval` (\w+) requests are for such first ideas, then (\w+) in ten, and",
+        "docs/embedded-models.md", r"`retrieval` (\w+) requests are for such seed proposals, then (\w+) in ten, and",
         lambda: (RETRIEVAL.seeds, _tenths(RETRIEVAL.idea_share)),
     ),
     Figures("docs/embedded-models.md", r"and from the (\w+) on fewer", lambda: (colt.IDEAS_THIN_OUT_AFTER,)),

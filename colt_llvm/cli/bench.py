@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from colt_llvm.cli.grouped import GroupedCommand, option, together
-from colt_llvm.cli.options import cluster_of, cluster_options, llvm_option
+from colt_llvm.cli.options import WHERE_IT_GOES, cluster_of, cluster_options, llvm_option
 from colt_llvm.core.errors import UsageError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -30,8 +30,6 @@ def command() -> None:
 _WHAT, _HOW = "What to compare", "How it runs"
 _options_of_run = together(
     click.argument("experiment", required=False, metavar="[FILE.toml]"),
-    option("-o", "--output", required=True, type=_FOLDER, metavar="RESULTS", group=_HOW, common=True,
-           help="Folder of results; cells that it holds are not run again."),
     option("--programs", metavar="LIST", group=_WHAT, common=True,
            help="Included programs, with commas: names, train, held-out, or all."),
     option("--strategies", metavar="LIST", group=_WHAT, common=True,
@@ -43,6 +41,8 @@ _options_of_run = together(
            help="Budget of trials, in place of the file's budgets."),
     option("--time", "seconds", type=float, metavar="SECONDS", group=_WHAT, common=True, old=["--seconds"],
            help="Budget of time, in place of the file's budgets; beside --trials, a second budget."),
+    option("-o", "--output", required=True, type=_FOLDER, metavar="RESULTS", group=WHERE_IT_GOES, common=True,
+           help="Folder of results; cells that it holds are not run again."),
     option("--jobs", type=int, metavar="N", group=_HOW,
            help="Cells in parallel, where nothing is timed. Default: one per core."),
     option("--retry", is_flag=True, group=_HOW, help="Run failed cells again."),
@@ -143,14 +143,14 @@ def merge_command(folders: tuple[Path, ...], output: Path) -> None:
 @command.command("report")
 @click.argument("results", type=_FOLDER)
 @click.option("-o", "--output", required=True, type=_FOLDER, metavar="FOLDER", help="Folder of tables and plots.")
-@click.option("--no-pictures", is_flag=True, help="Write tables only; plots need matplotlib.")
-def report_command(results: Path, output: Path, no_pictures: bool) -> None:
+@option("--no-plots", is_flag=True, old=["--no-pictures"], help="Write tables only; plots need matplotlib.")
+def report_command(results: Path, output: Path, no_plots: bool) -> None:
     """Write tables (CSV, JSON, Markdown, LaTeX) and plots of the results."""
     from colt_llvm.analysis import load_results, write_tables
 
     loaded = load_results(results)
     write_tables(loaded, output)
-    if not no_pictures:
+    if not no_plots:
         from colt_llvm.analysis.pictures import write_pictures
 
         write_pictures(loaded, output)

@@ -105,3 +105,12 @@ def test_help_holds_no_private_word(path: tuple[str, ...], capsys: pytest.Captur
     assert not [word for word in PRIVATE if re.search(rf"\b{word}s?\b", text)]
     for option in ALL[path].params:
         assert not isinstance(option, click.Option) or option.help, option.opts
+
+
+def test_an_old_flag_says_the_same_as_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for flag in ("--no-plots", "--no-pictures"):
+        assert run(["bench", "report", "no-such-folder", "-o", "out", flag]) != 0
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1]
+    assert "option" not in said[0]
