@@ -19,7 +19,7 @@ PACKAGE = ROOT / "colt_llvm"
 RANKS = {
     "core": 0, "objectives": 1,
     "llvm": 2, "search": 2,
-    "program": 3, "models": 3, "measure": 4,
+    "program": 3, "models": 3, "testing": 3, "measure": 4,
     "decisions": 5,
     "env": 6, "proposal": 6,
     "evaluate": 7, "gym": 7,
