@@ -28,9 +28,9 @@ def is_timed(objective: str) -> bool:
 
 @dataclass(frozen=True)
 class Budget:
-    """What ends a search. unit: ``trials`` or ``seconds``; amount: how many."""
+    """What ends a search."""
 
-    unit: str
+    unit: str  # TRIALS or SECONDS
     amount: float
 
     def __str__(self) -> str:
@@ -39,66 +39,58 @@ class Budget:
 
 @dataclass(frozen=True)
 class Point:
-    """One point of a search's curve: what had been used up when ``gain`` was the best so far.
-
-    trials: told. seconds: wall clock since the search began. money: dollars. work: parameters times answers, summed
-    over the models. gain: natural log of baseline / best.
-    """
+    """One point of a search's curve: what had been used up when ``gain`` was the best so far."""
 
     trials: float
-    seconds: float
-    money: float
-    work: float
-    gain: float
+    seconds: float  # wall clock since the search began
+    money: float  # dollars
+    work: float  # parameters times answers, summed over the models
+    gain: float  # natural log of baseline / best
 
 
 @dataclass(frozen=True)
 class ModelUse:
-    """What one model did in one search. cost: dollars; calls: requests sent; answers: sound ones, corrections too."""
+    """What one model did in one search."""
 
     parameters: float
-    calls: int
-    answers: int
+    calls: int  # requests sent
+    answers: int  # sound ones, corrections too
     corrections: int
-    cost: float
+    cost: float  # dollars
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One search. Fields as in the file; gain: natural log of baseline / best, 0 where nothing was found or proved.
-
-    host: processor, architecture and the first digits of the machine's hash, in one line.
-    checked: None where there was nothing to run.
-    interval: of the ratio (low, high); None for objectives without noise.
-    """
+    """One search, with the fields of its file."""
 
     suite: str
     program: str
-    split: str
+    split: str  # train or held-out
     family: str
-    strategy: str
+    strategy: str  # its label
     objective: str
-    strict: bool
+    strict: bool  # instructions against clang -Oz
     seed: int
     budget: Budget
-    host: str
-    llvm: str
-    made: str
-    status: str
-    error: str
-    baseline: Mapping[str, float]
+    host: str  # processor, architecture and the first digits of the machine's hash, in one line
+    llvm: str  # its version
+    made: str  # date and time
+    status: str  # done or failed
+    error: str  # why it failed
+    baseline: Mapping[str, float]  # figure -> value
     trials: int
-    distinct: int
-    seconds: float
-    gain: float
-    checked: bool | None
-    interval: tuple[float, float] | None
-    failures: Mapping[str, int]
+    distinct: int  # different object codes
+    seconds: float  # wall clock
+    gain: float  # natural log of baseline / best; 0 where nothing was found or proved
+    checked: bool | None  # whether the result passed all workloads; None where there was nothing to run
+    interval: tuple[float, float] | None  # of the ratio; None for objectives without noise
+    failures: Mapping[str, int]  # kind -> trials
     curve: tuple[Point, ...]
     models: Mapping[str, ModelUse] = field(default_factory=dict)
 
     @property
     def done(self) -> bool:
+        """Whether it came to its end."""
         return self.status == "done"
 
     @property
@@ -114,12 +106,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Results:
-    """cells: in the order of their files' names. strategies: labels in the experiment's order. refused: a line each."""
+    """What a folder of results holds."""
 
     folder: Path
-    cells: tuple[Cell, ...]
-    strategies: tuple[str, ...]
-    refused: tuple[str, ...] = ()
+    cells: tuple[Cell, ...]  # in the order of their files' names
+    strategies: tuple[str, ...]  # labels in the experiment's order
+    refused: tuple[str, ...] = ()  # a line for each file that cannot be used
 
 
 def load_results(folder: Path) -> Results:

@@ -29,16 +29,12 @@ _RESAMPLES = 2_000
 
 @dataclass(frozen=True)
 class Curve:
-    """One strategy over a group. All of shape (grid,); mean, low and high are mean log gains.
-
-    axis: trials, seconds, money (dollars) or work (parameters x answers). at: what had been used up of it. The line
-    ends where half of the searches had ended.
-    """
+    """One strategy over a group: arrays of shape (grid,). It ends where half of the searches had ended."""
 
     strategy: str
-    axis: str
-    at: Floats
-    mean: Floats
+    axis: str  # trials, seconds, money (dollars) or work (parameters x answers)
+    at: Floats  # what had been used up of the axis
+    mean: Floats  # of the log gains
     low: Floats
     high: Floats
 
@@ -117,17 +113,13 @@ def mean_area(group: Group, strategy: str) -> float:
 
 @dataclass(frozen=True)
 class Reached:
-    """How soon a share of each program's best known gain was reached.
+    """How soon a share of each program's best known gain was reached."""
 
-    share: of that gain. searches, reached: how many there were, and how many reached it. median: of what they had
-    used up then, where those that never did count as later than all; inf where half or more never did.
-    """
-
-    share: float
+    share: float  # of that gain
     axis: str
     searches: int
-    reached: int
-    median: float
+    reached: int  # searches that reached it
+    median: float  # of what they had used up then; those that never did are later than all; inf where half never did
 
 
 def time_to_reach(cell: Cell, axis: str, level: float) -> float:

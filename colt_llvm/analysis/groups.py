@@ -17,13 +17,13 @@ EVERYTHING = "all"
 
 @dataclass(frozen=True)
 class Key:
-    """What the cells of a group share. host: "" where the result does not depend on it."""
+    """What the cells of a group share."""
 
     objective: str
-    strict: bool
+    strict: bool  # instructions against clang -Oz
     budget: Budget
-    llvm: str
-    host: str
+    llvm: str  # its version
+    host: str  # "" where the result does not depend on it
 
     def __str__(self) -> str:
         strict = " (strict)" if self.strict else ""
@@ -33,20 +33,16 @@ class Key:
 
 @dataclass(frozen=True)
 class Group:
-    """Comparable cells, done ones alone. cells: strategy -> program -> its seeds' cells, by seed.
-
-    strategies: those with a cell, in the experiment's order. programs: all of the group. part: ``all``, a split or a
-    suite. failed: how many cells failed, by strategy. best: program -> the best gain known of it at any budget.
-    """
+    """Comparable cells, done ones alone."""
 
     key: Key
-    part: str
-    strategies: tuple[str, ...]
-    programs: tuple[Subject, ...]
-    cells: Mapping[str, Mapping[Subject, tuple[Cell, ...]]]
-    failed: Mapping[str, int]
-    best: Mapping[Subject, float]
-    doubtful: tuple[str, ...] = ()
+    part: str  # EVERYTHING, a split or a suite
+    strategies: tuple[str, ...]  # those with a cell, in the experiment's order
+    programs: tuple[Subject, ...]  # all of the group
+    cells: Mapping[str, Mapping[Subject, tuple[Cell, ...]]]  # strategy -> program -> its cells, by seed
+    failed: Mapping[str, int]  # strategy -> cells that failed
+    best: Mapping[Subject, float]  # program -> the best gain known of it at any budget
+    doubtful: tuple[str, ...] = ()  # a line for each program that has two baselines
 
     def gains(self, strategy: str, programs: Sequence[Subject] | None = None) -> list[list[float]]:
         """[program][seed], natural logs; the programs that the strategy has, or those named."""

@@ -137,17 +137,14 @@ _ROOT = 0
 
 @dataclass(frozen=True)
 class TreeNode:
-    """Node ``i`` is trial ``i - 1``; 0 is the root, the baseline. reward: natural log, None where it failed.
-
-    regression: worse than its parent. correction: the answer to one.
-    """
+    """Node ``i`` is trial ``i - 1``; 0 is the root, the baseline."""
 
     id: int
     parent: int
-    model: str
-    reward: float | None
-    regression: bool
-    correction: bool
+    model: str  # who proposed it
+    reward: float | None  # natural log of the ratio; None where it failed
+    regression: bool  # worse than its parent
+    correction: bool  # a correction of a regression
 
 
 def tree_nodes(trials: Sequence[Record]) -> list[TreeNode]:

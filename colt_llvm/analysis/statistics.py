@@ -35,16 +35,17 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean of natural logs, ``low`` to ``high`` at ``confidence``. Unbounded where one program has one seed."""
+    """A mean of natural logs with its interval. Unbounded where one program has one seed."""
 
     value: float
     low: float
     high: float
-    confidence: float
-    programs: int
+    confidence: float  # of the interval, such as 0.95
+    programs: int  # how many there were
 
     @property
     def bounded(self) -> bool:
+        """Whether there is an interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     def negated(self) -> Estimate:
@@ -53,6 +54,7 @@ class Estimate:
 
     @property
     def excludes_zero(self) -> bool:
+        """Whether the interval lies on one side of 0."""
         return self.low > 0 or self.high < 0
 
 

@@ -30,18 +30,14 @@ SIGNIFICANCE = 0.05
 
 @dataclass(frozen=True)
 class Comparison:
-    """A strategy against the reference, on the programs that both have.
-
-    difference: of mean log gains, above 0 the strategy is better. p: two-sided signed-rank over programs, ``p_holm``
-    after Holm's correction over the group's strategies; p_sign: the sign test's.
-    """
+    """A strategy against the reference, on the programs that both have."""
 
     reference: str
-    difference: Estimate
+    difference: Estimate  # of mean log gains; above 0 the strategy is better
     counts: Counts
-    p: float
-    p_holm: float
-    p_sign: float
+    p: float  # two-sided signed-rank test over programs
+    p_holm: float  # after Holm's correction over the group's strategies
+    p_sign: float  # of the sign test
 
     @property
     def told_apart(self) -> bool:
@@ -52,29 +48,23 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy in one group.
-
-    gain: mean log gain. area: share of the best known gain held over the budget, 0 to 1, or nan. reached: how soon 90%
-    of it was there. rank: mean over the programs that all strategies have, 1 is best, or nan. checked: searches whose
-    result passed all workloads, did not, had nothing to run. trials, seconds, money and work: means of a search.
-    models: model -> its answers, calls, work, cost and corrections, summed.
-    """
+    """One strategy in one group."""
 
     strategy: str
     programs: int
     searches: int
     failed: int
-    gain: Estimate
-    area: float
-    reached: Reached
-    rank: float
-    checked: tuple[int, int, int]
-    trials: float
+    gain: Estimate  # mean log gain
+    area: float  # share of the best known gain held over the budget, 0 to 1, or nan
+    reached: Reached  # how soon 90% of it was there
+    rank: float  # mean over the programs that all strategies have, 1 is best, or nan
+    checked: tuple[int, int, int]  # searches whose result passed all workloads, did not, had nothing to run
+    trials: float  # mean of a search, as the next three
     seconds: float
-    money: float
-    work: float
-    models: Mapping[str, Mapping[str, float]]
-    comparison: Comparison | None
+    money: float  # dollars
+    work: float  # parameters x answers
+    models: Mapping[str, Mapping[str, float]]  # model -> its answers, calls, work, cost and corrections, summed
+    comparison: Comparison | None  # None for the reference
 
 
 #: Parts of a budget of trials after which the reference is held against the others after all of it.
@@ -83,18 +73,19 @@ EARLIER = (0.5, 0.2)
 
 @dataclass(frozen=True)
 class Summary:
-    """A group and its rows, in the experiment's order. leader: who has the greatest mean gain, and ``trailing`` the
-    others against it. efficiency: part of a budget of trials (EARLIER) -> strategy
-    -> the reference's gain after that part less the strategy's after the whole; empty for other budgets."""
+    """A group and its rows."""
 
     group: Group
     reference: str
-    rows: tuple[Row, ...]
-    leader: str
-    trailing: Mapping[str, Comparison]
+    rows: tuple[Row, ...]  # in the experiment's order
+    leader: str  # who has the greatest mean gain
+    trailing: Mapping[str, Comparison]  # the others against the leader
+    #: Part of a budget of trials (EARLIER) -> strategy -> the reference's gain after that part less the strategy's
+    #: after the whole; empty for other budgets.
     efficiency: Mapping[float, Mapping[str, Estimate]]
 
     def row(self, strategy: str) -> Row:
+        """Of one strategy."""
         return next(row for row in self.rows if row.strategy == strategy)
 
     @property

@@ -14,16 +14,13 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 14, 48
 
 @dataclass(frozen=True)
 class Line:
-    """points: x and the ratio to the baseline, in the order of x. end: the last x that the axis shows.
+    """The best so far against one axis."""
 
-    proved: the ratio of the claim with the x of its trial; None where nothing was proved.
-    """
-
-    points: Sequence[tuple[float, float]]
-    end: float
-    axis: str
-    unit: str
-    proved: tuple[float, float] | None
+    points: Sequence[tuple[float, float]]  # x and the ratio to the baseline, in the order of x
+    end: float  # the last x that the axis shows
+    axis: str  # what x is
+    unit: str  # of x; "" for a count
+    proved: tuple[float, float] | None  # x of the winner's trial and its proved ratio; None where nothing was proved
 
 
 def convergence(line: Line, title: str, baseline: str, found: str) -> str:

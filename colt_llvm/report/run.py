@@ -28,35 +28,31 @@ _MOST_REPRODUCERS = 50
 
 @dataclass(frozen=True)
 class Miscompile:
-    """One wrong program. trial: its request. opt: the commands that make it."""
+    """One candidate whose output differed."""
 
-    trial: int
+    trial: int  # the id of its request
     difference: str
     sequence: tuple[str, ...]
-    opt: tuple[str, ...]
+    opt: tuple[str, ...]  # the commands that make it
 
 
 @dataclass(frozen=True)
 class Run:
-    """result: None for a run that is not at its end; ``at_work`` says whether a process is still writing to it.
-
-    evidence: raw samples of the proof. rejected: sequences that looked better and were not, with the reason.
-    calls: of models. reproducers: at most 50, the first ones.
-    """
+    """All that a report says of a run."""
 
     directory: Path
-    header: Mapping[str, Any]
+    header: Mapping[str, Any]  # run.json
     program: Program
     options: TuneOptions
     specs: tuple[ModelSpec, ...]
     trials: tuple[TrialRecord, ...]
-    calls: tuple[CallRecord, ...]
-    result: TuneResult | None
-    evidence: Mapping[str, Any]
-    rejected: Mapping[str, str]
+    calls: tuple[CallRecord, ...]  # to models
+    result: TuneResult | None  # None for a run that is not at its end
+    evidence: Mapping[str, Any]  # raw samples of the proof
+    rejected: Mapping[str, str]  # finalist that the proof rejected -> the reason
     recipe: Recipe | None
-    reproducers: tuple[Miscompile, ...]
-    at_work: bool
+    reproducers: tuple[Miscompile, ...]  # the first 50
+    at_work: bool  # whether a process is still writing to it
 
     @property
     def baseline(self) -> str:

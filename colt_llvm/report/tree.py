@@ -22,31 +22,24 @@ MARKS = (
 
 @dataclass(frozen=True)
 class NodeRow:
-    """One node. parent: -1 for the root. reward: ln of the ratio to the baseline; None: not evaluated.
+    """One node."""
 
-    trial: what made it; None for the root. visits: None where no search could be restored. failure: why it is not
-    in the search (any more). mark: one of MARKS.
-    """
-
-    parent: int
-    trial: TrialRecord | None
-    reward: float | None
-    visits: int | None
-    failure: str | None
+    parent: int  # -1 for the root
+    trial: TrialRecord | None  # what made it; None for the root
+    reward: float | None  # ln of the ratio to the baseline; None: not evaluated
+    visits: int | None  # None where no search could be restored
+    failure: str | None  # why it is not in the search (any more)
     next_model: str
-    mark: str
+    mark: str  # one of MARKS
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """rows: the root, then one for each trial in the order in which the search was told.
+    """The nodes of a run."""
 
-    search: None where the strategy keeps no tree, or this one could not be restored; ``note`` then says so.
-    """
-
-    rows: tuple[NodeRow, ...]
-    search: ColtSearch | None
-    note: str = ""
+    rows: tuple[NodeRow, ...]  # the root, then one for each trial in the order in which the search was told
+    search: ColtSearch | None  # None where the strategy keeps no tree, or this one could not be restored
+    note: str = ""  # why there is no search
 
     @property
     def is_tree(self) -> bool:
