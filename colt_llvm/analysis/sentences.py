@@ -1,4 +1,7 @@
-"""The claims of a group in words, made from its intervals: what these do not show is not said."""
+"""Sentences about a group, made from its intervals: what these do not show is not said.
+
+Why so: docs/decisions/0027.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 Takes the place of compiler_gym's ManagedConnection, which runs the service under another interpreter, leaves it the
 client's standard output, waits up to minutes for a service that hangs, and leaves its folder when the client dies.
+Why so: docs/decisions/0028.
 """
 
 from __future__ import annotations

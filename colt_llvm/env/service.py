@@ -4,7 +4,7 @@
                       [--actions=FILE] [options of ServiceOptions]
 
 Listens on a Unix socket in FOLDER and on no port: whoever may enter that folder can run passes here, since the protocol
-has no password. FOLDER/pid.txt appears when it listens; SIGTERM ends it.
+has no password. FOLDER/pid.txt appears when it listens; SIGTERM ends it. Why so: docs/decisions/0029.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ the nearest file.
 
 An *action* is one pass with its parameters chosen. It has a short unique name, which people and
 models write, and a complete pipeline text, which LLVM reads. The file's own header describes its format.
+Why so: docs/decisions/0003.
 """
 
 from __future__ import annotations

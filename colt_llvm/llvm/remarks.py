@@ -2,7 +2,7 @@
 
 libLLVM streams them into memory, for one context only, so other modules cost nothing and no remark waits for Python.
 The C API has no way to this: C++ functions are called by their exported names, which LLVM 16 to 23 share. A library
-that lacks one gives no remarks.
+that lacks one gives no remarks. Why so: docs/decisions/0017.
 """
 
 from __future__ import annotations

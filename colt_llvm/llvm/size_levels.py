@@ -1,6 +1,7 @@
 """Pipelines for size, which LLVM 23 dropped: a process that hands ``default<Oz>`` to its libLLVM is ended.
 
 There clang -Oz is the pipeline of O2 on functions that are marked minsize, and -Os on functions marked optsize.
+Why so: docs/decisions/0002.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Does the candidate still do what the program does? And does the baseline always do the same?"""
+"""Does the candidate still do what the program does? And does the baseline always do the same?
+
+Why so: docs/decisions/0019.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Limits on calls, tokens and money that calls under way cannot overrun, whatever the threads do.
 
 Before a call its worst case is reserved; afterwards what it took is settled in its place. A call that does not fit
-waits while calls under way might give room back, and is refused when none is under way.
+waits while calls under way might give room back, and is refused when none is under way. Why so: docs/decisions/0014.
 """
 
 from __future__ import annotations

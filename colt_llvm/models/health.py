@@ -1,4 +1,7 @@
-"""Which models are worth asking. There is no clock in it, only the order of what is told, so that runs repeat."""
+"""Which models are worth asking. There is no clock in it, only the order of what is told, so that runs repeat.
+
+Why so: docs/decisions/0016.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What a model is asked, as plain values: the prompt's text is made of them, and embedded models read them as they are.
 
 Everything here follows from the tree, the request and the state's own code; no clock, so that a run repeats.
+Why so: docs/decisions/0013.
 """
 
 from __future__ import annotations

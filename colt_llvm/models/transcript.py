@@ -4,6 +4,7 @@
     prompts/<hash>.txt messages of more than 2 KB, each stored once
 
 What was recorded for a request that the search was not told of is served again, so that nothing is paid twice.
+Why so: docs/decisions/0014.
 """
 
 from __future__ import annotations

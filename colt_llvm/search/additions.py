@@ -2,6 +2,7 @@
 
 Most change nothing there, and the few that pay are not those that pay alone. So all of them are tried in turn, those
 first of which most is promised; what was tried goes to the end of the line, least far where it gave new code.
+Why so: docs/decisions/0009.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 
 Gains come ever more slowly: what the last doubling brought is a fair guess at most of what the next one will, and that
 takes twice as long. Only the trials told decide, never the clock, so a resumed run stops where a whole one does.
+Why so: docs/decisions/0015.
 """
 
 from __future__ import annotations

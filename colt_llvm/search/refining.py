@@ -4,6 +4,7 @@ What was found in different branches of the tree never meets there, for a node h
 the requests (``ColtOptions.refine_share``) is answered at the root, by no model: the best sequence with one action
 more (see ``additions``), two good sequences in one, or one with an action less, elsewhere, or with another parameter.
 Where nothing better was found for a while, half of these are children as genetic search has them.
+Why so: docs/decisions/0008.
 """
 
 from __future__ import annotations

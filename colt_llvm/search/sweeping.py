@@ -8,6 +8,7 @@ is what that gives; what does not add up (constants shared, functions merged) sh
 What is known are facts: in this frame, with this plan and these decisions about inlining around it, a function has
 this size. Every trial brings some for each function, whoever proposed it. Where the whole gave something else than was
 promised, the facts are renewed by that very trial, and the next proposal goes by the new ones.
+Why so: docs/decisions/0006.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Coulom 2007 (Computing Elo ratings of move patterns in the game of Go) and Chaslot et al. 2008 (Progressive strategies
 for Monte-Carlo tree search). Here a node's children are not known beforehand: a new place is one more proposal. The
-paper (arXiv 2602.01935) has B alone, which is an exponent of 0.
+paper (arXiv 2602.01935) has B alone, which is an exponent of 0. Why so: docs/decisions/0012.
 """
 
 from __future__ import annotations

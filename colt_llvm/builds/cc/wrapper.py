@@ -6,7 +6,7 @@ Whatever goes wrong here is said in one line, and clang compiles as asked. What 
 another Python, or a PYTHONPATH with modules named as Python's own first ones (os, re, site).
 
 ccache sees neither recipes nor what they depend on. ``--colt-identity [FOLDER]`` prints one line that changes with
-them (see ``identity``): CCACHE_COMPILERCHECK="%compiler% --colt-identity".
+them (see ``identity``): CCACHE_COMPILERCHECK="%compiler% --colt-identity". Why so: docs/decisions/0021.
 """
 
 from __future__ import annotations

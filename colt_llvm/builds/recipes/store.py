@@ -1,7 +1,7 @@
 """Recipes in the tree: ``.colt/`` beside the sources, one small file of JSON for each tuned source.
 
 Made to be committed and reviewed: sorted keys, no machine's paths, one entry for each set of flags that the
-source is built with.
+source is built with. Why so: docs/decisions/0023.
 """
 
 from __future__ import annotations

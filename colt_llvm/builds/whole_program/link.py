@@ -2,7 +2,7 @@
 
 A symbol that nothing outside of the merged units names can be made internal. "Outside" is every other object, archive
 and shared library of the link, the C library and the compiler's own files included: what they define counts like what
-they refer to, since either may have to be one symbol with the program's.
+they refer to, since either may have to be one symbol with the program's. Why so: docs/decisions/0022.
 """
 
 from __future__ import annotations
