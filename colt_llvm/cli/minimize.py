@@ -58,7 +58,7 @@ def command(**given: Any) -> None:
     run.json lies beside the recipe. Run times are measured again: an action is dropped only if the recipe is shown to
     be as good without it.
     """
-    from colt_llvm.explain.minimize import minimize
+    from colt_llvm.explain.minimize import MinimizeOptions, minimize
     from colt_llvm.explain.variants import find_recipe
     from colt_llvm.llvm.toolchain import find_toolchain
     from colt_llvm.program.recipe import save_recipe
@@ -69,8 +69,8 @@ def command(**given: Any) -> None:
     program, as_json = _program(given, file), given["as_json"]
     say = None if as_json else lambda text: click.echo(f"colt-llvm: {text}", err=True)
     found = minimize(
-        file, find_toolchain(given["llvm_prefix"]), program, seconds=given["seconds"], tolerance=share, on_step=say,
-        limits=limits_of(given, typed_options()),
+        file, find_toolchain(given["llvm_prefix"]), program,
+        MinimizeOptions(given["seconds"], share, limits_of(given, typed_options())), say,
     )  # fmt: skip
     save_recipe(found.recipe, place)
     if as_json:

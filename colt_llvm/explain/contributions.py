@@ -16,7 +16,7 @@ from typing import Any
 from colt_llvm.core.errors import RecipeError, RunDirectoryError
 from colt_llvm.core.files import write_json
 from colt_llvm.evaluate.judge import Miscompiled
-from colt_llvm.explain.variants import Variant, Workshop, of_recipe
+from colt_llvm.explain.variants import Variant, Variants, of_recipe
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.host import fingerprint
@@ -35,42 +35,31 @@ OnStep = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Contribution:
-    """One action left out.
-
-    position: in the recipe's sequence, from 0. ratio: baseline / the recipe without it, in the objective's figure;
-    None where that could not be had. interval: of ratio, for run times.
-    factor: how many times better the recipe is with it, above 1 where it pays; factor_interval: of run times.
-    no_effect: the object code is the same without it, so nothing was measured.
-    checked: the recipe without it passed every workload. failure: why there is no ratio; "" where there is one.
-    figures: sizes and counts without it, by name.
-    """
+    """One action left out."""
 
     action: str
-    position: int
-    ratio: float | None = None
-    interval: tuple[float, float] | None = None
-    factor: float | None = None
-    factor_interval: tuple[float, float] | None = None
-    no_effect: bool = False
-    checked: bool = False
-    failure: str = ""
-    figures: Mapping[str, float] = field(default_factory=dict)
+    position: int  #: in the recipe's sequence, from 0
+    ratio: float | None = None  #: baseline / the recipe without it, in the objective's figure; None: not known
+    interval: tuple[float, float] | None = None  #: of ratio, for run times
+    factor: float | None = None  #: how many times better the recipe is with it, above 1 where it pays
+    factor_interval: tuple[float, float] | None = None  #: for run times
+    no_effect: bool = False  #: the object code is the same without it, so nothing was measured
+    checked: bool = False  #: the recipe without it passed every workload
+    failure: str = ""  #: why there is no ratio; "" where there is one
+    figures: Mapping[str, float] = field(default_factory=dict)  #: sizes and counts without it, by name
 
 
 @dataclass(frozen=True)
 class Contributions:
-    """All of a recipe, in the order of its sequence. ratio, interval: of the whole recipe, measured beside them.
-
-    confidence: of each interval by itself. rounds: of timing; 0 where nothing was timed.
-    """
+    """All of a recipe, in the order of its sequence."""
 
     sequence: tuple[str, ...]
     objective: str
-    ratio: float
-    interval: tuple[float, float] | None
+    ratio: float  #: of the whole recipe, measured beside them
+    interval: tuple[float, float] | None  #: of ratio, for run times
     actions: tuple[Contribution, ...]
-    confidence: float = _CONFIDENCE
-    rounds: int = 0
+    confidence: float = _CONFIDENCE  #: of each interval by itself
+    rounds: int = 0  #: of timing; 0 where nothing was timed
     notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Contribution]:
@@ -98,15 +87,15 @@ def contributions(
     Raises RecipeError, UsageError, CompileError, ProgramError, RunDirectoryError.
     """
     recipe, program, options = of_recipe(place, program)
-    with Workshop.of(recipe, program, toolchain, options) as workshop:
-        full = workshop.check(workshop.build(recipe.sequence))
+    with Variants.of(recipe, program, toolchain, options) as variants:
+        full = variants.check(variants.build(recipe.sequence))
         without = []
         for index in range(len(recipe.sequence)):
             shorter = recipe.sequence[:index] + recipe.sequence[index + 1 :]
-            without.append(_checked(workshop, full, shorter))
+            without.append(_checked(variants, full, shorter))
             if on_step:
                 on_step(index + 1, len(recipe.sequence))
-        found = (_timed if workshop.timed else _exact)(workshop, full, without, seconds)
+        found = (_timed if variants.target.objective.timed else _exact)(variants, full, without, seconds)
     if save:
         folder = place if place.is_dir() else place.parent
         head = {"kind": KIND, "version": VERSION, "llvm": toolchain.version, "host": asdict(fingerprint())}
@@ -149,14 +138,14 @@ def _pair(value: Sequence[float] | None) -> tuple[float, float] | None:
     return None if value is None else (float(value[0]), float(value[1]))
 
 
-def _checked(workshop: Workshop, full: Variant, sequence: tuple[str, ...]) -> Variant:
-    variant = workshop.build(sequence)
-    return replace(full, sequence=sequence) if variant.key == full.key else workshop.check(variant)
+def _checked(variants: Variants, full: Variant, sequence: tuple[str, ...]) -> Variant:
+    variant = variants.build(sequence)
+    return replace(full, sequence=sequence) if variant.key == full.key else variants.check(variant)
 
 
-def _draft(workshop: Workshop, full: Variant, index: int, variant: Variant) -> Contribution:
+def _draft(variants: Variants, full: Variant, index: int, variant: Variant) -> Contribution:
     return Contribution(
-        action=workshop.recipe.sequence[index],
+        action=variants.recipe.sequence[index],
         position=index,
         no_effect=variant.key == full.key and not variant.failure,
         checked=variant.checked,
@@ -165,22 +154,22 @@ def _draft(workshop: Workshop, full: Variant, index: int, variant: Variant) -> C
     )
 
 
-def _exact(workshop: Workshop, full: Variant, without: Sequence[Variant], seconds: float) -> Contributions:
+def _exact(variants: Variants, full: Variant, without: Sequence[Variant], seconds: float) -> Contributions:
     """Figures that have no noise."""
     del seconds
-    ratio = workshop.ratio(full)
+    ratio = variants.ratio(full)
     actions = []
     for index, variant in enumerate(without):
-        draft = _draft(workshop, full, index, variant)
+        draft = _draft(variants, full, index, variant)
         if not draft.failure:
-            draft = replace(draft, ratio=workshop.ratio(variant), factor=ratio / workshop.ratio(variant))
+            draft = replace(draft, ratio=variants.ratio(variant), factor=ratio / variants.ratio(variant))
         actions.append(draft)
-    return Contributions(workshop.recipe.sequence, workshop.objective.name, ratio, None, tuple(actions))
+    return Contributions(variants.recipe.sequence, variants.target.objective.name, ratio, None, tuple(actions))
 
 
-def _timed(workshop: Workshop, full: Variant, without: Sequence[Variant], seconds: float) -> Contributions:
-    """All in one contest, so that a drift of the host meets all of them. Equal objects are one arm."""
-    judge = workshop.judge
+def _timed(variants: Variants, full: Variant, without: Sequence[Variant], seconds: float) -> Contributions:
+    """All in one A/B test, so that a drift of the host meets all of them. Equal objects are one arm."""
+    judge = variants.judge
     assert full.executable is not None
     arms: dict[str, Path] = {_FULL: full.executable}
     policy = ABTestPolicy(seconds=seconds, min_rounds=_LEAST_ROUNDS)
@@ -192,9 +181,9 @@ def _timed(workshop: Workshop, full: Variant, without: Sequence[Variant], second
             left_out += 1
             continue
         arms[variant.key] = variant.executable
-    control = judge.link(workshop.baseline.objects, "control")
+    control = judge.link(variants.target.baseline.objects, "control")
     try:
-        held = ab_test(arms, (judge.baseline, control), judge.time_together, policy, seed=workshop.options.seed)
+        held = ab_test(arms, (judge.baseline, control), judge.time_together, policy, seed=variants.target.options.seed)
     except Miscompiled as error:
         # Seen late, as it does not show each time: without that arm, all is measured anew.
         wrong = [variant for variant in without if variant.executable == error.executable]
@@ -204,31 +193,31 @@ def _timed(workshop: Workshop, full: Variant, without: Sequence[Variant], second
             replace(variant, failure="miscompile", detail=str(error)) if variant.key == wrong[0].key else variant
             for variant in without
         ]
-        return _timed(workshop, full, failed, seconds)
-    times = {claim.name: claim.seconds for claim in held.arms}
+        return _timed(variants, full, failed, seconds)
+    times = {arm.name: arm.seconds for arm in held.arms}
 
     def measured(arm: str, against: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
-        interval = bootstrap_ratio(against, times[arm], confidence=_CONFIDENCE, seed=workshop.options.seed)
+        interval = bootstrap_ratio(against, times[arm], confidence=_CONFIDENCE, seed=variants.target.options.seed)
         known = math.isfinite(interval.high) and interval.low > 0
         return interval.ratio, (interval.low, interval.high) if known else None
 
     def scored(variant: Variant, against: Sequence[float]) -> tuple[float, tuple[float, float] | None]:
         arm = _FULL if variant.key == full.key else variant.key
         ratio, interval = measured(arm, against)
-        low_high = interval and (workshop.ratio(variant, interval[0]), workshop.ratio(variant, interval[1]))
-        return workshop.ratio(variant, ratio), low_high
+        low_high = interval and (variants.ratio(variant, interval[0]), variants.ratio(variant, interval[1]))
+        return variants.ratio(variant, ratio), low_high
 
     whole, whole_interval = scored(full, held.baseline_seconds)
     # With ``balanced`` the sizes of both count in the factor too; a ratio of 1 leaves them alone.
     actions = []
     for index, variant in enumerate(without):
-        draft = _draft(workshop, full, index, variant)
+        draft = _draft(variants, full, index, variant)
         if draft.no_effect:
             draft = replace(draft, ratio=whole, interval=whole_interval, factor=1.0)
         elif not draft.failure and variant.key in times:
             ratio, interval = scored(variant, held.baseline_seconds)
             factor, factor_interval = scored(variant, times[_FULL])
-            still = workshop.ratio(full)
+            still = variants.ratio(full)
             draft = replace(
                 draft, ratio=ratio, interval=interval, factor=still / factor,
                 factor_interval=factor_interval and (still / factor_interval[1], still / factor_interval[0]),
@@ -240,8 +229,8 @@ def _timed(workshop: Workshop, full: Variant, without: Sequence[Variant], second
     if left_out:
         notes.append(f"{left_out} of {len(without)} actions were not measured for lack of time")
     if held.control.verdict.value == "improved":
-        notes.append("the baseline beat itself: this host is too noisy now to tell what an action contributes")
+        notes.append("A/A check failed: this host is too noisy now to tell what an action contributes")
     return Contributions(
-        workshop.recipe.sequence, workshop.objective.name, whole, whole_interval, tuple(actions),
+        variants.recipe.sequence, variants.target.objective.name, whole, whole_interval, tuple(actions),
         rounds=len(held.orders), notes=tuple(notes),
     )  # fmt: skip

@@ -19,15 +19,14 @@ from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError, CompileError, RecipeError, RunDirectoryError
 from colt_llvm.core.files import write_json
 from colt_llvm.core.text import plain_lines
+from colt_llvm.evaluate.target import Target
 from colt_llvm.explain.symbol_samples import symbol_samples
-from colt_llvm.explain.variants import Workshop, of_recipe
+from colt_llvm.explain.variants import Variants, of_recipe
 from colt_llvm.llvm.elf import read_object, unpack_symbols
 from colt_llvm.llvm.excerpt import tidy
 from colt_llvm.llvm.flow import Function, functions_of
 from colt_llvm.llvm.module import Module
-from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.program.baseline import Baseline
 from colt_llvm.program.compilation import baseline_command, codegen_command
 from colt_llvm.program.program import Program
 
@@ -44,20 +43,15 @@ _MATTERS = 0.1
 
 @dataclass(frozen=True)
 class HotFunction:
-    """name: as the linker knows it. why: how it was chosen, in words for a reader.
+    """The function, and its text before and after: at most MOST_LINES lines each, "" where it is inlined or removed."""
 
-    share: of the baseline's time that is spent in it, 0 to 1; None where that was not measured.
-    before, after: its text under the baseline and under the recipe, at most MOST_LINES lines each; "" where the
-    function is not there: inlined everywhere, or removed. kind: "assembly" or "IR". sequence: the recipe's.
-    """
-
-    name: str
-    why: str
-    share: float | None
-    before: str
-    after: str
-    kind: str
-    sequence: tuple[str, ...] = ()
+    name: str  #: as the linker knows it
+    why: str  #: how it was chosen, in words for a reader
+    share: float | None  #: of the baseline's time that is spent in it, 0 to 1; None where that was not measured
+    before: str  #: under the baseline
+    after: str  #: under the recipe
+    kind: str  #: "assembly" or "IR"
+    sequence: tuple[str, ...] = ()  #: the recipe's
 
 
 def hot_function(
@@ -69,26 +63,25 @@ def hot_function(
     Raises RecipeError, UsageError, CompileError, ProgramError, RunDirectoryError.
     """
     recipe, program, options = of_recipe(place, program)
-    with Workshop.of(recipe, program, toolchain, options) as workshop:
-        full = workshop.build(recipe.sequence)
+    with Variants.of(recipe, program, toolchain, options) as variants:
+        full = variants.build(recipe.sequence)
         if full.built is None:
             raise RecipeError(f"{place}: its own build fails here ({full.detail}); tune again")
-        baseline = workshop.baseline
-        optimised = [
-            replay(toolchain.library, baseline.bitcodes, pipeline, baseline.codegen_level)
-            for pipeline in (baseline.completion.pipeline, recipe.pipeline)
-        ]
-        if not workshop.objective.builds_objects:
+        baseline = variants.target.baseline
+        optimised = [variants.target.optimise(pipeline) for pipeline in (baseline.completion.pipeline, recipe.pipeline)]
+        if not variants.target.objective.builds_objects:
             texts = [_ir(toolchain, bitcodes) for bitcodes in optimised]
-            sizes = [_instructions(toolchain, bitcodes) for bitcodes in optimised]
+            sizes = [
+                _of_functions(toolchain, bitcodes, lambda function: function.instructions) for bitcodes in optimised
+            ]
             found = _most_changed(sizes[0], sizes[1], "instructions", texts, "IR")
         else:
             texts = [
-                _baseline_assembly(toolchain, program, baseline),
-                _assembly(toolchain, program, baseline, optimised[1]),
+                _baseline_assembly(variants.target),
+                _assembly(variants.target, optimised[1]),
             ]
-            if workshop.timed:
-                found = _hottest(workshop, toolchain, optimised[0], texts)
+            if variants.target.objective.timed:
+                found = _hottest(variants, optimised[0], texts)
             else:
                 sizes = [_symbol_sizes(objects) for objects in (baseline.objects, full.built.objects)]
                 found = _most_changed(sizes[0], sizes[1], "bytes", texts, "assembly")
@@ -138,14 +131,11 @@ def _most_changed(
     return _shown(name, why, None, texts, kind)
 
 
-def _hottest(
-    workshop: Workshop, toolchain: Toolchain, optimised: Sequence[bytes], texts: Sequence[Mapping[str, str]]
-) -> HotFunction:
+def _hottest(variants: Variants, optimised: Sequence[bytes], texts: Sequence[Mapping[str, str]]) -> HotFunction:
     known = set(texts[0]) | set(texts[1])
     try:
-        samples = symbol_samples(
-            workshop.judge.baseline, workshop.program.timed_workload, workshop.judge.run_seconds, workshop.judge.core
-        )
+        judge, workload = variants.judge, variants.target.program.timed_workload
+        samples = symbol_samples(judge.baseline, workload, judge.run_seconds, judge.core)
         total = sum(samples.values())
         own = {name: count for name, count in samples.items() if name in known}
         if own:
@@ -157,7 +147,7 @@ def _hottest(
         reason = "perf saw no function of the program"
     except ColtError as error:
         reason = str(error)
-    weights = _loop_weights(toolchain, optimised)
+    weights = _of_functions(variants.target.toolchain, optimised, lambda function: function.weight)
     own_weights = {name: weight for name, weight in weights.items() if name in known}
     if not own_weights:
         raise CompileError("no function of the program has code of its own; there is nothing to show")
@@ -183,14 +173,6 @@ def _beside(
 def _shown(name: str, why: str, share: float | None, texts: Sequence[Mapping[str, str]], kind: str) -> HotFunction:
     before, after = (shortened(text.get(name, ""), MOST_LINES) for text in texts)
     return HotFunction(name, why, share, before, after, kind)
-
-
-def _loop_weights(toolchain: Toolchain, bitcodes: Sequence[bytes]) -> dict[str, float]:
-    return _of_functions(toolchain, bitcodes, lambda function: function.weight)
-
-
-def _instructions(toolchain: Toolchain, bitcodes: Sequence[bytes]) -> dict[str, int]:
-    return _of_functions(toolchain, bitcodes, lambda function: function.instructions)
 
 
 def _of_functions(toolchain: Toolchain, bitcodes: Sequence[bytes], figure: Callable[[Function], T]) -> dict[str, T]:
@@ -219,27 +201,28 @@ def _symbol_sizes(objects: Sequence[bytes]) -> dict[str, int]:
 # --- its text
 
 
-def _baseline_assembly(toolchain: Toolchain, program: Program, baseline: Baseline) -> dict[str, str]:
+def _baseline_assembly(target: Target) -> dict[str, str]:
     """clang's own, from the sources."""
     return joined([
-        _printed([word for word in baseline_command(toolchain, program, source, baseline.level) if word != "-c"])
-        for source in program.sources
+        _printed(baseline_command(target.toolchain, target.program, source, target.baseline.level))
+        for source in target.program.sources
     ])  # fmt: skip
 
 
-def _assembly(toolchain: Toolchain, program: Program, baseline: Baseline, bitcodes: Sequence[bytes]) -> dict[str, str]:
+def _assembly(target: Target, bitcodes: Sequence[bytes]) -> dict[str, str]:
     parts = []
     with TemporaryDirectory(prefix="colt-") as folder:
         for index, bitcode in enumerate(bitcodes):
             path = Path(folder, f"{index}.bc")
             path.write_bytes(bitcode)
-            command = codegen_command(toolchain, program, path, baseline.level)
-            parts.append(_printed([word for word in command if word != "-c"]))
+            parts.append(_printed(codegen_command(target.toolchain, target.program, path, target.baseline.level)))
     return joined(parts)
 
 
 def _printed(command: Sequence[str]) -> dict[str, str]:
-    done = process.run([*command, "-S", "-fno-verbose-asm", "-g0", "-o", "-"])
+    """Functions of what a command that would compile prints as assembly."""
+    words = [word for word in command if word != "-c"]
+    done = process.run([*words, "-S", "-fno-verbose-asm", "-g0", "-o", "-"])
     if done.status != 0:
         raise CompileError("clang does not print the program's assembly", done.stderr.decode("utf-8", "replace"))
     return functions_in(done.stdout.decode("utf-8", "replace"))

@@ -1,7 +1,7 @@
 """What can go of a recipe whose objective is a run time: measured, and proved at the end.
 
-Each decision is a contest of its own between the full recipe and one without something, of a length set beforehand.
-The proof at the end is apart from them: the baseline, its copy, the full recipe and the result in one contest.
+Each decision is an A/B test of its own between the full recipe and one without something, of a length set beforehand.
+The proof at the end is apart from them: the baseline, its copy, the full recipe and the result in one A/B test.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from colt_llvm.core.errors import RecipeError
 from colt_llvm.evaluate.judge import Miscompiled
-from colt_llvm.explain.variants import Variant, Workshop
+from colt_llvm.explain.variants import Variant, Variants
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, ab_test
 from colt_llvm.measure.intervals import Interval, Verdict, bootstrap_ratio, verdict_of
 from colt_llvm.run.reduction import reduce_sequence
@@ -53,7 +53,7 @@ class Reduced:
 class Reducer:
     """tolerance: share of the full recipe's speed that may be lost. say: told of each step."""
 
-    workshop: Workshop
+    variants: Variants
     full: Variant
     tolerance: float
     say: Callable[[str], None]
@@ -64,6 +64,7 @@ class Reducer:
     notes: list[str] = field(default_factory=list)
 
     def run(self, seconds: float, deadline: float) -> Reduced:
+        """Drop what can go, and prove the rest. seconds: in all, until ``deadline`` by the clock."""
         proof_seconds = seconds * _PROOF_SHARE
         for_decisions = deadline - proof_seconds
         count = len(self.full.sequence)
@@ -75,7 +76,7 @@ class Reducer:
         def accepts(sequence: tuple[str, ...]) -> bool:
             nonlocal best
             self.tried += 1
-            variant = self.workshop.check(self.workshop.build(sequence))
+            variant = self.variants.check(self.variants.build(sequence))
             if variant.failure:
                 return False
             if variant.key not in judged:
@@ -99,7 +100,7 @@ class Reducer:
             )
         self.say("proving the result")
         try:
-            if proved := self.workshop.prove(best).detail:
+            if proved := self.variants.prove(best).detail:
                 raise Miscompiled(proved, best.executable)
             return self._prove(best, max(deadline - self.clock(), proof_seconds), complete)
         except Miscompiled as error:
@@ -117,10 +118,10 @@ class Reducer:
         assert self.full.executable is not None
         assert variant.executable is not None
         self.decisions += 1
-        time_together = self.workshop.judge.time_together
+        time_together = self.variants.judge.time_together
         arms = (self.full.executable, variant.executable)
         times: tuple[list[float], list[float]] = ([], [])
-        rng = np.random.default_rng(self.workshop.options.seed + self.decisions)
+        rng = np.random.default_rng(self.variants.target.options.seed + self.decisions)
         deadline = self.clock() + seconds
         for arm in arms:
             time_together([arm])  # a warm-up
@@ -139,31 +140,31 @@ class Reducer:
         return False
 
     def _compared(self, variant: Variant, times: tuple[list[float], list[float]]) -> Interval:
-        seed = self.workshop.options.seed
+        seed = self.variants.target.options.seed
         return self._against_full(
             variant, bootstrap_ratio(times[0], times[1], confidence=_DECISION_CONFIDENCE, seed=seed)
         )
 
     def _prove(self, best: Variant, seconds: float, complete: bool) -> Reduced:
-        workshop, judge_ = self.workshop, self.workshop.judge
+        variants, judge_, seed = self.variants, self.variants.judge, self.variants.target.options.seed
         assert self.full.executable is not None
         assert best.executable is not None
         arms = {_FULL: self.full.executable}
         if best.key != self.full.key:
             arms[_CANDIDATE] = best.executable
         policy = ABTestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
-        control = judge_.link(workshop.baseline.objects, "control")
-        held = ab_test(arms, (judge_.baseline, control), judge_.time_together, policy, seed=workshop.options.seed)
-        claims = {claim.name: claim for claim in held.arms}
-        full_interval = _scored(workshop, self.full, claims[_FULL].interval)
+        control = judge_.link(variants.target.baseline.objects, "control")
+        held = ab_test(arms, (judge_.baseline, control), judge_.time_together, policy, seed=seed)
+        arms_by_name = {arm.name: arm for arm in held.arms}
+        full_interval = _scored(variants, self.full, arms_by_name[_FULL].interval)
         if _CANDIDATE not in arms:
             if self._refusal(held, full_interval):
                 self.notes.append(f"here and now {self._refusal(held, full_interval)}")
             return Reduced(best, full_interval, full_interval, None, complete, False, held, tuple(self.notes))
-        interval = _scored(workshop, best, claims[_CANDIDATE].interval)
+        interval = _scored(variants, best, arms_by_name[_CANDIDATE].interval)
         against = self._against_full(best, bootstrap_ratio(
-            claims[_FULL].seconds, claims[_CANDIDATE].seconds, confidence=held.noise.confidence,
-            seed=workshop.options.seed,
+            arms_by_name[_FULL].seconds, arms_by_name[_CANDIDATE].seconds, confidence=held.noise.confidence,
+            seed=seed,
         ))  # fmt: skip
         why = self._refusal(held, interval)
         if not why and against.low < 1 - self.tolerance:
@@ -174,9 +175,9 @@ class Reducer:
         return Reduced(best, interval, full_interval, against, complete, False, held, tuple(self.notes))
 
     def _refusal(self, held: ABTest, interval: Interval) -> str:
-        """Why nothing is claimed against the baseline; "" where it is."""
+        """Why no gain over the baseline is reported; "" where one is."""
         if held.control.verdict is Verdict.IMPROVED:
-            return "the baseline beat itself: this host is too noisy"
+            return "the A/A check failed: this host is too noisy to report a gain"
         too_few = len(held.orders) < ABTestPolicy.min_rounds
         if too_few or verdict_of(interval, held.noise) is not Verdict.IMPROVED:
             return "it could not be shown to be better than the baseline"
@@ -184,15 +185,15 @@ class Reducer:
 
     def _against_full(self, variant: Variant, interval: Interval) -> Interval:
         """full / variant in terms of the objective: with ``balanced`` sizes count too."""
-        still = self.workshop.ratio(self.full)
-        scored = _scored(self.workshop, variant, interval)
+        still = self.variants.ratio(self.full)
+        scored = _scored(self.variants, variant, interval)
         return replace(scored, ratio=scored.ratio / still, low=scored.low / still, high=scored.high / still)
 
 
-def _scored(workshop: Workshop, variant: Variant, interval: Interval) -> Interval:
+def _scored(variants: Variants, variant: Variant, interval: Interval) -> Interval:
     """An interval of times as one of the objective."""
 
     def score(ratio: float) -> float:
-        return ratio if ratio <= 0 or math.isinf(ratio) else workshop.ratio(variant, ratio)
+        return ratio if ratio <= 0 or math.isinf(ratio) else variants.ratio(variant, ratio)
 
     return replace(interval, ratio=score(interval.ratio), low=score(interval.low), high=score(interval.high))

@@ -22,7 +22,7 @@ from colt_llvm.explain.contributions import contributions, read_contributions
 from colt_llvm.explain.hot_function import hot_function, read_hot_function
 from colt_llvm.explain.minimize import minimize
 from colt_llvm.explain.symbol_samples import NoSamples, symbol_samples
-from colt_llvm.explain.variants import Workshop
+from colt_llvm.explain.variants import Variants
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
@@ -290,19 +290,19 @@ def test_of_a_run_time_the_function_is_where_the_time_goes(
 ) -> None:
     recipe = recipe_of(toolchain, program, "runtime", ("without<licm>",))
     options = TuneOptions(objective="runtime")
-    with Workshop.of(recipe, program, toolchain, options) as workshop:
+    with Variants.of(recipe, program, toolchain, options) as variants:
         texts = [{"main": "a", "hot": "b"}, {"main": "c"}]
         samples = Counter({"hot": 6, "main": 3, "memcpy": 1})
         monkeypatch.setattr(hot, "symbol_samples", lambda *_: samples)
-        found = hot._hottest(workshop, toolchain, workshop.baseline.bitcodes, texts)
+        found = hot._hottest(variants, variants.target.baseline.bitcodes, texts)
         assert (found.name, found.share, found.before, found.after) == ("main", 0.3, "a", "c")
         assert "hot, with 60%, has no code of its own" in found.why
         samples["main"] = 0
-        found = hot._hottest(workshop, toolchain, workshop.baseline.bitcodes, texts)
+        found = hot._hottest(variants, variants.target.baseline.bitcodes, texts)
         assert (found.name, found.share, found.after) == ("hot", pytest.approx(6 / 7), "")
         monkeypatch.setattr(hot, "symbol_samples", symbol_samples)
         monkeypatch.setattr("shutil.which", lambda name: None)
-        found = hot._hottest(workshop, toolchain, workshop.baseline.bitcodes, texts)
+        found = hot._hottest(variants, variants.target.baseline.bitcodes, texts)
         assert (found.name, found.share) == ("main", None)
         assert "perf is not installed" in found.why
 

@@ -47,7 +47,7 @@ def test_says_when_time_ran_out_and_keeps_what_was_reached() -> None:
 
 
 @dataclass
-class FakeWorkshop:
+class FakeVariants:
     """speed: what each action makes the program faster by, as a factor. noise: standard deviation of a run's time."""
 
     speed: dict[str, float]
@@ -65,7 +65,7 @@ class FakeWorkshop:
             baseline=Path("baseline"),
             run_seconds=0.0,
         )
-        self.baseline = SimpleNamespace(objects=())
+        self.target = SimpleNamespace(baseline=SimpleNamespace(objects=()), options=self.options)
 
     def build(self, sequence: tuple[str, ...]) -> Variant:
         name = ",".join(sequence)
@@ -93,15 +93,15 @@ class FakeWorkshop:
         return seconds * (1 + self.random.gauss(0, self.noise))
 
 
-def reduced(shop: FakeWorkshop, sequence: str, tolerance: float = 0.01) -> Reduced:
-    workshop: Any = shop
+def reduced(shop: FakeVariants, sequence: str, tolerance: float = 0.01) -> Reduced:
+    variants: Any = shop
     ticks = iter(range(1_000_000))
-    reducer = Reducer(workshop, shop.build(tuple(sequence)), tolerance, lambda text: None, lambda: next(ticks) * 1e-4)
+    reducer = Reducer(variants, shop.build(tuple(sequence)), tolerance, lambda text: None, lambda: next(ticks) * 1e-4)
     return reducer.run(2.0, 2.0)
 
 
 def test_a_run_time_keeps_the_actions_that_pay_and_no_others() -> None:
-    found = reduced(FakeWorkshop({"b": 1.1, "e": 1.2, "h": 0.97}), "abcdefgh")
+    found = reduced(FakeVariants({"b": 1.1, "e": 1.2, "h": 0.97}), "abcdefgh")
     assert found.best.sequence == ("b", "e")
     assert found.complete
     assert not found.kept_full
@@ -112,30 +112,30 @@ def test_a_run_time_keeps_the_actions_that_pay_and_no_others() -> None:
 
 def test_tolerances_do_not_add_up() -> None:
     """Each action is worth 0.7%: one may go at a tolerance of 1%, a second one may not."""
-    found = reduced(FakeWorkshop(dict.fromkeys("bcd", 1.007) | {"a": 1.3}), "abcd")
+    found = reduced(FakeVariants(dict.fromkeys("bcd", 1.007) | {"a": 1.3}), "abcd")
     assert len(found.best.sequence) == 3
     assert "a" in found.best.sequence
 
 
 def test_what_the_times_cannot_tell_stays() -> None:
-    found = reduced(FakeWorkshop({"a": 1.5}, noise=0.05), "abcd", tolerance=0.001)
+    found = reduced(FakeVariants({"a": 1.5}, noise=0.05), "abcd", tolerance=0.001)
     assert found.best.sequence == tuple("abcd")
     assert any("could not tell" in note for note in found.notes)
 
 
 def test_the_full_recipe_is_kept_where_the_proof_fails() -> None:
     """What was dropped turns out to pay after all, once everything is measured side by side."""
-    found = reduced(FakeWorkshop({"a": 1.3}, proof_speed={"d": 1.2}), "abcd")
+    found = reduced(FakeVariants({"a": 1.3}, proof_speed={"d": 1.2}), "abcd")
     assert found.kept_full
     assert found.best.sequence == tuple("abcd")
     assert any("as fast as the full recipe" in note for note in found.notes)
-    found = reduced(FakeWorkshop({"a": 1.3}, proof_speed={"a": 1.0, "baseline": 1.1}), "abcd")
+    found = reduced(FakeVariants({"a": 1.3}, proof_speed={"a": 1.0, "baseline": 1.1}), "abcd")
     assert found.kept_full
     assert any("better than the baseline" in note for note in found.notes)
 
 
 def test_a_hopeless_one_is_let_go_after_few_runs() -> None:
-    shop = FakeWorkshop({"a": 2.0})
+    shop = FakeVariants({"a": 2.0})
     reduced(shop, "a")
     assert shop.runs[: shop.runs.index("control")].count("") <= 4
 
