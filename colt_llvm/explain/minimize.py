@@ -57,9 +57,7 @@ class MinimizeOptions:
     """How long it may take, and what may be lost. Raises UsageError."""
 
     seconds: float = DEFAULT_SECONDS  #: of wall clock; a proof of run time takes longer where its fewest rounds do
-    tolerance: float | None = (
-        None  #: share that may be lost; None: 0 for exact figures, else DEFAULT_TOLERANCE
-    )
+    tolerance: float | None = None  #: share that may be lost; None: 0 for exact figures, else DEFAULT_TOLERANCE
     limits: Mapping[str, Any] = field(default_factory=dict)  #: of TuneOptions, in place of those recorded
 
     def __post_init__(self) -> None:
