@@ -60,11 +60,10 @@ def _all_known() -> list[ModelSpec]:
 
 def _row(spec: ModelSpec) -> dict[str, Any]:
     """What a person has to know of a model. Whether the key is set, never the key."""
-    kinds = {"openai": "language model", "embedded": "small policy, not a language model", "random": "draws at random"}
     return {
         "name": spec.name,
         "kind": spec.kind,
-        "what": kinds.get(spec.kind, spec.kind),
+        "what": spec.can.summary,
         "parameters": spec.parameters,
         "price": {"input": spec.price.input, "cached": spec.price.cached, "output": spec.price.output},
         "endpoint": spec.base_url,

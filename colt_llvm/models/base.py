@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from colt_llvm.core.errors import ColtError, UsageError
+from colt_llvm.models.kinds import DeclaredKind, find_kind
 from colt_llvm.models.question import Question
 
-#: "python" is an object of the caller's own: it reads the question or its text, as it likes.
-ModelKind = Literal["openai", "embedded", "replay", "scripted", "random", "python"]
-MODEL_KINDS: tuple[ModelKind, ...] = ("openai", "embedded", "replay", "scripted", "random", "python")
+if TYPE_CHECKING:
+    from colt_llvm.models.form import Form
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class ModelSpec:
     """
 
     name: str
-    kind: ModelKind
+    kind: str
     parameters: float
     price: Price = field(default_factory=Price)
     base_url: str | None = None
@@ -77,9 +77,14 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def can(self) -> DeclaredKind:
+        """What its kind can do. Raises UsageError for a kind that is not installed."""
+        return find_kind(self.kind)
+
+    @property
     def is_language_model(self) -> bool:
         """Whether it reads the prompt's text (and pays for it), and not the question's values."""
-        return self.kind in ("openai", "scripted", "python")
+        return self.can.reads_text
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,8 @@ class Answer:
     text: str
     usage: Usage = field(default_factory=Usage)
     note: str = ""
+    form: Form | None = None  # how the request was put, where the endpoint left a choice
+    charged_unknown: bool = False  # the endpoint did not say what it took; usage is empty
 
 
 #: Nobody waits for this answer any more; the call may go on.
@@ -128,6 +135,11 @@ class CallError(ColtError, ConnectionError):
     retryable: whether asking the same again can help. retry_after_seconds: how long the endpoint asked to wait.
     usage: what the failed call took all the same.
     """
+
+    text = ""  # what came back of an answer
+    form: Form | None = None  # how to put the next request
+    charged_unknown = False  # the endpoint may have worked, and charged, without saying how much
+    served = False  # it is an earlier call's failure, written down then
 
     def __init__(
         self,
@@ -160,3 +172,15 @@ class LanguageModel(Protocol):
 
     def close(self) -> None:
         """Let go of connections. Closing twice is harmless."""
+
+
+@runtime_checkable
+class NegotiatingModel(LanguageModel, Protocol):
+    """One that finds out how its endpoint wants requests to be put, and can go on from what was found out."""
+
+    @property
+    def form(self) -> Form:
+        """How requests are put, as far as it has been found out."""
+
+    def adopt(self, form: Form) -> None:
+        """Go on with what an earlier part of the run found out."""

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
-from typing import Any
 
 from colt_llvm.core.errors import ColtError, UsageError
-from colt_llvm.models.base import LATE, Answer, CallError, LanguageModel, ModelSpec, Prompt, Usage
+from colt_llvm.models.base import LATE, Answer, CallError, LanguageModel, ModelSpec, NegotiatingModel, Prompt, Usage
 from colt_llvm.models.budget import Budget, BudgetSpent, Spending, worst_cost, worst_usage
 from colt_llvm.models.failures import ChatError, timed_out
 from colt_llvm.models.form import Form
@@ -90,7 +89,7 @@ class Caller:
         if name not in self._models:
             raise UsageError(f"unknown model {name!r}: the models are {', '.join(self._models)}")
         spec = self._models[name].spec
-        if spec.kind != "openai" or self._patience_seconds is None or name in self._answered:
+        if not spec.can.has_endpoint or self._patience_seconds is None or name in self._answered:
             return self._ask(spec, prompt, request_id, _WAITED_FOR)
         return self._ask_silent(spec, prompt, request_id, self._patience_seconds)
 
@@ -149,11 +148,10 @@ class Caller:
             try:
                 return self._attempt(spec, prompt, request_id, attempt, given_up)
             except CallError as error:
-                served = getattr(error, "served", False)
                 failed += error.kind != "unsupported"
                 if not error.retryable or failed > spec.max_retries or attempt - failed > _MOST_PROBES:
                     raise
-                if not served and spec.kind != "replay":
+                if not error.served and not spec.can.recorded:
                     self._wait(self._backoff.seconds(failed, error, f"{spec.name}/{request_id}"), error, given_up)
 
     def close(self) -> None:
@@ -177,7 +175,7 @@ class Caller:
                 try:
                     return recorded.outcome()
                 except CallError as error:
-                    error.served = True  # type: ignore[attr-defined]
+                    error.served = True
                     raise
         messages = prompt.messages if spec.is_language_model else ()
         record = CallRecord(request_id, digest, prompt.question.kind, spec.name, attempt, messages=messages)
@@ -192,7 +190,7 @@ class Caller:
     def _call(self, spec: ModelSpec, prompt: Prompt, record: CallRecord, given_up: threading.Event) -> Answer:
         """One call that goes out: reserved beforehand, written down afterwards, whatever comes of it."""
         model = self._models[spec.name]
-        form = getattr(model, "form", None)
+        form = model.form if isinstance(model, NegotiatingModel) else None
         worst = worst_usage(spec, record.messages, limits_output=form is None or bool(form.length))
         reserved = Spending(1, worst.total, worst_cost(spec, worst))
         ticket = self._budget.reserve(reserved, give_up=lambda: self._over() or given_up.is_set())
@@ -208,7 +206,7 @@ class Caller:
                 outcome = self._answer(model, prompt, self._seconds_left(spec))
             except CallError as error:
                 outcome = error
-                if error.kind == "timeout" and spec.kind == "openai" and spec.name not in self._answered:
+                if error.kind == "timeout" and spec.can.has_endpoint and spec.name not in self._answered:
                     error.retryable = False
             record = _finished(record, outcome, spec, worst, reserved.cost, self._clock() - started)
             took = Spending(int(record.error != LATE), record.usage.total, record.cost)
@@ -226,7 +224,7 @@ class Caller:
 
     def _answer(self, model: LanguageModel, prompt: Prompt, seconds: float) -> Answer:
         """Ask directly what answers in this process; an endpoint from a thread, which can be left behind."""
-        if model.spec.kind != "openai":
+        if not model.spec.can.has_endpoint:
             return _guarded(model, prompt, seconds)
         results: SimpleQueue[Answer | ColtError] = SimpleQueue()
 
@@ -299,9 +297,8 @@ def _finished(
     record: CallRecord, outcome: Answer | CallError, spec: ModelSpec, worst: Usage, worst_price: float, seconds: float
 ) -> CallRecord:
     """The record with what came of the call."""
-    unknown = getattr(outcome, "charged_unknown", False)
-    form: Any = getattr(outcome, "form", None)
-    record = replace(record, seconds=seconds, form=form.to_dict() if form is not None else None)
+    unknown = outcome.charged_unknown
+    record = replace(record, seconds=seconds, form=outcome.form.to_dict() if outcome.form is not None else None)
     if isinstance(outcome, Answer):
         usage = outcome.usage
         if unknown:
@@ -310,7 +307,7 @@ def _finished(
         return replace(record, answer=outcome.text, usage=usage, cost=spec.price.of(usage), estimated=unknown)
     return replace(
         record,
-        answer=getattr(outcome, "text", "") or None,
+        answer=outcome.text or None,
         error=outcome.kind,
         error_text=str(outcome),
         retryable=outcome.retryable,
@@ -324,6 +321,6 @@ def _finished(
 def _restore_forms(models: dict[str, LanguageModel], transcript: Transcript | None) -> None:
     """Let endpoints be asked as earlier parts of the run found out."""
     for name, form in (transcript.forms() if transcript is not None else {}).items():
-        adopt = getattr(models.get(name), "adopt", None)
-        if adopt is not None:
-            adopt(Form.from_dict(form))
+        model = models.get(name)
+        if isinstance(model, NegotiatingModel):
+            model.adopt(Form.from_dict(form))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from colt_llvm.core.errors import ColtError
-from colt_llvm.models.base import Message, ModelSpec, Prompt
+from colt_llvm.models.base import Message, ModelSpec, NegotiatingModel, Prompt
 from colt_llvm.models.budget import Budget
 from colt_llvm.models.caller import Caller
 from colt_llvm.models.completion import holds_an_answer
@@ -61,8 +61,7 @@ def check_model(spec: ModelSpec, environment: Mapping[str, str] = os.environ) ->
                 raise UnusableAnswer(
                     f"model {spec.name}: answered {said!r}, which names no pass; no search can use that"
                 )
-            form = getattr(model, "form", None)
-            structured = form.structured if form is not None else None
+            structured = model.form.structured if isinstance(model, NegotiatingModel) else None
         finally:
             caller.close()
     except ColtError as failure:

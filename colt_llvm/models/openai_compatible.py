@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from colt_llvm.models.base import Answer, ModelSpec, Prompt, Usage
@@ -30,14 +29,6 @@ _LONGEST_REFUSAL = 20_000
 _THINKING = "turn its thinking off in options, or raise max_output_tokens"
 #: What to do about a text that came where it was not looked for.
 _REMEDIES = {"a tool call": "set structured to text"}
-
-
-@dataclass(frozen=True)
-class ChatAnswer(Answer):
-    """form: how the request was put. charged_unknown: the endpoint did not say what it took; usage is empty."""
-
-    form: Form | None = None
-    charged_unknown: bool = False
 
 
 class OpenAICompatible:
@@ -118,7 +109,7 @@ class OpenAICompatible:
         words = f"{failure}; asked again without it"
         return ChatError("unsupported", words, retryable=True, retry_after_seconds=0.0, form=following, usage=usage)
 
-    def _read(self, reply: Reply, text: str, sent: Mapping[str, Any], form: Form, timeout_seconds: float) -> ChatAnswer:
+    def _read(self, reply: Reply, text: str, sent: Mapping[str, Any], form: Form, timeout_seconds: float) -> Answer:
         """An answer, or whatever else came with status 200."""
         body = body_of(text)
         if body is None:
@@ -156,7 +147,7 @@ class OpenAICompatible:
             retryable=True, charged_unknown=worked,
         )  # fmt: skip
 
-    def _answer(self, completion: Completion, took: Mapping[str, Any]) -> ChatAnswer:
+    def _answer(self, completion: Completion, took: Mapping[str, Any]) -> Answer:
         """The text that a model gave, wherever it stands, as long as a proposal may be in it."""
         name, source = self.spec.name, completion.source
         text = without_key(completion.text, self._key)[:_LONGEST_ANSWER]
@@ -182,7 +173,7 @@ class OpenAICompatible:
         notes = [f"as {source}: {remedy}"] if source != "content" else []
         notes += ["cut at max_output_tokens: raise it"] if cut else []
         usage = took["usage"]
-        return ChatAnswer(
+        return Answer(
             text, **({"usage": usage} if usage else {}), note="; ".join(notes), form=took["form"],
             charged_unknown=took["charged_unknown"],
         )  # fmt: skip

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import ModelSpec
-from colt_llvm.models.embedded.own import check_spec
-from colt_llvm.models.registry import key_of
+from colt_llvm.models.specs import key_of
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -22,9 +21,9 @@ def preflight(specs: Iterable[ModelSpec], environment: Mapping[str, str] = os.en
     """
     specs = list(specs)
     for spec in specs:
-        if spec.kind == "embedded":
-            check_spec(spec)
-    specs = [spec for spec in specs if spec.kind == "openai"]
+        if spec.can.check is not None:
+            spec.can.check(spec)
+    specs = [spec for spec in specs if spec.can.has_endpoint]
     keys = {spec.name: key_of(spec, environment) for spec in specs}
     seen = set()
     for spec in specs:

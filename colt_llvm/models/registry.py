@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.core.plugins import find_plugin, offered
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.embedded.own import is_own, own_specs
+from colt_llvm.models.kinds import GROUP, find_kind
 from colt_llvm.models.specs import SPEC_KEYS, check_url, check_variable, refuse_unknown, spec_from_dict
 
 _toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -43,43 +45,7 @@ def load_models(text: str, environment: Mapping[str, str] = os.environ) -> list[
 
 def connect(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> LanguageModel:
     """Something that answers for this specification. Nothing is asked yet. Raises UsageError."""
-    if spec.kind == "openai":
-        from colt_llvm.models.openai_compatible import OpenAICompatible
-
-        return OpenAICompatible(spec, key_of(spec, environment))
-    if spec.kind == "embedded":
-        from colt_llvm.models.embedded import load_spec
-
-        return load_spec(spec)
-    if spec.kind == "replay":
-        from colt_llvm.models.replay import ReplayModel
-
-        return ReplayModel.of(spec)
-    if spec.kind == "scripted":
-        from colt_llvm.models.scripted import ScriptedModel
-
-        return ScriptedModel(spec)
-    if spec.kind == "python":
-        raise UsageError(
-            f"model {spec.name}: is an object of Python; give it as such: colt_llvm.tune(..., models=[object])"
-        )
-    from colt_llvm.models.random_model import RandomModel
-
-    return RandomModel(spec)
-
-
-def key_of(spec: ModelSpec, environment: Mapping[str, str]) -> str | None:
-    """The key of an endpoint; None where none is needed. Raises UsageError, which names the variable."""
-    if spec.key_variable is None:
-        return None
-    key = environment.get(spec.key_variable, "").strip()
-    if not key:
-        raise UsageError(
-            f"model {spec.name}: ${spec.key_variable} is not set; export its key there, or leave the model out"
-        )
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise UsageError(f"model {spec.name}: ${spec.key_variable} holds what cannot be a key; export it again")
-    return key
+    return spec.can.connect(spec, environment)
 
 
 def read_models(file: Path) -> list[ModelSpec]:
@@ -186,6 +152,9 @@ def _named(name: str, environment: Mapping[str, str]) -> list[ModelSpec]:
     for spec in configured:
         if spec.name == name:
             return [spec]
+    if find_plugin(GROUP, name) is not None:
+        kind = find_kind(name)
+        return [ModelSpec(kind.name, name, kind.parameters)]
     shipped = ("embedded/nano", "embedded/small", "embedded/base", RANDOM_SPEC.name, BLIND_SPEC.name)
-    known = [*shipped, *(spec.name for spec in configured), "replay:RUN", "a .npz of colt-llvm train"]
+    known = [*shipped, *offered(GROUP), *(spec.name for spec in configured), "replay:RUN", "a .npz of colt-llvm train"]
     raise UsageError(f"unknown model {name!r}: known are {', '.join(known)} and what {file} defines")

@@ -66,13 +66,13 @@ class ReplayModel:
 
 def recorded_run(spec: ModelSpec) -> str | None:
     """The run directory whose transcript answers for this model; None where it is asked itself."""
-    run = spec.options.get(_RUN) if spec.kind == "replay" else None
+    run = spec.options.get(_RUN) if spec.can.recorded else None
     return None if run is None else str(run)
 
 
 def asked_as(spec: ModelSpec) -> ModelSpec:
     """What the model is, or was in the run that is replayed: the search depends on its kind and its weights."""
-    if spec.kind != "replay":
+    if not spec.can.recorded:
         return spec
     was = spec.options
     return replace(

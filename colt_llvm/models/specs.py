@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.models.base import MODEL_KINDS, ModelSpec, Price
+from colt_llvm.models.base import ModelSpec, Price
+from colt_llvm.models.kinds import find_kind, kind_names
 
 Record = dict[str, Any]
 
@@ -52,8 +53,10 @@ def spec_from_dict(record: Mapping[str, Any], where: str = "model") -> ModelSpec
         raise UsageError(f'{where}: give it a name without spaces and commas, such as name = "qwen-7b"')
     where = f"model {name}"
     kind = record.get("kind", "openai" if record.get("base_url") else None)
-    if kind not in MODEL_KINDS:
-        raise UsageError(f"{where}: kind is {kind!r}; use one of {', '.join(MODEL_KINDS)}{_near(kind, MODEL_KINDS)}")
+    try:
+        can = find_kind(str(kind))
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}{_near(kind, kind_names())}") from None
     values: Record = {"name": name, "kind": kind}
     values["parameters"] = _number(record.get("parameters"), f"{where}: parameters", "its parameter count, such as 7e9")
     if values["parameters"] <= 0:
@@ -77,7 +80,7 @@ def spec_from_dict(record: Mapping[str, Any], where: str = "model") -> ModelSpec
     if structured not in ("auto", "schema", "json", "text"):
         raise UsageError(f"{where}: structured is {structured!r}; use auto, schema, json or text")
     values["structured"] = structured
-    values["options"] = _options(record.get("options", {}), kind, where)
+    values["options"] = _options(record.get("options", {}), can.has_endpoint, where)
     spec = ModelSpec(**values)
     if spec.is_language_model and spec.context_tokens - spec.max_output_tokens < _LEAST_PROMPT_TOKENS:
         raise UsageError(
@@ -124,8 +127,22 @@ def check_variable(name: str, where: str) -> None:
         )
 
 
+def key_of(spec: ModelSpec, environment: Mapping[str, str]) -> str | None:
+    """The key of an endpoint; None where none is needed. Raises UsageError, which names the variable."""
+    if spec.key_variable is None:
+        return None
+    key = environment.get(spec.key_variable, "").strip()
+    if not key:
+        raise UsageError(
+            f"model {spec.name}: ${spec.key_variable} is not set; export its key there, or leave the model out"
+        )
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise UsageError(f"model {spec.name}: ${spec.key_variable} holds what cannot be a key; export it again")
+    return key
+
+
 def _check_endpoint(spec: ModelSpec, where: str) -> None:
-    if spec.kind != "openai":
+    if not spec.can.has_endpoint:
         if spec.base_url or spec.key_variable:
             raise UsageError(f"{where}: kind {spec.kind} has no endpoint; leave out base_url and key_variable")
         return
@@ -144,13 +161,13 @@ def _price(value: Any, where: str) -> Price:
     return Price(**{"cached": given.get("input", 0.0), **given})
 
 
-def _options(value: Any, kind: str, where: str) -> Record:
+def _options(value: Any, has_endpoint: bool, where: str) -> Record:
     if not isinstance(value, Mapping):
         raise UsageError(f"{where}: options is a table, such as options = {{ temperature = 0.7 }}")
     for key in value:
-        if kind == "openai" and _SECRET.search(str(key)) and not str(key).endswith("tokens"):
+        if has_endpoint and _SECRET.search(str(key)) and not str(key).endswith("tokens"):
             raise UsageError(f"{where}: options hold what looks like a secret; name a variable with key_variable")
-        if kind == "openai" and key in _OURS:
+        if has_endpoint and key in _OURS:
             raise UsageError(f"{where}: options.{key} is filled in by colt-llvm; leave it out")
     return dict(value)
 

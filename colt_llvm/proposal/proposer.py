@@ -88,7 +88,7 @@ class ModelProposer:
         question = self._questions.make(
             request, name or self.stand_in_name, self.health.available, self._ledger.spent
         )  # fmt: skip
-        if name is None or self._specs[name].kind != "embedded":
+        if name is None or not self._specs[name].can.at_once:
             return lambda: self._propose(request, name, question)
         try:
             proposal = self._propose(request, name, question)

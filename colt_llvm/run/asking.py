@@ -38,15 +38,14 @@ class Observant(Protocol):
 
 @dataclass
 class Asking:
-    """A search and whoever answers it. ledger: None where no model is asked. policies_only: no language model is.
+    """A search and whoever answers it. ledger: None where no model is asked.
 
-    note: what is said of who proposed, where no model did.
+    note: who proposed, where that says it all.
     """
 
     search: Strategy
     proposer: Observant
     ledger: Ledger | None = None
-    policies_only: bool = False
     note: str = ""
     close: Callable[[], None] = field(default=lambda: None)
 
@@ -75,8 +74,6 @@ class Asking:
             return [self.note]
         if not isinstance(self.proposer, ModelProposer):
             return ["no model was asked: proposals by what paid in this run"]
-        if self.policies_only:
-            return ["proposed by the embedded models: small policies, not language models; --models names others"]
         silent = self.ledger.silent() if self.ledger is not None else {}
         notes = [_never_answered(name, *silent[name]) for name in silent]
         away = self.proposer.set_aside
@@ -84,6 +81,12 @@ class Asking:
         if notes and self.proposer.stood_in:
             notes[-1] += f"; {self.proposer.stand_in_name} answered instead"
         return notes
+
+
+def _note_of(specs: Sequence[ModelSpec]) -> str:
+    """What there is to say where all models are of one kind; empty where that says nothing."""
+    notes = {spec.can.note for spec in specs}
+    return notes.pop() if len(notes) == 1 else ""
 
 
 def _never_answered(name: str, failures: Mapping[str, int], last: str) -> str:
@@ -138,4 +141,4 @@ def ask_models(
         if transcript is not None:
             transcript.close()
 
-    return Asking(search, proposer, ledger, all(spec.kind == "embedded" for spec in specs), close=close)
+    return Asking(search, proposer, ledger, note=_note_of(specs), close=close)

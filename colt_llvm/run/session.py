@@ -68,7 +68,7 @@ class Session:
     def in_flight(self, specs: Sequence[ModelSpec]) -> int:
         """Requests under way at once."""
         alone = requests_in_flight(self.options, specs)
-        if self.hired is None or self.options.workers or any(spec.kind == "replay" for spec in specs):
+        if self.hired is None or self.options.workers or any(spec.can.recorded for spec in specs):
             return alone
         thinking = _CALLS_IN_FLIGHT if any(spec.is_language_model for spec in specs) else 0
         return self.hired.in_flight + thinking
@@ -140,7 +140,7 @@ def requests_in_flight(options: TuneOptions, specs: Sequence[ModelSpec]) -> int:
 
     A replay goes in turn, as the recorded run has to have gone.
     """
-    if any(spec.kind == "replay" for spec in specs):
+    if any(spec.can.recorded for spec in specs):
         return 1
     thinking = _CALLS_IN_FLIGHT if any(spec.is_language_model for spec in specs) else 0
     return options.workers or builder_count(options) + (2 if options.times_the_program else 0) + thinking

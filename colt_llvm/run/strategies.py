@@ -32,7 +32,7 @@ def default_preset(specs: Sequence[ModelSpec]) -> str:
     asked = [asked_as(spec) for spec in specs]
     if any(spec.is_language_model for spec in asked):
         return "paper"
-    return "retrieval" if any(spec.kind == "embedded" for spec in asked) else "broad"
+    return "retrieval" if any(spec.can.knows_sequences for spec in asked) else "broad"
 
 
 def with_preset(options: TuneOptions, specs: Sequence[ModelSpec]) -> TuneOptions:

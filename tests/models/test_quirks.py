@@ -22,7 +22,7 @@ from colt_llvm.models.base import CallError, ModelSpec
 from colt_llvm.models.form import Form
 from colt_llvm.models.http_client import HttpClient, Reply
 from colt_llvm.models.openai_compatible import OpenAICompatible
-from colt_llvm.models.registry import key_of
+from colt_llvm.models.specs import key_of
 from colt_llvm.models.transcript import read_calls
 from colt_llvm.proposal.answer import parse_answer
 

@@ -15,7 +15,7 @@ from tune_helpers import SOURCE, spawn, trials_of, tune_here
 from colt_llvm.cli.main import run
 from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.models.base import ModelKind, ModelSpec
+from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.run.strategies import specs_for, with_earlier_preset, with_preset
 from colt_llvm.search.registry import STRATEGIES
@@ -111,7 +111,7 @@ def test_a_run_from_before_there_were_strategies_is_colts(
         ("greedy", [], ""),
     ],
 )
-def test_the_default_preset_is_that_of_who_proposes(strategy: str, models: list[ModelKind], preset: str) -> None:
+def test_the_default_preset_is_that_of_who_proposes(strategy: str, models: list[str], preset: str) -> None:
     specs = [ModelSpec(kind, kind, 1.0) for kind in models]
     assert with_preset(TuneOptions(strategy=strategy), specs).preset == preset
 
