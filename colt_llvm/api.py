@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import TuneOptions
@@ -31,6 +31,9 @@ from colt_llvm.run.tuner import resume as resume_run
 from colt_llvm.run.tuner import tune as tune_program
 from colt_llvm.search.strategy import OwnStrategy, StrategyFactory
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 #: One source, several, a folder with a program.toml, the name of an included program, or a program.
 Sources = str | Path | Program | Sequence[str | Path]
 #: As ``--models`` has them, or specifications and objects that answer, mixed.
@@ -38,28 +41,64 @@ Models = str | Sequence[str | ModelSpec | LanguageModel]
 OnProgress = Callable[[Progress], None]
 
 
+class BuildArguments(TypedDict, total=False):
+    """How a program is built; as of :func:`program_from_files`."""
+
+    cflags: Sequence[str]
+    ldflags: Sequence[str]
+    harness: Sequence[str | Path]
+
+
+class ProgramArguments(BuildArguments, total=False):
+    """How a program is built, run and compared; as of :func:`program_from_files`."""
+
+    workloads: Sequence[Workload]
+    float_tolerance: float
+    ignore: Sequence[str]
+
+
+class RunArguments(TypedDict, total=False):
+    """Of a run, and of what goes on with it."""
+
+    output: str | Path | None
+    on_progress: OnProgress | None
+    stop: threading.Event | None
+    llvm_prefix: str | Path | None
+    seconds: float | None
+    trials: int | None
+    max_calls: int | None
+    max_tokens: int | None
+    max_cost: float | None
+    worth: float | None
+
+
+class TuneArguments(ProgramArguments, RunArguments, total=False):
+    """The keywords of :func:`tune`: the rest are fields of :class:`TuneOptions`."""
+
+    run_directory: str | Path | None
+    weights: Mapping[str, float] | None
+    seed: int
+    workers: int
+    scopes: Sequence[str]
+    strict: bool
+    risky: bool
+    allow_nonzero: bool
+    timeout_seconds: float
+    memory_bytes: int | None
+    pass_seconds: float
+    pass_memory_bytes: int
+    preset: str
+    search: Mapping[str, Any]
+
+
 def tune(
     sources: Sources,
     *,
     objective: str | Objective | Cost = DEFAULT,
-    seconds: float | None = None,
-    trials: int | None = None,
-    seed: int = 0,
     models: Models | None = None,
     strategy: str | StrategyFactory | OwnStrategy = "colt",
     check: CheckFunction | OwnCheck | None = None,
-    run_directory: str | Path | None = None,
-    output: str | Path | None = None,
-    on_progress: OnProgress | None = None,
-    stop: threading.Event | None = None,
-    llvm_prefix: str | Path | None = None,
-    cflags: Sequence[str] = (),
-    ldflags: Sequence[str] = (),
-    harness: Sequence[str | Path] = (),
-    workloads: Sequence[Workload] = (),
-    float_tolerance: float = 0.0,
-    ignore: Sequence[str] = (),
-    **options: Any,
+    **arguments: Unpack[TuneArguments],
 ) -> TuneResult:
     """Find, prove and write down a pass sequence that beats ``clang -O3`` or ``-Oz`` for one program.
 
@@ -83,7 +122,7 @@ def tune(
     :param llvm_prefix: of the LLVM to use, such as ``/usr/lib/llvm-22``. Default: as the commands find it.
     :param cflags: of baseline and candidates alike. ``ldflags``, ``harness``, ``workloads``, ``float_tolerance`` and
         ``ignore`` are those of :func:`program_from_files`; what is given replaces or extends what a folder says.
-    :param options: any other field of :class:`TuneOptions`, such as ``workers=1`` or ``max_cost=2.0``.
+    :param arguments: any other field of :class:`TuneOptions` too, such as ``workers=1`` or ``max_cost=2.0``.
     :returns: a :class:`TuneResult`; ``result.improved`` only where a gain was proved.
     :raises UsageError: for arguments that mean nothing.
     :raises ToolchainError: without clang and libLLVM of one version.
@@ -93,42 +132,31 @@ def tune(
     :raises CheckError: where a check function raises.
     :raises RunDirectoryError: for folders and files that cannot be written.
     """
-    program = _program(
-        sources, cflags=cflags, ldflags=ldflags, harness=harness, workloads=workloads, float_tolerance=float_tolerance,
-        ignore=ignore,
-    )  # fmt: skip
+    options: dict[str, Any] = dict(arguments)
+    program = _program(sources, **_taken(options, ProgramArguments))
     name, weights, own_objective = _objective(objective)
     own_strategy = None if isinstance(strategy, str) else _factory(strategy)
     if own_strategy is not None and models is not None:
         raise UsageError("a strategy of your own asks no model; leave out models, or use strategy='colt'")
     specs, objects = _models(models)
     hooks = Hooks(own_objective, _check(check), own_strategy, objects)
-    given = {"objective": name, "weights": weights, "seconds": seconds, "trials": trials, "seed": seed}
-    if isinstance(strategy, str):
-        given["strategy"] = strategy
+    run = _run_arguments(options)
+    chosen_directory = _path(options.pop("run_directory", None))
+    given = {"objective": name, "weights": weights, **({"strategy": strategy} if isinstance(strategy, str) else {})}
     chosen = _options({**given, **options})
-    toolchain = find_toolchain(_path(llvm_prefix))
-    with claimed_directory(_path(run_directory), program.name) as directory:
-        return tune_program(
-            program, toolchain, chosen, models=specs, run_directory=directory,
-            output=_path(output), on_progress=on_progress, stop=stop, hooks=hooks,
-        )  # fmt: skip
+    toolchain = find_toolchain(run.pop("llvm_prefix"))
+    with claimed_directory(chosen_directory, program.name) as directory:
+        return tune_program(program, toolchain, chosen, models=specs, run_directory=directory, hooks=hooks, **run)
 
 
 def resume(
     run_directory: str | Path,
     *,
-    seconds: float | None = None,
-    trials: int | None = None,
     objective: CostObjective | Cost | None = None,
     strategy: StrategyFactory | OwnStrategy | None = None,
     models: Sequence[LanguageModel] = (),
     check: CheckFunction | OwnCheck | None = None,
-    output: str | Path | None = None,
-    on_progress: OnProgress | None = None,
-    stop: threading.Event | None = None,
-    llvm_prefix: str | Path | None = None,
-    **limits: float,
+    **arguments: Unpack[RunArguments],
 ) -> TuneResult:
     """Go on with a run that was stopped or killed.
 
@@ -136,16 +164,18 @@ def resume(
     :param trials: a new total of trials.
     :param objective: a function that the run began with; ``strategy``, ``models`` and ``check`` likewise. Files hold
         only their names, so they have to be given again, by the same names. Whether they are the same, nobody can tell.
-    :param limits: new ones for models: ``max_calls``, ``max_tokens``, ``max_cost``; what was spent before counts too.
-        And ``worth``.
-    :returns: the result of the whole run. Other parameters are those of :func:`tune`.
-    :raises UsageError: for other objects than the run began with, or changed sources.
+    :param max_calls: a new limit for models; ``max_tokens`` and ``max_cost`` likewise. What was spent before counts
+    too. :param worth: a new bar, below which the search ends. :returns: the result of the whole run. Other parameters
+    are those of :func:`tune`. :raises UsageError: for other objects than the run began with, or changed sources.
     :raises RunDirectoryError: for a folder that holds no run, or one that another process is writing to.
     """
-    if unknown := sorted(set(limits) - {"max_calls", "max_tokens", "max_cost", "worth"}):
+    if unknown := sorted(arguments.keys() - RunArguments.__optional_keys__):
         raise UsageError(
             f"resume: {unknown[0]!r} is the run's own; only max_calls, max_tokens, max_cost and worth may change"
         )
+    limits: dict[str, Any] = dict(arguments)
+    run = _run_arguments(limits)
+    totals = {name: limits.pop(name, None) for name in ("trials", "seconds")}
     own = None if objective is None else _objective(objective)[2]
     if objective is not None and own is None:
         raise UsageError("resume: the run keeps its objective; give only one of your own that it began with")
@@ -153,9 +183,8 @@ def resume(
         own, _check(check), None if strategy is None else _factory(strategy), {m.spec.name: m for m in models}
     )  # fmt: skip
     return resume_run(
-        Path(run_directory), find_toolchain(_path(llvm_prefix)), output=_path(output), trials=trials, seconds=seconds,
-        limits=limits, on_progress=on_progress, stop=stop, hooks=hooks,
-    )  # fmt: skip
+        Path(run_directory), find_toolchain(run.pop("llvm_prefix")), limits=limits, hooks=hooks, **totals, **run
+    )
 
 
 def apply(
@@ -163,33 +192,45 @@ def apply(
     sources: Sources,
     output: str | Path,
     *,
-    cflags: Sequence[str] = (),
-    ldflags: Sequence[str] = (),
-    harness: Sequence[str | Path] = (),
     strict: bool = False,
     llvm_prefix: str | Path | None = None,
+    **build: Unpack[BuildArguments],
 ) -> tuple[str, ...]:
     """Build a program as a recipe says.
 
-    :param recipe: the file that ``tune`` wrote, or its content.
-    :param sources: the program, as :func:`tune` takes it.
-    :param output: the executable, or with a name in ``.o`` the object.
-    :param cflags: in place of the recipe's own; ``ldflags`` likewise.
-    :param strict: refuse what differs, in place of saying so.
-    :returns: what is not as it was when the recipe was made, a line each; empty where the object is the same.
-    :raises RecipeError: for a recipe that cannot be read, or does not fit this LLVM or, with ``strict``, this program.
-    :raises CompileError: for a program that does not build.
-    :raises UsageError: for arguments that mean nothing.
-    :raises RunDirectoryError: where ``output`` cannot be written.
+    :param recipe: the file that ``tune`` wrote, or its content. :param sources: the program, as :func:`tune` takes it.
+    :param output: the executable, or with a name in ``.o`` the object. :param cflags: in place of the recipe's own;
+    ``ldflags`` likewise. ``harness`` is that of :func:`program_from_files`. :param strict: refuse what differs, in
+    place of saying so. :returns: what is not as it was when the recipe was made, a line each; empty where the object is
+    the same. :raises RecipeError: for a recipe that cannot be read, or does not fit this LLVM or, with ``strict``, this
+    program. :raises CompileError: for a program that does not build. :raises UsageError: for arguments that mean
+    nothing. :raises RunDirectoryError: where ``output`` cannot be written.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe))
     place, kept = Path(output), [] if isinstance(recipe, Recipe) else [Path(recipe)]
-    program = _program(sources, cflags=cflags, ldflags=ldflags, harness=harness)
-    program = with_flags_of(loaded, program, cflags=not cflags, ldflags=not ldflags)
+    if unknown := sorted(build.keys() - BuildArguments.__optional_keys__):
+        raise UsageError(f"apply: unknown option {unknown[0]!r}; known are cflags, ldflags and harness")
+    program = _program(sources, **build)
+    program = with_flags_of(loaded, program, cflags=not build.get("cflags"), ldflags=not build.get("ldflags"))
     check_output(place, program, kept)
     name = loaded.program if isinstance(recipe, Recipe) else str(recipe)
     found = apply_to_file(loaded, name, find_toolchain(_path(llvm_prefix)), program, place, strict=strict)
     return tuple(found)
+
+
+def _taken(arguments: dict[str, Any], kind: Any) -> dict[str, Any]:
+    """Those that a TypedDict names, taken out of ``arguments``."""
+    return {name: arguments.pop(name) for name in sorted(kind.__optional_keys__ & arguments.keys())}
+
+
+def _run_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What is no option, taken out of ``arguments``."""
+    return {
+        "llvm_prefix": _path(arguments.pop("llvm_prefix", None)),
+        "output": _path(arguments.pop("output", None)),
+        "on_progress": arguments.pop("on_progress", None),
+        "stop": arguments.pop("stop", None),
+    }
 
 
 def _program(sources: Sources, **given: Any) -> Program:

@@ -15,9 +15,9 @@ import_compiler_gym()
 from compiler_gym.util.registration import register  # noqa: E402
 from gym.envs.registration import registry  # noqa: E402
 
+from colt_llvm.env.connection import ServiceLost  # noqa: E402
 from colt_llvm.env.datasets import make_record  # noqa: E402
 from colt_llvm.env.environment import ColtEnv  # noqa: E402
-from colt_llvm.env.failures import ServiceLost  # noqa: E402
 from colt_llvm.env.options import ServiceOptions  # noqa: E402
 
 ENVIRONMENT = "colt-llvm-v0"

@@ -8,17 +8,66 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any, ClassVar, cast
 
 from compiler_gym.datasets import Benchmark, Dataset
 from compiler_gym.datasets.uri import BenchmarkUri
+from compiler_gym.errors import ValidationError
 
-from colt_llvm.core.errors import UsageError
-from colt_llvm.env.payload import BenchmarkRecord, WorkloadRecord
-from colt_llvm.env.validation import Validator
+from colt_llvm.core import process
+from colt_llvm.core.errors import ColtError, CompileError, UsageError
+from colt_llvm.env.payload import BenchmarkRecord, WorkloadRecord, unpack
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.program.compilation import LEVELS, Level, front_end
+from colt_llvm.measure.check import first_difference
+from colt_llvm.measure.runner import Observation, run_workload
+from colt_llvm.program.compilation import LEVELS, Level, baseline_objects, front_end, link
 from colt_llvm.program.program import CXX_SUFFIXES, Program, load_program, programs_directory
+
+_LIMITS = process.Limits(wall_seconds=120.0, memory_bytes=8 << 30)
+
+
+class Validator:
+    """Holds the program's own results, from plain clang at the benchmark's level; they are made on first use."""
+
+    def __init__(self, toolchain: Toolchain, program: Program, level: Level) -> None:
+        self._toolchain = toolchain
+        self._program = program
+        self._level = level
+        self._right: list[Observation] | None = None
+        self._lock = Lock()
+
+    def __call__(self, env: Any) -> list[ValidationError]:
+        """No error means that the environment's present state builds, runs and gives the same results."""
+        objects = unpack(bytes(env.observation["Object"]))
+        try:
+            right = self._right_results()
+            seen = self._run_all(objects)
+        except CompileError as error:
+            return [ValidationError(type="Does not build", data={"message": str(error)})]
+        except ColtError as error:
+            return [ValidationError(type="Does not run", data={"message": str(error)})]
+        errors = []
+        for workload, expected, actual in zip(self._program.workloads, right, seen, strict=True):
+            found = first_difference(workload.name, expected, actual, self._program.check)
+            if found:
+                kind = "Crashes" if actual.status < 0 else "Wrong output"
+                errors.append(ValidationError(type=kind, data={"workload": workload.name, "difference": found.text}))
+        return errors
+
+    def _right_results(self) -> list[Observation]:
+        with self._lock:
+            if self._right is None:
+                self._right = self._run_all(baseline_objects(self._toolchain, self._program, self._level))
+            return self._right
+
+    def _run_all(self, objects: list[bytes]) -> list[Observation]:
+        with TemporaryDirectory(prefix="colt-") as folder:
+            executable = link(self._toolchain, self._program, objects, Path(folder) / "program")
+            return [run_workload(executable, workload, limits=_LIMITS) for workload in self._program.workloads]
+
 
 INCLUDED = "benchmark://colt-v0"
 USER = "benchmark://user-v0"
@@ -86,12 +135,15 @@ class IncludedPrograms(Dataset):
 
     @property
     def size(self) -> int:
+        """How many there are."""
         return len(self._folders)
 
     def benchmark_uris(self) -> Iterator[str]:
+        """Of all of them."""
         yield from (f"{self.name}/{name}" for name in self._folders)
 
     def benchmark_from_parsed_uri(self, uri: BenchmarkUri) -> Benchmark:
+        """Raises LookupError for an unknown one, CompileError."""
         known = self._made.get(str(uri))
         if known is not None:
             return known
@@ -120,17 +172,21 @@ class UserPrograms(Dataset):
 
     @property
     def size(self) -> int:
+        """How many there are."""
         return len(self._made)
 
     def add(self, benchmark: Benchmark) -> None:
+        """Keep it; the oldest one goes where there are too many."""
         self._made[str(benchmark.uri)] = benchmark
         while len(self._made) > _KEPT_BENCHMARKS:
             self._made.popitem(last=False)
 
     def benchmark_uris(self) -> Iterator[str]:
+        """Of all of them."""
         yield from list(self._made)
 
     def benchmark_from_parsed_uri(self, uri: BenchmarkUri) -> Benchmark:
+        """Raises LookupError for one that was not made here."""
         try:
             return self._made[str(uri)]
         except KeyError:

@@ -33,31 +33,30 @@ Actions = Sequence[tuple[str, str]]
 
 @dataclass
 class Root:
-    """One benchmark, opened: its record, its first state, and what code is generated for."""
+    """One benchmark, opened."""
 
     record: BenchmarkRecord
-    key: str
-    target: TargetMachine
-    baselines: dict[str, Node] = field(default_factory=dict)
+    key: str  #: of its first state
+    target: TargetMachine  #: what code is generated for
+    baselines: dict[str, Node] = field(default_factory=dict)  #: pipeline -> where it leads from the first state
 
 
 @dataclass(eq=False)
 class Node:
-    """A place in an episode: the state and how it was reached. Shared by forks, never changed but for ``key``
-    when a pass gives another result the second time."""
+    """A place in an episode: the state and how it was reached. Shared by forks."""
 
     root: Root
-    parent: Node | None
-    action: int
-    key: str
+    parent: Node | None  #: None of the first state
+    action: int  #: that led here; -1 where it was none of the actions
+    key: str  #: of the state; changes only where a pass gives another result the second time
 
 
 @dataclass(eq=False)
 class _Live:
-    """Parsed modules of one state. ``written`` is the hash of what they are written as."""
+    """Parsed modules of one state."""
 
-    written: str
-    modules: list[Module]
+    written: str  # the hash of what they are written as
+    modules: list[Module]  # one for each source
 
     def close(self) -> None:
         for module in self.modules:
@@ -135,6 +134,7 @@ class Engine:
         return live.modules
 
     def bitcodes(self, node: Node) -> tuple[bytes, ...]:
+        """Of this state, one for each source. Raises PassError."""
         bitcodes = self.store.get(node.key).bitcodes
         if bitcodes is None:
             if node.parent is None:
@@ -146,6 +146,7 @@ class Engine:
         return bitcodes
 
     def parse(self, bitcode: bytes) -> Module:
+        """``Module.parse``, counted. Raises InvalidIR."""
         module = Module.parse(self.library, bitcode)
         self.counters["parses"] += 1
         return module
@@ -158,6 +159,7 @@ class Engine:
             self._roots.clear()
 
     def close(self) -> None:
+        """Free the modules that are kept parsed."""
         for live in self._live.values():
             live.close()
         self._live.clear()

@@ -11,7 +11,7 @@ import json
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from compiler_gym.datasets import Benchmark
 from compiler_gym.service import ConnectionOpts, SessionNotFound
@@ -19,26 +19,52 @@ from compiler_gym.service.client_service_compiler_env import ClientServiceCompil
 from compiler_gym.service.proto import ForkSessionRequest
 from compiler_gym.views import ObservationSpaceSpec
 
-from colt_llvm.env.actions import catalogue_actions, split_commandline
 from colt_llvm.env.connection import ServiceConnection, ServiceSpec
 from colt_llvm.env.datasets import IncludedPrograms, UserPrograms, make_benchmark, make_record
+from colt_llvm.env.engine import Actions
 from colt_llvm.env.options import ServiceOptions
 from colt_llvm.env.payload import unpack
 from colt_llvm.env.rewards import make_rewards
 from colt_llvm.env.stepping import Stepping
+from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 from colt_llvm.program.compilation import Level
 from colt_llvm.program.program import Program, program_from_files
 
+
+def catalogue_actions(toolchain: Toolchain) -> Actions:
+    """(name, pipeline) of each action. A version without a catalogue of its own takes what it accepts of another."""
+    return tuple((action.name, action.pipeline) for action in toolchain_catalogue(toolchain).actions)
+
+
+def split_commandline(commandline: str, names: Sequence[str]) -> list[int]:
+    """The action numbers in ``commandline``: names, one after another. Raises LookupError."""
+    number = {name: index for index, name in enumerate(names)}
+    try:
+        return [number[name] for name in commandline.split()]
+    except KeyError as error:
+        raise LookupError(f"{error.args[0]!r}: no such action; see env.action_space.names") from None
+
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 _OPTS = ConnectionOpts(local_service_exit_max_seconds=2, rpc_max_retries=1)
 
 
-class ColtEnv(Stepping, ClientServiceCompilerEnv):
-    """toolchain: found as the command line does when None, from ``options.llvm_prefix``.
+class ServiceArguments(TypedDict, total=False):
+    """The service of an environment."""
 
-    actions: (name, pipeline) of each action, instead of the catalogue.
-    The other arguments are compiler_gym's. ``service`` exists for its sake and must be left out.
-    """
+    toolchain: Toolchain | None  #: by default found as the command line does, from ``options.llvm_prefix``
+    actions: Sequence[tuple[str, str]] | None  #: (name, pipeline) of each action, instead of the catalogue
+    options: ServiceOptions | None  #: limits and places of the service
+    connection_settings: ConnectionOpts | None  #: compiler_gym's
+    service: Any  #: for compiler_gym's sake; what is given is not used
+    service_connection: ServiceConnection | None  #: of an environment whose service is shared
+
+
+class ColtEnv(Stepping, ClientServiceCompilerEnv):
+    """The environment; its first four arguments are compiler_gym's."""
 
     service: ServiceConnection | None
 
@@ -48,20 +74,19 @@ class ColtEnv(Stepping, ClientServiceCompilerEnv):
         observation_space: str | ObservationSpaceSpec | None = None,
         reward_space: Any = None,
         action_space: Any = None,
-        *,
-        toolchain: Toolchain | None = None,
-        actions: Sequence[tuple[str, str]] | None = None,
-        options: ServiceOptions | None = None,
-        connection_settings: ConnectionOpts | None = None,
-        service: Any = None,
-        service_connection: ServiceConnection | None = None,
+        **service: Unpack[ServiceArguments],
     ) -> None:
-        del service
+        """Raises TypeError for an argument that there is not, ToolchainError, ServiceError."""
+        if unknown := sorted(service.keys() - ServiceArguments.__optional_keys__):
+            known = ", ".join(sorted(ServiceArguments.__optional_keys__))
+            raise TypeError(f"ColtEnv: unknown argument {unknown[0]!r}; known are {known}")
+        settings = service.get("connection_settings") or _OPTS
+        service_connection = service.get("service_connection")
         if service_connection is None:
-            options = options or ServiceOptions()
-            toolchain = toolchain or find_toolchain(options.llvm_prefix)
-            spec = ServiceSpec(toolchain, tuple(actions or catalogue_actions(toolchain)), options)
-            service_connection = ServiceConnection(spec, connection_settings or _OPTS)
+            options = service.get("options") or ServiceOptions()
+            toolchain = service.get("toolchain") or find_toolchain(options.llvm_prefix)
+            spec = ServiceSpec(toolchain, tuple(service.get("actions") or catalogue_actions(toolchain)), options)
+            service_connection = ServiceConnection(spec, settings)
         self.spec_of_service = service_connection.spec
         self.toolchain = service_connection.spec.toolchain
         self._session_generation = 0
@@ -74,7 +99,7 @@ class ColtEnv(Stepping, ClientServiceCompilerEnv):
                 benchmark=benchmark,
                 observation_space=observation_space,
                 reward_space=reward_space,
-                connection_settings=connection_settings or _OPTS,
+                connection_settings=settings,
                 service_connection=service_connection,
             )
         except BaseException:
@@ -140,6 +165,7 @@ class ColtEnv(Stepping, ClientServiceCompilerEnv):
         }
 
     def reset(self, *args: Any, **kwargs: Any) -> Any:
+        """Begin an episode; arguments as of compiler_gym. Starts a new service where the old one has died."""
         self._ensure_service()
         # The actions so far must not be replayed, and compiler_gym would end a session that is gone.
         if not self._session_is_current():
@@ -199,6 +225,7 @@ class ColtEnv(Stepping, ClientServiceCompilerEnv):
     # --- compiler_gym's validate() resets this environment after it made a fork; both need the service
 
     def apply(self, state: Any) -> None:
+        """Take the actions of a CompilerEnvState. Raises ValueError where one fails."""
         if not self.in_episode:
             self.reset(benchmark=state.benchmark)
         if self.benchmark != state.benchmark:
@@ -209,18 +236,21 @@ class ColtEnv(Stepping, ClientServiceCompilerEnv):
                 raise ValueError(f"the actions cannot be applied: {info.get('error_details')}")
 
     def validate(self, state: Any = None) -> Any:
+        """Whether a state, by default the present one, gives the reward and the outputs that it should."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=DeprecationWarning)  # compiler_gym speaks to pydantic 1
             return super().validate(state)
 
     @property
     def in_episode(self) -> bool:
+        """Whether ``reset`` was called; a service that died does not end it."""
         return self._begun()
 
     def _begun(self) -> bool:
         return self._session_id is not None
 
     def send_params(self, *params: Iterable[tuple[str, str]], resend_on_reset: bool = False) -> list[str]:
+        """Parameters of the session; its answers. Raises SessionNotFound before ``reset``."""
         if not self._begun():
             raise SessionNotFound("Must call reset() before send_params()")
         self._revive()

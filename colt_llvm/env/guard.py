@@ -55,6 +55,7 @@ class Guard:
             self._page = mmap.mmap(file.fileno(), mmap.PAGESIZE)
 
     def start(self) -> None:
+        """Begin to watch."""
         threading.Thread(target=self._watch, name="guard", daemon=True).start()
 
     def begin(self, kind: int, index: int, session: int, limited: bool = True) -> None:
@@ -63,6 +64,7 @@ class Guard:
         self._deadline = time.monotonic() + self._limit_seconds if limited else float("inf")
 
     def end(self) -> None:
+        """The call that ``begin`` announced is over."""
         self._deadline = float("inf")
         _PROGRESS.pack_into(self._page, 0, IDLE, 0, 0)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError, PassError, UsageError
-from colt_llvm.env import evidence
+from colt_llvm.env import state_texts
 from colt_llvm.env.engine import Engine, Node
 from colt_llvm.env.payload import pack
 
@@ -29,28 +29,25 @@ INT, TEXT, BYTES, VECTOR, DICT, SECONDS = "int", "text", "bytes", "vector", "dic
 
 @dataclass(frozen=True)
 class Build:
-    """What code generation and linking outside of libLLVM need. clang is None where there is none.
+    """What code generation, linking and running outside of libLLVM need."""
 
-    runtimes: how many times one Runtime observation runs the program. warmups: runs before these, not counted.
-    """
-
-    clang: Path | None
-    clangxx: Path | None
-    run_seconds: float = 60.0
-    runtimes: int = 1
-    warmups: int = 0
+    clang: Path | None  #: None where there is none
+    clangxx: Path | None  #: None where there is none
+    run_seconds: float = 60.0  #: how long one run may take
+    runtimes: int = 1  #: how many times one Runtime observation runs the program
+    warmups: int = 0  #: runs before these, not counted
 
 
 @dataclass(frozen=True)
 class Space:
-    """One observation space. ``deterministic`` values are stored with the state."""
+    """One observation space."""
 
-    name: str
-    kind: str
+    name: str  #: as CompilerGym's users know it
+    kind: str  #: INT, TEXT, BYTES, VECTOR, DICT or SECONDS
     compute: Callable[[Engine, Node, Build], Any]
-    size: int = 0
-    deterministic: bool = True
-    limited: bool = True  # under the action's time limit; what runs programs has limits of its own
+    size: int = 0  #: of a VECTOR
+    deterministic: bool = True  #: then the value is stored with the state
+    limited: bool = True  #: under the action's time limit; what runs programs has limits of its own
 
 
 def value_of(space: Space, engine: Engine, node: Node, build: Build) -> Any:
@@ -289,12 +286,12 @@ def _spaces() -> Mapping[str, Space]:
         Space("IsRunnable", INT, _is_runnable),
         Space("Runtime", SECONDS, _run_time, deterministic=False, limited=False),
         Space("Buildtime", SECONDS, _build_time, deterministic=False),
-        # Two of these depend on the way to the state too, and are kept by evidence.py itself.
-        Space("OptRemarks", TEXT, evidence.opt_remarks, deterministic=False),
-        Space("IrExcerpt", TEXT, evidence.ir_excerpt),
-        Space("IrExcerptLargest", TEXT, evidence.ir_excerpt_largest),
-        Space("FunctionHashes", TEXT, evidence.function_hashes, deterministic=False),
-        Space("ChangedFunctions", TEXT, evidence.changed_functions, deterministic=False),
+        # Two of these depend on the way to the state too, and are kept by state_texts.py itself.
+        Space("OptRemarks", TEXT, state_texts.opt_remarks, deterministic=False),
+        Space("IrExcerpt", TEXT, state_texts.ir_excerpt),
+        Space("IrExcerptLargest", TEXT, state_texts.ir_excerpt_largest),
+        Space("FunctionHashes", TEXT, state_texts.function_hashes, deterministic=False),
+        Space("ChangedFunctions", TEXT, state_texts.changed_functions, deterministic=False),
     ]
     for base, stem in (("IrInstructionCount", "IrInstructionCount"), ("ObjectTextSizeBytes", "ObjectTextSize")):
         for level in ("O0", "O3", "Oz"):

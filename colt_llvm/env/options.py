@@ -11,24 +11,16 @@ from colt_llvm.core.errors import UsageError
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """Limits and places of one service process.
+    """Limits and places of one service process."""
 
-    llvm_prefix: where clang and libLLVM are; None searches as find_toolchain does.
-    action_seconds: how long one action or one observation may take before the service is ended.
-    memory_bytes: address space that LLVM may use above what the started service has.
-    cache_bytes: memory for stored states and observations.
-    exact_steps: parse the module anew after each pass that changed it, as a chain of ``opt`` commands with files
-        between them does. False runs passes in place, which is faster; stored bitcode keeps the order of uses, so
-        that both agree.
-    test_actions: add actions that crash, hang and eat memory. For tests only.
-    """
-
-    llvm_prefix: Path | None = None
-    action_seconds: float = 60.0
-    memory_bytes: int = 4 << 30
-    cache_bytes: int = 512 << 20
+    llvm_prefix: Path | None = None  #: where clang and libLLVM are; None searches as find_toolchain does
+    action_seconds: float = 60.0  #: how long one action or observation may take before the service is ended
+    memory_bytes: int = 4 << 30  #: address space that LLVM may use above what the started service has
+    cache_bytes: int = 512 << 20  #: memory for stored states and observations
+    #: Parse the module anew after each pass that changed it, as a chain of ``opt`` commands does. False runs passes in
+    #: place, which is faster; stored bitcode keeps the order of uses, so that both agree.
     exact_steps: bool = False
-    test_actions: bool = False
+    test_actions: bool = False  #: add actions that crash, hang and eat memory; for tests only
 
     def __post_init__(self) -> None:
         if self.action_seconds <= 0:
@@ -39,6 +31,7 @@ class ServiceOptions:
             raise UsageError(f"cache_bytes {self.cache_bytes}: must be at least 1 MiB")
 
     def to_arguments(self) -> list[str]:
+        """``--name=value`` for each that is set; ``from_arguments`` reads them back."""
         return [f"--{field.name}={value}" for field in fields(self) if (value := getattr(self, field.name)) is not None]
 
     @staticmethod

@@ -15,35 +15,30 @@ _MAGIC = b"COLT1"
 
 @dataclass(frozen=True)
 class WorkloadRecord:
-    """One run of the program: ``{exe}`` in the command stands for the executable; paths are absolute."""
+    """One run of the program."""
 
     name: str
-    command: tuple[str, ...]
-    stdin: str | None = None
-    cwd: str | None = None
+    command: tuple[str, ...]  #: ``{exe}`` stands for the executable
+    stdin: str | None = None  #: absolute path
+    cwd: str | None = None  #: absolute path; None is a fresh scratch folder
     timed: bool = True
 
 
 @dataclass(frozen=True)
 class BenchmarkRecord:
-    """What the service needs to know of a program.
-
-    level: the baseline's level, such as ``O3`` or ``Oz``; the front end ran at it.
-    codegen: ``library`` (in the service, by libLLVM) or ``clang`` (by clang -c, for modules that need its options).
-    cflags: flags for code generation by clang. cxx: link as C++.
-    bitcodes: one for each source, in order.
-    """
+    """What the service needs to know of a program."""
 
     name: str
-    level: str
-    bitcodes: tuple[bytes, ...]
-    codegen: str = "library"
-    cflags: tuple[str, ...] = ()
+    level: str  #: the baseline's, such as ``O3`` or ``Oz``; the front end ran at it
+    bitcodes: tuple[bytes, ...]  #: one for each source, in order
+    codegen: str = "library"  #: by libLLVM in the service, or ``clang``: by clang -c, for modules that need its options
+    cflags: tuple[str, ...] = ()  #: for code generation by clang
     ldflags: tuple[str, ...] = ()
-    cxx: bool = False
+    cxx: bool = False  #: link as C++
     workloads: tuple[WorkloadRecord, ...] = ()
 
     def encode(self) -> bytes:
+        """The bytes that travel; ``decode`` reads them."""
         header = asdict(self)
         header["bitcodes"] = [len(bitcode) for bitcode in self.bitcodes]
         text = json.dumps(header, sort_keys=True).encode()

@@ -14,9 +14,10 @@ from compiler_gym.spaces import Reward
 
 
 class CostReward(Reward):
-    """norm: the observation that gives the first cost when the reward is divided by something, else None.
+    """The decrease of one observation.
 
-    baseline: the observation whose gain over the first cost is the unit.
+    cost: the observation. first_cost: the one that gives the first state's cost. norm: in units of that.
+    baseline: the observation whose gain over the first cost is the unit. options: of compiler_gym's Reward.
     """
 
     def __init__(
@@ -31,9 +32,11 @@ class CostReward(Reward):
         self._unit: float | None = None
 
     def reset(self, benchmark: Any, observation_view: Any) -> None:
+        """An episode begins."""
         self._previous = self._unit = None
 
     def update(self, actions: Any, observations: Any, observation_view: Any) -> float:
+        """The reward of a step. observations: the cost after it."""
         cost = _number(observations[0])
         if self._previous is None:
             self._previous = _number(observation_view[self.first_cost])
@@ -49,6 +52,7 @@ class CostReward(Reward):
         return max(_number(view[self.first_cost]), 1.0) if self.norm else 1.0
 
     def copy(self) -> CostReward:
+        """For a fork: it goes on from the same cost."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         return other
@@ -61,6 +65,7 @@ class TimeReward(CostReward):
         super().__init__(name, name, name, deterministic=False, platform_dependent=True)
 
     def update(self, actions: Any, observations: Any, observation_view: Any) -> float:
+        """The reward of a step. observations: the cost after it."""
         if not len(observations[0]):
             return 0.0
         if self._previous is None:
@@ -73,6 +78,7 @@ def _number(value: Any) -> float:
 
 
 def make_rewards() -> list[Reward]:
+    """All reward spaces of an environment."""
     rewards: list[Reward] = []
     stems = (("IrInstructionCount", "IrInstructionCount", False), ("ObjectTextSizeBytes", "ObjectTextSize", True))
     for cost, stem, dependent in stems:

@@ -25,6 +25,7 @@ def _as_package() -> None:
 
 
 def main(arguments: list[str]) -> int:
+    """Serve until SIGTERM. arguments: ``--name=value``."""
     import json
     import logging
     import signal

@@ -1,10 +1,10 @@
-"""The compilation session, and the service that holds several of them. Runs in the service process."""
+"""The compilation session, the service that holds several of them, and values as messages. In the service process."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,89 @@ from compiler_gym.service.runtime.compiler_gym_service import CompilerGymService
 
 from colt_llvm.core.errors import ColtError, PassError, PipelineSyntaxError
 from colt_llvm.env import guard as watch
-from colt_llvm.env import messages, observations
-from colt_llvm.env.engine import Engine
+from colt_llvm.env import observations
+from colt_llvm.env.engine import Actions, Engine
 from colt_llvm.env.payload import BenchmarkRecord
 
+ACTION_SPACE_NAME = "passes"
+
+
+def action_space(actions: Actions) -> Any:
+    """The actions as compiler_gym's message."""
+    return proto.ActionSpace(
+        name=ACTION_SPACE_NAME,
+        space=proto.Space(named_discrete=proto.NamedDiscreteSpace(name=[name for name, _ in actions])),
+    )
+
+
+def observation_space(space: observations.Space) -> Any:
+    """An observation space as compiler_gym's message."""
+    return proto.ObservationSpace(
+        name=space.name,
+        space=_space(space),
+        deterministic=space.deterministic,
+        platform_dependent=space.kind in (observations.BYTES, observations.SECONDS) or "Object" in space.name,
+        default_observation=event(space.kind, _DEFAULTS[space.kind](space)),
+    )
+
+
+def _space(space: observations.Space) -> Any:
+    up = proto.Int64Range(min=0)
+    if space.kind == observations.INT:
+        return proto.Space(int64_value=up)
+    if space.kind == observations.TEXT:
+        return proto.Space(string_value=proto.StringSpace(length_range=up))
+    if space.kind == observations.BYTES:
+        return proto.Space(byte_sequence=proto.ByteSequenceSpace(length_range=up))
+    if space.kind == observations.SECONDS:
+        return proto.Space(
+            double_sequence=proto.DoubleSequenceSpace(length_range=up, scalar_range=proto.DoubleRange(min=0))
+        )
+    if space.kind == observations.VECTOR:
+        return proto.Space(
+            int64_box=proto.Int64Box(
+                low=proto.Int64Tensor(shape=[space.size], value=[0] * space.size),
+                high=proto.Int64Tensor(shape=[space.size], value=[(1 << 63) - 1] * space.size),
+            )
+        )
+    from colt_llvm.llvm import features
+
+    names = features.AUTOPHASE_NAMES if space.name.startswith("Autophase") else features.INST_COUNT_NAMES
+    if not space.name.startswith("Autophase"):
+        names = tuple(f"{name}Count" for name in names)
+    return proto.Space(space_dict=proto.DictSpace(space={name: proto.Space(int64_value=up) for name in names}))
+
+
+_DEFAULTS: Mapping[str, Any] = {
+    observations.INT: lambda space: 0,
+    observations.TEXT: lambda space: "",
+    observations.BYTES: lambda space: b"",
+    observations.SECONDS: lambda space: [],
+    observations.VECTOR: lambda space: [0] * space.size,
+    observations.DICT: lambda space: {},
+}
+
+
+def event(kind: str, value: Any) -> Any:
+    """One observed value as a message."""
+    if kind == observations.INT:
+        return proto.Event(int64_value=value)
+    if kind == observations.TEXT:
+        return proto.Event(string_value=value)
+    if kind == observations.BYTES:
+        return proto.Event(byte_tensor=proto.ByteTensor(shape=[len(value)], value=value))
+    if kind == observations.SECONDS:
+        return proto.Event(double_tensor=proto.DoubleTensor(shape=[len(value)], value=value))
+    if kind == observations.VECTOR:
+        values = [int(entry) for entry in value]
+        return proto.Event(int64_tensor=proto.Int64Tensor(shape=[len(values)], value=values))
+    return proto.Event(
+        event_dict=proto.DictEvent(event={name: proto.Event(int64_value=count) for name, count in value.items()})
+    )
+
+
 _SPACES = list(observations.SPACES.values())
-_SPACE_MESSAGES = [messages.observation_space(space) for space in _SPACES]
+_SPACE_MESSAGES = [observation_space(space) for space in _SPACES]
 _NUMBER = {space.name: number for number, space in enumerate(_SPACES)}
 
 
@@ -43,15 +120,18 @@ class ColtSession(CompilationSession):
         self.node = self.engine.open(hashlib.blake2b(data).digest(), lambda: BenchmarkRecord.decode(data))
 
     def apply_action(self, action: Any) -> tuple[bool, Any, bool]:
+        """End of the episode (never), a new action space (none), and whether the action had no effect."""
         before = self.node
         self.node = self.engine.apply(before, action.int64_value)
         return False, None, self.node.key == before.key
 
     def get_observation(self, observation_space: Any) -> Any:
+        """One value of the present state, as compiler_gym's message."""
         space = _SPACES[_NUMBER[observation_space.name]]
-        return messages.event(space.kind, observations.value_of(space, self.engine, self.node, self.build))
+        return event(space.kind, observations.value_of(space, self.engine, self.node, self.build))
 
     def fork(self) -> ColtSession:
+        """Another episode at the same place."""
         forked = object.__new__(type(self))
         forked.__dict__.update(self.__dict__)
         return forked
@@ -91,6 +171,7 @@ class ColtSession(CompilationSession):
 
 
 def session_type(engine: Engine, build: observations.Build, version: str) -> type[ColtSession]:
+    """The class of this service's sessions; compiler_gym makes them without arguments of ours."""
     return type(
         "Session",
         (ColtSession,),
@@ -98,7 +179,7 @@ def session_type(engine: Engine, build: observations.Build, version: str) -> typ
             "engine": engine,
             "build": build,
             "compiler_version": version,
-            "action_spaces": [messages.action_space(engine.actions)],
+            "action_spaces": [action_space(engine.actions)],
         },
     )
 
@@ -112,6 +193,7 @@ class ColtService(CompilerGymService):
         self.engine = kind.engine
 
     def StartSession(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """An episode at a benchmark's first state."""
         with self.engine.lock:
             self.engine.guard.begin(watch.OBSERVATION, 0, -1)
             try:
@@ -122,6 +204,7 @@ class ColtService(CompilerGymService):
                 self.engine.guard.end()
 
     def ForkSession(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """An episode at the place of another one."""
         with self.sessions_lock:
             session = self.sessions.get(request.session_id)
             if session is None:
@@ -132,6 +215,7 @@ class ColtService(CompilerGymService):
             return reply
 
     def Step(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Actions, then observations: all of it, or nothing has happened."""
         session = self.sessions.get(request.session_id)
         if session is None:
             message = f"Session not found: {request.session_id}"
@@ -169,14 +253,16 @@ class ColtService(CompilerGymService):
             at[1] = number
             guard.begin(watch.OBSERVATION, number, request.session_id, space.limited)
             value = observations.value_of(space, engine, node, session.build)
-            reply.observation.append(messages.event(space.kind, value))
+            reply.observation.append(event(space.kind, value))
         return reply
 
     def SendSessionParameter(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """See ``ColtSession.handle_session_parameter``."""
         with self.engine.lock:
             return super().SendSessionParameter(request, context)
 
     def close(self) -> None:
+        """Free what libLLVM holds."""
         with self.engine.lock:
             self.engine.close()
 

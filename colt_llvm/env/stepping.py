@@ -12,8 +12,7 @@ from compiler_gym.service import SessionNotFound
 from compiler_gym.service.proto import AddBenchmarkRequest, EndSessionRequest, Event, StartSessionRequest, StepRequest
 
 from colt_llvm.core.errors import PassError, PassTimedOut
-from colt_llvm.env.connection import ServiceConnection
-from colt_llvm.env.failures import Refusal, ServiceLost
+from colt_llvm.env.connection import Refusal, ServiceConnection, ServiceLost
 
 logger = logging.getLogger(__name__)
 

@@ -15,18 +15,14 @@ _ENTRY_BYTES = 2048  # what an entry without bitcode costs, about
 
 @dataclass
 class State:
-    """One state. ``bitcodes`` is None after eviction.
+    """One state."""
 
-    results: action -> key of the state it leads to. observed: name -> value. aliases: hashes of other bitcode that
-    stands for the same state (LLVM does not always write what it read).
-    """
-
-    key: str
-    bitcodes: tuple[bytes, ...] | None
-    results: dict[int, str] = field(default_factory=dict)
-    observed: dict[str, object] = field(default_factory=dict)
-    aliases: list[str] = field(default_factory=list)
-    heavy_bytes: int = 0
+    key: str  #: a hash of its bitcode
+    bitcodes: tuple[bytes, ...] | None  #: None after eviction
+    results: dict[int, str] = field(default_factory=dict)  #: action -> key of the state it leads to
+    observed: dict[str, object] = field(default_factory=dict)  #: name -> value
+    aliases: list[str] = field(default_factory=list)  #: hashes of other bitcode that stands for the same state
+    heavy_bytes: int = 0  #: of bitcode and large observations
 
 
 class StateStore:
@@ -46,6 +42,7 @@ class StateStore:
         return len(self._states)
 
     def set_max_bytes(self, max_bytes: int) -> None:
+        """A new limit; what is over it goes at once."""
         self._max_heavy_bytes = max_bytes * 3 // 4
         self._max_entries = max(64, max_bytes // 4 // _ENTRY_BYTES)
         self._trim()
@@ -74,17 +71,20 @@ class StateStore:
         return self._alias.get(written)
 
     def put_bitcodes(self, key: str, bitcodes: tuple[bytes, ...]) -> None:
+        """Keep the modules of a state."""
         state = self.get(key)
         if state.bitcodes is None:
             state.bitcodes = bitcodes
             self._grow(state, sum(map(len, bitcodes)))
 
     def put_alias(self, written: str, key: str) -> None:
+        """Let this hash of bitcode stand for a state."""
         if written != key and written not in self._alias and written not in self._states:
             self._alias[written] = key
             self.get(key).aliases.append(written)
 
     def put_observation(self, key: str, name: str, value: object, size: int) -> None:
+        """Keep an observed value. size: in bytes."""
         state = self.get(key)
         state.observed[name] = value
         if size > _SMALL:

@@ -28,7 +28,7 @@ from compiler_gym.util.runfiles_path import runfiles_path, site_data_path
 
 from colt_llvm.core.files import owned_memory_folder
 from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
-from colt_llvm.gym.failure import EnvironmentFailed
+from colt_llvm.gym.result import EnvironmentFailed
 
 logger = logging.getLogger(__name__)
 
@@ -127,9 +127,11 @@ class OwnedConnection(theirs.Connection):
             raise
 
     def service_is_down(self) -> bool:
+        """Whether the process has ended."""
         return self.process.poll() is not None
 
     def loglines(self) -> Iterator[str]:
+        """What the service wrote, line by line."""
         for path in sorted((self.folder / "logs").glob("*")):
             with contextlib.suppress(OSError):
                 yield from path.read_text(errors="replace").splitlines(keepends=True)

@@ -17,8 +17,8 @@ from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.core.variables import show_strange_modules
 from colt_llvm.env.compat import import_compiler_gym
 from colt_llvm.gym import gcc
-from colt_llvm.gym.failure import EnvironmentFailed
 from colt_llvm.gym.options import EnvironmentOptions
+from colt_llvm.gym.result import EnvironmentFailed
 
 _OURS = "colt-llvm-v0"
 

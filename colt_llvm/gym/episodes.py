@@ -7,16 +7,42 @@ not a logarithm as elsewhere; the search scales values by the range that it has 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from colt_llvm.gym.content import content_of, digest_of
+import numpy as np
+
 from colt_llvm.gym.environment import action_names, can_fork, close_quietly
-from colt_llvm.gym.failure import EnvironmentFailed
+from colt_llvm.gym.result import EnvironmentFailed
 from colt_llvm.search import Outcome
+
+
+def content_of(observation: Any) -> bytes | None:
+    """The observation as bytes; None where there is none."""
+    if observation is None:
+        return None
+    if isinstance(observation, bytes):
+        return observation
+    if isinstance(observation, np.ndarray):  # its text would leave out the middle
+        return f"{observation.dtype}{observation.shape}".encode() + observation.tobytes()
+    if isinstance(observation, dict):
+        return repr([(key, content_of(value)) for key, value in sorted(observation.items(), key=str)]).encode()
+    if isinstance(observation, (list, tuple)):
+        return repr([content_of(value) for value in observation]).encode()
+    if isinstance(observation, (str, int, float, bool)):
+        return repr(observation).encode()
+    text = repr(observation)
+    return None if " at 0x" in text else text.encode()  # an address says nothing of the state
+
+
+def digest_of(content: bytes) -> str:
+    """A short name for some bytes."""
+    return hashlib.sha256(content).hexdigest()[:32]
+
 
 _TIMEOUTS = {"TimeoutError", "PassTimedOut"}
 _CRASHES = {"ServiceIsClosed", "ServiceTransportError", "SessionNotFound", "PassCrashed", "ServiceLost"}
@@ -25,26 +51,23 @@ _MEMORY = {"MemoryError", "PassOutOfMemory", "ServiceOSError"}
 
 @dataclass(frozen=True)
 class Valued:
-    """One sequence. taken: the actions that the episode had, fewer where it ended early. detail: why it failed.
+    """One sequence."""
 
-    over: the episode has ended, without an error.
-    """
-
-    outcome: Outcome
-    taken: tuple[str, ...]
-    detail: str = ""
-    over: bool = False
+    outcome: Outcome  #: the reward, or the kind of failure
+    taken: tuple[str, ...]  #: the actions that the episode had, fewer where it ended early
+    detail: str = ""  #: why it failed
+    over: bool = False  #: the episode has ended, without an error
 
 
 @dataclass
 class _State:
-    """An environment within an episode. done: the episode is over, and no error."""
+    """An environment within an episode."""
 
     env: Any
-    taken: tuple[str, ...]
-    reward: float
-    observation: Any
-    done: bool = False
+    taken: tuple[str, ...]  # actions so far
+    reward: float  # cumulative
+    observation: Any  # the last one
+    done: bool = False  # the episode is over, and no error
 
 
 class _Failed(Exception):

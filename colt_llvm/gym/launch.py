@@ -16,6 +16,7 @@ from typing import Any
 
 
 def main(arguments: list[str]) -> None:
+    """Run a script. arguments: the script and its own."""
     script = arguments[0]
     _as_package()
     from colt_llvm.env.compat import import_compiler_gym
@@ -35,7 +36,7 @@ def _as_package() -> None:
     """Make single modules of ours importable without the packages around them, which would import the client's side."""
     root = Path(__file__).resolve().parents[2]
     sys.path[0] = str(root)
-    for name in ("env", "gym_search"):
+    for name in ("env", "gym"):
         module = types.ModuleType(f"colt_llvm.{name}")
         module.__path__ = [str(root / "colt_llvm" / name)]
         sys.modules[module.__name__] = module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,45 +16,33 @@ DEFAULT_TRIALS = 100
 
 @dataclass(frozen=True)
 class EnvironmentOptions:
-    """Which environment, and how it is set up.
+    """Which environment, and how it is set up."""
 
-    env: the id under which it is registered. benchmark: a URI of its datasets, or a file. reward, observation,
-    action_space: names of spaces, for environments of compiler_gym. arguments: for the environment's constructor.
-    modules: names, or Python files, that are imported first because they register environments.
-    """
-
-    env: str
-    benchmark: str | None = None
-    reward: str | None = None
-    observation: str | None = None
-    action_space: str | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    modules: tuple[str, ...] = ()
+    env: str  #: the id under which it is registered
+    benchmark: str | None = None  #: a URI of its datasets, or a file
+    reward: str | None = None  #: name of a space, for environments of compiler_gym
+    observation: str | None = None  #: name of a space, for environments of compiler_gym
+    action_space: str | None = None  #: name of a space, for environments of compiler_gym
+    arguments: Mapping[str, Any] = field(default_factory=dict)  #: for the environment's constructor
+    modules: tuple[str, ...] = ()  #: names, or Python files, imported first because they register environments
+    make: Callable[[], Any] | None = None  #: gives the environment, instead of its id
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """The budget and the shape of proposals. Raises UsageError.
+    """The budget and the shape of proposals. Raises UsageError."""
 
-    trials: sequences to value; 100 where neither this nor ``seconds`` is given. seconds: wall-clock time of the
-    search; only a budget of trials repeats exactly. max_length: actions in a sequence, at most. min_actions,
-    max_actions: of one random proposal. step_seconds: how long one call to the environment may take, where it lets us
-    say so. single_steps: one call for each action, also where several can go in one. forks: states that are kept to go
-    on from; 0 replays every sequence from ``reset``. actions: a regular expression; proposals are made of the names
-    that it is found in.
-    """
-
-    trials: int | None = None
-    seconds: float | None = None
+    trials: int | None = None  #: sequences to value; 100 where neither this nor ``seconds`` is given
+    seconds: float | None = None  #: wall-clock time of the search; only a budget of trials repeats exactly
     seed: int = 0
-    max_length: int = 64
-    min_actions: int = 1
-    max_actions: int = 4
-    step_seconds: float = 60.0
-    single_steps: bool = False
-    forks: int = 32
-    actions: str | None = None
-    # Where most actions change nothing, many rounds of seeds bring no new state before one does.
+    max_length: int = 64  #: actions in a sequence, at most
+    min_actions: int = 1  #: of one random proposal
+    max_actions: int = 4  #: of one random proposal
+    step_seconds: float = 60.0  #: how long one call to the environment may take, where it lets us say so
+    single_steps: bool = False  #: one call for each action, also where several can go in one
+    forks: int = 32  #: states that are kept to go on from; 0 replays every sequence from ``reset``
+    actions: str | None = None  #: a regular expression; proposals are made of the names that it is found in
+    #: Where most actions change nothing, many rounds of seeds bring no new state before one does.
     colt: ColtOptions = field(default_factory=lambda: ColtOptions(max_restarts_without_news=1_000))
 
     def __post_init__(self) -> None:

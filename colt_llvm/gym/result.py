@@ -1,4 +1,4 @@
-"""What a search found, and that as plain JSON."""
+"""What a search found, also as plain JSON, and what goes wrong with somebody's environment."""
 
 from __future__ import annotations
 
@@ -6,40 +6,41 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from colt_llvm.core.errors import ColtError
+
+
+class EnvironmentFailed(ColtError, RuntimeError):
+    """An environment cannot be made or reset, or its service does not start."""
+
+
 Stopped = Literal["trials", "time", "interrupted", "exhausted", "failed", "no more calls"]
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """reward: cumulative reward of the sequence's episode, higher is better; 0 and no sequence where none was above 0.
+    """What a search found."""
 
-    replayed: the same from a fresh environment, action by action; None where that failed or was cut short.
-    found_at: number of the trial, from 1; None for the empty sequence. transpositions: trials that led to a state known
-    before. failures: other failed trials by kind; examples: what was said of the first of each kind. models: calls,
-    hits and so on by model. stopped: why the search ended; note: more on that.
-    """
-
-    env: str
+    env: str  #: the id of the environment
     benchmark: str | None
     reward_space: str | None
     observation_space: str | None
-    sequence: tuple[str, ...]
-    reward: float
-    replayed: float | None
-    confirmed: bool
-    found_at: int | None
+    sequence: tuple[str, ...]  #: the best; empty where no reward was above 0
+    reward: float  #: cumulative reward of its episode, higher is better
+    replayed: float | None  #: the same from a fresh environment; None where that failed or was cut short
+    confirmed: bool  #: both are equal
+    found_at: int | None  #: number of the trial, from 1; None for the empty sequence
     trials: int
-    transpositions: int
-    failures: Mapping[str, int]
-    examples: Mapping[str, str]
-    models: Mapping[str, Mapping[str, float]]
-    actions: int
-    forking: bool
+    transpositions: int  #: trials that led to a state known before
+    failures: Mapping[str, int]  #: other failed trials by kind
+    examples: Mapping[str, str]  #: what was said of the first of each kind
+    models: Mapping[str, Mapping[str, float]]  #: calls, hits and so on by model
+    actions: int  #: that proposals were made of
+    forking: bool  #: states were kept as forks
     seed: int
-    seconds: float
-    stopped: Stopped
-    note: str = ""
-    history: tuple[tuple[int, float], ...] = field(default=())  # trial, reward: each time it got better
+    seconds: float  #: wall-clock time
+    stopped: Stopped  #: why the search ended
+    note: str = ""  #: more on that
+    history: tuple[tuple[int, float], ...] = field(default=())  #: trial, reward: each time it got better
 
 
 def result_to_dict(result: SearchResult) -> dict[str, Any]:

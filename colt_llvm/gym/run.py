@@ -7,14 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.gym.environment import make_environment, space_name
 from colt_llvm.gym.episodes import Episodes, Valued
-from colt_llvm.gym.failure import EnvironmentFailed
 from colt_llvm.gym.options import EnvironmentOptions, SearchOptions
-from colt_llvm.gym.result import SearchResult, Stopped
+from colt_llvm.gym.result import EnvironmentFailed, SearchResult, Stopped
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.search import ColtSearch, Model, Outcome, Proposal, RandomProposer, Request
 
@@ -52,16 +51,14 @@ def run_search(
     models: Sequence[Model] = DEFAULT_MODELS,
     make_proposer: MakeProposer = random_proposer,
     on_trial: OnTrial | None = None,
-    make: Callable[[], Any] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> SearchResult:
     """Search until the budget is spent, or KeyboardInterrupt; the best so far is replayed and returned.
 
-    make: gives the environment, instead of its id.
     Raises UsageError, EnvironmentFailed where not even the start can be made.
     """
     episodes = Episodes(
-        make or (lambda: make_environment(environment)),
+        environment.make or (lambda: make_environment(environment)),
         step_seconds=options.step_seconds, single_steps=options.single_steps, forks=options.forks,
     )  # fmt: skip
     try:

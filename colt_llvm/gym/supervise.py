@@ -30,6 +30,7 @@ _PIECE_BYTES = 1 << 18
 
 
 def main(arguments: list[str]) -> int:
+    """Run the command until it or its client ends; its exit status."""
     client, folder, reached, command = int(arguments[0]), arguments[1], arguments[2], arguments[3:]
     door = None
     if reached == "port" and _may(_leave_network):

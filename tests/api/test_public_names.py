@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import json
 import subprocess
@@ -66,6 +67,13 @@ def test_every_public_name_is_there_and_typed() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'tunes'"):
         colt_llvm.tunes  # noqa: B018
+
+
+def test_tune_takes_every_option_by_name() -> None:
+    from colt_llvm.api import TuneArguments
+
+    options = {field.name for field in dataclasses.fields(colt_llvm.TuneOptions)}
+    assert options - {"objective", "strategy"} <= TuneArguments.__optional_keys__
 
 
 def described(name: str) -> Any:

@@ -76,7 +76,7 @@ def test_a_command_that_does_not_need_it_works(packages: Path, folder: Path, com
     [
         "import colt_llvm; colt_llvm.tune('prog.c')",
         "import colt_llvm.env",
-        "from colt_llvm.gym import *; run_search(EnvironmentOptions('gcc-v0'), SearchOptions(trials=1))",
+        "from colt_llvm.gym.run import *; run_search(EnvironmentOptions('gcc-v0'), SearchOptions(trials=1))",
     ],
 )
 def test_in_python_it_is_the_one_error_and_its_message_the_remedy(packages: Path, folder: Path, code: str) -> None:

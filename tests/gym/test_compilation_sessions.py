@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.gym import EnvironmentOptions, SearchOptions, run_search
 from colt_llvm.gym.environment import make_environment, set_spaces
 from colt_llvm.gym.episodes import Episodes
-from colt_llvm.gym.failure import EnvironmentFailed
+from colt_llvm.gym.options import EnvironmentOptions, SearchOptions
+from colt_llvm.gym.result import EnvironmentFailed
+from colt_llvm.gym.run import run_search
 
 HERE = Path(__file__).resolve().parent
 MODULE = str(HERE / "counting_env.py")
@@ -116,7 +117,7 @@ def test_what_a_service_started_ends_with_it() -> None:
 
 def test_a_service_ends_and_its_folder_goes_when_the_client_is_killed() -> None:
     code = (
-        "from colt_llvm.gym import EnvironmentOptions\n"
+        "from colt_llvm.gym.options import EnvironmentOptions\n"
         "from colt_llvm.gym.environment import make_environment\n"
         f"env = make_environment(EnvironmentOptions('counting-v0', 'numbers-v0/40', modules=({MODULE!r},)))\n"
         "env.reset(); print('ready', flush=True)\n"

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.core.errors import CompileError, UsageError
-from colt_llvm.gym import EnvironmentOptions, SearchOptions, run_search
 from colt_llvm.gym.environment import make_environment
 from colt_llvm.gym.gcc import within_interval
+from colt_llvm.gym.options import EnvironmentOptions, SearchOptions
+from colt_llvm.gym.run import run_search
 
 needs_gcc = pytest.mark.skipif(
     shutil.which("gcc") is None, reason="gcc-v0 searches the flags of a gcc; none is on PATH"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.core.errors import ToolchainError
-from colt_llvm.gym import EnvironmentOptions, SearchOptions, run_search
+from colt_llvm.gym.options import EnvironmentOptions, SearchOptions
+from colt_llvm.gym.run import run_search
 from colt_llvm.llvm.toolchain import find_toolchain
 
 

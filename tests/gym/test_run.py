@@ -10,8 +10,9 @@ import pytest
 from gym_search_doubles import Forking, NumberEnv
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.gym import EnvironmentOptions, SearchOptions, SearchResult, result_to_dict, run_search
-from colt_llvm.gym.options import parse_models
+from colt_llvm.gym.options import EnvironmentOptions, SearchOptions, parse_models
+from colt_llvm.gym.result import SearchResult, result_to_dict
+from colt_llvm.gym.run import run_search
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.search import Model, Proposal, Request
 
@@ -20,7 +21,7 @@ LOOK = SearchOptions(trials=60, max_length=6)
 
 
 def search(env: Any = NumberEnv, options: SearchOptions = LOOK, **more: Any) -> SearchResult:
-    return run_search(ENV, options, make=env, **more)
+    return run_search(replace(ENV, make=env), options, **more)
 
 
 def plain(result: SearchResult) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Observations for whoever decides what to try next: what passes said, the hot code, which functions changed.
+"""Observations of a state as text: what passes said, the hot code, which functions changed.
 
-All of it is text from the user's program, made plain: valid UTF-8 without control characters. Each is computed when it
-is asked for. Bounded on large modules: past MAX_REMARK_INSTRUCTIONS the pipeline is not run again for its remarks, and
-:mod:`colt_llvm.llvm.flow`, ``excerpt`` and ``fingerprints`` have limits of their own.
+All of it comes from the user's program and is made plain: valid UTF-8 without control characters. Bounded on large
+modules: past MAX_REMARK_INSTRUCTIONS the pipeline is not run again for its remarks.
 """
 
 from __future__ import annotations
@@ -113,9 +112,9 @@ def _excerpt(engine: Engine, node: Node, *, for_size: bool) -> str:
     best: tuple[float, Module, flow.Function] | None = None
     for module in engine.modules(node):
         for function in flow.functions_of(module):
-            worth = float(function.instructions) if for_size else function.weight
-            if best is None or worth > best[0]:
-                best = worth, module, function
+            weight = float(function.instructions) if for_size else function.weight
+            if best is None or weight > best[0]:
+                best = weight, module, function
     return excerpt.excerpt_of(best[1], for_size=for_size, functions=[best[2]]).text if best else ""
 
 
