@@ -127,7 +127,7 @@ def tune(
     :raises UsageError: for arguments that mean nothing.
     :raises ToolchainError: without clang and libLLVM of one version.
     :raises CompileError: for a program that does not build.
-    :raises ProgramError: for one that cannot be judged: it crashes, never ends, or differs from run to run.
+    :raises ProgramError: for one that cannot be verified: it crashes, never ends, or differs from run to run.
     :raises CostError: where a cost function raises, or gives what is no cost.
     :raises CheckError: where a check function raises.
     :raises RunDirectoryError: for folders and files that cannot be written.

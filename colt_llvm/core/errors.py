@@ -36,7 +36,7 @@ class CompileError(ColtError, ValueError):
 
 
 class ProgramError(ColtError, RuntimeError):
-    """The baseline program cannot be judged: it crashes, never ends, or differs from run to run."""
+    """The baseline program cannot be verified: it crashes, never ends, or differs from run to run."""
 
     exit_status = 5
 

@@ -59,8 +59,8 @@ class How:
 
     at: float  #: when (perf_counter)
     status: int  #: its exit status, or minus the number of the signal
-    user_seconds: float
-    system_seconds: float
+    user_seconds: float  #: the kernel's
+    system_seconds: float  #: the kernel's
     max_rss_bytes: int  #: greatest resident set
     ended: Sequence[str] = ()  #: of a contained process, names of those that it left running and that were ended
     left: Sequence[str] = ()  #: of a contained process, those that could not be ended, with their ids
@@ -69,7 +69,7 @@ class How:
 class Started(Protocol):
     """A process under way."""
 
-    pid: int
+    pid: int  #: its process id
     at: float  #: when it started (perf_counter)
     signal: int  #: a descriptor that can be read once the process has ended
 

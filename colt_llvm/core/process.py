@@ -55,11 +55,11 @@ class Completed:
 
     argv: tuple[str, ...]  #: what was run
     status: int  #: exit status, or minus the number of the signal that ended it
-    stdout: bytes
-    stderr: bytes
-    user_seconds: float
-    system_seconds: float
-    wall_seconds: float
+    stdout: bytes  #: all of it
+    stderr: bytes  #: all of it
+    user_seconds: float  #: the kernel's, with those of children it waited for
+    system_seconds: float  #: likewise
+    wall_seconds: float  #: from start to end
     max_rss_bytes: int  #: greatest resident set
     ended_children: tuple[str, ...] = ()  #: of a contained command, names of what it left running and was ended
 
@@ -81,8 +81,8 @@ Ended = Completed | ProcessTimeout | OutputLimitExceeded | ChildStillRuns
 class Command:
     """What to run."""
 
-    argv: Sequence[str | Path]
-    limits: Limits = field(default_factory=Limits)
+    argv: Sequence[str | Path]  #: the program first
+    limits: Limits = field(default_factory=Limits)  #: of this command alone
     stdin: Path | bytes | None = None  #: a file, or bytes, or nothing (then it reads end of file at once)
     cwd: Path | None = None  #: this process's own when None
     env: Mapping[str, str] | None = None  #: this process's own when None

@@ -71,14 +71,14 @@ class Offer:
 
 @dataclass
 class _Function:
-    name: str
+    name: str  # its symbol
     size: int  # instructions
     linkage: int  # LLVMLinkage
     calls: int = 0  # from other functions
-    recursive: bool = False
+    recursive: bool = False  # calls itself
     decided: bool = False  # the source says whether it is inlined
     sites: tuple[tuple[str, int], ...] = ()  # whom it calls, and the how many-th call of that one it is
-    loops: int = 0
+    loops: int = 0  # natural ones
 
 
 @dataclass(frozen=True)

@@ -111,9 +111,9 @@ _KEPT_DEATHS = 16
 class ServiceSpec:
     """All that a service is started with. Forks and restarts use the same one."""
 
-    toolchain: Toolchain
+    toolchain: Toolchain  #: whose libLLVM it loads
     actions: Actions  #: (name, pipeline) of each, in the order of their numbers
-    options: ServiceOptions
+    options: ServiceOptions  #: limits and places
     #: Actions that were added while it ran (``ColtEnv.define_action``); a new service has them from the start.
     defined: list[tuple[str, str]] = field(default_factory=list, compare=False)
 

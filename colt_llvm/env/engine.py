@@ -35,7 +35,7 @@ Actions = Sequence[tuple[str, str]]
 class Root:
     """One benchmark, opened."""
 
-    record: BenchmarkRecord
+    record: BenchmarkRecord  #: what was opened
     key: str  #: of its first state
     target: TargetMachine  #: what code is generated for
     baselines: dict[str, Node] = field(default_factory=dict)  #: pipeline -> where it leads from the first state
@@ -45,7 +45,7 @@ class Root:
 class Node:
     """A place in an episode: the state and how it was reached. Shared by forks."""
 
-    root: Root
+    root: Root  #: of the episode
     parent: Node | None  #: None of the first state
     action: int  #: that led here; -1 where it was none of the actions
     key: str  #: of the state; changes only where a pass gives another result the second time

@@ -44,7 +44,7 @@ class Space:
 
     name: str  #: as CompilerGym's users know it
     kind: str  #: INT, TEXT, BYTES, VECTOR, DICT or SECONDS
-    compute: Callable[[Engine, Node, Build], Any]
+    compute: Callable[[Engine, Node, Build], Any]  #: the value at a state
     size: int = 0  #: of a VECTOR
     deterministic: bool = True  #: then the value is stored with the state
     limited: bool = True  #: under the action's time limit; what runs programs has limits of its own

@@ -17,25 +17,25 @@ _MAGIC = b"COLT1"
 class WorkloadRecord:
     """One run of the program."""
 
-    name: str
+    name: str  #: of the workload
     command: tuple[str, ...]  #: ``{exe}`` stands for the executable
     stdin: str | None = None  #: absolute path
     cwd: str | None = None  #: absolute path; None is a fresh scratch folder
-    timed: bool = True
+    timed: bool = True  #: the first timed one gives Runtime
 
 
 @dataclass(frozen=True)
 class BenchmarkRecord:
     """What the service needs to know of a program."""
 
-    name: str
+    name: str  #: of the program
     level: str  #: the baseline's, such as ``O3`` or ``Oz``; the front end ran at it
     bitcodes: tuple[bytes, ...]  #: one for each source, in order
     codegen: str = "library"  #: by libLLVM in the service, or ``clang``: by clang -c, for modules that need its options
     cflags: tuple[str, ...] = ()  #: for code generation by clang
-    ldflags: tuple[str, ...] = ()
+    ldflags: tuple[str, ...] = ()  #: for the link
     cxx: bool = False  #: link as C++
-    workloads: tuple[WorkloadRecord, ...] = ()
+    workloads: tuple[WorkloadRecord, ...] = ()  #: what Runtime runs
 
     def encode(self) -> bytes:
         """The bytes that travel; ``decode`` reads them."""

@@ -63,7 +63,7 @@ class Valued:
 class _State:
     """An environment within an episode."""
 
-    env: Any
+    env: Any  # where it goes on
     taken: tuple[str, ...]  # actions so far
     reward: float  # cumulative
     observation: Any  # the last one

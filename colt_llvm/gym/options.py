@@ -34,7 +34,7 @@ class SearchOptions:
 
     trials: int | None = None  #: sequences to value; 100 where neither this nor ``seconds`` is given
     seconds: float | None = None  #: wall-clock time of the search; only a budget of trials repeats exactly
-    seed: int = 0
+    seed: int = 0  #: of tree and proposals
     max_length: int = 64  #: actions in a sequence, at most
     min_actions: int = 1  #: of one random proposal
     max_actions: int = 4  #: of one random proposal

@@ -21,22 +21,22 @@ class SearchResult:
     """What a search found."""
 
     env: str  #: the id of the environment
-    benchmark: str | None
-    reward_space: str | None
-    observation_space: str | None
+    benchmark: str | None  #: its URI
+    reward_space: str | None  #: its name
+    observation_space: str | None  #: its name
     sequence: tuple[str, ...]  #: the best; empty where no reward was above 0
     reward: float  #: cumulative reward of its episode, higher is better
     replayed: float | None  #: the same from a fresh environment; None where that failed or was cut short
     confirmed: bool  #: both are equal
     found_at: int | None  #: number of the trial, from 1; None for the empty sequence
-    trials: int
+    trials: int  #: sequences that were valued
     transpositions: int  #: trials that led to a state known before
     failures: Mapping[str, int]  #: other failed trials by kind
     examples: Mapping[str, str]  #: what was said of the first of each kind
     models: Mapping[str, Mapping[str, float]]  #: calls, hits and so on by model
     actions: int  #: that proposals were made of
     forking: bool  #: states were kept as forks
-    seed: int
+    seed: int  #: of tree and proposals
     seconds: float  #: wall-clock time
     stopped: Stopped  #: why the search ended
     note: str = ""  #: more on that

@@ -1,7 +1,7 @@
 """A decision: what to do about one function, one call or one loop of a module, as text and as data.
 
-A sequence is a list of decisions; a pass of the catalogue is one about the whole module. Here are those with a
-smaller scope. In a pipeline's text they stand in ``decide(...)``, beside LLVM's own passes:
+A pass of the catalogue is about the whole module; these have a smaller scope. In a pipeline's text they stand in
+``decide(...)``, beside LLVM's own passes:
 
     decide(alwaysinline<is>,noinline<parse>),default<Oz>,decide(after<main>(instcombine,simplifycfg))
 

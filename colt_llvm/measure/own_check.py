@@ -41,7 +41,7 @@ class OwnCheck:
     #: It decides in place of the comparison with the baseline's output, which may then differ from run to run; else
     #: both have to agree.
     replaces: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)  # one call at a time
 
     def __post_init__(self) -> None:
         if not callable(self.function):

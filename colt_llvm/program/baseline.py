@@ -42,7 +42,7 @@ _ROTATION_IN_TEXT = 17
 class Completion:
     """The baseline pipeline, appended to a sequence that holds none."""
 
-    pipeline: str
+    pipeline: str  #: what is appended
     exact: bool  #: through the harness it gives the object code that the baseline has
     expanded: str = ""  #: every pass of it written out, for edits; empty where this LLVM cannot print it
     options: tuple[
@@ -58,7 +58,7 @@ class Baseline:
     level: Level  #: of the front end and of code generation
     bitcodes: tuple[bytes, ...]  #: the front end's output, one for each source
     objects: tuple[bytes, ...]  #: the baseline's object code, one for each source
-    completion: Completion
+    completion: Completion  #: of sequences
 
     @property
     def codegen_level(self) -> int:

@@ -38,7 +38,7 @@ _REFUSED_FLAGS = {
 class Workload:
     """One run of the program. Raises UsageError for a word of the command that only a shell understands, as ``<``."""
 
-    name: str
+    name: str  #: as errors and reports say it
     command: tuple[str, ...] = ("{exe}",)  #: ``{exe}`` stands for the executable
     stdin: Path | None = None  #: the file it reads; nothing when None
     outputs: tuple[str, ...] = ()  #: files it writes, relative to its working directory, compared too
@@ -69,12 +69,12 @@ class Check:
 class Program:
     """What is tuned. Raises UsageError for a flag that would change the baseline, and for no workload."""
 
-    name: str
+    name: str  #: as reports say it
     sources: tuple[Path, ...]  #: absolute paths
     cflags: tuple[str, ...] = ()  #: of baseline and candidates alike
     ldflags: tuple[str, ...] = ()  #: of baseline and candidates alike
-    workloads: tuple[Workload, ...] = (Workload("default"),)
-    check: Check = Check()
+    workloads: tuple[Workload, ...] = (Workload("default"),)  #: one or more
+    check: Check = Check()  #: how outputs are compared
     harness: tuple[Path, ...] = ()  #: linked in as plain clang makes them, and not tuned; such as one with ``main``
     family: str = ""  #: of an included program
     split: str = ""  #: of an included program: ``train`` or ``held-out``

@@ -37,12 +37,12 @@ class Recipe:
     """How to build one program, and the evidence."""
 
     program: str  #: its name
-    objective: str
+    objective: str  #: its name
     level: Level  #: of the front end and of code generation
     sequence: tuple[str, ...]  #: the actions by name
     pipeline: str  #: for ``opt -passes=``, the completion and the options before it (``llvm.process_options``) included
-    cflags: tuple[str, ...]
-    ldflags: tuple[str, ...]
+    cflags: tuple[str, ...]  #: of the program
+    ldflags: tuple[str, ...]  #: of the program
     llvm: str  #: the version, ``22.1.0``
     triple: str  #: that clang compiled for
     sources: Mapping[str, str]  #: file name -> digest of its content when tuned
