@@ -14,7 +14,7 @@ from colt_llvm.analysis.sentences import programs_needed
 from colt_llvm.builds.recipes.store import _DIGEST_BYTES
 from colt_llvm.cli import train
 from colt_llvm.cli.project import EXIT_STALE
-from colt_llvm.cluster import fleet
+from colt_llvm.cluster import workers
 from colt_llvm.core.errors import RecipeError
 from colt_llvm.evaluate import judge
 from colt_llvm.evaluate import options as tune_options
@@ -195,7 +195,7 @@ FIGURES = [
     ),
     # The rest.
     Figures("docs/models.md", r"\| every model set aside \| (\S+) answers", lambda: (asking.STAND_IN,)),
-    Figures("docs/scaling.md", r"no worker left for (\d+) seconds", lambda: (fleet._PATIENCE_SECONDS,)),
+    Figures("docs/scaling.md", r"no worker left for (\d+) seconds", lambda: (workers._PATIENCE_SECONDS,)),
     Figures("docs/scaling.md", r"a task of up to (\d+) searches", lambda: (on_cluster._MOST_CELLS,)),
     Figures(
         "docs/recipes.md", r"content \(BLAKE2b, (\d+) bytes\)", lambda: (_DIGEST_BYTES,)

@@ -6,7 +6,7 @@ Needs ``pip install "colt-llvm[distributed]"``; nothing here is loaded before :f
 from __future__ import annotations
 
 from colt_llvm.cluster.addresses import connect
-from colt_llvm.cluster.errors import ClusterError
-from colt_llvm.cluster.fleet import CellResult, Cluster
+from colt_llvm.cluster.workers import CellResult, Cluster
+from colt_llvm.core.errors import ClusterError
 
 __all__ = ["CellResult", "Cluster", "ClusterError", "connect"]

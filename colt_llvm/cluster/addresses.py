@@ -10,11 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from colt_llvm.cluster.errors import ClusterError
-from colt_llvm.cluster.fleet import Cluster
 from colt_llvm.cluster.hosts import MEASURING
+from colt_llvm.cluster.workers import Cluster
 from colt_llvm.core import process
-from colt_llvm.core.errors import CommandNotFound, UsageError
+from colt_llvm.core.errors import ClusterError, CommandNotFound, UsageError
 
 _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 5.0

@@ -26,6 +26,7 @@ class MeasuringCore:
         return None
 
     def release(self) -> None:
+        """Let somebody else time on it."""
         self._hold.close()
 
 
@@ -49,6 +50,7 @@ def keep_off(cores: Collection[int]) -> None:
 
 
 def move_to(cores: Collection[int]) -> None:
+    """All threads of this process run there from now on."""
     for thread in os.listdir("/proc/self/task"):
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(int(thread), cores)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from colt_llvm.cluster.errors import ClusterError
+from colt_llvm.core.errors import ClusterError
 
 #: The Dask resource by which a worker says that a core of its host is free for timing.
 MEASURING = "measuring"
@@ -17,15 +17,12 @@ _KIND = ("cpu", "architecture", "kernel", "governor", "virtualised")
 
 @dataclass(frozen=True)
 class Measuring:
-    """addresses: workers that time. kind: their hosts in one line. others: measuring workers that are left out.
-
-    machines: of each address; "" where it is not known.
-    """
+    """Workers that time programs, all on hosts of one kind."""
 
     addresses: tuple[str, ...]
-    kind: str
-    others: tuple[str, ...] = ()
-    machines: tuple[str, ...] = ()
+    kind: str  #: the hosts in one line
+    others: tuple[str, ...] = ()  #: measuring workers that are left out
+    machines: tuple[str, ...] = ()  #: of each address; "" where it is not known
 
     def one_each(self) -> tuple[str, ...]:
         """The first worker of each machine, for work that takes whichever core it likes."""
@@ -36,6 +33,7 @@ class Measuring:
 
     @property
     def note(self) -> str:
+        """One line for the user."""
         text = (
             f"timed on {len(self.addresses)} worker{'s' * (len(self.addresses) > 1)} of one kind of host: {self.kind}"
         )

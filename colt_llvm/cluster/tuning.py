@@ -8,10 +8,9 @@ from typing import Any
 
 import colt_llvm.core.errors
 from colt_llvm.cluster import work
-from colt_llvm.cluster.errors import ClusterError
-from colt_llvm.cluster.fleet import Cluster, Killed
-from colt_llvm.cluster.parcel import Parcel
-from colt_llvm.core.errors import PassCrashed, PassError
+from colt_llvm.cluster.bundle import Bundle
+from colt_llvm.cluster.workers import Cluster, Killed
+from colt_llvm.core.errors import ClusterError, PassCrashed, PassError
 from colt_llvm.evaluate.evaluation import Examination, Examined
 from colt_llvm.evaluate.remote import Hired, Job
 from colt_llvm.evaluate.target import Built
@@ -22,7 +21,7 @@ _QUEUED = 2
 
 
 class ClusterBuilder:
-    """As ``tune.builder.Builder``, on whichever worker is free. For one thread at a time."""
+    """As ``evaluate.builder.Builder``, on whichever worker is free. For one thread at a time."""
 
     def __init__(self, cluster: Cluster, run: str) -> None:
         self._cluster = cluster
@@ -34,6 +33,7 @@ class ClusterBuilder:
         return built
 
     def observe(self, sequence: Sequence[str], observations: Sequence[str]) -> list[Any]:
+        """As ``build`` does, observations of the environment."""
         return list(ask(self._cluster, work.observe, self._run, tuple(sequence), tuple(observations)))
 
 
@@ -69,14 +69,14 @@ def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
     """Make the workers ready for a run. Raises ClusterError where none can be used."""
     timed = job.target.options.times_the_program
     measuring = cluster.some_measuring() if timed else None
-    parcel = Parcel.pack(job.target.program) if job.portable else None
+    bundle = Bundle.pack(job.target.program) if job.portable else None
     notes: list[str] = []
-    if timed and parcel is None:
+    if timed and bundle is None:
         raise ClusterError(
             "this program can be run on this machine only (its folder, its harness or your own check); "
             "leave out --cluster, or use --objective size"
         )
-    with cluster.provided(work.RunPlugin.of(job, parcel)) as run:
+    with cluster.provided(work.RunPlugin.of(job, bundle)) as run:
         kind, timing = "", 0
         if measuring is not None:
             cluster.prepare(work.ready_to_time, run, measuring.addresses)
@@ -100,5 +100,5 @@ def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
         lanes = timing or min(count, threads)
         yield Hired(
             [ClusterBuilder(cluster, run) for _ in range(count)],
-            examiner if parcel and job.target.with_objects else None, lanes, in_flight, [*notes, *cluster.notes()],
+            examiner if bundle and job.target.with_objects else None, lanes, in_flight, [*notes, *cluster.notes()],
         )  # fmt: skip

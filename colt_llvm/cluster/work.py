@@ -17,8 +17,8 @@ from typing import Any
 from distributed import WorkerPlugin, get_worker
 
 from colt_llvm import __version__
+from colt_llvm.cluster.bundle import Bundle
 from colt_llvm.cluster.cores import MeasuringCore, keep_off, move_to, taken
-from colt_llvm.cluster.parcel import Parcel
 from colt_llvm.core.errors import ColtError, NotRepeatable, PassError, ToolchainError
 from colt_llvm.evaluate.builder import Builder
 from colt_llvm.evaluate.evaluation import Examination, Examined, examine
@@ -30,14 +30,12 @@ from colt_llvm.measure.host import fingerprint
 
 @dataclass(frozen=True)
 class Reply:
-    """value: what was asked for. failure: name of the PassError's class, and its text. refused: why this worker
-    takes no part in the run. worker: its address.
-    """
+    """What a worker answers."""
 
-    value: Any = None
-    failure: tuple[str, str] | None = None
-    refused: str = ""
-    worker: str = ""
+    value: Any = None  #: what was asked for
+    failure: tuple[str, str] | None = None  #: name of the PassError's class, and its text
+    refused: str = ""  #: why this worker takes no part in the run
+    worker: str = ""  #: its address
 
 
 class Refused(Exception):
@@ -45,6 +43,7 @@ class Refused(Exception):
 
 
 def version() -> str:
+    """Of colt-llvm on this worker."""
     return __version__
 
 
@@ -61,9 +60,9 @@ class RunPlugin(WorkerPlugin):
         self.data = data
 
     @staticmethod
-    def of(job: Job, parcel: Parcel | None) -> RunPlugin:
-        """parcel: what is needed to run the program; None where it is only built."""
-        return RunPlugin(uuid.uuid4().hex, pickle.dumps((job, parcel)))
+    def of(job: Job, bundle: Bundle | None) -> RunPlugin:
+        """bundle: what is needed to run the program; None where it is only built."""
+        return RunPlugin(uuid.uuid4().hex, pickle.dumps((job, bundle)))
 
     def setup(self, worker: Any) -> None:
         _RUNS[self.run] = _Run(self.data)
@@ -88,14 +87,17 @@ def ready_to_time(run: str) -> str:
 
 
 def build(run: str, sequence: tuple[str, ...]) -> Reply:
+    """What a sequence gives, as ``Built``."""
     return _answer(run, lambda it: it.with_builder(lambda builder: builder.build(sequence)))
 
 
 def observe(run: str, sequence: tuple[str, ...], observations: tuple[str, ...]) -> Reply:
+    """Observations of the environment at a sequence."""
     return _answer(run, lambda it: it.with_builder(lambda builder: builder.observe(sequence, observations)))
 
 
 def examination(run: str, objects: tuple[bytes, ...], wanted: Examination) -> Reply:
+    """Check a candidate on this worker, and time it where that is wanted."""
     return _answer(run, lambda it: it.examine(objects, wanted))
 
 
@@ -136,8 +138,8 @@ class _Run:
             if self._toolchain is not None:
                 return
             self._job: Job
-            self._parcel: Parcel | None
-            self._job, self._parcel = pickle.loads(self._data)
+            self._bundle: Bundle | None
+            self._job, self._bundle = pickle.loads(self._data)
             try:
                 if self._job.target.options.times_the_program:
                     self._keep_off_timed_cores()
@@ -192,14 +194,14 @@ class _Run:
 
     def _new_judge(self, timed: bool) -> Judge:
         assert self._toolchain is not None
-        assert self._parcel is not None
+        assert self._bundle is not None
         if timed:
             self._core = MeasuringCore.take()
             if self._core is None:
                 raise Refused("has no core left to time on: other workers on that host time already")
             self._keep_off_timed_cores()
         self._folder = Path(mkdtemp(prefix="colt-"))
-        program = self._parcel.unpack(self._folder)
+        program = self._bundle.unpack(self._folder)
         core = self._core.number if self._core else None
         return Judge.of_target(replace(self._job.target, toolchain=self._toolchain, program=program, core=core))
 

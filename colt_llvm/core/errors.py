@@ -97,3 +97,9 @@ class PassTimedOut(PassError, TimeoutError):
 
 class PassOutOfMemory(PassError, MemoryError):
     """The pass went over its memory limit."""
+
+
+class ClusterError(ColtError, ConnectionError):
+    """No scheduler answers, no worker can be used, or all of them have gone."""
+
+    exit_status = 9

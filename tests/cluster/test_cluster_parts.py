@@ -1,4 +1,4 @@
-"""What needs no cluster: addresses, kinds of hosts, cores, parcels, the simulation."""
+"""What needs no cluster: addresses, kinds of hosts, cores, bundles, the simulation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks.scaling import Model, simulate
 from colt_llvm.cluster import ClusterError, connect
+from colt_llvm.cluster.bundle import Bundle
 from colt_llvm.cluster.cores import MeasuringCore, keep_off, move_to, taken
 from colt_llvm.cluster.hosts import choose_measuring
-from colt_llvm.cluster.parcel import Parcel
 from colt_llvm.core.errors import UsageError
 from colt_llvm.program.program import Program, Workload, load_program, programs_directory
 
@@ -109,17 +109,17 @@ def test_a_process_keeps_off_timed_cores_where_it_has_others() -> None:
         move_to(cores)
 
 
-def test_a_parcel_holds_what_the_program_reads(tmp_path: Path) -> None:
+def test_a_bundle_holds_what_the_program_reads(tmp_path: Path) -> None:
     program = load_program(programs_directory() / "lz77")
     data = tmp_path / "input"
     data.write_bytes(b"abc")
     program = replace(program, workloads=(Workload("w", stdin=data),))
-    parcel = Parcel.pack(program)
-    assert parcel is not None
+    bundle = Bundle.pack(program)
+    assert bundle is not None
     data.unlink()
     folder = tmp_path / "elsewhere"
     folder.mkdir()
-    stdin = parcel.unpack(folder).workloads[0].stdin
+    stdin = bundle.unpack(folder).workloads[0].stdin
     assert stdin is not None
     assert stdin.read_bytes() == b"abc"
     assert stdin.parent == folder
@@ -134,7 +134,7 @@ def test_a_parcel_holds_what_the_program_reads(tmp_path: Path) -> None:
     ],
 )
 def test_what_needs_this_machines_files_stays_here(changes: dict[str, object]) -> None:
-    assert Parcel.pack(replace(Program("p", (Path("/p.c"),)), **changes)) is None  # type: ignore[arg-type]
+    assert Bundle.pack(replace(Program("p", (Path("/p.c"),)), **changes)) is None  # type: ignore[arg-type]
 
 
 def test_the_simulation_is_bounded_by_whoever_is_slowest() -> None:

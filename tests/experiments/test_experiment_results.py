@@ -215,7 +215,7 @@ def test_on_a_cluster_what_a_time_decides_goes_to_measuring_workers(tmp_path: Pa
 
     sent: list[tuple[bool, list[str]]] = []
 
-    class Fleet:
+    class Workers:
         def threads(self) -> dict[str, int]:
             return {"a": 1, "b": 1}
 
@@ -232,8 +232,8 @@ def test_on_a_cluster_what_a_time_decides_goes_to_measuring_workers(tmp_path: Pa
     timed = cell("one", objective="runtime")
     taken: list[dict[str, Any]] = []
     groups = [Group(item, "size", (slow, quick)), Group(item, "runtime", (timed,))]
-    fleet: Any = Fleet()
-    run_on_cluster(fleet, groups, NO_TOOLCHAIN, threading.Event(), taken.append)
+    cluster: Any = Workers()
+    run_on_cluster(cluster, groups, NO_TOOLCHAIN, threading.Event(), taken.append)
     assert sent == [(False, [quick.id]), (True, [slow.id]), (True, [timed.id])]
     assert {made["id"]: made["status"] for made in taken} == {
         quick.id: "failed", slow.id: "failed", timed.id: "done",

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from colt_llvm import __version__
-from colt_llvm.cluster.errors import ClusterError
 from colt_llvm.cluster.hosts import MEASURING, Measuring, choose_measuring
+from colt_llvm.core.errors import ClusterError
 from colt_llvm.evaluate.remote import Hired, Job
 
 T = TypeVar("T")
@@ -28,11 +28,11 @@ _PREPARE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class CellResult:
-    """One call of ``run_cells``. index: of its argument. error: one line, empty where ``value`` is the result."""
+    """One call of ``run_cells``."""
 
-    index: int
+    index: int  #: of its argument
     value: Any = None
-    error: str = ""
+    error: str = ""  #: one line; "" where ``value`` is the result
 
 
 #: The workers that may do something, asked for when it is sent; None: all that may be used.
@@ -41,14 +41,14 @@ Among = Callable[[], Sequence[str]] | None
 
 @dataclass(frozen=True)
 class _Task:
-    """Something under way. allowed: addresses that it was restricted to."""
+    """Something under way."""
 
     future: Any
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     among: Among
     timed: bool
-    allowed: list[str] | None
+    allowed: list[str] | None  #: addresses that it was restricted to
 
 
 class Killed(Exception):
@@ -100,6 +100,7 @@ class Cluster:
         return {name: int(each["nthreads"]) for name, each in self._workers().items() if name not in self.refused}
 
     def usable(self) -> list[str]:
+        """Addresses of the workers that may be used."""
         return sorted(self.threads())
 
     def wait_for(self, count: int, seconds: float = 60.0) -> None:
@@ -107,6 +108,7 @@ class Cluster:
         self._client.wait_for_workers(count, timeout=seconds)
 
     def refuse(self, address: str, reason: str) -> None:
+        """Use this worker no more. reason: what follows "it", such as "has Python 3.9"."""
         with self._lock:
             self.refused[address] = reason
 
@@ -287,6 +289,7 @@ class Patience:
         self._since: float | None = None
 
     def look(self) -> None:
+        """Called every few seconds. Raises ClusterError where nobody came back in time."""
         if self._somebody():
             self._since = None
             return

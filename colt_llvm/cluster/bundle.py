@@ -1,4 +1,4 @@
-"""A program's inputs, as bytes: what a worker without this machine's files needs to run it."""
+"""A program with its inputs as bytes: what a worker without this machine's files needs to run it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """files: content by the path here; workloads name them."""
+class Bundle:
+    """A program, and the files that its workloads name."""
 
     program: Program
-    files: Mapping[Path, bytes]
+    files: Mapping[Path, bytes]  #: content by the path here
 
     @staticmethod
-    def pack(program: Program) -> Parcel | None:
+    def pack(program: Program) -> Bundle | None:
         """None where the program can be run on this machine only: by its folder, its files or their size."""
         if program.harness:
             return None
@@ -32,7 +32,7 @@ class Parcel:
         try:
             if sum(path.stat().st_size for path in paths) > _MOST_BYTES:
                 return None
-            return Parcel(program, {path: path.read_bytes() for path in sorted(paths)})
+            return Bundle(program, {path: path.read_bytes() for path in sorted(paths)})
         except OSError as error:
             raise UsageError(f"{error.filename}: cannot be read ({error.strerror}); mend the workload") from None
 
