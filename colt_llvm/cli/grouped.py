@@ -16,13 +16,20 @@ class Option(click.Option):
 
     group: the heading above it. common: whether ``--help`` shows it, and not ``--help-all`` alone.
     old: earlier spellings, which are taken and shown nowhere.
+    describe: makes the help when it is shown, for one that takes imports.
     """
 
     def __init__(
-        self, names: Sequence[str], *, group: str = _OTHER, common: bool = False, old: Sequence[str] = (), **rest: Any
-    ) -> None:
+        self, names: Sequence[str], *, group: str = _OTHER, common: bool = False, old: Sequence[str] = (),
+        describe: Callable[[], str] | None = None, **rest: Any,
+    ) -> None:  # fmt: skip
         super().__init__(names, **rest)
-        self.group, self.common, self._old = group, common, tuple(old)
+        self.group, self.common, self._old, self._describe = group, common, tuple(old), describe
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        if self._describe:
+            self.help = self._describe()
+        return super().get_help_record(ctx)
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         shown = self.opts
@@ -48,11 +55,10 @@ class GroupedCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
-            shown = ctx.meta.get(_ALL) or getattr(parameter, "common", True)
-            record = parameter.get_help_record(ctx)
-            if record is None or isinstance(parameter, click.Argument) or not shown:
+            if isinstance(parameter, click.Argument) or not (ctx.meta.get(_ALL) or getattr(parameter, "common", True)):
                 continue
-            groups.setdefault(getattr(parameter, "group", _OTHER), []).append(record)
+            if record := parameter.get_help_record(ctx):
+                groups.setdefault(getattr(parameter, "group", _OTHER), []).append(record)
         for title in sorted(groups, key=lambda title: title == _OTHER):  # stable: as declared, the rest last
             with formatter.section(title):
                 formatter.write_dl(groups[title])

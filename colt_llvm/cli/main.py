@@ -8,13 +8,15 @@ import io
 import os
 import sys
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from colt_llvm.core.errors import ColtError, CompileError
 from colt_llvm.core.variables import settle
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: name -> (module:function, what --help says). Commands are imported when they are run, so that help is quick.
 _COMMANDS = {
@@ -64,6 +66,8 @@ class _Commands(click.Group):
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
         """By name alone: click would import the module of each command for its line of help."""
+        from click.shell_completion import CompletionItem
+
         found = [(name, summary) for name, (_, summary) in _COMMANDS.items() if name.startswith(incomplete)]
         items = [CompletionItem(name, help=summary) for name, summary in found]
         return items + click.Command.shell_complete(self, context, incomplete)

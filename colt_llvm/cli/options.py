@@ -140,13 +140,27 @@ def objective_option(default: str = DEFAULT, **settings: Any) -> _Decorator:
 
 
 def strategy_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which strategy searches."""
-    from colt_llvm.search.registry import DEFAULT, STRATEGIES
+    """Which strategy searches. What there is takes all of ``search`` to tell, so it is looked up when it is shown."""
+
+    def default() -> str:
+        from colt_llvm.search.registry import DEFAULT
+
+        return DEFAULT
+
+    def complete(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+        from colt_llvm.search.registry import STRATEGIES
+
+        return [name for name in STRATEGIES if name.startswith(begun)]
+
+    def describe() -> str:
+        from colt_llvm.search.registry import STRATEGIES
+
+        named = "; ".join(f"{name}: {summary}" for name, summary in STRATEGIES.items())
+        return f"{named}; or your own as module:CLASS.  [default: {default()}]"
 
     return option(
-        "--strategy", default=DEFAULT, show_default=True, metavar="NAME", group=SEARCH,
-        shell_complete=lambda _context, _option, begun: [name for name in STRATEGIES if name.startswith(begun)],
-        help="; ".join(f"{name}: {summary}" for name, summary in STRATEGIES.items()) + "; or your own as module:CLASS.",
+        "--strategy", default=default, metavar="NAME", group=SEARCH, shell_complete=complete, describe=describe,
+        help="Strategy of the search.",
     )(function)  # fmt: skip
 
 

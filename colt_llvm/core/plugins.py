@@ -6,15 +6,19 @@ import os
 import sys
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colt_llvm.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 @cache
 def offered(group: str) -> dict[str, EntryPoint]:
     """Entry points of installed packages by name, in the order of their names."""
+    from importlib.metadata import entry_points  # loads much, and help has no need of it
+
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, MutableMapping
-from pathlib import Path
 
 #: What clang and the linker find and write by these is the same for baseline, candidates and recipes; it is recorded.
 DECIDING = (
@@ -20,7 +18,7 @@ LEFT_OUT = (
 )  # fmt: skip
 #: Of Python's own, these do no harm to a Python that we start.
 _PYTHONS_OWN = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
 def deciding_variables() -> dict[str, str]:
@@ -30,6 +28,8 @@ def deciding_variables() -> dict[str, str]:
 
 def tool_environment() -> dict[str, str]:
     """What clang and our other tools are started with: messages in English, and nothing that is meant for others."""
+    import tempfile  # here and below: it loads much, and help has no need of it
+
     variables = {
         name: value
         for name, value in os.environ.items()
@@ -45,7 +45,7 @@ def tool_environment() -> dict[str, str]:
 def strange_python_path() -> list[str]:
     """The folders of PYTHONPATH where they are not how this package is found: they are meant for other programs."""
     folders = [os.path.abspath(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
-    return [] if any(Path(folder).resolve() == _ROOT for folder in folders) else folders
+    return [] if any(os.path.realpath(folder) == _ROOT for folder in folders) else folders
 
 
 def hide_strange_modules() -> None:
@@ -68,6 +68,8 @@ def settle(variables: MutableMapping[str, str] = os.environ) -> Iterator[str]:
         if variables.pop(name, None) and name == LEFT_OUT[0]:
             yield f"{name} is set and left out, since it changes the words that clang is given; use --cflags"
     if named := variables.get("TMPDIR"):
+        import tempfile
+
         used = tempfile.gettempdir()
         if os.path.abspath(named) != used:
             yield f"TMPDIR {named} cannot be written; {used} is used"
