@@ -10,8 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+from colt_llvm.evaluate.evaluation import Reference
+from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, examiner_of
 from colt_llvm.evaluate.judge import Judge
-from colt_llvm.evaluate.pool import Lending
 from colt_llvm.evaluate.target import Built
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.measure.sampling import TrialMeasurement
@@ -19,7 +20,7 @@ from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Spending
 from colt_llvm.objectives.base import Objective
 from colt_llvm.proposal.questions import Questions
-from colt_llvm.run.driver import Driver
+from colt_llvm.run.loop import Loop, LoopOptions
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, RandomProposer, Request
 from colt_llvm.search.strategy import Task
 
@@ -72,7 +73,7 @@ def _proposing(proposer: RandomProposer) -> float:
 
 
 def overlap() -> dict[str, float]:
-    """The driver with a model of 2 s and a program of 0.3 s, both asleep: one call in flight, and four."""
+    """The loop with a model of 2 s and a program of 0.3 s, both asleep: one call in flight, and four."""
     one, four = (_run_overlapped(in_flight) for in_flight in (1, 4))
     return {"one_seconds": one, "four_seconds": four, "ratio": one / four, "trials": _OVERLAPPED_TRIALS}
 
@@ -81,12 +82,12 @@ def _run_overlapped(in_flight: int) -> float:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="colt-")))
         search = ColtSearch(_MODELS, ColtOptions(), seed=1)
-        driver = Driver(
-            search, _SlowProposer(), Lending([_Builder()]), cast(Judge, _SlowJudge(folder)), Objective("runtime"),
-            {"runtime": 1.0, "size": 1.0}, lambda trial: None, in_flight=in_flight,
-        )  # fmt: skip
+        reference = Reference(Objective("runtime"), {"runtime": 1.0, "size": 1.0}, "")
+        examiner = examiner_of(cast(Judge, _SlowJudge(folder)))
+        evaluator = ProgramEvaluator(Pool([_Builder()]), examiner, reference)
+        loop = Loop(search, _SlowProposer(), evaluator, lambda trial: None, LoopOptions(in_flight))
         started = time.perf_counter()
-        driver.run(trials=_OVERLAPPED_TRIALS, seconds=None)
+        loop.run(trials=_OVERLAPPED_TRIALS, seconds=None)
         return time.perf_counter() - started
 
 
@@ -100,6 +101,8 @@ class _SlowProposer:
             return self._random.propose(request)
 
         return answer
+
+    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None: ...
 
 
 class _Builder:

@@ -18,7 +18,7 @@ from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.scoring import SCALE, state_values
 from colt_llvm.models.embedded.weights import BUILT, PARTS, weights_of
 from colt_llvm.run.journal import read_trials
-from colt_llvm.run.records import trial_from_dict
+from colt_llvm.run.trials import trial_from_dict
 from colt_llvm.training.dataset import LEAST_STATE, Sample, gain_of, samples_of
 from colt_llvm.training.linear_model import mean_gains
 from colt_llvm.training.packing import packed, stored

@@ -123,7 +123,7 @@ def command(**given: Any) -> int:
     models = None if given["models"] is None else load_models(given["models"])
     result = _run(given, program, options, models)
     from colt_llvm.cli.view import print_result
-    from colt_llvm.run.records import result_to_dict
+    from colt_llvm.run.progress import result_to_dict
 
     if given["as_json"]:
         click.echo(json.dumps(result_to_dict(result), indent=1))

@@ -11,7 +11,8 @@ from colt_llvm.cluster import work
 from colt_llvm.cluster.bundle import Bundle
 from colt_llvm.cluster.workers import Cluster, Killed
 from colt_llvm.core.errors import ClusterError, PassCrashed, PassError
-from colt_llvm.evaluate.evaluation import Examination, Examined
+from colt_llvm.evaluate.evaluation import Evaluation
+from colt_llvm.evaluate.evaluators import Examination
 from colt_llvm.evaluate.remote import Hired, Job
 from colt_llvm.evaluate.target import Built
 
@@ -87,11 +88,11 @@ def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
         cluster.prepare(work.ready, run, cluster.usable())
         cluster.require()
 
-        def examiner(objects: tuple[bytes, ...], wanted: Examination) -> Examined:
+        def examiner(objects: tuple[bytes, ...], wanted: Examination) -> Evaluation:
             try:
-                found: Examined = ask(cluster, work.examination, run, objects, wanted, kind=kind)
+                found: Evaluation = ask(cluster, work.examination, run, objects, wanted, kind=kind)
             except PassCrashed as error:
-                return Examined(crashed=str(error))
+                return Evaluation(None, failure="crash", detail=str(error))
             return found
 
         threads = sum(cluster.threads().values())

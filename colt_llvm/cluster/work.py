@@ -21,7 +21,8 @@ from colt_llvm.cluster.bundle import Bundle
 from colt_llvm.cluster.cores import MeasuringCore, keep_off, move_to, taken
 from colt_llvm.core.errors import ColtError, NotRepeatable, PassError, ToolchainError
 from colt_llvm.evaluate.builder import Builder
-from colt_llvm.evaluate.evaluation import Examination, Examined, examine
+from colt_llvm.evaluate.evaluation import Evaluation
+from colt_llvm.evaluate.evaluators import Examination, examine
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.remote import Job
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
@@ -177,8 +178,8 @@ class _Run:
         with self._builder() as builder:
             return use(builder)
 
-    def examine(self, objects: tuple[bytes, ...], wanted: Examination) -> Examined:
-        return examine(self.judge(wanted.timed), objects, wanted)
+    def examine(self, objects: tuple[bytes, ...], wanted: Examination) -> Evaluation:
+        return examine(self.judge(timed=wanted.baseline_seconds is not None), objects, wanted)
 
     def judge(self, timed: bool) -> Judge:
         """Raises Refused where the baseline does something else here, or no core is free."""

@@ -1,4 +1,4 @@
-"""What is known of one object code, and how it comes to be known: on this machine, or wherever an examiner works."""
+"""Decisions in, an evaluation out: what a loop needs of whoever values a sequence."""
 
 from __future__ import annotations
 
@@ -6,127 +6,56 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from colt_llvm.evaluate.judge import Judge, Miscompiled
-from colt_llvm.evaluate.target import Built
-from colt_llvm.objectives.base import RUN_TIME, Objective
+from colt_llvm.objectives.base import Objective
+from colt_llvm.search.protocol import Outcome
 
-#: Among the samples of a trial: what was seen of a wrong candidate and of the baseline beside it.
+#: Among the samples of an evaluation: what was seen of a wrong candidate and of the baseline beside it.
 SECOND_LOOK = "second_look"
 
 
-@dataclass
-class Verdict:
-    """What is known of one object code: figures, or a failure with its text."""
+@dataclass(frozen=True)
+class Evaluation(Outcome):
+    """What is known of one object code: what the search is told, and what it rests on."""
 
-    figures: Mapping[str, float]
-    failure: str | None = None
-    detail: str = ""
-    checked: bool = False
-    samples: Mapping[str, Any] = field(default_factory=dict)
+    detail: str = ""  # why it failed
+    checked: bool = False  # all workloads were run, and did the same
+    samples: Mapping[str, Any] = field(default_factory=dict)  # seconds of each run; of a wrong one, the second look
 
 
 @dataclass(frozen=True)
-class Bar:
-    """What a candidate has to beat. reward: natural log of a ratio; ratio: of run time, baseline over candidate."""
+class Reference:
+    """What rewards are held against."""
 
-    reward: float = 0.0
-    ratio: float = 1.0
+    objective: Objective
+    figures: Mapping[str, float]  # of the baseline
+    key: str  # of what the empty sequence gives
 
+    def reward(self, figures: Mapping[str, float]) -> float:
+        """ln(baseline / candidate). Raises MissingFigureError, BadFigureError."""
+        return self.objective.reward(figures, self.figures)
 
-@dataclass(frozen=True)
-class Examination:
-    """What is to be found out of one candidate, as plain data.
-
-    name: of its file, unique in the run. timed: measure it against the baseline, at once. thorough: check all
-    workloads, else only the quick ones. best_ratio: of run time; a candidate surely below it is let go.
-    """
-
-    name: str
-    timed: bool = False
-    thorough: bool = False
-    best_ratio: float | None = None
-    seed: int = 0
+    @property
+    def baseline(self) -> Evaluation:
+        """The baseline's own evaluation; whatever gives its object code is known by it."""
+        return Evaluation(0.0, self.key, None, self.figures, checked=True)
 
 
 @dataclass(frozen=True)
-class Examined:
-    """miscompiled: what it does differently; empty where it does the same. checked: all workloads were run.
+class Standing:
+    """How a search stands while a sequence is evaluated."""
 
-    crashed: why nothing is known of it; that is no miscompile.
-    ratio: of run time, baseline over candidate; None where it was not timed. samples: seconds of each run, or of a
-    wrong one what the second look showed.
-    """
-
-    miscompiled: str = ""
-    crashed: str = ""
-    checked: bool = False
-    ratio: float | None = None
-    samples: Mapping[str, Any] = field(default_factory=dict)
-
-
-#: Links objects, checks what they do and perhaps times them. May be called from several threads.
-Examiner = Callable[[tuple[bytes, ...], Examination], Examined]
-
-
-def examine(judge: Judge, objects: tuple[bytes, ...], wanted: Examination) -> Examined:
-    """Cheap before dear: a wrong program is not timed."""
-    try:
-        executable = judge.link(objects, wanted.name)
-        if not wanted.timed:
-            return Examined(checked=judge.check(executable, thorough=wanted.thorough))
-        judge.check(executable, thorough=False, core=judge.core)
-        measured = judge.measure(executable, wanted.best_ratio, wanted.seed)
-        samples = {"candidate": measured.candidate, "baseline": measured.baseline, "cut": measured.cut}
-        return Examined(checked=True, ratio=measured.ratio, samples=samples)
-    except Miscompiled as error:
-        return Examined(miscompiled=str(error), samples={SECOND_LOOK: error.evidence} if error.evidence else {})
-    finally:
-        (judge.folder / wanted.name).unlink(missing_ok=True)
+    number: int  # of the trial, unique in the run
+    best: Callable[[], float]  # the best reward so far; what is no better needs less of a check
+    known: Callable[[str], Evaluation | None]  # of an object code, by its key; None: nothing that would do
 
 
 class Evaluator(Protocol):
-    """lanes: how many candidates are evaluated at once."""
+    """Values sequences for one search. A scope smaller than the program (a function alone) is one more of these."""
 
-    lanes: int
+    baseline: Evaluation | None  # of the empty sequence; None where that is not known beforehand
 
-    def evaluate(self, built: Built, bar: Bar, request_id: int) -> Verdict:
-        """Called from ``lanes`` threads. Never raises for a candidate that fails: that is a verdict."""
+    def evaluate(self, sequence: tuple[str, ...], standing: Standing) -> Evaluation:
+        """Called from several threads at once. Never raises for a candidate that fails: that is an evaluation."""
 
-
-@dataclass
-class ExaminingEvaluator:
-    """baseline: figures of the baseline. examiner: None where IR alone is valued, which is checked when claimed."""
-
-    examiner: Examiner | None
-    objective: Objective
-    baseline: Mapping[str, float]
-    seed: int = 0
-    lanes: int = 1
-
-    def evaluate(self, built: Built, bar: Bar, request_id: int) -> Verdict:
-        figures = self.objective.measured(built)
-        if self.examiner is None or not built.objects:
-            return Verdict(figures)
-        timed = self.objective.timed
-        found = self.examiner(
-            built.objects,
-            Examination(
-                name=f"candidate-{request_id}",
-                timed=timed,
-                thorough=not timed and self.objective.reward(figures, self.baseline) > bar.reward,
-                best_ratio=bar.ratio if self.objective.time_alone else None,
-                seed=self.seed + request_id,
-            ),
-        )
-        if found.miscompiled:
-            return Verdict(figures, "miscompile", found.miscompiled, samples=found.samples)
-        if found.crashed:
-            return Verdict(figures, "crash", found.crashed)
-        if found.ratio is not None:
-            figures[RUN_TIME] = self.baseline[RUN_TIME] / found.ratio
-        return Verdict(figures, checked=found.checked, samples=found.samples)
-
-
-def judging(judge: Judge | None) -> Examiner | None:
-    """The judge of this machine as an examiner."""
-    return None if judge is None else lambda objects, wanted: examine(judge, objects, wanted)
+    def close(self) -> None:
+        """Nothing more is wanted: what waits is given up, and what runs has ended on return."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from colt_llvm.env.payload import BenchmarkRecord
 from colt_llvm.evaluate.builder import Builders
-from colt_llvm.evaluate.evaluation import Examiner
+from colt_llvm.evaluate.evaluators import Examiner
 from colt_llvm.evaluate.target import Built, Target
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from colt_llvm.core.errors import CompileError, PassError
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.llvm.elf import loaded_digest
-from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.proof import Finalist, Prover
+from colt_llvm.run.trials import TrialRecord
 
 
 @dataclass

@@ -18,7 +18,7 @@ from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.models.transcript import read_calls
 from colt_llvm.run.journal import read_trials
 from colt_llvm.run.progress import TuneResult
-from colt_llvm.run.records import trial_from_dict
+from colt_llvm.run.trials import trial_from_dict
 
 
 def run_timed(group: Group, cell: Cell, toolchain: Toolchain, folder: Path, stop: threading.Event) -> dict[str, Any]:

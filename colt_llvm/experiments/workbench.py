@@ -24,9 +24,10 @@ from typing import Any, Literal, cast
 from colt_llvm.core.errors import CompileError, ProgramError
 from colt_llvm.decisions.scopes import Scopes
 from colt_llvm.evaluate.builder import Builder, start_builders
+from colt_llvm.evaluate.evaluation import Reference
+from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.pool import Lending
 from colt_llvm.evaluate.target import Target, prepare_target
 from colt_llvm.experiments.cells import Cell, Point, curve, model_rows, record_of
 from colt_llvm.experiments.experiment import EMBEDDED, GYM_RANDOM, StrategySpec
@@ -39,11 +40,12 @@ from colt_llvm.models.budget import Limits
 from colt_llvm.models.registry import load_models
 from colt_llvm.objectives.base import Objective
 from colt_llvm.objectives.registry import find_objective
-from colt_llvm.run.asking import Asking
-from colt_llvm.run.driver import Driver, TrialRecord, Verdict
+from colt_llvm.run.asking import Asking, CallOptions
 from colt_llvm.run.evidence import gather, program_features
+from colt_llvm.run.loop import Loop
 from colt_llvm.run.strategies import make_strategy
 from colt_llvm.run.task import make_task
+from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search.strategy import Task
 
 
@@ -76,34 +78,34 @@ class Workbench:
         specs = models_of(cell.strategy)
         options = cell.strategy.options(self.objective, cell.budget, cell.seed)
         task = replace(self.task(options.scopes), seed=cell.seed, trials_wanted=cell.budget.trials)
-        builders = Lending([self.builder])
+        builders = Pool([self.builder])
 
         def evidence(sequence: tuple[str, ...]) -> Any:
             with builders.lend() as builder:
                 return gather(builder, sequence, for_size=find_objective(self.objective).excerpt == "largest")
 
         asking = make_strategy(
-            options, task, self.target.catalogue, specs, limits=Limits(options.max_cost), evidence=evidence,
-            deadline=None if cell.budget.seconds is None else time.monotonic() + cell.budget.seconds,
+            options, task, self.target.catalogue, specs,
+            CallOptions(
+                limits=Limits(options.max_cost), evidence=evidence,
+                deadline=None if cell.budget.seconds is None else time.monotonic() + cell.budget.seconds,
+            ),
         )  # fmt: skip
-        asking.search.set_root_key(self.root_key)
         trials: list[TrialRecord] = []
         points: list[Point] = []
         parameters = {spec.name: spec.parameters for spec in specs or _asked(asking)}
 
         def on_trial(trial: TrialRecord) -> None:
-            asking.proposer.observe(trial.request, trial.proposal, trial.outcome)
             trials.append(trial)
             points.append(_point(trial, asking, parameters))
 
-        driver = Driver(
-            asking.search, asking.proposer, builders, None, Objective(self.objective), self.figures, on_trial,
-            in_flight=1, seed=cell.seed, wants_parts=bool(task.surroundings.callers),
-            verdicts={self.root_key: Verdict(self.figures, checked=True)},
-        )  # fmt: skip
+        reference = Reference(self.target.objective, self.figures, self.root_key)
+        with_parts = bool(task.surroundings.callers)
+        evaluator = ProgramEvaluator(builders, None, reference, seed=cell.seed, with_parts=with_parts)
+        loop = Loop(asking.search, asking.proposer, evaluator, on_trial)
         started = time.monotonic()
         try:
-            driver.run(trials=cell.budget.trials, seconds=cell.budget.seconds)
+            loop.run(trials=cell.budget.trials, seconds=cell.budget.seconds)
         finally:
             asking.close()
         seconds = time.monotonic() - started

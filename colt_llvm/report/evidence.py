@@ -122,7 +122,7 @@ def failures_section(run: Run) -> str:
     if found:
         rows = [
             (kind, f"{len(trials):,}", Markup(f"<code>{e(','.join(trials[0].sequence))}</code>"),
-             trials[0].detail[:300])
+             trials[0].outcome.detail[:300])
             for kind, trials in sorted(found.items(), key=lambda item: -len(item[1]))
         ]  # fmt: skip
         parts.append(table("Failures by kind", ("Kind", "Trials", "First sequence", "Message"), rows, (1,)))

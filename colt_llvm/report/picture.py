@@ -99,7 +99,7 @@ def node_data(run: Run, nodes: Nodes) -> dict[str, Any]:
         "by": [texts.number(trial.proposal.model) if trial else -1 for trial in trials],
         "passes": [[texts.number(name) for name in trial.proposal.passes if name] if trial else [] for trial in trials],
         "error": [texts.number(trial.proposal.error) if trial else -1 for trial in trials],
-        "detail": [texts.number(_cut(trial.detail, _LONGEST_DETAIL)) if trial else -1 for trial in trials],
+        "detail": [texts.number(_cut(trial.outcome.detail, _LONGEST_DETAIL)) if trial else -1 for trial in trials],
         "seconds": [round(trial.seconds, 3) if trial else 0 for trial in trials],
         "known": [int(trial.known) if trial else 0 for trial in trials],
         "answer": [texts.number(answers.get(trial.request.id)) if trial else -1 for trial in trials],

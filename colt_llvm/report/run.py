@@ -18,10 +18,9 @@ from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.models.transcript import read_calls
 from colt_llvm.program.program import Program, program_from_dict
 from colt_llvm.program.recipe import Recipe, load_recipe
-from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.journal import is_at_work, read_header, read_result, read_trials
 from colt_llvm.run.progress import TuneResult
-from colt_llvm.run.records import trial_from_dict
+from colt_llvm.run.trials import TrialRecord, trial_from_dict
 
 _MOST_REPRODUCERS = 50
 

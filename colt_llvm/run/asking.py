@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.models.base import LanguageModel, ModelSpec
@@ -21,19 +21,12 @@ from colt_llvm.models.transcript import Transcript
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.proposal.proposer import ModelProposer
 from colt_llvm.proposal.questions import Questions
-from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, Request, Strategy, Tree
+from colt_llvm.run.loop import Proposer
+from colt_llvm.search import ColtOptions, ColtSearch, Model, Strategy, Tree
 from colt_llvm.search.strategy import Task
 
 #: Answers while every model of a run is set aside.
 STAND_IN = "embedded/base"
-
-
-class Observant(Protocol):
-    """A proposer that keeps up with what the search is told."""
-
-    def prepare(self, request: Request) -> Callable[[], Proposal]: ...
-
-    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None: ...
 
 
 @dataclass
@@ -44,7 +37,7 @@ class Asking:
     """
 
     search: Strategy
-    proposer: Observant
+    proposer: Proposer
     ledger: Ledger | None = None
     note: str = ""
     close: Callable[[], None] = field(default=lambda: None)
@@ -94,6 +87,19 @@ def _never_answered(name: str, failures: Mapping[str, int], last: str) -> str:
     return f"no call of {name} came back ({counts}); the last one: {last.removeprefix(f'model {name}: ')}"
 
 
+@dataclass(frozen=True)
+class CallOptions:
+    """How models are called in a run."""
+
+    limits: Limits | None = None  # of all calls together
+    folder: Path | None = None  # where calls are written down, and read again on resume
+    told: Sequence[int] = ()  # requests that the journal holds
+    evidence: Callable[[tuple[str, ...]], Evidence] | None = None  # what is told of the code of a sequence
+    stop: threading.Event | None = None  # ends a call that is under way
+    deadline: float | None = None  # on the monotonic clock; no call goes on after it
+    models: Mapping[str, LanguageModel] = field(default_factory=dict)  # instead of connecting, by name
+
+
 def default_models() -> list[ModelSpec]:
     """The embedded policies: what proposes where no model is named."""
     return list(EMBEDDED.values())
@@ -104,36 +110,24 @@ def ask_models(
     task: Task,
     options: ColtOptions,
     catalogue: Catalogue,
-    *,
-    limits: Limits | None = None,
-    folder: Path | None = None,
-    told: Sequence[int] = (),
-    evidence: Callable[[tuple[str, ...]], Evidence] | None = None,
-    stop: threading.Event | None = None,
-    deadline: float | None = None,
-    models: Mapping[str, LanguageModel] | None = None,
+    calls: CallOptions,
 ) -> Asking:
-    """The search over these models. Raises UsageError.
-
-    folder: where calls are written down, and read again on resume; ``told``: requests that the journal holds.
-    deadline: on the monotonic clock; no call goes on after it. models: instead of connecting some of the ``specs``.
-    """
+    """The search over these models. Raises UsageError."""
     if [spec.name for spec in specs] == [BLIND_SPEC.name]:
         blind = BlindProposer(task.passes, task.edits, task.seed, BLIND_SPEC.name)
         return Asking(ColtSearch([Model(BLIND_SPEC.name, 1.0)], options, task.seed), blind)
     if options.seed_models == "named":  # whole sequences are known beside these, and are to be tried as well
         options = replace(options, seeds=options.seeds + len(task.known_good))
     search = ColtSearch([Model(spec.name, spec.parameters) for spec in specs], options, task.seed)
-    given = models or {}
-    connected = [given.get(spec.name) or connect(spec) for spec in specs]
-    transcript = Transcript(folder, told) if folder is not None else None
+    connected = [calls.models.get(spec.name) or connect(spec) for spec in specs]
+    transcript = Transcript(calls.folder, calls.told) if calls.folder is not None else None
     ledger = Ledger.from_records(specs, transcript.records if transcript else ())
     caller = Caller(
-        connected, Budget(limits, ledger.spent), ledger, transcript, stop=stop, deadline=deadline
-    )  # fmt: skip
+        connected, Budget(calls.limits, ledger.spent), ledger, transcript, stop=calls.stop, deadline=calls.deadline
+    )
     proposer = ModelProposer(
         search, Questions(task, search, specs), caller, ledger, specs, catalogue,
-        stand_in=load_embedded(STAND_IN), evidence=evidence,
+        stand_in=load_embedded(STAND_IN), evidence=calls.evidence,
     )  # fmt: skip
 
     def close() -> None:

@@ -23,12 +23,12 @@ from colt_llvm.evaluate.target import Target
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.program.compilation import front_end
-from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.pass_bisection import Bisection, DecidingPass, OutOfTime
 from colt_llvm.run.reduction import reduce_sequence
 from colt_llvm.run.reproducer import write_reproducer
 from colt_llvm.run.sanitizers import Looked, SanitizedBuild, Undefined, look_for_undefined
 from colt_llvm.run.session import Session
+from colt_llvm.run.trials import TrialRecord
 
 logger = logging.getLogger(__name__)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,13 @@ class TuneResult:
     @property
     def improved(self) -> bool:
         return self.verdict == "improved"
+
+
+def result_to_dict(result: TuneResult) -> dict[str, Any]:
+    """JSON-able."""
+    data = {**asdict(result), "compared": result.compared.to_dict()}
+    for key in ("run_directory", "recipe", "output"):
+        data[key] = str(data[key]) if data[key] is not None else None
+    if result.interval is not None and not all(map(math.isfinite, (result.interval.low, result.interval.high))):
+        data["interval"] = None
+    return data

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import PassError
+from colt_llvm.evaluate.evaluators import SequenceBuilder
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.target import Built, Target
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, Arm, ab_test
 from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
 from colt_llvm.objectives.base import RUN_TIME, SMALLEST_GAIN, Objective, is_gain
-from colt_llvm.run.driver import SequenceBuilder, TrialRecord
 from colt_llvm.run.reranking import UNFIT, passes_of, run_off, seconds_for
+from colt_llvm.run.trials import TrialRecord
 
 MOST_FINALISTS = 3
 #: Each finalist more widens every interval and takes time from all; so it has to leave this many rounds.

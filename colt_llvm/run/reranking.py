@@ -9,7 +9,7 @@ from pathlib import Path
 from colt_llvm.core.errors import CompileError, PassError
 from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.measure.rounds import affordable, rerank
-from colt_llvm.run.driver import TrialRecord
+from colt_llvm.run.trials import TrialRecord
 
 #: What says that a candidate does not stand as its recipe would build it.
 UNFIT = Miscompiled, PassError, CompileError

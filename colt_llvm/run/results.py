@@ -19,11 +19,11 @@ from colt_llvm.objectives.base import INSTRUCTIONS, RUN_TIME, SIZE
 from colt_llvm.program.output import write_output
 from colt_llvm.program.recipe import Recipe, opt_lines, save_recipe, source_digests
 from colt_llvm.run.diagnosis import Diagnosis
-from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.progress import TuneResult
 from colt_llvm.run.proof import Finalist, Proof, evidence_of
 from colt_llvm.run.searching import Searched
 from colt_llvm.run.session import Session
+from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import pareto_front
 
 
@@ -88,8 +88,10 @@ def hand_over(
 
 def first_miscompile(session: Session, trials: Sequence[TrialRecord], proof: Proof) -> dict[str, Any] | None:
     """The first trial that a second look confirmed as wrong, else the first finalist; None where there is none."""
-    wrong = [trial for trial in trials if trial.outcome.failure == "miscompile" and SECOND_LOOK in trial.samples]
-    found = [(trial, trial.samples[SECOND_LOOK]) for trial in wrong[:1]] or list(proof.miscompiled[:1])
+    wrong = [
+        trial for trial in trials if trial.outcome.failure == "miscompile" and SECOND_LOOK in trial.outcome.samples
+    ]
+    found = [(trial, trial.outcome.samples[SECOND_LOOK]) for trial in wrong[:1]] or list(proof.miscompiled[:1])
     for trial, evidence in found:
         return {
             "trial": trial.request.id, "sequence": list(trial.sequence),

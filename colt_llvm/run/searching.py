@@ -1,4 +1,4 @@
-"""The search of one run: strategy, proposer and driver, from the journal's trials or from nothing."""
+"""The search of one run: strategy, proposer and loop, from the journal's trials or from nothing."""
 
 from __future__ import annotations
 
@@ -7,26 +7,22 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.files import write_json
 from colt_llvm.evaluate.evaluation import SECOND_LOOK
-from colt_llvm.evaluate.pool import Lending
+from colt_llvm.evaluate.evaluators import Pool
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Limits
 from colt_llvm.models.question import Evidence
-from colt_llvm.models.replay import recorded_run
 from colt_llvm.program.recipe import opt_lines
-from colt_llvm.run.asking import Asking
-from colt_llvm.run.driver import Driver, TrialRecord, Verdict
+from colt_llvm.run.asking import Asking, CallOptions
 from colt_llvm.run.evidence import gather
-from colt_llvm.run.journal import read_trials
+from colt_llvm.run.loop import Loop, LoopOptions
 from colt_llvm.run.progress import Progress
-from colt_llvm.run.records import trial_from_dict, trial_to_dict
 from colt_llvm.run.session import Session
 from colt_llvm.run.strategies import make_strategy
-from colt_llvm.search.early_stopping import Worth
+from colt_llvm.run.trials import TrialRecord, trial_from_dict, trial_to_dict
 
 _LIVE_LEDGER_SECONDS = 0.5
 
@@ -57,21 +53,19 @@ def search(
     earlier = [trial_from_dict(record) for record in records]
     elapsed = max((trial.seconds for trial in earlier), default=0.0)
     seconds = options.search_seconds
-    builders = Lending(session.lent)
-    task = session.task
-    asking = session.hooks.asking(task) or make_strategy(
-        options, task, session.target.catalogue, specs, models=session.hooks.models,
+    builders = session.pool()
+    calls = CallOptions(
         limits=Limits(options.max_cost, options.max_calls, options.max_tokens), folder=session.journal.directory,
         told=[trial.request.id for trial in earlier], evidence=_evidence(session, builders), stop=stop,
-        deadline=None if seconds is None else time.monotonic() + seconds - elapsed,
+        deadline=None if seconds is None else time.monotonic() + seconds - elapsed, models=session.hooks.models,
     )  # fmt: skip
-    strategy = asking.search
-    strategy.set_root_key(session.root_key)
-    trials: list[TrialRecord] = []
+    asking = session.hooks.asking(session.task) or make_strategy(
+        options, session.task, session.target.catalogue, specs, calls
+    )
+    trials = list(earlier)
 
     def on_trial(trial: TrialRecord) -> None:
         trials.append(trial)
-        asking.proposer.observe(trial.request, trial.proposal, trial.outcome)
         session.journal.append(trial_to_dict(trial))
         if trial.outcome.failure == "miscompile":
             _keep_reproducer(session, trial)
@@ -79,45 +73,37 @@ def search(
         _note_models(progress, asking)
         report()
 
-    worth = Worth(options.worth_percent) if options.worth_percent else None
-    verdicts = {session.root_key: Verdict(session.figures, checked=True)}
-    driver = Driver(
-        strategy, asking.proposer, builders, session.judge, session.target.objective, session.figures, on_trial,
-        in_flight=session.in_flight(specs), seed=options.seed, verdicts=verdicts,
-        in_order=session.in_order(specs), evaluator=session.evaluator(), worth=worth,
-        wants_parts=bool(task.surroundings.callers),
-        recorded=recorded_verdicts(specs) if options.times_the_program else None,
+    loop = Loop(
+        asking.search, asking.proposer, session.evaluator(builders, specs), on_trial,
+        LoopOptions(session.in_flight(specs), session.in_order(specs), options.worth_percent),
     )  # fmt: skip
     try:
+        loop.resume(earlier)
         for trial in earlier:
-            strategy.restore(trial.request, trial.proposal, trial.outcome)
-            asking.proposer.observe(trial.request, trial.proposal, trial.outcome)
-            driver.remember(trial)
-            trials.append(trial)
             _note(progress, trial, asking)
-        left = None if options.trials is None else max(0, options.trials - len(trials))
+        left = None if options.trials is None else max(0, options.trials - len(earlier))
         ran_before, searching = session.judge.program_seconds, time.monotonic()
-        driver.run(trials=left, seconds=seconds, elapsed=elapsed, stop=stop)
+        loop.run(trials=left, seconds=seconds, elapsed=elapsed, stop=stop)
     finally:
         asking.close()
     ran = session.judge.program_seconds - ran_before
     took = time.monotonic() - searching
     whole = options.trials is not None and len(trials) >= options.trials
-    notes = asking.notes() + ([] if whole or stop.is_set() else _why_ended(driver, worth))
+    notes = asking.notes() + ([] if whole or stop.is_set() else _why_ended(loop))
     return Searched(trials, elapsed + took, ran / max(took, 1e-9), asking.models(), tuple(notes))
 
 
-def _why_ended(driver: Driver, worth: Worth | None) -> list[str]:
+def _why_ended(loop: Loop) -> list[str]:
     """What the user should know of the end; nothing where that was the end of the time."""
-    if worth is not None and worth.over:
-        return [worth.reason]
-    ended = driver.ended_because
+    if loop.why_it_stopped:
+        return [loop.why_it_stopped]
+    ended = loop.ended_because
     if ended is not None and getattr(ended, "limit", "") != "seconds":
         return [f"the search ended early: {ended}"]
     return []
 
 
-def _evidence(session: Session, builders: Lending[Any]) -> Callable[[tuple[str, ...]], Evidence]:
+def _evidence(session: Session, builders: Pool[Any]) -> Callable[[tuple[str, ...]], Evidence]:
     for_size = session.target.objective.excerpt == "largest"
 
     def evidence(sequence: tuple[str, ...]) -> Evidence:
@@ -125,21 +111,6 @@ def _evidence(session: Session, builders: Lending[Any]) -> Callable[[tuple[str, 
             return gather(builder, sequence, for_size=for_size)
 
     return evidence
-
-
-def recorded_verdicts(specs: Sequence[ModelSpec]) -> dict[str, Verdict]:
-    """For a replay: what was measured of each object code in the recorded run.
-
-    A second timing would send the search elsewhere. The final proof is made anew all the same.
-    """
-    known: dict[str, Verdict] = {}
-    for run in {recorded_run(spec) for spec in specs} - {None}:
-        for trial in map(trial_from_dict, read_trials(Path(str(run)))):
-            if trial.outcome.key is not None:
-                outcome, detail = trial.outcome, trial.detail
-                verdict = Verdict(outcome.figures, outcome.failure, detail, trial.checked, trial.samples)
-                known.setdefault(str(outcome.key), verdict)
-    return known
 
 
 def _note_models(progress: Progress, asking: Asking) -> None:
@@ -166,17 +137,16 @@ def _note(progress: Progress, trial: TrialRecord, asking: Asking) -> None:
 def _keep_reproducer(session: Session, trial: TrialRecord) -> None:
     """What a person needs to see the wrong program again."""
     folder = session.journal.folder("miscompiles", f"{trial.request.id:06d}")
-    pipeline = session.target.sequences.pipeline(trial.sequence)
+    target, samples = session.target, trial.outcome.samples
+    pipeline = target.sequences.pipeline(trial.sequence)
     write_json(
         folder / "miscompile.json",
         {
             "sequence": list(trial.sequence),
             "pipeline": pipeline,
-            "difference": trial.detail,
-            **({SECOND_LOOK: trial.samples[SECOND_LOOK]} if SECOND_LOOK in trial.samples else {}),
-            "llvm": session.target.toolchain.version,
-            "opt": list(
-                opt_lines(session.target.toolchain, session.target.program, session.target.baseline.level, pipeline)
-            ),
+            "difference": trial.outcome.detail,
+            **({SECOND_LOOK: samples[SECOND_LOOK]} if SECOND_LOOK in samples else {}),
+            "llvm": target.toolchain.version,
+            "opt": list(opt_lines(target.toolchain, target.program, target.baseline.level, pipeline)),
         },
     )

@@ -6,22 +6,26 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import ProgramError
 from colt_llvm.evaluate.builder import Builders, start_builders
-from colt_llvm.evaluate.evaluation import Examiner, ExaminingEvaluator, judging
+from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
+from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, RecordedEvaluator, examiner_of
 from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.remote import Hired, Job
 from colt_llvm.evaluate.target import Target
 from colt_llvm.measure.host import compile_cores, confined_to
 from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.replay import recorded_run
 from colt_llvm.objectives.base import RUN_TIME
 from colt_llvm.run.evidence import program_features
 from colt_llvm.run.hooks import Hooks
-from colt_llvm.run.journal import Journal
+from colt_llvm.run.journal import Journal, read_trials
 from colt_llvm.run.task import make_task
+from colt_llvm.run.trials import trial_from_dict
 from colt_llvm.search.strategy import Task
 
 _CALLS_IN_FLIGHT = 4
@@ -48,22 +52,25 @@ class Session:
         return self.target.options
 
     @property
-    def root_key(self) -> str:
-        return self.builders.root_key
+    def reference(self) -> Reference:
+        return Reference(self.target.objective, self.figures, self.builders.root_key)
 
-    @property
-    def lent(self) -> Sequence[Any]:
+    def pool(self) -> Pool[Any]:
         """Builders for the search: on this machine, or on others."""
-        return self.hired.builders if self.hired else self.builders.builders
+        return Pool(self.hired.builders if self.hired else self.builders.builders)
 
-    def evaluator(self) -> ExaminingEvaluator:
-        """Who says what a candidate is worth."""
-        examiner: Examiner | None
+    def evaluator(self, builders: Pool[Any], specs: Sequence[ModelSpec]) -> Evaluator:
+        """Who values a sequence: this machine or others, and what a recorded run measured."""
+        lanes = 1 if self.options.times_the_program else builder_count(self.options)
+        examiner = examiner_of(self.judge)
         if self.hired and self.hired.examiner:
             examiner, lanes = self.hired.examiner, self.hired.lanes
-        else:
-            examiner, lanes = judging(self.judge), 1 if self.options.times_the_program else builder_count(self.options)
-        return ExaminingEvaluator(examiner, self.target.objective, self.figures, self.options.seed, lanes)
+        evaluator = ProgramEvaluator(
+            builders, examiner, self.reference, lanes=lanes, seed=self.options.seed,
+            with_parts=bool(self.task.surroundings.callers),
+        )  # fmt: skip
+        recorded = recorded_evaluations(specs) if self.options.times_the_program else {}
+        return RecordedEvaluator(evaluator, recorded) if recorded else evaluator
 
     def in_flight(self, specs: Sequence[ModelSpec]) -> int:
         """Requests under way at once."""
@@ -114,6 +121,16 @@ def prepare(
             "the baseline measured is clang's own object"
         )
     return session
+
+
+def recorded_evaluations(specs: Sequence[ModelSpec]) -> dict[str, Evaluation]:
+    """For a replay: what was measured of each object code in the recorded run. The final proof is made anew."""
+    known: dict[str, Evaluation] = {}
+    for run in {recorded_run(spec) for spec in specs} - {None}:
+        for trial in map(trial_from_dict, read_trials(Path(str(run)))):
+            if trial.outcome.key is not None:
+                known.setdefault(str(trial.outcome.key), trial.outcome)
+    return known
 
 
 def _check_length(judge: Judge, name: str) -> list[str]:

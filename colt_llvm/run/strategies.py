@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.replay import asked_as
-from colt_llvm.run.asking import Asking, ask_models, default_models
+from colt_llvm.run.asking import Asking, CallOptions, ask_models, default_models
 from colt_llvm.search.registry import find_strategy, refuse_models
 from colt_llvm.search.strategy import Task
 
@@ -51,16 +50,19 @@ def with_earlier_preset(options: TuneOptions, specs: Sequence[ModelSpec]) -> Tun
 
 
 def make_strategy(
-    options: TuneOptions, task: Task, catalogue: Catalogue, specs: Sequence[ModelSpec] | None = None, **of_models: Any
+    options: TuneOptions,
+    task: Task,
+    catalogue: Catalogue,
+    specs: Sequence[ModelSpec] | None = None,
+    calls: CallOptions | None = None,
 ) -> Asking:
     """What ``options.strategy`` names, with ``task.seed``. Raises UsageError.
 
-    specs: the models of "colt" (None: the embedded policies), of no other. of_models: further arguments of
-    ``ask_models``; they have no meaning for a strategy without models.
+    specs: the models of "colt" (None: the embedded policies), of no other. calls: of these models.
     """
     specs = specs_for(options.strategy, specs)
     if find_strategy(options.strategy)[0].asks_models:
-        return ask_models(specs, task, with_preset(options, specs).colt_options, catalogue, **of_models)
+        return ask_models(specs, task, with_preset(options, specs).colt_options, catalogue, calls or CallOptions())
     strategy, algorithm = find_strategy(options.strategy)
     search = strategy.made(task, algorithm, with_preset(options, []).colt_options if strategy.has_tree else None)
     return Asking(search, search, note=strategy.note or f"proposed by {strategy.name} search, no model")

@@ -5,30 +5,34 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from colt_llvm import __version__
 from colt_llvm.core.errors import RunDirectoryError, UsageError
+from colt_llvm.core.variables import deciding_variables
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Linker, Target, prepare_target
 from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure.host import fingerprint
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.preflight import preflight
-from colt_llvm.models.specs import spec_from_dict
+from colt_llvm.models.specs import spec_from_dict, spec_to_dict
 from colt_llvm.program.output import check_output
-from colt_llvm.program.program import Program, program_from_dict
+from colt_llvm.program.program import Program, program_from_dict, program_to_dict
 from colt_llvm.program.recipe import source_digest
 from colt_llvm.run.diagnosis import DIAGNOSIS_SECONDS, diagnose
-from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal
-from colt_llvm.run.progress import Progress, TuneResult
+from colt_llvm.run.progress import Progress, TuneResult, result_to_dict
 from colt_llvm.run.proof import Proof, Prover, evidence_of
-from colt_llvm.run.records import result_to_dict, run_header
 from colt_llvm.run.results import hand_over
 from colt_llvm.run.searching import search
 from colt_llvm.run.session import Session, prepare
 from colt_llvm.run.strategies import specs_for, with_earlier_preset, with_preset
+from colt_llvm.run.trials import TrialRecord
 
 OnProgress = Callable[[Progress], None]
 
@@ -141,7 +145,7 @@ def _run(
         def begin(target: Target) -> Journal:
             if records is not None:
                 return Journal.open(directory)[0]
-            return Journal.create(directory, run_header(target, specs, output, hooks.names()))
+            return Journal.create(directory, _run_header(target, specs, output, hooks.names()))
 
         session = prepare(stack, target, begin, hooks, report)
         report(phase="search", message="")
@@ -160,6 +164,30 @@ def _run(
         )
         report(phase="done", message="")
         return result
+
+
+def _run_header(
+    target: Target, specs: Sequence[ModelSpec], output: Path | None, hooks: Mapping[str, str]
+) -> dict[str, Any]:
+    """The content of run.json. hooks: their names; nothing where there are none."""
+    program, toolchain, baseline = target.program, target.toolchain, target.baseline
+    named = {"hooks": dict(hooks)} if hooks else {}
+    return {
+        **named,
+        "colt_llvm": __version__,
+        "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "program": program_to_dict(program),
+        "sources": {str(source): source_digest(source) for source in program.sources},
+        "options": target.options.to_dict(),
+        "models": [spec_to_dict(spec) for spec in specs],
+        "llvm": toolchain.version,
+        "triple": toolchain.triple,
+        "baseline": baseline.name,
+        "completion": baseline.completion.pipeline,
+        "host": asdict(fingerprint()),
+        "variables": deciding_variables(),
+        "output": str(output.absolute()) if output else None,
+    }
 
 
 def _reporter(progress: Progress, on_progress: OnProgress | None) -> Callable[..., None]:

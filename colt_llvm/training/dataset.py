@@ -15,9 +15,8 @@ from colt_llvm.models.replay import asked_as
 from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.program.program import Program, program_from_dict
 from colt_llvm.program.recipe import source_digest
-from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.journal import read_header, read_trials
-from colt_llvm.run.records import trial_from_dict
+from colt_llvm.run.trials import TrialRecord, trial_from_dict
 
 #: Weight of a language model's proposals, and of those of the largest of its run, against 1 of all others.
 LANGUAGE_MODEL, LARGEST = 2.0, 3.0

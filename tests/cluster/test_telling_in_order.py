@@ -1,4 +1,4 @@
-"""The driver tells in the order of asking, whoever answers first."""
+"""The loop tells in the order of asking, whoever answers first."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from colt_llvm.evaluate.pool import Lending
+from colt_llvm.evaluate.evaluation import Reference
+from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator
 from colt_llvm.evaluate.target import Built
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.objectives.base import Objective
-from colt_llvm.run.driver import Driver, TrialRecord
+from colt_llvm.run.loop import Loop, LoopOptions
+from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import Model, Outcome, Proposal, RandomProposer, Request
 from colt_llvm.search.colt import ColtSearch
 from colt_llvm.search.options import ColtOptions
@@ -44,17 +46,22 @@ class Proposer:
     def prepare(self, request: Request) -> Callable[[], Proposal]:
         return lambda: self._random.propose(request)
 
+    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None: ...
+
+
+def evaluator(*builders: Any) -> ProgramEvaluator:
+    return ProgramEvaluator(Pool(builders), None, Reference(Objective("instructions"), BASELINE, "root"))
+
 
 def trials(late: Callable[[tuple[str, ...]], bool], builders: int, in_flight: int, in_order: bool = True) -> list[Any]:
     search = ColtSearch([Model("m", 1.0)], ColtOptions(), 7)
-    search.set_root_key("root")
     told: list[TrialRecord] = []
-    driver = Driver(
-        search, Proposer(7), Lending([Turns(late) for _ in range(builders)]), None, Objective("instructions"),
-        BASELINE, told.append, in_flight=in_flight, in_order=in_order,
+    loop = Loop(
+        search, Proposer(7), evaluator(*[Turns(late) for _ in range(builders)]), told.append,
+        LoopOptions(in_flight, in_order),
     )  # fmt: skip
-    driver.run(trials=60, seconds=None)
-    return [(trial.request, trial.proposal, trial.outcome, trial.known, trial.checked) for trial in told]
+    loop.run(trials=60, seconds=None)
+    return [(trial.request, trial.proposal, trial.outcome, trial.known, trial.outcome.checked) for trial in told]
 
 
 def test_the_same_trials_whoever_answers_first_and_however_many_build() -> None:
@@ -95,7 +102,7 @@ class Slow:
 
 
 def test_what_has_landed_behind_a_request_that_is_taken_back_is_told() -> None:
-    class Refusing:
+    class Refusing(Proposer):
         def prepare(self, request: Request) -> Callable[[], Proposal]:
             def answer() -> Proposal:
                 if request.id == 1:
@@ -109,15 +116,12 @@ def test_what_has_landed_behind_a_request_that_is_taken_back_is_told() -> None:
             return Built("-".join(sequence), 10)
 
     search = Slow()
-    driver = Driver(
-        search, Refusing(), Lending([Plain(), Plain()]), None, Objective("instructions"), BASELINE,
-        lambda trial: None, in_flight=4, in_order=True,
-    )  # fmt: skip
-    driver.run(trials=4, seconds=None)
+    loop = Loop(search, Refusing(0), evaluator(Plain(), Plain()), lambda trial: None, LoopOptions(4, in_order=True))
+    loop.run(trials=4, seconds=None)
     assert search.abandoned == [1]
     assert search.told == sorted(search.told)
     assert 0 in search.told
-    assert driver.ended_because is not None
+    assert loop.ended_because is not None
 
 
 def test_a_builders_error_that_is_no_pass_failure_ends_the_run() -> None:
@@ -125,9 +129,6 @@ def test_a_builders_error_that_is_no_pass_failure_ends_the_run() -> None:
         def build(self, sequence: tuple[str, ...]) -> Built:
             raise ConnectionError("gone")
 
-    driver = Driver(
-        Slow(), Proposer(1), Lending([Broken()]), None, Objective("instructions"), BASELINE, lambda trial: None,
-        in_flight=2, in_order=True,
-    )  # fmt: skip
+    loop = Loop(Slow(), Proposer(1), evaluator(Broken()), lambda trial: None, LoopOptions(2, in_order=True))
     with pytest.raises(ConnectionError):
-        driver.run(trials=4, seconds=None)
+        loop.run(trials=4, seconds=None)

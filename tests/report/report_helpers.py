@@ -8,16 +8,16 @@ import random
 from pathlib import Path
 from typing import Any
 
+from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.models.base import ModelSpec, Usage
 from colt_llvm.models.record import CallRecord
 from colt_llvm.models.specs import spec_to_dict
 from colt_llvm.models.transcript import Transcript
 from colt_llvm.program.program import Program, Workload, program_to_dict
-from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.journal import Journal
-from colt_llvm.run.records import trial_to_dict
 from colt_llvm.run.strategies import with_preset
+from colt_llvm.run.trials import TrialRecord, trial_to_dict
 from colt_llvm.search import ActionSet, ColtSearch, Model, Outcome, Proposal, RandomSequences, Request
 
 PASSES = ("licm", "gvn", "sroa", "inline", "instcombine<no-verify-fixpoint>", "loop-unroll<O3>", "without<gvn>")
@@ -110,7 +110,11 @@ def _trial(
     if outcome.key is not None:
         known.add(outcome.key)
     return TrialRecord(
-        request, proposal, outcome, 0.1 * (number + 1), seen, (detail or said) if outcome.failure else "", True
+        request,
+        proposal,
+        Evaluation(**vars(outcome), detail=(detail or said) if outcome.failure else "", checked=True),
+        0.1 * (number + 1),
+        seen,
     )
 
 

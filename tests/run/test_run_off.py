@@ -11,20 +11,23 @@ from typing import Any
 import pytest
 
 from colt_llvm.core.errors import PassError
+from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.measure.intervals import Verdict
 from colt_llvm.objectives.base import Objective
-from colt_llvm.run.driver import TrialRecord
 from colt_llvm.run.proof import Finalist, Proof, Prover, ranked
 from colt_llvm.run.reranking import MOST_CANDIDATES, run_off, seconds_for
-from colt_llvm.search import Outcome, Proposal, Request
+from colt_llvm.run.trials import TrialRecord
+from colt_llvm.search import Proposal, Request
 
 BASELINE_SECONDS = 1.0
 
 
 def trial(number: int, name: str, reward: float | None, key: str = "") -> TrialRecord:
     request = Request(number, 0, (), "m", "seed")
-    outcome = Outcome(reward, key or name, None if reward is not None else "miscompile", {"size": 1.0, "runtime": 1.0})
+    outcome = Evaluation(
+        reward, key or name, None if reward is not None else "miscompile", {"size": 1.0, "runtime": 1.0}
+    )
     return TrialRecord(request, Proposal((name,), "m", "m"), outcome, 0.0, False)
 
 

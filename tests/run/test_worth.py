@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_driver import Run, built
+from test_loop import Run, built
 from tune_helpers import trials_of, tune_here
 
 from colt_llvm.builds.project.options import ProjectOptions
@@ -106,7 +106,7 @@ def test_files_of_a_project_have_it_only_where_it_is_asked_for() -> None:
 def test_the_loop_tells_no_trial_after_the_one_that_stops_it(tmp_path: Path, in_flight: int, in_order: bool) -> None:
     run = Run(
         tmp_path, lambda number: built(90), in_flight=in_flight, builders=min(in_flight, 2), in_order=in_order,
-        worth=Worth(0.1),
+        stop_below_percent=0.1,
     ).go(trials=500)  # fmt: skip
     assert len(run.trials) == len(run.strategy.told) == 192
     assert len(run.strategy.asked) == 192 + len(run.strategy.abandoned)
@@ -117,16 +117,17 @@ def test_failed_trials_bring_the_end_nearer_in_the_loop_too(tmp_path: Path) -> N
     def make(number: int) -> Any:
         raise PassCrashed("no")
 
-    assert len(Run(tmp_path, make, worth=Worth(0.1)).go(trials=500).trials) == 384
+    assert len(Run(tmp_path, make, stop_below_percent=0.1).go(trials=500).trials) == 384
 
 
 def test_trials_of_an_earlier_part_count(tmp_path: Path) -> None:
-    whole = Run(tmp_path, lambda number: built(90 if number < 120 else 80), worth=Worth(0.1)).go()
+    whole = Run(tmp_path, lambda number: built(90 if number < 120 else 80), stop_below_percent=0.1).go()
     assert len(whole.trials) == 242
     for known in (10, 200, 242):
-        later = Run(tmp_path, lambda number, known=known: built(90 if number + known < 120 else 80), worth=Worth(0.1))
-        for trial in whole.trials[:known]:
-            later.driver.remember(trial)
+        later = Run(
+            tmp_path, lambda number, known=known: built(90 if number + known < 120 else 80), stop_below_percent=0.1
+        )
+        later.loop.resume(whole.trials[:known])
         assert len(later.go().trials) == 242 - known
 
 

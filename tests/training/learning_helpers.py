@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.specs import spec_to_dict
 from colt_llvm.program.program import program_from_files, program_to_dict
 from colt_llvm.program.recipe import source_digest
-from colt_llvm.run.driver import TrialRecord
-from colt_llvm.run.records import trial_to_dict
-from colt_llvm.search import Outcome, Proposal, Request
+from colt_llvm.run.trials import TrialRecord, trial_to_dict
+from colt_llvm.search import Proposal, Request
 from colt_llvm.training.dataset import TrainingRun
 
 SOURCE = "int main(void) { return 0; }\n"
@@ -27,7 +27,7 @@ def a_trial(
     return TrialRecord(
         Request(number, 0, tuple(at.split()), by, kind),  # type: ignore[arg-type]
         Proposal(tuple(added.split()), by, by),
-        Outcome(reward, f"key-{number}", None if reward is not None else "crash"),
+        Evaluation(reward, f"key-{number}", None if reward is not None else "crash"),
         0.1 * number, known=False,
     )  # fmt: skip
 

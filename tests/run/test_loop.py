@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +13,16 @@ from typing import Any
 import pytest
 
 from colt_llvm.core.errors import ColtError, PassCrashed, PassError, PassOutOfMemory, PassTimedOut, RunDirectoryError
+from colt_llvm.evaluate.evaluation import Evaluation, Reference
+from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, RecordedEvaluator, examiner_of
 from colt_llvm.evaluate.judge import Miscompiled
-from colt_llvm.evaluate.pool import Lending
 from colt_llvm.evaluate.target import Built
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.measure.sampling import TrialMeasurement
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.objectives.base import Objective
-from colt_llvm.run.driver import Driver, TrialRecord, Verdict
+from colt_llvm.run.loop import Loop, LoopOptions
+from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import Outcome, Proposal, Request
 
 BASELINE = {"size": 100.0, "text": 90.0, "instructions": 50.0, "runtime": 1.0}
@@ -67,6 +70,8 @@ class Proposer:
 
     def prepare(self, request: Request) -> Callable[[], Proposal]:
         return lambda: Proposal((str(request.id),), "m", "m")
+
+    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None: ...
 
 
 class Builder:
@@ -123,22 +128,28 @@ def built(size: int, key: str | None = None) -> Built:
 
 
 class Run:
-    """A driver with its doubles, and the trials that came of it."""
+    """A loop with its doubles, and the trials that came of it."""
 
     def __init__(
         self, folder: Path, make: Callable[[int], Built], *, objective: str = "size", builders: int = 1,
-        judge: Judge | None = None, in_flight: int = 1, limit: int = 10**9, **more: Any,
+        judge: Judge | None = None, limit: int = 10**9, recorded: Mapping[str, Evaluation] | None = None,
+        known: Mapping[str, Evaluation] | None = None, proposer: Any = None,
+        clock: Callable[[], float] = time.monotonic, **options: Any,
     ) -> None:  # fmt: skip
         self.strategy, self.trials = Strategy(limit), list[TrialRecord]()
         self.builders = [Builder(make) for _ in range(builders)]
         self.judge = judge or Judge(folder)
-        self.driver = Driver(
-            self.strategy, Proposer(), Lending(self.builders), self.judge, Objective(objective), BASELINE,  # type: ignore[arg-type]
-            self.trials.append, in_flight=in_flight, **more,
+        reference = Reference(Objective(objective), BASELINE, "")
+        lanes = 1 if reference.objective.timed else builders
+        evaluator = ProgramEvaluator(Pool(self.builders), examiner_of(self.judge), reference, lanes=lanes)  # type: ignore[arg-type]
+        self.loop = Loop(
+            self.strategy, proposer or Proposer(), RecordedEvaluator(evaluator, recorded or {}), self.trials.append,
+            LoopOptions(**options), clock,
         )  # fmt: skip
+        self.loop.known.update(known or {})
 
     def go(self, trials: int | None = None, seconds: float | None = None, **more: Any) -> Run:
-        self.driver.run(trials=trials, seconds=seconds, **more)
+        self.loop.run(trials=trials, seconds=seconds, **more)
         return self
 
 
@@ -154,7 +165,7 @@ def test_each_trial_is_asked_built_judged_and_told_in_turn(tmp_path: Path) -> No
         assert outcome.reward == pytest.approx(math.log(100 / (100 - number)))
         assert outcome.key == f"key-{100 - number}"
         assert outcome.figures == {"size": 100 - number, "text": 90 - number, "instructions": (100 - number) // 2}
-    assert run.driver.best_reward == pytest.approx(math.log(100 / 96))
+    assert run.loop.best_reward == pytest.approx(math.log(100 / 96))
     assert [trial.sequence for trial in run.trials] == [("0",), ("1",), ("2",), ("3",), ("4",)]
 
 
@@ -178,8 +189,8 @@ def test_object_code_that_is_known_is_not_judged_again(tmp_path: Path) -> None:
 
 def test_what_is_known_of_the_baseline_costs_nothing(tmp_path: Path) -> None:
     judge = Judge(tmp_path)
-    verdicts = {"root": Verdict(BASELINE, checked=True)}
-    run = Run(tmp_path, lambda _: built(100, "root"), judge=judge, verdicts=verdicts).go(trials=3)
+    known = {"root": Evaluation(0.0, "root", None, BASELINE, checked=True)}
+    run = Run(tmp_path, lambda _: built(100, "root"), judge=judge, known=known).go(trials=3)
     assert judge.checks == []
     assert all(trial.known and trial.outcome.reward == 0 for trial in run.trials)
 
@@ -201,7 +212,7 @@ def test_a_pass_that_fails_costs_its_trial_only(tmp_path: Path, error: type[Colt
     assert [trial.outcome.failure for trial in run.trials] == [None, kind, None, kind]
     assert [trial.outcome.key is None for trial in run.trials] == [False, True, False, True]
     assert [trial.outcome.reward is None for trial in run.trials] == [False, True, False, True]
-    assert run.trials[1].detail == "request 1: no"
+    assert run.trials[1].outcome.detail == "request 1: no"
 
 
 def test_a_wrong_program_is_told_as_a_failure_whatever_its_size(tmp_path: Path) -> None:
@@ -209,8 +220,8 @@ def test_a_wrong_program_is_told_as_a_failure_whatever_its_size(tmp_path: Path) 
     run = Run(tmp_path, lambda number: built([90, 1, 95][number]), judge=judge).go(trials=3)
     assert [trial.outcome.failure for trial in run.trials] == [None, "miscompile", None]
     assert run.trials[1].outcome.reward is None
-    assert run.trials[1].detail == "line 3 differs"
-    assert run.driver.best_reward == pytest.approx(math.log(100 / 90))
+    assert run.trials[1].outcome.detail == "line 3 differs"
+    assert run.loop.best_reward == pytest.approx(math.log(100 / 90))
 
 
 def test_an_error_that_is_no_trials_own_ends_the_run(tmp_path: Path) -> None:
@@ -232,13 +243,14 @@ def test_only_what_would_be_the_best_is_checked_fully(tmp_path: Path) -> None:
     judge = Judge(tmp_path, quick=False)
     run = Run(tmp_path, lambda number: built([95, 97, 90, 92, 110][number]), judge=judge).go(trials=5)
     assert judge.checks == [(b"95", True), (b"97", False), (b"90", True), (b"92", False), (b"110", False)]
-    assert [trial.checked for trial in run.trials] == [True, False, True, False, False]
+    assert [trial.outcome.checked for trial in run.trials] == [True, False, True, False, False]
 
 
 def test_what_was_half_checked_before_is_checked_when_it_would_be_the_best(tmp_path: Path) -> None:
     judge = Judge(tmp_path, {b"90": "differs in the long run"}, quick=False)
-    verdicts = {"key-90": Verdict({"size": 90.0}, checked=False)}  # as a journal says that was resumed
-    run = Run(tmp_path, lambda _: built(90), judge=judge, verdicts=verdicts).go(trials=2)
+    # as a journal says that was resumed
+    known = {"key-90": Evaluation(math.log(100 / 90), "key-90", None, {"size": 90.0}, checked=False)}
+    run = Run(tmp_path, lambda _: built(90), judge=judge, known=known).go(trials=2)
     assert judge.checks == [(b"90", True)]
     assert [trial.outcome.failure for trial in run.trials] == ["miscompile", "miscompile"]
 
@@ -280,7 +292,7 @@ def test_one_thread_alone_measures_times(tmp_path: Path) -> None:
     assert outcomes[2].figures["runtime"] == pytest.approx(0.8)
     assert outcomes[2].reward == pytest.approx(math.log(1.25))
     assert outcomes[4].reward == pytest.approx(math.log(0.5))
-    assert run.driver.best_ratio == pytest.approx(1.25)
+    assert math.exp(run.loop.best_reward) == pytest.approx(1.25)
 
 
 def test_instructions_alone_need_no_program(tmp_path: Path) -> None:
@@ -288,7 +300,7 @@ def test_instructions_alone_need_no_program(tmp_path: Path) -> None:
     run = Run(tmp_path, lambda n: Built(f"ir-{n}", 50 - n), objective="instructions", judge=judge).go(trials=3)
     assert judge.checks == []
     assert [trial.outcome.figures for trial in run.trials] == [{"instructions": 50 - n} for n in range(3)]
-    assert not any(trial.checked for trial in run.trials)
+    assert not any(trial.outcome.checked for trial in run.trials)
 
 
 # --- the end
@@ -337,15 +349,14 @@ def test_what_an_earlier_part_knew_is_known(tmp_path: Path) -> None:
     first = Run(tmp_path, lambda number: built(95 + number)).go(trials=2)
     judge = Judge(tmp_path)
     second = Run(tmp_path, lambda _: built(95), judge=judge)
-    for trial in first.trials:
-        second.driver.remember(trial)
-    assert second.driver.best_reward == pytest.approx(math.log(100 / 95))
+    second.loop.resume(first.trials)
+    assert second.loop.best_reward == pytest.approx(math.log(100 / 95))
     second.go(trials=1)
     assert judge.checks == []
     assert second.trials[0].known
 
 
-class LimitedProposer:
+class LimitedProposer(Proposer):
     """Answers ``most`` requests; then there is nothing left to spend."""
 
     def __init__(self, most: int) -> None:
@@ -365,17 +376,18 @@ class LimitedProposer:
 
 @pytest.mark.parametrize("in_flight", [1, 3])
 def test_a_spent_budget_ends_the_search_when_what_is_under_way_has_ended(tmp_path: Path, in_flight: int) -> None:
-    run = Run(tmp_path, lambda number: built(99 - number), in_flight=in_flight)
-    run.driver._proposer = LimitedProposer(7)
+    run = Run(tmp_path, lambda number: built(99 - number), in_flight=in_flight, proposer=LimitedProposer(7))
     run.go()
     assert sorted(run.strategy.outcomes) == list(range(7)), "every answer that was had is used"
     assert set(run.strategy.abandoned) == set(run.strategy.asked) - set(range(7)) != set()
-    assert str(run.driver.ended_because) == "the budget is spent"
+    assert str(run.loop.ended_because) == "the budget is spent"
 
 
 def test_what_another_run_measured_is_taken_in_place_of_measuring(tmp_path: Path) -> None:
     run = Run(tmp_path, lambda number: built(80, key="known there"), in_flight=1, recorded={
-        "known there": Verdict({"size": 50.0, "text": 40.0, "instructions": 9.0}, checked=True),
+        "known there": Evaluation(
+            math.log(2), "known there", None, {"size": 50.0, "text": 40.0, "instructions": 9.0}, checked=True
+        ),
     })  # fmt: skip
     run.go(trials=2)
     assert run.judge.checks == []
