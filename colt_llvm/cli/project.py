@@ -32,6 +32,7 @@ def tune_project_command(given: dict[str, Any]) -> int:
     from colt_llvm.llvm.toolchain import find_toolchain
 
     toolchain = find_toolchain(given["llvm_prefix"])
+    from colt_llvm.builds.project.options import ProjectRun
     from colt_llvm.builds.project.tree_lock import alone_in
     from colt_llvm.builds.project.tune_project import tune_project
     from colt_llvm.cli.tune import ended_by_signal
@@ -49,10 +50,8 @@ def tune_project_command(given: dict[str, Any]) -> int:
         claimed_directory(given["run_dir"], Path.cwd().name or "project") as directory,
         ended_by_signal() as stop,
     ):
-        result = tune_project(
-            Path.cwd(), toolchain, options, models=models, run_directory=directory,
-            view=lambda title: live_view(title, quiet=quiet), report=report, stop=stop,
-        )  # fmt: skip
+        run = ProjectRun(directory, models, lambda title: live_view(title, quiet=quiet), report, stop)
+        result = tune_project(Path.cwd(), toolchain, options, run)
     if quiet:
         click.echo(json.dumps(result.to_dict(), indent=1))
     else:
@@ -127,9 +126,11 @@ def _print(result: ProjectResult) -> None:
     if result.figures and not result.improved:
         console.print("measured with recipes that are not in use:")
     labels = {RUN_TIME: FIGURES[RUN_TIME].label, SIZE: "loaded bytes of its objects", "program": "loaded bytes, linked"}
-    for name, (mark, tuned) in result.figures.items():
+    for name, (baseline, tuned) in result.figures.items():
         shown = (lambda value: f"{value:.4g}") if name == RUN_TIME else (lambda value: f"{value:.0f}")
-        console.print(f"{labels[name]}: {result.mark} {shown(mark)}, tuned {shown(tuned)}, {mark / tuned:.4f}x")
+        console.print(
+            f"{labels[name]}: {result.baseline} {shown(baseline)}, tuned {shown(tuned)}, {baseline / tuned:.4f}x"
+        )
     if result.interval is not None:
         interval = result.interval
         console.print(

@@ -7,10 +7,7 @@ import hashlib
 import json
 import math
 import os
-import shutil
-import tempfile
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -96,6 +93,9 @@ def owned_folder(kind: str, parent: Path | None = None) -> Path:
 
     Folders of that kind go, there, whose owner has ended. Raises OSError.
     """
+    import shutil  # here, for colt-cc writes files, and is started for every file of a build
+    import tempfile
+
     parent = parent or Path(tempfile.gettempdir())
     prefix = f"colt-{kind}-{_here()}-"
     for folder in parent.glob(f"{prefix}*"):
@@ -118,5 +118,5 @@ def _here() -> str:
     try:
         where = Path("/proc/sys/kernel/random/boot_id").read_text() + os.readlink("/proc/self/ns/pid")
     except OSError:
-        where = uuid.uuid4().hex
+        where = os.urandom(16).hex()
     return hashlib.sha256(where.encode()).hexdigest()[:8]

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from colt_llvm.builds.project.options import ProjectOptions
+from colt_llvm.builds.project.options import ProjectOptions, ProjectRun
 from colt_llvm.builds.project.result import ProjectResult
 from colt_llvm.builds.project.search import Searcher
 from colt_llvm.builds.project.tune_project import tune_project
@@ -137,16 +137,17 @@ def options(folder: Path, run: str = "./prog 300", **changes: Any) -> ProjectOpt
     return ProjectOptions(**fields)
 
 
+def quiet_run(folder: Path, report: Callable[[str], None] = lambda line: None) -> ProjectRun:
+    return ProjectRun(folder, None, no_view, report, threading.Event())
+
+
 def tune_here(
     folder: Path, given: ProjectOptions | None = None, *, stop: threading.Event | None = None,
     view: Callable[[str], Any] = no_view, report: Callable[[str], None] = lambda line: None,
     run_directory: Path | None = None,
 ) -> ProjectResult:  # fmt: skip
-    return tune_project(
-        folder, toolchain(), given or options(folder), models=None,
-        run_directory=run_directory or folder / "colt-runs" / "run", view=view, report=report,
-        stop=stop or threading.Event(),
-    )  # fmt: skip
+    run = ProjectRun(run_directory or folder / "colt-runs" / "run", None, view, report, stop or threading.Event())
+    return tune_project(folder, toolchain(), given or options(folder), run)
 
 
 @pytest.fixture

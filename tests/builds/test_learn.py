@@ -13,7 +13,7 @@ from colt_llvm.builds.project.options import ProjectOptions
 from colt_llvm.builds.project.setup import NothingCompiled, Project, set_up
 from colt_llvm.core.errors import CompileError, UsageError
 from colt_llvm.program.program import Workload
-from tests.builds.project_helpers import toolchain, write
+from tests.builds.project_helpers import quiet_run, toolchain, write
 
 SOURCES = {
     "main.c": "int half(int);\nint main(void) { return half(0); }\n",
@@ -43,7 +43,7 @@ def prepare(folder: Path, run: str = "./prog", build: str = "make prog") -> Proj
     scratch.mkdir(exist_ok=True)
     workload = Workload("run-1", tuple(run.split()), None, (), folder)
     options = ProjectOptions((tuple(build.split()),), (workload,), objective="size")
-    return set_up(folder.resolve(), toolchain(), options, scratch, lambda line: None)
+    return set_up(folder.resolve(), toolchain(), options, quiet_run(scratch), scratch)
 
 
 def sources(build: Build) -> list[str]:

@@ -13,7 +13,7 @@ from colt_llvm.builds.project.options import ProjectOptions
 from colt_llvm.builds.project.setup import Project, set_up
 from colt_llvm.core.errors import UsageError
 from colt_llvm.program.program import Workload
-from tests.builds.project_helpers import FILES, SMALLER, options, searches_find, toolchain, tune_here, write
+from tests.builds.project_helpers import FILES, SMALLER, options, quiet_run, searches_find, toolchain, tune_here, write
 
 SOURCES = {
     "main.c": "#include <stdio.h>\nint half(int);\nint third(int);\n"
@@ -41,7 +41,7 @@ def prepare(folder: Path, said: list[str], build: str = "make prog") -> Project:
     scratch.mkdir(exist_ok=True)
     workload = Workload("run-1", ("./prog",), None, (), folder)
     given = ProjectOptions((tuple(build.split(" ")),), (workload,), objective="size")
-    return set_up(folder.resolve(), toolchain(), given, scratch, said.append)
+    return set_up(folder.resolve(), toolchain(), given, quiet_run(scratch, said.append), scratch)
 
 
 def project_of(tmp_path: Path, makefile: str = RULES, **more: str) -> Path:
@@ -236,7 +236,7 @@ def test_a_command_of_another_shape_is_named(tmp_path: Path, makefile: str, reas
 
 @pytest.mark.parametrize("odd", ["__DATE__", "-gsplit-dwarf", "assembly"])
 def test_the_rest_of_a_project_keeps_its_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: str) -> None:
-    """Its one file that cannot be tuned stays at -O2, and is not held against the mark's -Oz."""
+    """Its one file that cannot be tuned stays at -O2, and is not compared with the baseline's -Oz."""
     more = "unsigned more(unsigned x) { unsigned s = 0; for (unsigned i = 0; i < x; i++) s += i * x ^ s; return s; }\n"
     name = "more.s" if odd == "assembly" else "more.c"
     text = f"{more}const char *when(void) {{ return {odd}; }}\n" if odd == "__DATE__" else more

@@ -10,7 +10,7 @@ from walkthrough import ROOT, Project
 
 from colt_llvm.builds.cc.arguments import parse
 from colt_llvm.builds.cc.compile import Unit
-from colt_llvm.builds.recipes.record import record_unit
+from colt_llvm.builds.recipes.record import Tuned, record_unit
 from colt_llvm.builds.recipes.store import save_recipe
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.program.program import load_program
@@ -54,9 +54,8 @@ def test_a_recipe_beside_a_program_is_used(tree: Project) -> None:
     root = tree.folder / "programs/collatz"
     words = [*load_program(root).cflags, "-c", str(root / "collatz.c"), "-o", "collatz.o"]
     unit = Unit(parse(words, False), root)
-    recipe = record_unit(
-        root, unit, toolchain, level="O3", objective="runtime", sequence=(), pipeline="function(mem2reg)", evidence={}
-    )
+    tuned = Tuned(level="O3", objective="runtime", sequence=(), pipeline="function(mem2reg)", evidence={})
+    recipe = record_unit(root, unit, toolchain, tuned)
     save_recipe(root, recipe)
     assert tree.recipes_used("make -C programs tuned") == ["collatz.c"]
     assert tree.recipes_used("make -C programs untuned") == []

@@ -15,7 +15,16 @@ from colt_llvm.builds.profile import profile as profiling
 from colt_llvm.builds.profile.counts import check_instrumentation, read_counts
 from colt_llvm.builds.profile.owners import Owners
 from colt_llvm.builds.profile.perf import sample_program
-from colt_llvm.builds.profile.profile import INSTRUMENTATION, NONE, PERF, by_clock, by_counts, by_size, profile_program
+from colt_llvm.builds.profile.profile import (
+    INSTRUMENTATION,
+    NONE,
+    PERF,
+    Instrumentation,
+    by_clock,
+    by_counts,
+    by_size,
+    profile_program,
+)
 from colt_llvm.builds.profile.result import CannotProfile, Profile, profile_of
 from colt_llvm.core.errors import CompileError, ProcessTimeout
 from colt_llvm.core.process import Limits
@@ -63,7 +72,7 @@ class Built:
 
     def by_counts(self, *arguments: str) -> Profile:
         workload = Workload("w", ("{exe}", *arguments))
-        return by_counts(self.toolchain, self.owners(), self.objects, workload, instrument=self.instrument)
+        return by_counts(self.owners(), self.objects, workload, Instrumentation(self.toolchain, self.instrument))
 
 
 def build(
@@ -196,8 +205,8 @@ def test_a_run_over_its_limit_is_an_error_and_no_reason_for_another_method(tmp_p
     built = build(tmp_path, {"main.c": 'int main(void) { for (;;) __asm__ volatile(""); }\n'})
     with pytest.raises(ProcessTimeout):
         profile_program(
-            built.toolchain, built.executable, built.objects, Workload("w"), seconds=1,
-            instrument=built.instrument, limits=Limits(wall_seconds=1.5),
+            built.executable, built.objects, Workload("w"), seconds=1,
+            instrumentation=Instrumentation(built.toolchain, built.instrument), limits=Limits(wall_seconds=1.5),
         )  # fmt: skip
 
 
@@ -228,8 +237,8 @@ extern "C" unsigned much(unsigned n) {
 def test_a_stripped_program_is_profiled_by_instrumentation(tmp_path: Path, instrumenting: Toolchain) -> None:
     built = build(tmp_path, SAME_NAMES, link_flags=["-s"], toolchain=instrumenting)
     profile = profile_program(
-        built.toolchain, built.executable, built.objects, Workload("w", ("{exe}", "100")), seconds=1,
-        instrument=built.instrument,
+        built.executable, built.objects, Workload("w", ("{exe}", "100")), seconds=1,
+        instrumentation=Instrumentation(built.toolchain, built.instrument),
     )  # fmt: skip
     assert profile.method == INSTRUMENTATION
     assert "strip" in profile.note
@@ -247,7 +256,11 @@ def test_where_nothing_works_the_shares_are_of_code_size_and_the_note_says_so(
         raise CompileError("the build does not take further flags")
 
     profile = profile_program(
-        built.toolchain, built.executable, built.objects, Workload("w"), seconds=1, instrument=refuse
+        built.executable,
+        built.objects,
+        Workload("w"),
+        seconds=1,
+        instrumentation=Instrumentation(built.toolchain, refuse),
     )
     assert profile.method == NONE
     assert profile.samples == 0

@@ -116,7 +116,7 @@ def test_takes_recipes_back_where_it_is_ended_by_force(project: Path, monkeypatc
     def interrupted(*given: Any) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("colt_llvm.builds.project.results.run_test", interrupted)
+    monkeypatch.setattr("colt_llvm.builds.project.install.run_test", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tune_here(project)
     assert not (project / ".colt").exists()

@@ -34,13 +34,13 @@ def timed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Tune:
         scatter = count()
 
         def time(self: Judge, executable: Path) -> float:
-            # Copies of the mark scatter by 0.1%: no host shows none at all.
+            # Copies of the baseline vary by 0.1%: no host shows none at all.
             return seconds.get(executable.name.replace("-", "_"), 1.0) * (1 + 0.001 * (next(scatter) % 3))
 
         monkeypatch.setattr(Judge, "time", time)
         monkeypatch.setattr(Judge, "why_in_turn", lambda self, count: "a double")
         monkeypatch.setattr(
-            project_module, "profile_program", lambda toolchain, program, units, *given, **more: Profile(
+            project_module, "profile_program", lambda program, units, *given, **more: Profile(
                 "by a double", {name: 0.9 if name.endswith("fold.o") else 0.1 for name in units}
             )
         )  # fmt: skip
@@ -52,7 +52,7 @@ def timed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Tune:
     return tune
 
 
-def test_improves_where_the_whole_is_faster_than_the_mark_and_than_the_build(timed: Tune) -> None:
+def test_improves_where_the_whole_is_faster_than_the_baseline_and_than_the_build(timed: Tune) -> None:
     result = timed(tuned=0.90, arm_as_built=0.95)
     assert result.verdict == "improved", result.notes
     assert result.interval is not None
@@ -73,12 +73,12 @@ def test_finds_no_improvement_where_the_builds_own_flags_are_faster_still(timed:
     result = timed(tuned=0.95, arm_as_built=0.90)
     assert result.verdict == "no improvement found"
     assert result.interval is not None
-    assert result.interval.low > 1, "it is faster than the mark all the same"
+    assert result.interval.low > 1, "it is faster than the baseline all the same"
     assert "not proven better than the build with its own flags" in result.notes
     assert not (folder / ".colt").exists()
 
 
-def test_claims_nothing_where_the_mark_beats_itself(timed: Tune) -> None:
+def test_reports_no_gain_where_the_control_beats_its_own_copy(timed: Tune) -> None:
     result = timed(tuned=0.90, arm_as_built=1.0, control=0.95)
     assert result.verdict == "no improvement found"
     assert any("too noisy" in note for note in result.notes)

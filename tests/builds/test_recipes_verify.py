@@ -11,7 +11,7 @@ import pytest
 from colt_llvm.builds.cc.arguments import normalised, parse
 from colt_llvm.builds.cc.compile import Unit
 from colt_llvm.builds.recipes import record
-from colt_llvm.builds.recipes.record import Verified, passed, record_unit, recorded_unit, verify
+from colt_llvm.builds.recipes.record import Tuned, Verified, passed, record_unit, recorded_unit, verify
 from colt_llvm.builds.recipes.status import Entry, StaleUnit, entries, find_roots, prune, stale
 from colt_llvm.builds.recipes.store import (
     UnitRecipe,
@@ -37,8 +37,8 @@ def tuned(root: Path, toolchain: Toolchain, words: list[str], directory: str = "
     """Save a recipe for a command as a build would give it."""
     unit = Unit(parse(words, cxx, str(root / directory)), root / directory)
     recipe = record_unit(
-        root, unit, toolchain, level="O3", objective="runtime", sequence=("instcombine",), pipeline=PIPELINE,
-        evidence={"ratio": 1.25, "made": "2026-01-02T03:04:05Z"},
+        root, unit, toolchain, Tuned(level="O3", objective="runtime", sequence=("instcombine",), pipeline=PIPELINE,
+        evidence={"ratio": 1.25, "made": "2026-01-02T03:04:05Z"})
     )  # fmt: skip
     save_recipe(root, recipe)
     return recipe

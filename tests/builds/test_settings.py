@@ -109,7 +109,7 @@ def test_a_clang_that_called_us_is_not_called_again(
     settings = Settings({"PATH": str(script.parent)})
     assert settings.compiler(True) == f"{script}++"
     monkeypatch.setenv(module.STARTED, "")
-    settings.mark_started()
+    settings.tell_children()
     again = Settings({"PATH": str(script.parent), module.STARTED: os.environ[module.STARTED]})
     assert again.compiler(True) == f"{real}++"
     assert again.compiler(False) == str(real)

@@ -41,9 +41,9 @@ def test_the_program_gets_smaller_than_its_files_do_alone(tuned: tuple[Path, Pro
     root, result = tuned
     assert result.verdict == "improved", result.notes
     assert result.recipes == (RECIPE,)
-    mark, made = result.figures["program"]
-    assert made < mark
-    assert result.ratio == mark / made
+    baseline, made = result.figures["program"]
+    assert made < baseline
+    assert result.ratio == baseline / made
     assert prints(root / "prog") == PRINTS
 
 

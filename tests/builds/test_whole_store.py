@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.builds.cc.wrapper import _STORE, near_a_program
-from colt_llvm.builds.recipes.store import FOLDER, input_digest
+from colt_llvm.builds.cc.wrapper import near_a_program
+from colt_llvm.builds.recipes.store import input_digest, remove_store
 from colt_llvm.builds.whole_program.store import (
-    PROGRAMS,
     Member,
     ProgramRecipe,
     find_program_file,
     load_program,
     program_misfit,
     programs_with,
-    remove_program,
     save_program,
 )
 from colt_llvm.core.errors import RecipeError
@@ -56,7 +54,6 @@ def test_it_is_found_from_the_output_and_from_each_source(tmp_path: Path, recipe
 
 
 def test_a_look_from_any_file_that_is_named_finds_it(tmp_path: Path, recipe: ProgramRecipe) -> None:
-    assert os.path.join(FOLDER, PROGRAMS) == _STORE
     source = str(tmp_path / "src/a.c")
     assert not near_a_program(["-c", source])
     save_program(tmp_path, recipe)
@@ -66,7 +63,7 @@ def test_a_look_from_any_file_that_is_named_finds_it(tmp_path: Path, recipe: Pro
 
 
 def test_removing_it_leaves_no_empty_folders(tmp_path: Path, recipe: ProgramRecipe) -> None:
-    remove_program(save_program(tmp_path, recipe))
+    remove_store(save_program(tmp_path, recipe))
     assert not (tmp_path / ".colt").exists()
 
 

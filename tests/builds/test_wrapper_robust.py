@@ -207,7 +207,7 @@ def stand_in(prefix: Path, script: str) -> Path:
 INTERNAL = "import colt_llvm.builds.cc.tuned as tuned\ndef broken(*_, **__): raise TypeError('two\\nlines')\n"
 
 
-@pytest.mark.parametrize("place", ["tuned.compile_tuned", "tuned.parse", "tuned.choose", "tuned.put_in_place"])
+@pytest.mark.parametrize("place", ["tuned.compile_tuned", "tuned.parse", "tuned.choose", "tuned.write_file"])
 def test_an_error_of_ours_is_one_line_and_clang(folder: Path, place: str) -> None:
     said, data = clangs(folder)
     done = call(folder, patched(f"{INTERNAL}{place} = broken"))

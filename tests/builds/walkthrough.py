@@ -37,7 +37,7 @@ from tempfile import TemporaryDirectory
 if sys.argv[1] != "tune":
     os.execv({str(Path(sys.executable).parent / "colt-llvm")!r}, sys.argv)
 from colt_llvm.builds.project.learn import run_build
-from colt_llvm.builds.recipes.record import record_unit
+from colt_llvm.builds.recipes.record import Tuned, record_unit
 from colt_llvm.builds.recipes.store import save_recipe
 from colt_llvm.llvm.toolchain import find_toolchain
 words = sys.argv[2:]
@@ -51,8 +51,8 @@ with TemporaryDirectory() as folder:
     assert any(link.output == (root / program).resolve() for link in build.links), (program, build.links)
     assert {{unit.source.name for unit in build.units}} == {{"main.c", "work.c"}}, build.units
     unit = next(unit for unit in build.units if unit.source.name == "work.c")
-    save_recipe(root, record_unit(root, unit, toolchain, level="O3", objective="runtime", sequence=["mem2reg"],
-                                  pipeline={PIPELINE!r}, evidence={{}}))
+    save_recipe(root, record_unit(root, unit, toolchain, Tuned(level="O3", objective="runtime", sequence=["mem2reg"],
+                                  pipeline={PIPELINE!r}, evidence={{}})))
     os.utime(unit.source)
     run_build(builds, root, toolchain, Path(folder))
 """

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from project_helpers import quiet_run
 from wrapper_helpers import compiler, environment, toolchain
 
 from colt_llvm.builds.project.options import ProjectOptions
@@ -65,15 +64,12 @@ def options(*build: str, **changes: Any) -> ProjectOptions:
 
 
 def tune(root: Path, run_directory: Path, chosen: ProjectOptions) -> ProjectResult:
-    return tune_project(
-        root, toolchain(), chosen, models=None, run_directory=run_directory, view=lambda _: nullcontext(None),
-        report=lambda _: None, stop=threading.Event(),
-    )  # fmt: skip
+    return tune_project(root, toolchain(), chosen, quiet_run(run_directory))
 
 
 def learn(root: Path, scratch: Path, chosen: ProjectOptions) -> Project:
     scratch.mkdir(exist_ok=True)
-    return set_up(root.resolve(), toolchain(), chosen, scratch, lambda _: None)
+    return set_up(root.resolve(), toolchain(), chosen, quiet_run(scratch), scratch)
 
 
 def make(root: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from colt_llvm.builds.cc.arguments import normalised, parse
-from colt_llvm.builds.cc.compile import Unit, compile_unit, inputs_in
+from colt_llvm.builds.cc.compile import Steps, Unit, compile_unit, inputs_in
 from colt_llvm.builds.recipes.store import UnitRecipe, input_digest, save_recipe
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 
@@ -181,7 +181,7 @@ def record(case: Case, folder: Path, scratch: Path, pipeline: str = PIPELINE, **
         silent = os.open(os.devnull, os.O_WRONLY)
         try:
             names = compile_unit(
-                str(toolchain().compiler(command.cxx)), toolchain().library, unit, "O3", "", scratch,
+                unit, Steps(str(toolchain().compiler(command.cxx)), toolchain().library, "O3", ""), scratch,
                 scratch / "unit.o", said=silent,
             )  # fmt: skip
             inputs = inputs_in(str(folder.resolve()), str(folder / case.cwd), names)

@@ -13,7 +13,7 @@ import pytest
 
 from colt_llvm.builds.cc.arguments import parse
 from colt_llvm.builds.cc.compile import Unit
-from colt_llvm.builds.recipes.record import record_unit
+from colt_llvm.builds.recipes.record import Tuned, record_unit
 from colt_llvm.builds.recipes.store import save_recipe as save_unit_recipe
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.toolchain import find_toolchain
@@ -133,8 +133,8 @@ def behaves(folder: Path, command: str, odd: dict[str, str | None]) -> None:
 def test_a_build_finds_its_recipe_whatever_is_set(folder: Path, odd: str) -> None:
     unit = Unit(parse(["-Oz", "-c", "prog.c", "-o", "prog.o"], False, str(folder)), folder)
     recipe = record_unit(
-        folder, unit, find_toolchain(), level="Oz", objective="size", sequence=("sroa",),
-        pipeline="function(sroa),default<O1>", evidence={},
+        folder, unit, find_toolchain(), Tuned(level="Oz", objective="size", sequence=("sroa",),
+        pipeline="function(sroa),default<O1>", evidence={})
     )  # fmt: skip
     save_unit_recipe(folder, recipe)
     variables = {**os.environ, "COLT_LOG": str(folder / "log"), "COLT_STRICT": "1"} | {

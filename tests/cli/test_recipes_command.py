@@ -14,7 +14,7 @@ import pytest
 
 from colt_llvm.builds.cc.arguments import parse
 from colt_llvm.builds.cc.compile import Unit
-from colt_llvm.builds.recipes.record import record_unit
+from colt_llvm.builds.recipes.record import Tuned, record_unit
 from colt_llvm.builds.recipes.store import UnitRecipe, load_recipes, save_recipe
 from colt_llvm.cli.main import EXIT_STATUSES, cli, run
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
@@ -38,8 +38,8 @@ def recorded(toolchain: Toolchain, tmp_path_factory: pytest.TempPathFactory) -> 
     made = (datetime.now(timezone.utc) - timedelta(days=3, hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     evidence = {"ratio": 1.0512, "low": 1.04, "high": 1.06, "made": made}
     return record_unit(
-        place, unit, toolchain, level="O3", objective="runtime", sequence=("licm",), pipeline="default<O3>",
-        evidence=evidence,
+        place, unit, toolchain, Tuned(level="O3", objective="runtime", sequence=("licm",), pipeline="default<O3>",
+        evidence=evidence)
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """A command line of clang, as far as a recipe has to understand it.
 
-What is not understood makes the command "other", and it goes to clang unchanged.
+A command that is not understood is of kind "other", and goes to clang unchanged.
 """
 
 from __future__ import annotations
@@ -26,32 +26,34 @@ from colt_llvm.builds.cc.options import (
     makes_no_program,
 )
 
-#: What -Ofast says beside the level. Its own object, so that it can be told from what the user wrote.
+#: What -Ofast means beside the level. A string object of its own, so that it differs (by ``is``) from the user's words.
 _FAST = "".join(("-ffast", "-math"))
+#: Response files may name others, so deep.
 _DEPTH = 16
 _SPACE = " \t\r\n"
 
 
 class Command:
-    """One command of a build.
-
-    kind: ``compile`` for exactly one C or C++ source to one object; ``link`` for what makes an executable or a
-        library of objects alone; ``other``.
-    source, output: as written (an output that is not written is what clang would choose).
-    level: ``O0`` to ``Oz``, or empty. flags: what decides the code, in order, without the level.
-    level_word: the level as it was written (``-Ofast``). passed: all options but for -c, -o, the level, the
-    dependency file and the source. dependencies: words that make clang write the user's dependency file; empty where
-    none is wanted. dependency_file: the file it is written to. inputs: all that are no options.
-    sources: of the inputs, those in C or C++. makes: ``objects`` (-c), ``code`` of another kind, a program included,
-        or nothing.
-    why_not: of a command that is "other", why no recipe describes it: "it is ...".
-    option: where that is an option, which.
-    """
+    """One command of a build, as ``parse`` understands it."""
 
     __slots__ = (
-        "cxx", "dependencies", "dependency_file", "flags", "inputs", "kind", "level", "level_word", "makes", "option",
-        "output", "passed", "source", "sources", "why_not", "words",
-    )  # fmt: skip
+        "cxx",  # colt-c++, or the source is C++
+        "dependencies",  # words that make clang write the user's dependency file; empty where none is wanted
+        "dependency_file",  # that file
+        "flags",  # what decides the code, in order, without the level
+        "inputs",  # all words that are no options
+        "kind",  # "compile": one C or C++ source to one object; "link": objects alone to a program or library; "other"
+        "level",  # O0 to Oz, or empty
+        "level_word",  # the level as it was written, such as -Ofast
+        "makes",  # "objects" (-c), "code" of another kind, programs included, or nothing
+        "option",  # of kind "other": the option that no recipe can have, if that is the reason
+        "output",  # as written, or what clang would choose
+        "passed",  # all options but -c, -o, the level, those of the dependency file, and the source
+        "source",  # of kind "compile", as written
+        "sources",  # those of the inputs that are C or C++
+        "why_not",  # of kind "other": why no recipe describes it: "it is ..."
+        "words",  # all, with response files read
+    )
 
     def __init__(self, words: Sequence[str], cxx: bool) -> None:
         self.words = list(words)
@@ -66,14 +68,17 @@ class Command:
         self.sources: list[str] = []
 
     def objects(self) -> list[str]:
-        """What it writes, as written: an object for each input with -c, else the program."""
+        """The files that it makes, as written: an object for each input with -c, else the program."""
         if self.makes != "objects":
             return [self.output or "a.out"]
         return [self.output] if self.output else [default_object(name) for name in self.inputs]
 
 
 def parse(words: Sequence[str], cxx: bool, directory: str = ".") -> Command:
-    """Understand ``words`` (without the compiler's own name). directory: where response files are looked for."""
+    """Understand ``words``, without the compiler's own name.
+
+    cxx: the compiler is colt-c++. directory: where response files are looked for.
+    """
     command = Command(expand(words, directory), cxx)
     language, compiles, code, links = "", False, True, True
     levels: list[str] = []
@@ -92,7 +97,7 @@ def parse(words: Sequence[str], cxx: bool, directory: str = ".") -> Command:
             unknown += [] if value else ["-o"]
         elif option == "-x":
             language = "" if value == "none" else value
-            unknown += [f"-x {value}"] if command.inputs else []  # clang has something to say to that
+            unknown += [f"-x {value}"] if command.inputs else []  # clang warns of that
             command.passed += ["-x", value]
         elif option.startswith("-O") and not option.startswith("-ObjC"):
             levels.append(option)
@@ -137,7 +142,7 @@ def _shape(command: Command, language: str) -> str:
         return "it is not compiled to code"
     if not command.sources:
         assembly = language.startswith("assembler") or all(name.endswith(ASSEMBLY) for name in command.inputs)
-        return "it is assembly, which recipes are not for" if assembly else "it is neither C nor C++"
+        return "it is assembly, for which there are no recipes" if assembly else "it is neither C nor C++"
     if command.makes != "objects":
         return "it is compiled and linked in one command; compile and link in two steps"
     if len(command.inputs) > 1:
@@ -155,7 +160,7 @@ def _set_level(command: Command, levels: Sequence[str]) -> None:
 
 
 def _complete(command: Command, language: str, targets: list[str]) -> None:
-    """What follows for a compilation; one whose files are no usual files stays "other"."""
+    """Fill in what follows for a compilation; one whose files are no plain files stays "other"."""
     (source,) = command.sources
     output = command.output or default_object(source)
     wanted = not WRITES_DEPENDENCIES.isdisjoint(command.dependencies)
@@ -167,7 +172,7 @@ def _complete(command: Command, language: str, targets: list[str]) -> None:
     elif file == "-" or file.startswith("/dev/"):
         _set_option(command, f"-MF {file}")
     elif not wanted and (command.dependencies or file or targets):
-        # Words without use, which clang may say.
+        # Useless words, of which clang may warn.
         _set_option(command, next(iter([*command.dependencies, *targets[:1], "-MF"])))
     else:
         command.kind, command.source, command.output = "compile", source, output
@@ -178,17 +183,17 @@ def _complete(command: Command, language: str, targets: list[str]) -> None:
 
 
 def default_object(name: str) -> str:
-    """Where clang puts the object of this source without -o."""
+    """The object that clang makes of this source without -o."""
     return f"{os.path.splitext(os.path.basename(name))[0]}.o"
 
 
 def normalised(flags: Sequence[str], root: str) -> list[str]:
-    """Flags as a recipe keeps them: the root by the word ``{root}``, so that another checkout has the same."""
+    """Flags as a recipe keeps them: with ``{root}`` for the root's path, so that another checkout has the same."""
     return [_without_root(flag, root) for flag in flags]
 
 
 def _without_root(flag: str, root: str) -> str:
-    """Only whole names: of ``/src``, and not of ``/src2``."""
+    """Replace whole names only: /src, and not the beginning of /src2."""
     first, *rest = flag.split(root)
     for part in rest:
         ends = not part or not (part[0].isalnum() or part[0] in "_.+-")
@@ -197,7 +202,7 @@ def _without_root(flag: str, root: str) -> str:
 
 
 def with_level(words: Sequence[str], level: str) -> list[str]:
-    """The same command (response files read) at another level, where it compiles and does not say -O0."""
+    """The same command at another level, where it compiles, and not at -O0. words: with response files read."""
     compiles, levels = False, []
     kept: list[str] = []
     for option, value, written in _options(words):
@@ -218,7 +223,7 @@ def with_level(words: Sequence[str], level: str) -> list[str]:
 
 
 def _in_force(words: Sequence[str]) -> list[tuple[str, str, list[str]]]:
-    """As ``_options``, without those that a later one takes back: -flto -fno-lto is neither."""
+    """As ``_options``, without those that a later one undoes: -flto -fno-lto is neither."""
     kept: list[tuple[str, str, list[str]]] = []
     for item in _options(words):
         left = [other for other in kept if not is_taken_back(other[0], item[0])] if item[0][1:2] in ("f", "g") else kept
@@ -229,7 +234,7 @@ def _in_force(words: Sequence[str]) -> list[tuple[str, str, list[str]]]:
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
-    """(option, its value, the words as written) in order; an input is ("", name, words)."""
+    """(option, its value, the words as written) in order; an input is ("", its name, the words)."""
     index, only_inputs = 0, False
     while index < len(words):
         word = words[index]
@@ -243,7 +248,7 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str, list[str]]]:
             yield word, words[index], [word, words[index]]
             index += 1
         elif word.startswith(("-Wp,-MD", "-Wp,-MMD")) and word.count(",") < 3:
-            # As clang's driver takes these two, and no more of the kind.
+            # As clang's driver reads these two, and no others of the kind.
             option, _, file = word[4:].partition(",")
             if option not in WRITES_DEPENDENCIES or word.endswith(","):
                 yield word, "", [word]
@@ -264,7 +269,10 @@ def _links(command: Command) -> bool:
 
 
 def expand(words: Sequence[str], directory: str, depth: int = 0) -> list[str]:
-    """Response files read in place; one that cannot be read stays a word. Names are relative to ``directory``."""
+    """The words with those of response files (``@FILE``) in their place; a file that cannot be read stays a word.
+
+    directory: what the files' names are relative to. depth: of the files around these words.
+    """
     expanded: list[str] = []
     for word in words:
         text = _read(os.path.join(directory, word[1:])) if word.startswith("@") and depth < _DEPTH else None
@@ -275,7 +283,7 @@ def expand(words: Sequence[str], directory: str, depth: int = 0) -> list[str]:
 def _read(path: str) -> str | None:
     try:
         if not os.path.isfile(path):
-            return None  # a pipe can be read only once, and that is for clang
+            return None  # a pipe can be read once, and clang has to
         with open(path, "rb") as file:
             return os.fsdecode(file.read().removeprefix(b"\xef\xbb\xbf"))
     except (OSError, ValueError):
@@ -283,7 +291,7 @@ def _read(path: str) -> str | None:
 
 
 def split(text: str) -> list[str]:
-    """Words, with quotes and backslashes as clang takes them: a backslash counts in either kind of quotes."""
+    """The words of a response file, by clang's rules: a backslash counts in either kind of quotes."""
     words: list[str] = []
     word: list[str] = []
     inside, quote = False, ""

@@ -1,4 +1,4 @@
-"""Files of a compiler on its way: a folder that goes with it, an object that arrives whole, and how it is ended."""
+"""A compiler leaves nothing behind: its temporary folder, and the signals that end it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(BaseException):
-    """A signal asked us to end. number: which."""
+    """A signal asked us to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.number = number
+        self.number = number  # of the signal
 
 
-class Scratch:
-    """A folder of our own under ``parent``, removed at the end. Without what ``tempfile`` imports."""
+class TemporaryFolder:
+    """A folder under ``parent``, removed at the end; without what ``tempfile`` imports."""
 
     def __init__(self, parent: str) -> None:
-        self._folder = Path(parent, f"colt-{_own_name()}")
+        self._folder = Path(parent, f"colt-{os.getpid()}-{time.monotonic_ns():x}")
 
     def __enter__(self) -> Path:
         os.mkdir(self._folder, 0o700)
@@ -38,7 +38,7 @@ class Scratch:
             for entry in os.scandir(self._folder):
                 os.unlink(entry)
             os.rmdir(self._folder)
-        except OSError:  # a pass made a folder; what is seldom is imported then
+        except OSError:  # a pass made a folder, which is rare
             import shutil
 
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -46,10 +46,10 @@ class Scratch:
 
 @contextlib.contextmanager
 def endings_raised() -> Iterator[None]:
-    """Signals that end a compiler raise Ended within, so that nothing stays behind; ignored ones stay ignored."""
+    """Within, signals that end a compiler raise Ended; ignored ones stay ignored."""
 
     def end(number: int, _: FrameType | None) -> None:
-        # Nothing may come between an end and its cleaning up.
+        # A second signal must not interrupt the clean-up.
         for other in _ENDINGS:
             signal.signal(other, signal.SIG_IGN)
         raise Ended(number)
@@ -66,26 +66,7 @@ def endings_raised() -> Iterator[None]:
 
 
 def end_by(number: int) -> None:
-    """Die of this signal, as a compiler without handlers would, so that make sees the same."""
+    """End this process by the signal ``number``, as a compiler without handlers would, so that make sees the same."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     os._exit(128 + number)
-
-
-def put_in_place(made: Path, place: str) -> None:
-    """Copy it beside its place, with the permissions of a new file, and rename it."""
-    beside = os.path.join(os.path.dirname(place), f".colt-{_own_name()}.tmp")
-    data = made.read_bytes()
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with open(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(beside, place)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
-
-
-def _own_name() -> str:
-    return f"{os.getpid()}-{time.monotonic_ns():x}"

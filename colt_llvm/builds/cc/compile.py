@@ -1,14 +1,14 @@
 """One unit, built as a recipe says: the front end, the pipeline, code generation.
 
-The same three steps for the compiler of a build, for tuning and for ``recipes --verify``, so that the bytes that
-were measured are the bytes that are shipped.
+colt-cc, tuning and ``recipes --verify`` share these three steps, so that what was measured is what is shipped.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,92 +20,122 @@ from colt_llvm.core.errors import CompileError
 if TYPE_CHECKING:
     from colt_llvm.program.compilation import Level
 
-_PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
+PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
 _KEEP_ORDER = ("-Xclang", "-emit-llvm-uselists")
-#: Words for the front end or the linker mean nothing to code generation. The front end has said which are of no use.
-_NOT_SAID = "-Wno-unused-command-line-argument"
+#: Words for the front end or the linker mean nothing to code generation; the front end has warned of useless ones.
+NO_UNUSED_WARNING = "-Wno-unused-command-line-argument"
 
-#: The front end's bitcode, in the folder of what is made on the way.
+#: What a source can know of the moment it is built at. The two share no digit, for a source may use a single one.
+MOMENTS = (
+    {"__DATE__": '"Jan  1 1970"', "__TIME__": '"00:00:00"', "__TIMESTAMP__": '"Thu Jan  1 00:00:00 1970"'},
+    {"__DATE__": '"Dec 29 2068"', "__TIME__": '"23:59:59"', "__TIMESTAMP__": '"Sat Dec 29 23:59:59 2068"'},
+)
+#: The front end's bitcode, in the folder of intermediate files.
 RAW = "raw.bc"
 #: (library, [bitcode], pipeline, level of code generation) -> [bitcode]; as ``llvm.replay.replay``.
 Passes = Callable[[Path, Sequence[bytes], str, int], list[bytes]]
 
 
 class FrontEndFailed(CompileError):
-    """clang refused the source; it has said why already. status: what it ended with."""
+    """clang refused the source; it has said why already."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self) -> None:
         super().__init__("the source does not compile")
-        self.status = status
 
 
 class CodeGenerationFailed(CompileError):
-    """clang makes no object of the optimised module, or has something to say to it."""
+    """clang makes no object of the optimised module, or warns of it."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A command that compiles one source, and the folder it is run in."""
+    """One source that a build compiles to one object."""
 
-    command: Command
-    directory: Path
+    command: Command  # of kind "compile"
+    directory: Path  # in which it is run
 
     @property
     def source(self) -> Path:
-        """Absolute, links resolved."""
+        """The source, absolute, links resolved."""
         return Path(os.path.realpath(self.directory / self.command.source))
 
     @property
     def output(self) -> Path:
+        """The object, absolute."""
         return Path(os.path.normpath(self.directory / self.command.output))
 
 
-def front_end_words(unit: Unit, level: str, bitcode: Path, dependencies: Path | None) -> list[str]:
-    """clang's arguments: source to bitcode, unoptimised, as ``level`` would start from.
+@dataclass(frozen=True)
+class Steps:
+    """By whom and how a unit is built with a recipe."""
 
-    dependencies: our own list of inputs, where the user asked for none.
+    clang: str  # or clang++
+    library: Path  # libLLVM of the same version
+    level: Level  # of the front end and of code generation
+    pipeline: str  # complete text for ``opt -passes=``; empty runs no passes
+
+
+def quiet(unit: Unit) -> Unit:
+    """The same unit without the user's dependency file and without warnings: those were printed by the build."""
+    command = copy(unit.command)
+    command.dependencies, command.dependency_file = [], ""
+    command.passed = [*command.passed, "-w"]
+    return Unit(command, unit.directory)
+
+
+def at_two_moments(unit: Unit) -> tuple[Unit, Unit]:
+    """The same unit at one date and time and at another, where its command defines none.
+
+    Their objects differ where the source puts any part of them into its code.
+    """
+    defined = {word.removeprefix("-D").partition("=")[0] for word in unit.command.passed}
+
+    def at(moment: Mapping[str, str]) -> Unit:
+        command = copy(unit.command)
+        macros = [f"-D{name}={value}" for name, value in moment.items() if name not in defined]
+        command.passed = [*command.passed, *macros]
+        return Unit(command, unit.directory)
+
+    return at(MOMENTS[0]), at(MOMENTS[1])
+
+
+def front_end_words(unit: Unit, level: str, bitcode: Path, dependencies: Path | None) -> list[str]:
+    """clang's arguments for source to bitcode: unoptimised, as ``level`` starts from.
+
+    dependencies: where clang lists the inputs if the user asked for no such list; None for no list.
     """
     command = unit.command
     own = [] if command.dependencies or dependencies is None else ["-MD", "-MF", str(dependencies), "-MQ", "unit"]
-    return [*_leading(command, level), *command.dependencies, *own, *_PASSES_OFF, *_KEEP_ORDER,
+    return [*_leading(command, level), *command.dependencies, *own, *PASSES_OFF, *_KEEP_ORDER,
             "-emit-llvm", "-c", command.source, "-o", str(bitcode)]  # fmt: skip
 
 
 def codegen_words(unit: Unit, level: str, bitcode: Path, output: Path) -> list[str]:
-    """clang's arguments: optimised bitcode to an object, without more passes."""
+    """clang's arguments for optimised bitcode to an object, without more passes."""
     passed = _for_code_generation(unit.command.passed)
-    return [f"-{level}", *passed, _NOT_SAID, *_PASSES_OFF, "-x", "ir", "-c", str(bitcode), "-o", str(output)]
+    return [f"-{level}", *passed, NO_UNUSED_WARNING, *PASSES_OFF, "-x", "ir", "-c", str(bitcode), "-o", str(output)]
 
 
 def plain_words(unit: Unit, level: str, output: Path) -> list[str]:
-    """clang's arguments: the object that the build itself would make at ``level``."""
+    """clang's arguments for the object that the build itself would make at ``level``."""
     command = unit.command
     return [f"-{level}", *command.passed, "-c", command.source, "-o", str(output)]
 
 
 def asked_words(unit: Unit, output: Path) -> list[str]:
-    """clang's arguments: what the command asks for, the dependency file too, to another output."""
+    """clang's arguments for what the command asks for, its dependency file too, to another output."""
     command = unit.command
     leading = [command.level_word, *command.passed] if command.level_word else command.passed
     return [*leading, *command.dependencies, "-c", command.source, "-o", str(output)]
 
 
 def compile_unit(
-    clang: str,
-    library: Path,
-    unit: Unit,
-    level: Level,
-    pipeline: str,
-    folder: Path,
-    output: Path,
-    *,
-    said: int | None = None,
-    passes: Passes | None = None,
+    unit: Unit, steps: Steps, folder: Path, output: Path, *, said: int | None = None, passes: Passes | None = None
 ) -> list[str]:
-    """Make ``output``; return what the source included, as clang wrote it (relative to the unit's folder).
+    """Make ``output``; return the files that the source includes, as clang names them (relative to the unit's folder).
 
-    folder: for what is made on the way. said: a file for the front end's diagnostics, and then code generation that
-    says anything is an error; without it they go where the caller's go. passes: what runs the pipeline.
+    folder: for intermediate files. said: descriptor of a file for the front end's diagnostics, and then any diagnostic
+    of code generation is an error; None prints all. passes: runs the pipeline; None for ``llvm.replay.replay``.
     Raises FrontEndFailed, PassError, CodeGenerationFailed.
     """
     if passes is None:
@@ -113,13 +143,15 @@ def compile_unit(
 
         passes = replay
     raw, optimised, dependencies = folder / RAW, folder / "optimised.bc", folder / "raw.d"
-    status = subprocess.call([clang, *front_end_words(unit, level, raw, dependencies)], cwd=unit.directory, stderr=said)
-    if status:
-        raise FrontEndFailed(status)
-    optimised.write_bytes(passes(library, [raw.read_bytes()], pipeline, CODEGEN_LEVEL[level])[0])
-    length = None if said is None else os.fstat(said).st_size
-    status = subprocess.call([clang, *codegen_words(unit, level, optimised, output)], cwd=unit.directory, stderr=said)
-    if status or (said is not None and length is not None and _says_more(said, length)):
+    front = [steps.clang, *front_end_words(unit, steps.level, raw, dependencies)]
+    if subprocess.call(front, cwd=unit.directory, stderr=said):
+        raise FrontEndFailed
+    made = passes(steps.library, [raw.read_bytes()], steps.pipeline, CODEGEN_LEVEL[steps.level])
+    optimised.write_bytes(made[0])
+    length = 0 if said is None else os.fstat(said).st_size
+    back = [steps.clang, *codegen_words(unit, steps.level, optimised, output)]
+    status = subprocess.call(back, cwd=unit.directory, stderr=said)
+    if status or (said is not None and _says_more(said, length)):
         raise CodeGenerationFailed(f"{unit.command.source}: code generation fails on what the recipe made; tune again")
     if unit.command.dependency_file:
         dependencies = unit.directory / unit.command.dependency_file
@@ -127,7 +159,7 @@ def compile_unit(
 
 
 def _says_more(said: int, length: int) -> bool:
-    """Whether anything came after so many bytes. What the loader says of LD_PRELOAD it says of every process."""
+    """Whether diagnostics came after so many bytes; what the loader says of LD_PRELOAD is none."""
     more = os.fstat(said).st_size - length
     if not more:
         return False
@@ -138,7 +170,7 @@ def _says_more(said: int, length: int) -> bool:
 
 
 def read_dependencies(file: Path) -> list[str]:
-    """The prerequisites in a make rule that clang wrote."""
+    """The prerequisites in a make rule that clang wrote; empty where there is no such file."""
     try:
         text = file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
@@ -162,7 +194,10 @@ def read_dependencies(file: Path) -> list[str]:
 
 
 def inputs_in(root: str, directory: str, names: Sequence[str]) -> set[str]:
-    """Of what was included, what lies in ``root``; relative to it, links resolved."""
+    """Those of the included files ``names`` that lie in ``root``: relative to it, links resolved.
+
+    directory: what names are relative to.
+    """
     found = set()
     inside = root.rstrip(os.sep) + os.sep
     for name in names:
@@ -173,13 +208,13 @@ def inputs_in(root: str, directory: str, names: Sequence[str]) -> set[str]:
 
 
 def _leading(command: Command, level: str) -> list[str]:
-    """-Ofast stays itself where the level is its own: clang says that it is deprecated."""
+    """The level and other options; -Ofast stays as written where the level is its own: clang warns of it."""
     first = "-Ofast" if command.level_word == "-Ofast" and level == "O3" else f"-{level}"
     return [first, *command.passed]
 
 
 def _for_code_generation(passed: Sequence[str]) -> list[str]:
-    """Without the language, and without warnings: the front end has judged those words."""
+    """Without the language and warnings, which the front end has dealt with."""
     kept, words = [], iter(passed)
     for word in words:
         if word == "-x":

@@ -1,12 +1,12 @@
 """``colt-cc --colt-identity [FOLDER]``: one line that changes when the objects of a build may change.
 
-For caches in front of colt-cc, which know a compiler by its file's time and cannot see recipes:
+For compiler caches, which know a compiler by its file's time and cannot see recipes:
 
     CCACHE_COMPILERCHECK="%compiler% --colt-identity"
 
 The line holds clang's path, time and size, our version, COLT_LEVEL and COLT_DISABLE, and a digest of every ``.colt``
 in and above FOLDER (by default the working folder). A build outside of the source tree names the source tree:
-"%compiler% --colt-identity /src/project". Recipes in folders below are not looked for.
+"%compiler% --colt-identity /src/project". Recipes in folders below FOLDER do not count.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ import os
 from collections.abc import Iterator
 
 from colt_llvm import __version__
-from colt_llvm.builds.cc.settings import Settings
+from colt_llvm.builds.cc.settings import EXIT_USAGE, FOLDER, Settings
 from colt_llvm.builds.cc.streams import say
 
 _OPTION = "--colt-identity"
-_STORE = ".colt"
 _DIGEST_BYTES = 16
-_USAGE = 2
 
 
 def answer(clang: str, words: list[str], settings: Settings) -> int:
-    """Print it; the exit status."""
+    """Print the line for ``words``, the arguments; the exit status."""
     if words[0] != _OPTION or len(words) > 2:
-        say(f"{words[0]}: not known; the only option is {_OPTION} [FOLDER]")
-        return _USAGE
+        say(f"{' '.join(words)}: use {_OPTION} [FOLDER]")
+        return EXIT_USAGE
     print(identity(clang, words[1] if len(words) > 1 else ".", settings), flush=True)
     return 0
 
 
 def identity(clang: str, folder: str, settings: Settings) -> str:
+    """The line: what decides the objects of a build in ``folder`` with this clang."""
     real = os.path.realpath(clang)
     facts = os.stat(real)
     recipes = "off" if settings.disabled or settings.level else recipes_digest(folder)
@@ -45,7 +44,7 @@ def identity(clang: str, folder: str, settings: Settings) -> str:
 
 
 def recipes_digest(folder: str) -> str:
-    """Of the name and content of each file in each ``.colt`` in and above ``folder``."""
+    """A digest of the name and content of each file in each ``.colt`` in and above ``folder``."""
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     for root, file in _files(os.path.realpath(folder)):
         name = os.fsencode(os.path.relpath(file, root))  # the same in another checkout
@@ -62,7 +61,7 @@ def recipes_digest(folder: str) -> str:
 
 def _files(folder: str) -> Iterator[tuple[str, str]]:
     while True:
-        for place, folders, names in os.walk(os.path.join(folder, _STORE)):
+        for place, folders, names in os.walk(os.path.join(folder, FOLDER)):
             folders.sort()
             yield from ((folder, os.path.join(place, name)) for name in sorted(names) if not name.endswith(".tmp"))
         above = os.path.dirname(folder)

@@ -15,26 +15,25 @@ from colt_llvm.core.errors import RunDirectoryError
 
 @dataclass(frozen=True)
 class LoggedCommand:
-    """words: the arguments, without the compiler's name. recipe: the file whose recipe was used, or empty.
+    """One command of a build, and whether a recipe was used for it."""
 
-    note: why a recipe was not used, where there was one, else why the command is none that a recipe describes.
-    called: the name that the compiler was started by, with its folder.
-    """
-
-    words: tuple[str, ...]
-    cxx: bool
-    directory: Path
-    recipe: str = ""
-    note: str = ""
-    called: str = ""
+    words: tuple[str, ...]  # the arguments, without the compiler's name
+    cxx: bool  # colt-c++
+    directory: Path  # in which it was run
+    recipe: str = ""  # file of the recipe that was used, or empty
+    note: str = ""  # why its recipe was not used, or why no recipe describes such a command
+    called: str = ""  # what the compiler was started as, with its folder
 
 
 def write_line(file: str, words: Sequence[str], cxx: bool, recipe: str = "", note: str = "") -> None:
-    """One append, so that many at once do not mix. A log that cannot be written costs a line, not the build."""
+    """Append one command, at once, so that commands of a parallel build do not mix.
+
+    A log that cannot be written is said in one line, and the build goes on.
+    """
     try:
         entry = {"words": list(words), "cxx": cxx, "directory": os.getcwd(), "recipe": recipe, "note": note}
         entry["called"] = sys.argv[0]
-        # Not to wait for a reader, where the log is a pipe.
+        # O_NONBLOCK: where the log is a pipe, nobody waits for a reader.
         descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
         try:
             os.write(descriptor, (json.dumps(entry) + "\n").encode())
@@ -42,11 +41,11 @@ def write_line(file: str, words: Sequence[str], cxx: bool, recipe: str = "", not
             os.close(descriptor)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        say(f"{file}: {reason}; set COLT_LOG to a file that can be written: this command is not in the log")
+        say(f"{file}: cannot be written ({reason}), so this command is not in the log; set COLT_LOG to another file")
 
 
 def read_log(file: Path) -> list[LoggedCommand]:
-    """In the order of the log. Raises RunDirectoryError."""
+    """All commands in the order of the log; none where there is no log. Raises RunDirectoryError."""
     if not file.exists():
         return []
     found = []
@@ -57,5 +56,5 @@ def read_log(file: Path) -> list[LoggedCommand]:
             more = (entry["recipe"], entry["note"], entry["called"])
             found.append(LoggedCommand(words, bool(entry["cxx"]), directory, *more))
         except (ValueError, KeyError, TypeError) as error:
-            raise RunDirectoryError(f"{file} line {number}: is not a logged command ({error}); build again") from None
+            raise RunDirectoryError(f"{file} line {number}: is no command of a build ({error}); build again") from None
     return found

@@ -1,7 +1,7 @@
 """clang's options, as far as ``arguments`` needs to know them.
 
-The tables need to be right, not complete: an option that lacks in a table of what makes a command "other" has to be
-one under which the three steps of a recipe say and write what clang alone would.
+The tables have to be right, not complete: under an option that is in none of them, the three steps of a recipe have to
+print and write what clang alone would.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ OTHER_BEGINNINGS = (
     "-fdebug-compilation-dir", "-working-directory", "-save-stats", "-fthin-link-bitcode", "-ftemporal-profile",
     "-fcodegen-data", "-fclangir", "-dependency-",
 )  # fmt: skip
-#: With one of these a compilation goes to clang: it would say or write something at each of a recipe's steps, or it
+#: With one of these a compilation goes to clang: it would print or write something at each of a recipe's steps, or it
 #: asks for something that only clang's own pipeline does.
 NOT_COMPILED = {
     "-v", "-p", "-MV", "-MJ", "-Xclang", "-Xanalyzer", "-ObjC", "-ObjC++", "-no-integrated-as", "-fno-integrated-as",
@@ -68,8 +68,7 @@ LONG_BEGINNINGS = (
     "--target=", "--sysroot=", "--param=", "--gcc-toolchain=", "--gcc-install-dir=", "--rtlib=", "--unwindlib=",
 )  # fmt: skip
 
-#: What decides where the compiler looks and what it says, and not what code it makes. Which headers are found is
-#: looked at by their content.
+#: What decides where the compiler looks and what it prints, and not what code it makes. Headers count by their content.
 SILENT_SEPARATE = {
     "-I", "-L", "-l", "-isystem", "-iquote", "-idirafter", "-iprefix", "-iwithprefix", "-iwithprefixbefore", "-Xlinker",
     "-F", "-B", "-T", "-u", "-z", "-e", "-rpath", "--serialize-diagnostics", "-serialize-diagnostics", "-dumpdir",
@@ -94,6 +93,7 @@ CODEGEN_LEVEL = {"O1": 1, "O2": 2, "O3": 3, "Os": 2, "Oz": 2}
 
 
 def is_silent(option: str) -> bool:
+    """Whether the option leaves the code as it is: it is about warnings, include folders or linking."""
     if option in SILENT or option in SILENT_SEPARATE:
         return True
     if option.startswith("-W"):
@@ -102,7 +102,7 @@ def is_silent(option: str) -> bool:
 
 
 def forbids_a_recipe(option: str) -> bool:
-    """Of a compilation: with this option it is clang's alone."""
+    """Whether no recipe can be used for a compilation with this option."""
     if option in ("-Xassembler", "-Xlinker") or defines_macros(option):
         return False
     if option.startswith("--"):
@@ -113,22 +113,23 @@ def forbids_a_recipe(option: str) -> bool:
 
 
 def defines_macros(option: str) -> bool:
-    """``-Wp,-DX,-UY``, which the front end takes as it stands."""
+    """Whether it is ``-Wp,-DX,-UY``, which the front end takes as it stands."""
     words = option.split(",")
     return words[0] == "-Wp" and len(words) > 1 and all(word[:2] in ("-D", "-U") and word[2:] for word in words[1:])
 
 
 def makes_no_code(option: str) -> bool:
+    """Whether clang prints, checks or preprocesses with this option, and makes no code."""
     return option in NO_CODE or option.startswith(NO_CODE_BEGINNINGS)
 
 
 def makes_no_program(option: str) -> bool:
-    """Of a link: what it makes is nothing that runs."""
+    """Whether a link with this option makes nothing that runs."""
     return option in NO_LINK or option.startswith("-working-directory=") or makes_no_code(option)
 
 
 def is_taken_back(option: str, later: str) -> bool:
-    """Whether ``later``, which follows it, leaves nothing of an option that forbids a recipe."""
+    """Whether ``later``, which follows ``option``, undoes it: -flto -fno-lto compiles as if neither were there."""
     if option == "-fno-integrated-as":
         return later == "-fintegrated-as"
     name, _, value = option.partition("=")

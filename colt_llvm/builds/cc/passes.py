@@ -1,7 +1,7 @@
-"""A recipe's pipeline in a child that is forked, and that loads libLLVM while clang's front end runs.
+"""A recipe's pipeline in a forked child, which loads libLLVM while clang's front end runs.
 
 The same functions as ``llvm.replay``, and so the same bytes, without the start of another interpreter. Only for a
-process with one thread: the compilers of a build.
+process with one thread: colt-cc.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _IN, _OUT, _SAID = "passes.in.bc", "passes.out.bc", "passes.said"
 
 
 class PassesChild:
-    """Started when the recipe is chosen; runs one pipeline over one module. Close it, whatever happened."""
+    """Runs one pipeline over one module, once. Close it, whatever happened.
+
+    folder: for its files. library: libLLVM. pipeline: for ``opt -passes=``. codegen_level: 0 to 3, of the target.
+    """
 
     def __init__(self, folder: Path, library: Path, pipeline: str, codegen_level: int) -> None:
         self._folder = folder
@@ -41,12 +44,15 @@ class PassesChild:
         os.close(alive)
 
     def run(self, library: Path, bitcodes: Sequence[bytes], pipeline: str, codegen_level: int) -> list[bytes]:
-        """As ``llvm.replay.replay``, for what it was started with. Raises PassCrashed, PassTimedOut or PassError."""
+        """As ``llvm.replay.replay``, with the library, pipeline and level that it was started with.
+
+        Raises PassCrashed, PassTimedOut or PassError.
+        """
         (bitcode,) = bitcodes
         if not pipeline:
             return [bitcode]
         (self._folder / _IN).write_bytes(bitcode)
-        with contextlib.suppress(BrokenPipeError):  # it has ended; why is said below
+        with contextlib.suppress(BrokenPipeError):  # it has ended: _check says why
             os.write(self._begin, b"!")
         poll = select.poll()
         poll.register(self._ended, select.POLLIN)
@@ -58,6 +64,7 @@ class PassesChild:
         return [(self._folder / _OUT).read_bytes()]
 
     def close(self) -> None:
+        """End the child where it still runs."""
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
@@ -73,7 +80,7 @@ class PassesChild:
         except OSError:
             said = []
         if status == _FAILED:
-            raise PassError(said[-1] if said else "the passes could not be run; see colt-llvm doctor")
+            raise PassError(said[-1] if said else "the passes could not be run; colt-llvm doctor says why")
         name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         if status == -signal.SIGXCPU:
             raise PassTimedOut(f"the pipeline is not done after {WALL_SECONDS:g} s; tune again")
@@ -84,7 +91,7 @@ class PassesChild:
 def _child(
     folder: Path, library: Path, pipeline: str, codegen_level: int, begin: int, not_ours: tuple[int, ...]
 ) -> int:
-    """Exit status. What passes print, and files that they write beside, end in ``folder``."""
+    """Exit status. What passes print, and files that they write, end in ``folder``."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     for descriptor in not_ours:
@@ -106,7 +113,7 @@ def _child(
 
         loaded = Library.load(library)
         if os.read(begin, 1) != b"!":
-            return _FAILED  # the parent has ended
+            return _FAILED  # the parent is gone
         with Module.parse(loaded, (folder / _IN).read_bytes()) as module:
             module.run(pipeline, TargetMachine(loaded, module.triple, codegen_level))
             (folder / _OUT).write_bytes(module.bitcode())

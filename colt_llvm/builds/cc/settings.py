@@ -19,9 +19,14 @@ import sys
 
 ANY = "COLT_LLVM_ANY"
 PREFIX, STRICT, DISABLE, LEVEL, LOG = "COLT_LLVM_PREFIX", "COLT_STRICT", "COLT_DISABLE", "COLT_LEVEL", "COLT_LOG"
-#: Set for our children: which clang we started. Whoever finds it set was started by that clang, so it is a script
-#: that calls us, and not a clang.
+#: Set for our children: which clang we started. Whoever finds it set was started by that "clang", which is a script
+#: that calls us then.
 STARTED = "COLT_CC_STARTED"
+
+#: The folder of recipes beside the sources, and in it that of recipes of whole programs: no source is called so.
+FOLDER, PROGRAMS = ".colt", "whole-program"
+#: Exit statuses: a recipe was not used with COLT_STRICT, a wrong use of ours, no clang (as of ToolchainError).
+EXIT_STRICT, EXIT_USAGE, EXIT_NO_CLANG = 1, 2, 3
 
 LEVELS = ("O0", "O1", "O2", "O3", "Os", "Oz")
 #: As in toolchain.SUPPORTED_MAJORS and in the same order (a test holds it); importing that one would take too long.
@@ -37,27 +42,27 @@ _MORE_OUTPUT = (
 )  # fmt: skip
 
 
-class Settings:
-    """The variables, read once.
+#: Why no recipe is used where ``Settings.plain`` is set.
+PLAIN = "is set, and clang would print or write more at each step of a recipe"
 
-    plain: a variable that is set and that a recipe's steps cannot follow, or empty. cache, temporary: folders; cache
-    may be empty. python_path: folders of PYTHONPATH, which is meant for the build's own programs.
-    """
+
+class Settings:
+    """The variables of ``environment``, read once."""
 
     __slots__ = (
         "_any",
         "_found",
         "_path",
-        "cache",
-        "disabled",
-        "level",
-        "log",
-        "plain",
-        "prefix",
-        "python_path",
-        "started",
-        "strict",
-        "temporary",
+        "cache",  # the user's folder for caches, or empty
+        "disabled",  # use no recipes
+        "level",  # to build every file at, without its dash, or empty
+        "log",  # file to append commands to, or empty
+        "plain",  # a variable that is set and that a recipe's steps cannot follow, or empty
+        "prefix",  # folder of the LLVM to use, or empty
+        "python_path",  # folders of PYTHONPATH, which is meant for the build's own programs
+        "started",  # every clang that we were started by
+        "strict",  # a recipe that does not fit is an error
+        "temporary",  # folder for temporary files
     )
 
     def __init__(self, environment: os._Environ[str] | dict[str, str] = os.environ) -> None:
@@ -91,9 +96,16 @@ class Settings:
                     return path
         return None
 
-    def mark_started(self) -> None:
-        """Tell our children which clang was found; for clang++ too it is the clang that it was found by."""
+    def tell_children(self) -> None:
+        """Set ``STARTED`` to the clang that was found; for clang++ it is the clang that it was found by."""
         os.environ[STARTED] = os.pathsep.join([*self.started, self._found])
+
+    def log_command(self, words: list[str], cxx: bool, *, recipe: str = "", note: str = "") -> None:
+        """Append this command to COLT_LOG, where there is one; see ``log.LoggedCommand``."""
+        if self.log:
+            from colt_llvm.builds.cc.log import write_line
+
+            write_line(self.log, words, cxx, recipe, note)
 
     def _clang(self) -> str | None:
         names = ["clang", *(f"clang-{major}" for major in MAJORS)]

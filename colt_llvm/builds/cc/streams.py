@@ -1,4 +1,4 @@
-"""Standard error, as a compiler's wrapper needs it: there may be none, and it may be a broken pipe."""
+"""Standard error of a compiler: there may be none, and it may be a broken pipe."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import os
 
 
 def say(text: str) -> None:
-    """One line of ours. What cannot be said is no reason to fail."""
+    """Print one line to standard error. Where that cannot be written, it is left out."""
     write(f"colt-cc: {' '.join(text.split())}\n".encode("utf-8", "backslashreplace"))
 
 
 def write(data: bytes) -> None:
-    """Straight to the descriptor: ``sys.stderr`` may be None, and then print would write to standard output."""
+    """Print bytes to standard error.
+
+    To the descriptor: where it was closed, ``sys.stderr`` is None, and print would write to standard output.
+    """
     try:
         while data:
             data = data[os.write(2, data) :]
@@ -20,11 +23,15 @@ def write(data: bytes) -> None:
 
 
 def is_terminal() -> bool:
+    """Whether standard error is a terminal, where clang prints colours."""
     return os.isatty(2)
 
 
 def keep_streams_open() -> None:
-    """So that no file of ours becomes stream 0, 1 or 2, where the caller closed one. Children do not inherit these."""
+    """Open /dev/null in place of closed standard streams, so that no file of ours becomes 0, 1 or 2.
+
+    Children do not inherit these.
+    """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

@@ -1,8 +1,8 @@
-"""Which libLLVM belongs to a clang, remembered from one file of a build to the next.
+"""Which libLLVM belongs to a clang, cached from one file of a build to the next.
 
-To ask clang and to load its library takes longer than to compile a small file. What is remembered is told by the
-path, time and size of both files, in ``$XDG_CACHE_HOME/colt-llvm/toolchains.json``. It is never needed: without it
-they are asked.
+Asking clang and loading its library takes longer than compiling a small file. The cache is
+``$XDG_CACHE_HOME/colt-llvm/toolchains.json``; an entry holds for the path, time and size of both files. Without one
+clang is asked.
 """
 
 from __future__ import annotations
@@ -11,17 +11,23 @@ import contextlib
 import json
 import os
 import stat
+from pathlib import Path
+
+from colt_llvm.core.files import write_file
 
 _FILE = "toolchains.json"
 _VERSION = 1
 
 
 def library_of(clang: str, cache: str) -> tuple[str, int]:
-    """(path of libLLVM, major version). cache: the user's folder for caches, or empty. Raises ToolchainError."""
+    """(path of the libLLVM of this clang, major version).
+
+    cache: the user's folder for caches, absolute; others are not used. Raises ToolchainError.
+    """
     real = os.path.realpath(clang)
     file = os.path.join(cache, "colt-llvm", _FILE) if os.path.isabs(cache) else ""
-    known = _read(file)
-    entry = known.get(real)
+    cached = _read(file)
+    entry = cached.get(real)
     if (
         isinstance(entry, dict)
         and isinstance(library := entry.get("library"), str)
@@ -30,16 +36,14 @@ def library_of(clang: str, cache: str) -> tuple[str, int]:
         and entry.get("library_stamp") == _stamp(library)
     ):
         return library, major
-    from pathlib import Path
-
     from colt_llvm.llvm.toolchain import toolchain_of
 
     toolchain = toolchain_of(Path(clang))
     library = str(toolchain.library)
-    known[real] = {
+    cached[real] = {
         "stamp": _stamp(real), "library": library, "library_stamp": _stamp(library), "major": toolchain.major,
     }  # fmt: skip
-    _write(file, known)
+    _write(file, cached)
     return library, toolchain.major
 
 
@@ -52,7 +56,7 @@ def _stamp(path: str) -> list[int] | None:
 
 
 def _read(file: str) -> dict[str, object]:
-    """Only what nobody but the user can have written: it names a library that is loaded."""
+    """The entries by clang's path, where nobody but the user can have written them: they name a library to load."""
     try:
         with open(file, "rb") as stream:
             facts = os.fstat(stream.fileno())
@@ -65,16 +69,9 @@ def _read(file: str) -> dict[str, object]:
         return {}
 
 
-def _write(file: str, known: dict[str, object]) -> None:
+def _write(file: str, cached: dict[str, object]) -> None:
     if not file:
         return
-    temporary = f"{file}.{os.getpid()}.tmp"
-    try:
+    with contextlib.suppress(OSError, ValueError):
         os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            json.dump({"version": _VERSION, "toolchains": known}, stream, sort_keys=True)
-        os.replace(temporary, file)
-    except (OSError, ValueError):
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        write_file(Path(file), json.dumps({"version": _VERSION, "toolchains": cached}, sort_keys=True), mode=0o600)

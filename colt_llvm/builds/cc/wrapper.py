@@ -15,18 +15,24 @@ import _signal  # type: ignore[import-not-found]  # "signal" brings enum, which 
 import os
 import sys
 
-from colt_llvm.builds.cc.settings import LEVELS, MAJORS, PREFIX, Settings
+from colt_llvm.builds.cc.settings import (
+    EXIT_NO_CLANG,
+    EXIT_STRICT,
+    EXIT_USAGE,
+    FOLDER,
+    LEVELS,
+    MAJORS,
+    PREFIX,
+    PROGRAMS,
+    Settings,
+)
 from colt_llvm.builds.cc.streams import say
 
 #: As in options.SUFFIXES, for a look that costs nothing.
 _SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".c++", ".C", ".CPP", ".cp")
 #: Of options.NO_CODE those that are seen often.
 _NO_CODE = ("-E", "-M", "-MM", "-fsyntax-only")
-_NO_CLANG = 3  # the status of ToolchainError, which is not imported here
-_STRICT = 1
-_USAGE = 2
-#: As store.FOLDER and whole_store.PROGRAMS (a test holds it), without what these import.
-_STORE = os.path.join(".colt", "whole-program")
+_PROGRAMS = os.path.join(FOLDER, PROGRAMS)
 
 
 def cc() -> None:
@@ -40,7 +46,10 @@ def cxx() -> None:
 
 
 def main(words: list[str], cxx: bool) -> int:
-    """Compile. Returns only where a recipe was used, or where clang cannot be started."""
+    """Compile or link; the exit status. Returns only where a recipe was used, or where clang cannot be started.
+
+    words: the arguments, without the compiler's own name. cxx: we are ``colt-c++``.
+    """
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # end as a compiler does, without a traceback
     settings = Settings()
@@ -49,18 +58,21 @@ def main(words: list[str], cxx: bool) -> int:
         sys.path[:] = [folder for folder in sys.path if folder not in settings.python_path]
     clang = settings.compiler(cxx)
     if clang is None:
-        say(f"no clang of version {MAJORS[-1]} to {MAJORS[0]} was found; install one, or name its folder with {PREFIX}")
-        return _NO_CLANG
-    settings.mark_started()
+        say(f"no clang of version {MAJORS[-1]} to {MAJORS[0]} was found; install one, or set {PREFIX} to its folder")
+        return EXIT_NO_CLANG
+    settings.tell_children()
     try:
-        done = _ours(clang, words, cxx, settings)
+        done = _with_recipes(clang, words, cxx, settings)
     except Exception as error:
-        say(f"internal error ({type(error).__name__}: {error}); clang does it as asked, COLT_DISABLE=1 avoids this")
-        done = _STRICT if settings.strict else words
+        say(
+            f"internal error ({type(error).__name__}: {error}); clang compiles as asked, "
+            "COLT_DISABLE=1 leaves recipes out"
+        )
+        done = EXIT_STRICT if settings.strict else words
     return done if isinstance(done, int) else _run_clang(clang, done)
 
 
-def _ours(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | list[str]:
+def _with_recipes(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | list[str]:
     """Exit status, or the words that clang is to do itself."""
     if words and words[0].startswith("--colt-"):
         from colt_llvm.builds.cc.identity import answer
@@ -69,7 +81,7 @@ def _ours(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | 
     if settings.level:
         if settings.level not in LEVELS:
             say(f"COLT_LEVEL={settings.level}: use one of {', '.join(LEVELS)}")
-            return _USAGE
+            return EXIT_USAGE
         from colt_llvm.builds.cc.arguments import expand, with_level
 
         plain = expand(words, ".")
@@ -89,9 +101,8 @@ def _ours(clang: str, words: list[str], cxx: bool, settings: Settings) -> int | 
             return status
     if settings.log:
         from colt_llvm.builds.cc.arguments import parse
-        from colt_llvm.builds.cc.log import write_line
 
-        write_line(settings.log, words, cxx, note=parse(words, cxx).why_not)
+        settings.log_command(words, cxx, note=parse(words, cxx).why_not)
     return words
 
 
@@ -102,12 +113,12 @@ def _run_clang(clang: str, words: list[str]) -> int:
     try:
         os.execv(clang, [clang, *words])
     except OSError as error:
-        say(f"{clang}: {error.strerror}; it cannot be started, name another LLVM with COLT_LLVM_PREFIX")
-    return _NO_CLANG
+        say(f"{clang}: cannot be started ({error.strerror}); set {PREFIX} to the folder of another LLVM")
+    return EXIT_NO_CLANG
 
 
 def _may_have_a_recipe(words: list[str], cxx: bool) -> bool:
-    """A quick look: does the command make code of a source that has a file in a ``.colt``?"""
+    """Whether the command makes code of a source that has a file in a ``.colt``: cheap, and never wrongly no."""
     unclear = False
     for word in words:
         if word in _NO_CODE:
@@ -128,7 +139,7 @@ def _has_recipe(source: str) -> bool:
         return False
     folder = os.path.dirname(path)
     while True:
-        store = os.path.join(folder, ".colt")
+        store = os.path.join(folder, FOLDER)
         if os.path.isdir(store) and os.path.isfile(os.path.join(store, os.path.relpath(path, folder) + ".json")):
             return True
         above = os.path.dirname(folder)
@@ -144,7 +155,7 @@ def _end(status: int) -> None:
 
 
 def near_a_program(words: list[str]) -> bool:
-    """In a folder above the working folder, or above a file that the command names."""
+    """Whether a folder above the working folder, or above a file of the command, has recipes of whole programs."""
     folders = {"."}
     folders.update(os.path.dirname(word.removeprefix("-o")) or "." for word in words if "/" in word)
     seen: set[str] = set()
@@ -155,7 +166,7 @@ def near_a_program(words: list[str]) -> bool:
             continue
         while place not in seen:
             seen.add(place)
-            if os.path.isdir(os.path.join(place, _STORE)):
+            if os.path.isdir(os.path.join(place, _PROGRAMS)):
                 return True
             place = os.path.dirname(place)
     return False

@@ -1,7 +1,7 @@
-"""Counts of clang's own instrumentation: how often each block of each function ran.
+"""Counts of clang's own instrumentation: how often each basic block of each function ran.
 
-Instrumented at the level of IR (``-fprofile-generate``), not of the source: small functions are inlined first, so that
-C++ templates count where they are used, code from system headers counts too, and static functions carry their path.
+IR is instrumented (``-fprofile-generate``), not the source: small functions are inlined first, so C++ templates count
+where they are used, code from system headers counts too, and static functions carry their path.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ _COUNT = re.compile(r"    (?:Function count: |Block counts: \[)([\d, ]*)\]?")
 
 
 def check_instrumentation(toolchain: Toolchain) -> Path:
-    """Build a program of one line, so that what is missing shows before the user's project is built. Return
-    llvm-profdata. Raises CannotProfile."""
+    """Build a program of one line, so that a missing runtime shows before the user's project is built.
+
+    Returns llvm-profdata. Raises CannotProfile.
+    """
     try:
         profdata = toolchain.profdata()
     except ToolchainError as error:
@@ -48,24 +50,24 @@ def count_program(
 ) -> Mapping[tuple[str, str], int]:
     """Run an instrumented program once: (function, path of a static one's source or "") -> sum of its block counts.
 
-    Raises CannotProfile, and what a run raises.
+    Raises CannotProfile, and what ``run_workload`` raises.
     """
     with TemporaryDirectory(prefix="colt-counts-") as folder:
         command = ("env", f"LLVM_PROFILE_FILE={folder}/%p-%m.profraw", *workload.command)
         run_workload(executable, replace(workload, command=command), limits=limits)
         raw = sorted(Path(folder).glob("*.profraw"))
         if not raw:
-            raise CannotProfile("the instrumented program wrote no counts; see that it ends by itself and by exit")
+            raise CannotProfile("the instrumented program wrote no counts; let it end by itself, with exit or main")
         merged = Path(folder, "merged.profdata")
         _call(profdata, "merge", *map(str, raw), "-o", str(merged))
         return read_counts(_call(profdata, "show", "--all-functions", "--counts", str(merged)))
 
 
 def read_counts(text: str) -> dict[tuple[str, str], int]:
-    """Read what ``llvm-profdata show --all-functions --counts`` prints."""
+    """The counts in what ``llvm-profdata show --all-functions --counts`` prints; see ``count_program``."""
     counts: dict[tuple[str, str], int] = {}
     for name, numbers in _entries(text.splitlines()):
-        # Written file:name up to LLVM 16, file;name after it. Names of Objective-C and the like are no concern here.
+        # file:name up to LLVM 16, file;name after it.
         path, _, function = name.replace(";", ":").rpartition(":")
         key = (function, path)
         counts[key] = counts.get(key, 0) + numbers
@@ -89,5 +91,7 @@ def _call(*command: str | Path) -> str:
     done = process.run(command)
     if done.status != 0:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise CannotProfile(f"{Path(command[0]).name}: {lines[0] if lines else done.describe_status()}; check LLVM")
+        raise CannotProfile(
+            f"{Path(command[0]).name}: {lines[0] if lines else done.describe_status()}; install LLVM again"
+        )
     return done.stdout.decode("utf-8", "replace")

@@ -1,8 +1,8 @@
 """Whose code it is: from an address in the linked program to the unit that it came from.
 
-A global function is its unit's. Of local functions with equal names, the source's name says which, then the other
-local symbols of the same source, then where the unit's sections came to lie, then the order of linking. What all of
-that leaves open is split evenly.
+A global function belongs to the unit that defines it. Local functions of equal names are told apart by the source's
+name, then by the other local symbols of the same source, then by where the unit's sections lie, then by the order of
+the link. What all of that leaves open is split evenly.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _FIRST_RESERVED_INDEX = 0xFF00
 
 @dataclass(frozen=True)
 class Span:
-    """Addresses from start to before end. units: name -> share, together 1, or empty where it is nobody's."""
+    """A range of addresses, and whose code it is."""
 
     start: int
-    end: int
+    end: int  # the first address after it
     function: str
-    units: Mapping[str, float]
+    units: Mapping[str, float]  # unit -> share, together 1; empty where it is nobody's
 
 
 class Owners:
-    """Look up by address, or by name, in one executable that was linked from these objects."""
+    """Finds units by address or by name, in one executable that was linked from these objects."""
 
     def __init__(self, executable: bytes, objects: Mapping[str, bytes]) -> None:
-        """Raises ObjectFormatError."""
+        """executable: its content. objects: unit -> its object. Raises ObjectFormatError."""
         self._program = read_code(executable)
         self._units = {name: read_code(content) for name, content in objects.items()}
         self._definers = _definers(self._units)
@@ -51,22 +51,22 @@ class Owners:
 
     @property
     def known(self) -> bool:
-        """Whether any of the units was found at all; not in a stripped program."""
+        """Whether any unit was found; none is in a stripped program."""
         return any(span.units for span in self._spans)
 
     def at(self, address: int) -> Span:
-        """The function at this address, as the executable's own headers count."""
+        """The function at this address, by the executable's headers."""
         index = bisect_right(self._starts, address) - 1
         if index >= 0 and address < self._spans[index].end:
             return self._spans[index]
-        # Local symbols may have been left out at linking; where the unit's code lies is known all the same.
+        # The linker may have left local symbols out; where the unit's code lies is known all the same.
         for span in self._sections:
             if span.start <= address < span.end:
                 return span
         return Span(address, address + 1, "", {})
 
     def named(self, function: str, path: str = "") -> Mapping[str, float]:
-        """Shares of the units that this function may come from. ``path``: the source of a static one."""
+        """Shares of the units that this function may come from. path: of a static function, its source."""
         if not path:
             return self._shares(self._first_linked(self._definers.get(function, ())))
         parts = path.split("/")
@@ -196,21 +196,17 @@ def _plain(parts: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A function or variable that is defined here.
-
-    value: its address in an executable, its offset within ``section`` (an index) in an object. size: bytes.
-    group: counts the STT_FILE symbols before a local one, so that equal source names stay apart; file: that name.
-    """
+    """A function or variable that an object or executable defines."""
 
     name: str
-    value: int
-    size: int
-    section: int
+    value: int  # address in an executable, offset in its section in an object
+    size: int  # bytes
+    section: int  # index
     function: bool
     local: bool
     weak: bool
-    file: str
-    group: int
+    file: str  # of a local one, the source's name from the STT_FILE symbol before it
+    group: int  # of a local one, how many STT_FILE symbols come before it: equal source names stay apart
 
     @property
     def signature(self) -> tuple[str, int, bool]:
@@ -220,21 +216,24 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Code:
-    """The symbols, and of each executable section its index, name and size in bytes."""
+    """Symbols and executable sections of an object or executable."""
 
     symbols: tuple[Symbol, ...]
-    sections: dict[int, tuple[str, int]]
+    sections: dict[int, tuple[str, int]]  # index -> (name, bytes)
 
     @cached_property
     def functions(self) -> tuple[Symbol, ...]:
+        """Those symbols that are functions."""
         return tuple(symbol for symbol in self.symbols if symbol.function)
 
     @cached_property
     def locals(self) -> frozenset[tuple[str, int, bool]]:
+        """Signatures of local symbols."""
         return frozenset(symbol.signature for symbol in self.symbols if symbol.local)
 
     @cached_property
     def local_functions(self) -> dict[tuple[str, int, bool], list[Symbol]]:
+        """Signature -> local functions."""
         found: dict[tuple[str, int, bool], list[Symbol]] = {}
         for symbol in self.functions:
             if symbol.local:
@@ -243,7 +242,7 @@ class Code:
 
     @cached_property
     def global_sizes(self) -> dict[str, int]:
-        """Function that other units can see -> its bytes."""
+        """Global function -> its bytes."""
         return {symbol.name: symbol.size for symbol in self.functions if not symbol.local}
 
     @cached_property

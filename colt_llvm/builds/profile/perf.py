@@ -1,4 +1,4 @@
-"""Samples of perf's software clock: no hardware counter is needed, so virtual machines have it."""
+"""Samples of perf's software clock, which needs no hardware counter: virtual machines have it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from colt_llvm.measure.runner import run_workload
 from colt_llvm.program.program import Workload
 
 WANTED_SAMPLES = 1000
-#: Samples a second. Primes, so that no loop of the program beats with them; the faster one for short runs.
+#: Samples a second: primes, so that no loop of the program runs in step with them; the faster one for short runs.
 _FREQUENCY, _FAST_FREQUENCY = 997, 4999
 _SHORT_RUN_SAMPLES = 100
 _SCRIPT_LIMITS = process.Limits(wall_seconds=120, output_bytes=1 << 30)
@@ -33,14 +33,15 @@ _SAMPLE = re.compile(r" *(\d+) +([0-9a-f]+)\s*")
 
 @dataclass
 class Samples:
-    """addresses: within the executable, as its headers count. elsewhere: samples in libraries and other programs."""
+    """Where samples fell."""
 
-    addresses: Counter[int]
-    elsewhere: int = 0
-    runs: int = 0
+    addresses: Counter[int]  # in the executable: address by its headers -> samples
+    elsewhere: int = 0  # samples in libraries and other programs
+    runs: int = 0  # of the workload
 
     @property
     def total(self) -> int:
+        """All samples."""
         return self.addresses.total() + self.elsewhere
 
 
@@ -48,11 +49,10 @@ def sample_program(
     executable: Path, workload: Workload, *, seconds: float, wanted: int = WANTED_SAMPLES,
     limits: process.Limits | None = None,
 ) -> Samples:  # fmt: skip
-    """Run the workload again and again until there are ``wanted`` samples or ``seconds`` have passed.
+    """Run the workload until there are ``wanted`` samples of user code, or ``seconds`` would be over with another run.
 
-    It is run once at least, and not begun again where the time left would not do. The time is of user code only.
-
-    Raises CannotProfile where perf is missing or not allowed, and what a run raises: ProcessTimeout and so on.
+    It is run once at least. limits: of each run. Raises CannotProfile where perf is missing or not allowed, and what
+    ``run_workload`` raises.
     """
     perf = shutil.which("perf")
     if perf is None:
@@ -120,9 +120,9 @@ def _add(samples: Samples, lines: Sequence[str], executable: str, segments: Sequ
 
 
 def _file_offsets(lines: Sequence[str], executable: str) -> Iterator[int | None]:
-    """Of each sample the place in the executable's file; None where it is elsewhere.
+    """Each sample's offset in the executable's file; None where it is elsewhere.
 
-    What perf prints is in order of time: a process has the maps seen so far, its parent's first.
+    perf prints in order of time: a process has the maps seen so far, its parent's first.
     """
     maps: dict[str, list[tuple[int, int, int, str]]] = {}
     for line in lines:

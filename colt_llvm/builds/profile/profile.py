@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from colt_llvm.builds.profile.counts import INSTRUMENTATION_FLAGS, check_instrumentation, count_program
@@ -20,23 +21,30 @@ PERF, INSTRUMENTATION, NONE = "perf, software clock", "clang's instrumentation",
 _FEW_SAMPLES = 100
 
 
+@dataclass(frozen=True)
+class Instrumentation:
+    """How the program is built with instrumentation."""
+
+    toolchain: Toolchain
+    #: Builds the whole program with further flags, for the compiler and the linker, and returns it. Raises ColtError.
+    build: Callable[[tuple[str, ...]], Path]
+
+
 def profile_program(
-    toolchain: Toolchain,
     executable: Path,
     objects: Mapping[str, bytes],
     workload: Workload,
     *,
     seconds: float = 20.0,
-    instrument: Callable[[tuple[str, ...]], Path] | None = None,
+    instrumentation: Instrumentation | None = None,
     limits: process.Limits | None = None,
 ) -> Profile:
-    """Where the time of one workload goes.
+    """Where the time of one workload goes, by the first method that works here: perf, instrumentation, code size.
 
     objects: unit name -> its object, the very one that the executable was linked from. Names that end as the
         sources' paths do help to tell apart static functions of equal names.
     seconds: for the runs under perf, one at least.
-    instrument: builds the whole program with these further flags (for the compiler and the linker) and returns it;
-        None where that cannot be done. Called only when perf cannot be used.
+    instrumentation: used only where perf cannot be; None where the program cannot be built so.
     limits: of each single run; ``wall_seconds`` must do for one run of the plain program.
 
     Raises ObjectFormatError for a damaged object, and ProcessTimeout and the like when the plain run goes over its
@@ -46,14 +54,14 @@ def profile_program(
     reasons = []
     for method in (
         lambda: by_clock(owners, executable, objects, workload, seconds=seconds, limits=limits),
-        lambda: by_counts(toolchain, owners, objects, workload, instrument=instrument, limits=limits),
+        lambda: by_counts(owners, objects, workload, instrumentation, limits=limits),
     ):
         try:
             found = method()
         except CannotProfile as error:
             reasons.append(str(error))
             continue
-        return Profile(found.method, found.weights, found.samples, found.functions, _join(*reasons, found.note))
+        return replace(found, note=_join(*reasons, found.note))
     return by_size(objects, _join(*reasons))
 
 
@@ -61,7 +69,7 @@ def by_clock(
     owners: Owners, executable: Path, objects: Mapping[str, bytes], workload: Workload, *, seconds: float,
     limits: process.Limits | None = None,
 ) -> Profile:  # fmt: skip
-    """By samples of perf. Raises CannotProfile."""
+    """The profile by samples of perf; arguments as ``profile_program``. Raises CannotProfile."""
     if not owners.known:
         raise CannotProfile("the program has no symbols of its units; link it without -s and do not strip it")
     samples = sample_program(executable, workload, seconds=seconds, wanted=WANTED_SAMPLES, limits=limits)
@@ -72,25 +80,26 @@ def by_clock(
 
 
 def by_counts(
-    toolchain: Toolchain, owners: Owners, objects: Mapping[str, bytes], workload: Workload, *,
-    instrument: Callable[[tuple[str, ...]], Path] | None, limits: process.Limits | None = None,
+    owners: Owners, objects: Mapping[str, bytes], workload: Workload, instrumentation: Instrumentation | None, *,
+    limits: process.Limits | None = None,
 ) -> Profile:  # fmt: skip
-    """By counts of blocks that ran; each counts alike, whatever is in it. Raises CannotProfile."""
-    if instrument is None:
+    """The profile by counts of basic blocks that ran, each counting alike whatever is in it. Raises CannotProfile."""
+    if instrumentation is None:
         raise CannotProfile("the program cannot be built with instrumentation here")
-    profdata = check_instrumentation(toolchain)
+    profdata = check_instrumentation(instrumentation.toolchain)
     try:
-        counts = count_program(profdata, instrument(INSTRUMENTATION_FLAGS), workload, limits=limits)
+        program = instrumentation.build(INSTRUMENTATION_FLAGS)
+        counts = count_program(profdata, program, workload, limits=limits)
     except CannotProfile:
         raise
     except ColtError as error:
-        raise CannotProfile(f"the instrumented program was of no use: {error}") from error
+        raise CannotProfile(f"the instrumented program does not work: {error}") from error
     seen = [(function, owners.named(function, path), float(count)) for (function, path), count in counts.items()]
     return profile_of(INSTRUMENTATION, seen, objects)
 
 
 def by_size(objects: Mapping[str, bytes], why: str = "") -> Profile:
-    """By bytes of code: not a profile at all, and the note says so."""
+    """The shares of code size where nothing could be measured; the note says that, and ``why``."""
     sizes = {unit: section_sizes(content).text_bytes for unit, content in objects.items()}
     total = sum(sizes.values())
     shares = {unit: size / total if total else 0.0 for unit, size in sizes.items()}

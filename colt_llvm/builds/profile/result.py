@@ -1,4 +1,4 @@
-"""What a profile says, and the reason where there is none."""
+"""A profile: each unit's share of a program's time, or why there is none."""
 
 from __future__ import annotations
 
@@ -12,26 +12,20 @@ HOTTEST = 20
 
 
 class CannotProfile(ColtError, RuntimeError):
-    """This way of profiling does not work here; the message says why, and what would help."""
+    """This way of profiling does not work here; the message says why and what helps."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Where a program's time goes.
+    """Where a program's time goes."""
 
-    method: "perf, software clock", "clang's instrumentation", or "none".
-    weights: each unit's share of all that was seen, 0 to 1; under "" what belongs to no unit: libraries, start-up code,
-        other programs that the workload starts. Together they are 1. Instrumentation sees units only.
-    samples: of the clock; 0 where there is none.
-    functions: the hottest as (function, unit, share), the hottest first; function "" is code without a symbol.
-    note: what the reader must know: why another method was not used, or that there are few samples.
-    """
-
-    method: str
+    method: str  # "perf, software clock", "clang's instrumentation", or "none"
+    #: Each unit's share of all that was seen, 0 to 1, together 1. Under "" what belongs to no unit: libraries, start-up
+    #: code, other programs that the workload starts. Instrumentation sees units only.
     weights: Mapping[str, float]
-    samples: int = 0
-    functions: tuple[tuple[str, str, float], ...] = ()
-    note: str = ""
+    samples: int = 0  # of the clock; 0 with another method
+    functions: tuple[tuple[str, str, float], ...] = ()  # (function or "" without a symbol, unit, share), hottest first
+    note: str = ""  # what the reader must know: why another method was not used, or that samples are few
 
 
 def profile_of(
@@ -42,9 +36,10 @@ def profile_of(
     samples: int = 0,
     note: str = "",
 ) -> Profile:
-    """The profile of what was seen: (function, how its weight is shared among units, weight).
+    """The profile of what was seen.
 
-    What is not shared goes to "". Every unit is in the result, with 0 where nothing was seen of it.
+    seen: (function, unit -> share of its weight, weight); what is not shared goes to "". units: all, so that those of
+    which nothing was seen have 0. Raises CannotProfile where the weights are 0 together.
     """
     shares = dict.fromkeys((*units, ""), 0.0)
     functions: dict[tuple[str, str], float] = {}
@@ -56,7 +51,7 @@ def profile_of(
             shares[unit] += weight * part
             functions[function, unit] = functions.get((function, unit), 0.0) + weight * part
     if not total:
-        raise CannotProfile("the run showed no work at all; give a workload that computes longer")
+        raise CannotProfile("the run was too short to see any work; give a workload that computes longer")
     hottest = sorted(functions.items(), key=lambda item: (-item[1], item[0]))[:HOTTEST]
     return Profile(
         method=method,

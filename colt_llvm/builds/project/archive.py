@@ -1,4 +1,4 @@
-"""Static libraries, as ar makes them: what is in them, and one written anew with other members."""
+"""Static libraries (ar): read, and written with other members."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pathlib import Path
 
 _PLAIN, _THIN = b"!<arch>\n", b"!<thin>\n"
 _HEADER_BYTES = 60
-#: Names of members that are tables: of symbols (two kinds), and of long names.
+#: Names of members that are tables: two kinds of symbols, and long names.
 _SYMBOLS, _SYMBOLS_64, _LONG_NAMES = b"/", b"/SYM64/", b"//"
 _SHORT_NAME_BYTES = 15
 
 
 @dataclass(frozen=True)
 class Member:
-    """number: how many of the same name come before it in the archive."""
+    """A file in an archive."""
 
     name: str
-    number: int
+    number: int  # of several of that name, how many come before it
     data: bytes
 
 
 def read_archive(archive: Path) -> list[Member]:
-    """In order; nothing for another kind of file or one that cannot be read. Of a thin one they are files."""
+    """The members in order; none for another kind of file, or one that cannot be read."""
     try:
         data = archive.read_bytes()
         thin = data.startswith(_THIN)
@@ -34,6 +34,7 @@ def read_archive(archive: Path) -> list[Member]:
 
 
 def _members(data: bytes, folder: Path | None) -> list[Member]:
+    """folder: of a thin archive, whose members are files beside it."""
     found: list[Member] = []
     seen: dict[str, int] = {}
     long_names, position = b"", len(_PLAIN)
@@ -64,7 +65,7 @@ def _name(field: bytes, long_names: bytes) -> str:
 
 
 def archive_bytes(members: Sequence[Member]) -> bytes:
-    """A plain archive without a table of symbols: ``ar s`` adds it."""
+    """The content of an archive without a table of symbols, which ``ar s`` adds."""
     names, parts = b"", []
     for member in members:
         name = os.fsencode(member.name)

@@ -1,4 +1,4 @@
-"""What a build does: it is run once with our compilers in place of its own, and their log is read."""
+"""What a build does: it is run once with colt-cc in place of its compilers, and the log of colt-cc is read."""
 
 from __future__ import annotations
 
@@ -26,44 +26,42 @@ _NAMES = 3
 
 @dataclass(frozen=True)
 class Link:
-    """A command that makes an executable or a shared library of objects, and the folder it is run in."""
+    """A command that makes an executable or a shared library of objects."""
 
-    command: Command
-    directory: Path
+    command: Command  # of kind "link"
+    directory: Path  # in which it is run
 
     @property
     def output(self) -> Path:
+        """What it makes, absolute."""
         return Path(os.path.normpath(self.directory / self.command.output))
 
 
 @dataclass(frozen=True)
 class Build:
-    """units: the last command for each object. links: the last one for each output. commands: the whole log.
+    """What one run of the build did."""
 
-    logged: object -> how the last command for it was carried out. left_out: what other commands made of sources.
-    """
-
-    units: tuple[Unit, ...]
-    links: tuple[Link, ...]
-    commands: tuple[LoggedCommand, ...]
-    logged: Mapping[Path, LoggedCommand]
-    left_out: tuple[LeftOut, ...] = ()
+    units: tuple[Unit, ...]  # the last one for each object
+    links: tuple[Link, ...]  # the last one for each output
+    commands: tuple[LoggedCommand, ...]  # the whole log
+    logged: Mapping[Path, LoggedCommand]  # object -> the last command for it
+    left_out: tuple[LeftOut, ...] = ()  # sources that other commands compiled
 
 
 def run_build(
     commands: Sequence[Sequence[str]],
     directory: Path,
     toolchain: Toolchain,
-    scratch: Path,
+    temporary: Path,
 ) -> Build:
     """Run the build's own command(s) with colt-cc as the compiler, and read what it compiled and linked.
 
-    The compilers are put in the way twice: as CC and CXX, and by the usual names in a folder that comes first on PATH.
-    Whatever the build prints goes to standard error. Raises CompileError, UsageError, ToolchainError.
+    colt-cc is both CC and CXX, and the usual names of compilers in a folder that comes first on PATH. What the build
+    prints goes to standard error. temporary: folder for the log. Raises CompileError, UsageError, ToolchainError.
     """
-    log = scratch / "build.jsonl"
+    log = temporary / "build.jsonl"
     log.unlink(missing_ok=True)
-    environment = {**os.environ, **compiler_variables(toolchain, scratch / "bin"), settings.LOG: str(log)}
+    environment = {**os.environ, **compiler_variables(toolchain, temporary / "bin"), settings.LOG: str(log)}
     for name in (settings.DISABLE, settings.LEVEL, settings.STRICT):
         environment.pop(name, None)
     for command in commands:
@@ -81,15 +79,15 @@ def run_build(
 
 
 def set_for_make() -> str:
-    """What the user's shell says to make, which may be why: -n, or another CC."""
-    said = [
+    """A hint, for a message, at what the user's shell sets for make: -n, or another CC."""
+    shell = [
         f"{name}={os.environ[name]!r}" for name in ("MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES") if os.environ.get(name)
     ]
-    return f"; this shell sets {', '.join(said)}: unset that if make should not heed it" if said else ""
+    return f"; this shell sets {', '.join(shell)}: unset that if make should not obey it" if shell else ""
 
 
 def understand(commands: Sequence[LoggedCommand]) -> Build:
-    """Units and links of a log; of each object the last command counts."""
+    """The build that a log tells of; of each object the last command counts."""
     units: dict[Path, Unit] = {}
     links: dict[Path, Link] = {}
     how: dict[Path, LoggedCommand] = {}
@@ -114,7 +112,10 @@ def understand(commands: Sequence[LoggedCommand]) -> Build:
 
 
 def compiler_variables(toolchain: Toolchain, folder: Path) -> dict[str, str]:
-    """Environment in which a build compiles through colt-cc. Fills ``folder`` with the usual compilers' names."""
+    """Variables with which a build compiles by colt-cc; ``folder`` is filled with links of the usual compilers' names.
+
+    Raises ToolchainError.
+    """
     cc, cxx = (_installed(name) for name in ("colt-cc", "colt-c++"))
     folder.mkdir(parents=True, exist_ok=True)
     for name, target in _names(toolchain, cc, cxx):
@@ -140,25 +141,22 @@ def _installed(name: str) -> Path:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if not found:
-        raise ToolchainError(f"{name}: is not installed beside {sys.executable}; install colt-llvm with pip")
+        raise ToolchainError(f"{name}: not found beside {sys.executable} or on PATH; install colt-llvm with pip")
     return Path(found).absolute()
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """source: absolute. output: what was made of it, absolute.
+    """A file of the build for which no recipe can be made."""
 
-    why: as in ``Command.why_not``, "it is ...". option: where that is an option, which.
-    """
-
-    source: str
-    output: Path
-    why: str
-    option: str = ""
+    source: str  # absolute
+    output: Path  # what was made of it, absolute
+    why: str  # "it is ..."
+    option: str = ""  # the option that is the reason, if one is
 
     @staticmethod
     def of(command: Command, directory: Path) -> Iterator[LeftOut]:
-        """One for each file that a command makes of its inputs; ``command.kind`` is "other"."""
+        """One for each file that a command of kind "other" makes."""
         made = command.objects()
         for number, name in enumerate(command.inputs if command.makes == "objects" else command.sources):
             output = Path(os.path.normpath(directory / made[min(number, len(made) - 1)]))
@@ -166,7 +164,7 @@ class LeftOut:
 
 
 def sentences(files: Iterable[LeftOut], root: Path, *, remedy: bool = False) -> list[str]:
-    """One for each reason, with the files' names. remedy: say too how they could be tuned."""
+    """A sentence for each reason, with the files' names. remedy: and how they could be tuned."""
     groups: dict[tuple[str, str], list[str]] = {}
     for file in files:
         names = groups.setdefault((file.why, file.option), [])
@@ -186,7 +184,7 @@ def sentences(files: Iterable[LeftOut], root: Path, *, remedy: bool = False) -> 
 
 
 def shown(path: str | Path, root: Path) -> str:
-    """A file's name for people: relative to the root where it lies in it, and always text."""
+    """A file's name for messages: relative to the root where it lies in it, and always text."""
     name = str(path)
     if name.startswith(f"{root}{os.sep}"):
         name = os.path.relpath(name, root)

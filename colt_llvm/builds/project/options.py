@@ -1,13 +1,15 @@
-"""What the user asked for when a project is tuned, checked once."""
+"""What the user asks for when a project is tuned, and how it is run."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.core.files import write_json
@@ -20,35 +22,51 @@ from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.program.compilation import Level
 from colt_llvm.program.program import Check, Workload
 
+if TYPE_CHECKING:
+    from colt_llvm.models.base import ModelSpec
+    from colt_llvm.run.progress import Progress
+
 #: The objectives whose figures a whole program has too; how many instructions it has is not counted.
 _OF_A_PROGRAM = (RUNTIME.name, BALANCED.name, LOADED_SIZE.name)
 DEFAULT_SECONDS = 600.0
-_FILE = "project.json"
+#: Shares of the time: for the profile, and for the proof of the whole program where it is timed.
+PROFILE_SHARE, PROOF_SHARE = 0.05, 0.25
+_FILE, _VERSION = "project.json", 1
 #: What of the options decides what is found; time, trials and which files are wanted may differ.
 _DECIDES = ("objective", "workloads", "check")
 _MAY_DIFFER = ("trials", "workers", "max_calls", "max_tokens", "max_cost")
 
 
+#: Title of a search -> a view of it while it runs.
+View = Callable[[str], AbstractContextManager["Callable[[Progress], None] | None"]]
+
+
+@dataclass(frozen=True)
+class ProjectRun:
+    """How one ``tune --build`` is run: where it writes, which models it asks, how it is shown and stopped."""
+
+    directory: Path  # run directory
+    models: Sequence[ModelSpec] | None  # None: the strategy's own
+    view: View
+    report: Callable[[str], None]  # prints a line about the progress
+    stop: threading.Event  # once set, what was found until then is proved, and the run ends
+
+
 @dataclass(frozen=True)
 class ProjectOptions:
-    """builds: the user's build command, as words; several run in turn. workloads: ``--run``, the first one timed.
+    """What the user asks for. Raises UsageError."""
 
-    test: a command that has to succeed on the tuned build, such as the project's own tests. seconds: for everything
-    but the builds. only: patterns of sources; empty is all. jobs: units searched at once, where nothing is timed.
-    tune: further fields of TuneOptions for every unit; ``trials`` is for each.
-    """
-
-    builds: tuple[tuple[str, ...], ...]
-    workloads: tuple[Workload, ...]
+    builds: tuple[tuple[str, ...], ...]  # the project's build command as words; several are run in turn
+    workloads: tuple[Workload, ...]  # each ``--run``; the first one is timed
     objective: str = DEFAULT
-    seconds: float = DEFAULT_SECONDS
-    only: tuple[str, ...] = ()
-    jobs: int = 1
-    whole_program: bool = False
-    stale_only: bool = False
-    test: tuple[str, ...] = ()
+    seconds: float = DEFAULT_SECONDS  # for everything but the builds
+    only: tuple[str, ...] = ()  # patterns of sources; empty is all
+    jobs: int = 1  # units searched at once, where nothing is timed
+    whole_program: bool = False  # tune all units as one module
+    stale_only: bool = False  # only units whose recipe is stale
+    test: tuple[str, ...] = ()  # a command that must succeed on the tuned build, such as the project's own tests
     check: Check = field(default_factory=Check)
-    tune: Mapping[str, Any] = field(default_factory=dict)
+    tune: Mapping[str, Any] = field(default_factory=dict)  # further fields of TuneOptions, for the search of each unit
 
     def __post_init__(self) -> None:
         if self.objective not in _OF_A_PROGRAM:
@@ -64,18 +82,26 @@ class ProjectOptions:
             refuse_operators(command)
 
     def unit_options(self, seconds: float) -> TuneOptions:
-        """Of the search of one unit."""
+        """Options of the search of one unit, or of the whole program."""
         return TuneOptions(objective=self.objective, seconds=seconds, **self.tune)
 
     @property
     def level(self) -> Level:
+        """The baseline's level."""
         return find_objective(self.objective).level
 
     @property
     def timed(self) -> bool:
+        """Whether programs are timed; else their size decides."""
         return find_objective(self.objective).timed
 
+    @property
+    def search_seconds(self) -> float:
+        """Of ``seconds``, those for profile and searches; the proof has the rest."""
+        return self.seconds * (1 - PROOF_SHARE if self.timed else 1.0)
+
     def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
         data = asdict(self)
         for workload in data["workloads"]:
             for key in ("stdin", "cwd", "expected_stdout"):
@@ -84,7 +110,7 @@ class ProjectOptions:
 
 
 def enter(run_directory: Path, options: ProjectOptions) -> None:
-    """Make the folder and write down what is asked for. Raises UsageError where it was made for something else."""
+    """Make the run directory and record the options; one that is there has to be for the same. Raises UsageError."""
     new = json.loads(json.dumps(options.to_dict()))
     file = run_directory / _FILE
     if file.exists():
@@ -92,10 +118,10 @@ def enter(run_directory: Path, options: ProjectOptions) -> None:
         with contextlib.suppress(OSError, ValueError):
             old = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(old, dict) or (differs := _difference(old, new)):
-            what = f"made with another {differs}" if isinstance(old, dict) else "cannot be read"
+            what = f"made with another {differs}" if isinstance(old, dict) else f"its {_FILE} cannot be read"
             raise UsageError(f"--run-dir {run_directory}: {what}; use another folder")
     run_directory.mkdir(parents=True, exist_ok=True)
-    write_json(file, {"kind": "colt-llvm project", "version": 1, **new})
+    write_json(file, {"kind": "colt-llvm project", "version": _VERSION, **new})
 
 
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The whole program with all recipes, against the mark: checked on every workload, and timed apart from the search."""
+"""The proof of the whole program with all recipes: checked on every workload, and timed against the baseline."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
+from colt_llvm.builds.project.options import PROOF_SHARE
 from colt_llvm.builds.project.setup import Project
 from colt_llvm.evaluate.judge import Judge, Miscompiled
-from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.compared import Compared
@@ -22,11 +22,13 @@ from colt_llvm.program.program import Program
 
 TUNED, BUILT = "tuned", "as-built"
 _SHF_ALLOC = 0x2
+#: The longest that the A/B test of a stopped run takes.
+_STOPPED_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class ProjectProof:
-    """See ``ProjectResult`` for the fields. wrong: what the tuned program does differently; empty where nothing."""
+    """What is proved of the whole program; fields that are not told here are those of ``ProjectResult``."""
 
     improved: bool
     ratio: float
@@ -34,102 +36,114 @@ class ProjectProof:
     interval: Interval | None = None
     as_built: Interval | None = None
     as_built_ratio: float | None = None
-    wrong: str = ""
+    wrong: str = ""  # what the tuned program does differently; empty where nothing
     samples: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     compared: Compared = field(default_factory=Compared)
 
 
-def judge_of(project: Project, options: TuneOptions) -> Judge:
-    """Knows what the mark does on each workload. Raises ProgramError."""
-    whole = Program(project.program, (), workloads=project.workloads, check=project.options.check)
-    core = measuring_core() if project.options.timed else None
+def judge_of(project: Project) -> Judge:
+    """The judge that knows what the baseline does on each workload. Raises ProgramError."""
+    options = project.options
+    whole = Program(project.program, (), workloads=project.workloads, check=options.check)
+    core = measuring_core() if options.timed else None
     return Judge.of(
-        project.toolchain, whole, options, (), core, lambda _, place: Path(shutil.copy(project.mark, place))
-    )
+        project.toolchain, whole, options.unit_options(options.seconds), (), core,
+        lambda _, place: Path(shutil.copy(project.baseline, place)),
+    )  # fmt: skip
 
 
-def prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: int) -> ProjectProof:
-    """``seconds``: for timing. The program at ``tuned`` has to be in the judge's folder. Raises NotRepeatable."""
-    proof = _prove(project, judge_, tuned, seconds, seed)
-    return replace(proof, compared=judge_.compared)
+def prove(project: Project, judge: Judge) -> ProjectProof:
+    """Link the program with all that was found, and prove it. Raises NotRepeatable, CompileError."""
+    project.run.report("proving the whole program, apart from the search")
+    tuned = project.relinker.make(judge.folder / TUNED)
+    return replace(_prove(project, judge, tuned), compared=judge.compared)
 
 
-def _prove(project: Project, judge_: Judge, tuned: Path, seconds: float, seed: int) -> ProjectProof:
+def _prove(project: Project, judge: Judge, tuned: Path) -> ProjectProof:
     figures = {
         SIZE: (_unit_bytes(project, tuned=False), _unit_bytes(project, tuned=True)),
-        "program": (loaded_bytes(project.mark), loaded_bytes(tuned)),
+        "program": (loaded_bytes(project.baseline), loaded_bytes(tuned)),
     }
     try:
-        judge_.check(tuned, thorough=True, core=judge_.core, proof=True)
+        judge.check(tuned, thorough=True, core=judge.core, proof=True)
     except Miscompiled as error:
         return ProjectProof(False, 1.0, figures, wrong=str(error))
     try:
         if project.as_built is not None:
-            judge_.check(project.as_built, thorough=True, core=judge_.core)
+            judge.check(project.as_built, thorough=True, core=judge.core)
     except Miscompiled as error:
         own = f"with the build's own flags the program does something else than at -{project.options.level}"
         return ProjectProof(False, 1.0, figures, notes=(f"{own}: {error}; the build is left as it is",))
-    built_bytes = sum(section_sizes(unit.object).loaded_bytes for unit in project.units)
-    if not project.options.timed:
-        ratio, against = figures[SIZE][0] / figures[SIZE][1], built_bytes / figures[SIZE][1]
-        notes = []
-        if not is_gain(ratio):
-            notes.append(f"all objects together are not smaller than at -{project.options.level}")
-        elif not is_gain(against):
-            notes.append("all objects together are not smaller than with the build's own flags")
-        as_built_ratio = against if project.as_built else None
-        return ProjectProof(not notes, ratio, figures, as_built_ratio=as_built_ratio, notes=tuple(notes))
-    return _time(project, judge_, tuned, seconds, seed, figures)
+    return _time(project, judge, tuned, figures) if project.options.timed else _by_size(project, figures)
 
 
-def _time(
-    project: Project, judge_: Judge, tuned: Path, seconds: float, seed: int, figures: dict[str, tuple[float, float]]
-) -> ProjectProof:
+def _by_size(project: Project, figures: dict[str, tuple[float, float]]) -> ProjectProof:
+    before, after = figures[SIZE]
+    built = sum(section_sizes(unit.object).loaded_bytes for unit in project.units)
+    note = ""
+    if not is_gain(before / after):
+        note = f"all objects together are not smaller than at -{project.options.level}"
+    elif not is_gain(built / after):
+        note = "all objects together are not smaller than with the build's own flags"
+    return ProjectProof(
+        not note, before / after, figures, as_built_ratio=built / after if project.as_built else None,
+        notes=(note,) if note else (),
+    )  # fmt: skip
+
+
+def _time(project: Project, judge: Judge, tuned: Path, figures: dict[str, tuple[float, float]]) -> ProjectProof:
+    options = project.options
+    seed = int(options.tune.get("seed", 0))
+    seconds = options.seconds * PROOF_SHARE
+    if project.run.stop.is_set():  # whoever stops a run wants its result soon
+        seconds = min(seconds, _STOPPED_SECONDS)
     arms = {TUNED: tuned}
     if project.as_built is not None:
-        arms[BUILT] = Path(shutil.copy(project.as_built, judge_.folder / "arm-as-built"))
-    control = Path(shutil.copy(project.mark, judge_.folder / "control"))
-    policy = ABTestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
+        arms[BUILT] = Path(shutil.copy(project.as_built, judge.folder / "arm-as-built"))
+    control = Path(shutil.copy(project.baseline, judge.folder / "control"))
+    policy = ABTestPolicy(seconds=seconds).with_room(len(arms), judge.run_seconds)
     try:
-        held = ab_test(arms, (judge_.baseline, control), judge_.time_together, policy, seed=seed)
+        held = ab_test(arms, (judge.baseline, control), judge.time_together, policy, seed=seed)
     except Miscompiled as error:
         return ProjectProof(False, 1.0, figures, wrong=str(error))
-    claims = {claim.name: claim for claim in held.arms}
-    tuned_claim = claims[TUNED]
+    timed = {arm.name: arm for arm in held.arms}
+    against_baseline = timed[TUNED]
     notes: tuple[str, ...] = ()
-    improved = tuned_claim.verdict is Verdict.IMPROVED
+    improved = against_baseline.verdict is Verdict.IMPROVED
     if held.control.verdict is Verdict.IMPROVED:
-        improved, notes = False, ("the mark beat itself: this host is too noisy now for any claim",)
-    elif tuned_claim.verdict is Verdict.TOO_NOISY:
-        notes = ("the times scatter too much to tell; the build is left as it is",)
+        improved = False
+        notes = ("A/A check failed: this host is too noisy to report a gain; try again when it is idle",)
+    elif against_baseline.verdict is Verdict.TOO_NOISY:
+        notes = ("the times vary too much to tell; the build is left as it is",)
     as_built: Interval | None = None
     if project.as_built is not None:
-        as_built = bootstrap_ratio(
-            claims[BUILT].seconds, tuned_claim.seconds, confidence=tuned_claim.interval.confidence, seed=seed
-        )
+        confidence = against_baseline.interval.confidence
+        as_built = bootstrap_ratio(timed[BUILT].seconds, against_baseline.seconds, confidence=confidence, seed=seed)
         if verdict_of(as_built, held.noise) is not Verdict.IMPROVED:
             improved = False
             notes = (*notes, "not proven better than the build with its own flags")
-    middle = sorted(held.baseline_seconds)[len(held.baseline_seconds) // 2]
-    figures = {RUN_TIME: (middle, middle / tuned_claim.interval.ratio), **figures}
-    samples = {"mark": held.baseline_seconds, "control": held.control.seconds, "noise": held.noise.ratio,
-               **{claim.name: claim.seconds for claim in held.arms}}  # fmt: skip
-    return ProjectProof(improved, tuned_claim.interval.ratio, figures, tuned_claim.interval, as_built,
-                        as_built.ratio if as_built else None, "", samples, notes)  # fmt: skip
+    ratio = against_baseline.interval.ratio
+    median = sorted(held.baseline_seconds)[len(held.baseline_seconds) // 2]
+    samples = {"baseline": held.baseline_seconds, "control": held.control.seconds, "noise": held.noise.ratio,
+               **{name: arm.seconds for name, arm in timed.items()}}  # fmt: skip
+    return ProjectProof(
+        improved, ratio, {RUN_TIME: (median, median / ratio), **figures}, against_baseline.interval, as_built,
+        as_built.ratio if as_built else None, samples=samples, notes=notes,
+    )  # fmt: skip
 
 
 def _unit_bytes(project: Project, *, tuned: bool) -> float:
     """Loaded bytes of the program's own objects."""
     total = 0
     for unit in project.units:
-        data = project.relinker.objects.get(unit.unit.output, unit.object) if tuned else unit.mark
+        data = project.relinker.objects.get(unit.output, unit.object) if tuned else unit.baseline
         total += section_sizes(data).loaded_bytes
     return float(total)
 
 
 def loaded_bytes(executable: Path) -> float:
-    """Of the sections that are loaded when it runs, zero-filled ones left out."""
+    """Bytes of the sections that are loaded when the program runs; zero-filled ones take none."""
     with open(executable, "rb") as file:
         sections = ELFFile(file).iter_sections()
         return float(sum(s["sh_size"] for s in sections if s["sh_flags"] & _SHF_ALLOC and s["sh_type"] != "SHT_NOBITS"))

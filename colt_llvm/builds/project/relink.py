@@ -1,6 +1,6 @@
-"""The build's own link command, repeated in a folder of ours with some objects replaced.
+"""The build's own link command, repeated in a temporary folder with some objects replaced.
 
-The user's tree is never touched: a candidate that is left behind there would be taken for the program.
+The user's tree is never touched: a candidate left behind there would be taken for the program.
 """
 
 from __future__ import annotations
@@ -22,39 +22,36 @@ _LINK_SECONDS = 300
 _WRITES_A_FILE = ("Map", "dependency-file", "out-implib", "reproduce")
 #: Options of the compiler that do the same.
 _BESIDE = ("-save-temps", "--save-temps", "-ftime-trace")
-#: Symbols change no code, and a profile needs them.
+#: Left out: symbols change no code, and a profile needs them.
 _STRIPS = ("-s", "--strip-all", "-strip-all")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the link command takes an object from: a word of it, or the member of an archive that a word names.
+    """Where the link command takes an object from: a word of it, or the member of an archive that a word names."""
 
-    number: of several members of that name, how many come before it.
-    """
-
-    word: int
+    word: int  # index
     archive: Path | None = None
     member: str = ""
-    number: int = 0
+    number: int = 0  # of several members of that name, how many come before it
 
 
 @dataclass
 class Relinker:
-    """places: object's path in the build -> where it goes in. ``objects``: what it is replaced by now, by that path."""
+    """Links the program again with other objects."""
 
-    clang: str
+    clang: str  # or clang++
     link: Link
-    places: Mapping[Path, Place]
-    objects: dict[Path, bytes] = field(default_factory=dict)
+    places: Mapping[Path, Place]  # object's path in the build -> where the link takes it from
+    objects: dict[Path, bytes] = field(default_factory=dict)  # object's path -> what takes its place in each link
 
     @staticmethod
     def of(clang: str, link: Link, outputs: Mapping[Path, bytes]) -> Relinker:
-        """outputs: path of each object of the build -> its content."""
+        """For a link of objects ``outputs`` of the build: path -> content."""
         return Relinker(clang, link, dict(_find_places(link, outputs)))
 
     def not_of_this_build(self, outputs: Mapping[Path, bytes]) -> list[Path]:
-        """Objects of the program that are none of ``outputs``, by place or by content: their files, or archives."""
+        """Files of objects in the program that are none of ``outputs``, by path or by content: objects, or archives."""
         contents = set(outputs.values())
         rest: list[Path] = []
         for file in dict(_by_file(self.link)):
@@ -65,10 +62,13 @@ class Relinker:
         return rest
 
     def make(self, output: Path, replaced: Mapping[Path, bytes] | None = None, extra: Sequence[str] = ()) -> Path:
-        """Link to ``output`` with ``objects`` and ``replaced``; ``extra`` words at the end. Raises CompileError."""
+        """Link to ``output``, which is returned. Raises CompileError.
+
+        replaced: further objects to replace, by path. extra: words for the end of the command.
+        """
         objects = {**self.objects, **(replaced or {})}
         words = list(self.link.command.words)
-        # What is named twice is replaced twice: else the linker might take the old object from the second one.
+        # A file that is named twice is replaced twice: the linker might take the object from either.
         named = dict(_by_file(self.link))
         archives: dict[Path, dict[tuple[str, int], bytes]] = {}
         with TemporaryDirectory(prefix="colt-") as folder:
@@ -90,7 +90,7 @@ class Relinker:
         return output
 
     def _write_archive(self, archive: Path, inside: Mapping[tuple[str, int], bytes], copy: Path) -> None:
-        """The archive with some members replaced. ``ar r`` would not do: of one name it reaches only the first."""
+        """Write the archive with some members replaced. ``ar r`` cannot: of one name it reaches only the first."""
         found = read_archive(archive)
         copy.write_bytes(
             archive_bytes(
@@ -107,7 +107,9 @@ class Relinker:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CompileError(f"{command[0]}: cannot link the program again ({error}); check the build") from None
         if done.returncode:
-            raise CompileError(f"{command[0]}: the program does not link", done.stderr.decode("utf-8", "replace"))
+            raise CompileError(
+                f"{command[0]}: the program does not link; check the build", done.stderr.decode("utf-8", "replace")
+            )
 
 
 def _find_places(link: Link, outputs: Mapping[Path, bytes]) -> Iterator[tuple[Path, Place]]:
@@ -122,7 +124,7 @@ def _find_places(link: Link, outputs: Mapping[Path, bytes]) -> Iterator[tuple[Pa
                 yield file, Place(indexes[0])
             continue
         for member in read_archive(file):
-            # Two units of the same code (empty ones, say) are told apart by their names, or need not be tuned.
+            # Units of the same code, such as empty ones, are told apart by their names or left as they are.
             paths = by_content.get(member.data, [])
             if len(paths) > 1:
                 paths = [path for path in paths if path.name == member.name]
@@ -144,7 +146,7 @@ def _files(link: Link) -> Iterator[tuple[int, Path]]:
 
 
 def find_program(links: Sequence[Link], command: Sequence[str], directory: Path) -> tuple[Link, tuple[str, ...]]:
-    """The link that makes what ``command`` runs, and the command with ``{exe}`` in its place. Raises UsageError."""
+    """The link that makes the program of ``command``, and the command with ``{exe}`` for that. Raises UsageError."""
     outputs = {os.path.realpath(link.output): link for link in links}
     if "{exe}" in " ".join(command):
         if len(outputs) == 1:
@@ -160,7 +162,7 @@ def find_program(links: Sequence[Link], command: Sequence[str], directory: Path)
 
 
 def _same_content(place: Path, links: Sequence[Link]) -> Link | None:
-    """A copy, as an installation makes it."""
+    """The link whose output ``place`` is a copy of, as installing makes it."""
     if not place.is_file():
         return None
     data = place.read_bytes()
@@ -168,7 +170,7 @@ def _same_content(place: Path, links: Sequence[Link]) -> Link | None:
 
 
 def named_files(words: Sequence[str], directory: Path) -> Iterator[tuple[int, Path]]:
-    """(index of the word, file) of each object and archive, ``-lNAME`` by the folders that the command names."""
+    """(index of the word, file) of each object and archive; ``-lNAME`` is looked for where the command says (-L)."""
     folders = [word[2:] or following for word, following in zip(words, [*words[1:], ""], strict=True)
                if word.startswith("-L")]  # fmt: skip
     for index, word in enumerate(words):
@@ -181,7 +183,7 @@ def named_files(words: Sequence[str], directory: Path) -> Iterator[tuple[int, Pa
 
 
 def _library(name: str, folders: Sequence[Path], static: bool) -> Path | None:
-    """The archive that ``-lNAME`` takes; None for a shared library, and for what the linker finds elsewhere."""
+    """The archive of ``-lNAME``; None for a shared library, and for one that the linker finds elsewhere."""
     for folder in folders:
         if name.startswith(":"):
             if (folder / name[1:]).exists():
@@ -195,7 +197,7 @@ def _library(name: str, folders: Sequence[Path], static: bool) -> Path | None:
 
 
 def with_output(words: Sequence[str], output: Path) -> list[str]:
-    """The same words with another output, without files that would be written beside it, and with symbols."""
+    """The link command's words for another output: no other files are written, and symbols are kept."""
     kept: list[str] = []
     rest = iter(words)
     skip = False

@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from colt_llvm.builds.cc.compile import Unit, plain_words
-from colt_llvm.builds.project.options import ProjectOptions
+from colt_llvm.builds.cc.compile import Unit, plain_words, quiet
 from colt_llvm.builds.project.relink import Relinker
 from colt_llvm.builds.project.result import UnitResult
 from colt_llvm.builds.project.setup import Project
-from colt_llvm.builds.project.units import Measured, build_unit, call, quiet, unit_program
+from colt_llvm.builds.project.units import Measured, build_unit, call, unit_program
 from colt_llvm.core.errors import ColtError, NotRepeatable, UsageError
-from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Linker
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.compared import Compared
 from colt_llvm.measure.intervals import Interval
-from colt_llvm.models.base import ModelSpec
 from colt_llvm.program.program import Program
 from colt_llvm.program.recipe import load_recipe, source_digest
 from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import read_header
-from colt_llvm.run.progress import Progress, TuneResult
+from colt_llvm.run.progress import TuneResult
 from colt_llvm.run.sanitizers import SanitizedBuild
 from colt_llvm.run.tuner import resume, tune
 
-OnProgress = Callable[[Progress], None]
-#: Title -> a view of one search.
-View = Callable[[str], AbstractContextManager["OnProgress | None"]]
-#: Of the time: for the profile, and for the proof of the whole program where it is timed.
-PROFILE_SHARE, PROOF_SHARE = 0.05, 0.25
 #: A unit with less of the time is cold: making it twice as fast would not show.
 _LEAST_SHARE = 0.02
 _COVERED = 0.95
@@ -47,27 +37,24 @@ _COVERED = 0.95
 
 @dataclass
 class Searcher:
-    """Tunes units of ``project``. ``project.relinker.objects`` and ``found`` grow as units improve."""
+    """Tunes units of a project, and adds the objects of those that improve to ``project.relinker.objects``."""
 
     project: Project
-    models: Sequence[ModelSpec] | None
-    run_directory: Path
-    view: View
-    stop: threading.Event
-    weights: Mapping[Path, float]
-    _diagnosed: bool = False
+    weights: Mapping[Path, float]  # unit's output -> share of the run time or the code
+    _diagnosed: bool = False  # a miscompile was looked into
 
     def search(self, planned: Mapping[Path, float], deadline: float, preparing: float = 0.0) -> list[UnitResult]:
-        """planned: unit's output -> seconds. What a unit does not use goes to those after it.
+        """Tune the planned units. Raises NotRepeatable.
 
-        deadline: of time.monotonic. preparing: seconds that each search takes beside its own time.
+        planned: unit's output -> seconds; what a unit does not use goes to those after it. deadline: of
+        ``time.monotonic``. preparing: seconds that each search takes beside its own time.
         """
-        units = {unit.unit.output: unit for unit in self.project.units}
+        units, stop = {unit.output: unit for unit in self.project.units}, self.project.run.stop
         waiting = list(planned)
         options = self.project.options
         if options.timed or options.jobs == 1:
             results = []
-            while waiting and not self.stop.is_set():
+            while waiting and not stop.is_set():
                 left = max(0.0, deadline - time.monotonic())
                 seconds = left * planned[waiting[0]] / sum(planned[path] for path in waiting)
                 results.append(self._unit(units[waiting.pop(0)], max(seconds - preparing, 1.0)))
@@ -75,13 +62,13 @@ class Searcher:
 
         def unless_stopped(path: Path) -> UnitResult | None:
             seconds = planned[path] * options.jobs - preparing
-            return None if self.stop.is_set() else self._unit(units[path], max(seconds, 1.0))
+            return None if stop.is_set() else self._unit(units[path], max(seconds, 1.0))
 
         with ThreadPoolExecutor(options.jobs) as pool:
             return [result for result in pool.map(unless_stopped, waiting) if result is not None]
 
     def _unit(self, unit: Measured, seconds: float) -> UnitResult:
-        path, share, began = unit.unit.output, self.weights.get(unit.unit.output, 0.0), time.monotonic()
+        path, share, began = unit.output, self.weights.get(unit.output, 0.0), time.monotonic()
 
         def result(outcome: str, **changes: object) -> UnitResult:
             seconds = time.monotonic() - began
@@ -92,7 +79,7 @@ class Searcher:
             made = self._tune(unit, seconds)
             data = self._object(unit, made)
         except NotRepeatable:
-            raise  # of the whole program: no other unit can be judged either
+            raise  # of the whole program, so of no use to other units either
         except ColtError as error:
             if earlier is not None:
                 self.project.relinker.objects[path] = earlier
@@ -111,7 +98,7 @@ class Searcher:
         return result("no improvement found", ratio=made.ratio, miscompile=made.miscompile)
 
     def _better(self, path: Path, earlier: bytes, data: bytes, made: TuneResult) -> bool:
-        """Than what the unit's earlier recipe gives. Times of two days say little, so what each gained then counts."""
+        """Whether it is better than what the unit's earlier recipe gives: smaller, or its ratio was higher then."""
         if not self.project.options.timed:
             return section_sizes(data).loaded_bytes < section_sizes(earlier).loaded_bytes
         before = self.project.earlier[path].evidence.get("ratio")
@@ -119,11 +106,11 @@ class Searcher:
 
     def _tune(self, unit: Measured, seconds: float) -> TuneResult:
         options, project = self.project.options, self.project
-        folder = self.run_directory / "units" / unit.folder_name
+        folder = project.run.directory / "units" / unit.folder_name
         program = unit_program(
             project.toolchain, unit.unit, options.level, folder, project.workloads, options.check
         )  # fmt: skip
-        path = unit.unit.output
+        path = unit.output
 
         def link(objects: Sequence[bytes], place: Path) -> Path:
             return project.relinker.make(place, {path: objects[0]})
@@ -136,9 +123,10 @@ class Searcher:
         self, program: Program, folder: Path, link: Linker, seconds: float, title: str,
         sanitized: SanitizedBuild | None = None,
     ) -> TuneResult:  # fmt: skip
-        """One search; what was begun in ``folder`` for the same source goes on. Raises ColtError.
+        """One search, in the run directory ``folder``; one that was begun there for the same source goes on.
 
-        The first miscompile of the project is looked into, and no other: that takes time beside the budget.
+        link: of the whole program. sanitized: builds it with sanitizers. Only the project's first miscompile is looked
+        into: that takes time beside the budget. Raises ColtError.
         """
         hooks = Hooks(sanitized=sanitized, diagnoses=not self._diagnosed)
         made = self._search(program, folder, link, seconds, title, hooks)
@@ -154,18 +142,19 @@ class Searcher:
         trials = project.options.tune.get("trials")
         if (finished := finished_search(folder, program, project.toolchain, trials)) is not None:
             return finished
-        with self.view(title) as progress:
+        run = project.run
+        with run.view(title) as progress:
             if (folder / "run.json").exists():
                 with contextlib.suppress(UsageError):  # the source has changed: a new search
                     return resume(folder, project.toolchain, trials=trials, seconds=seconds, on_progress=progress,
-                                  stop=self.stop, linker=link, hooks=hooks)  # fmt: skip
+                                  stop=run.stop, linker=link, hooks=hooks)  # fmt: skip
                 folder = _free(folder)
-            return tune(program, project.toolchain, tune_options(project.options, seconds), models=self.models,
-                        run_directory=folder, on_progress=progress, stop=self.stop, linker=link,
+            return tune(program, project.toolchain, project.options.unit_options(seconds), models=run.models,
+                        run_directory=folder, on_progress=progress, stop=run.stop, linker=link,
                         hooks=hooks)  # fmt: skip
 
     def _object(self, unit: Measured, made: TuneResult) -> bytes | None:
-        """What the unit's recipe gives from its source; None where nothing was found, or it is not what was tuned."""
+        """The object that the found pipeline gives from the source; None where none was found, or it is another."""
         level, pipeline = self.project.options.level, made.pipeline
         if not made.improved or made.recipe is None:
             return None
@@ -177,11 +166,8 @@ class Searcher:
         return data
 
 
-def tune_options(options: ProjectOptions, seconds: float) -> TuneOptions:
-    return options.unit_options(seconds)
-
-
 def _free(folder: Path) -> Path:
+    """A folder of a similar name without a run in it."""
     number = 2
     while (folder.with_name(f"{folder.name}-{number}") / "run.json").exists():
         number += 1
@@ -189,11 +175,10 @@ def _free(folder: Path) -> Path:
 
 
 def shares(weights: Mapping[str, float], seconds: float, least_seconds: float, timed: bool) -> dict[str, float]:
-    """Unit -> seconds, in the order of their weights, the heaviest first.
+    """Which units are searched, and for how many seconds each: unit -> seconds, the heaviest first.
 
-    weights: of the run time or of the code size. Units are taken until they cover 95% of what can be attributed, or
-    until one more would leave the lightest with less than ``least_seconds``. Where the program is timed, one with less
-    than 2% of the time is left out.
+    weights: unit -> share of the run time or of the code. seconds: of all searches. least_seconds: of one; as many
+    units are taken as that allows. timed: units of less than 2% of the time are left out, and those beyond 95% of it.
     """
     total = sum(weights.values())
     if total <= 0 or seconds <= 0:
@@ -215,9 +200,9 @@ def shares(weights: Mapping[str, float], seconds: float, least_seconds: float, t
 
 
 def sanitized_build(toolchain: Toolchain, unit: Unit, relinker: Relinker) -> SanitizedBuild:
-    """Compiles this unit by its own command, and links the program as the build does, with the sanitizers' runtime.
+    """Builds the program with this unit instrumented, for the diagnosis of a miscompile.
 
-    What the other units do is seen only where this one passes memory to them. What it gives raises CompileError.
+    What other units do is seen only where this one passes memory to them. The result raises CompileError.
     """
 
     def build(flags: Sequence[str], words: Sequence[str], place: Path) -> Path:
@@ -230,7 +215,7 @@ def sanitized_build(toolchain: Toolchain, unit: Unit, relinker: Relinker) -> San
 
 
 def finished_search(folder: Path, program: Program, toolchain: Toolchain, trials: int | None) -> TuneResult | None:
-    """The result of a whole search in ``folder`` for the same code; None where there is none."""
+    """The result in the run directory ``folder`` of a finished search for the same source, LLVM and trials; or None."""
     try:
         header = read_header(folder)
         data = json.loads((folder / "result.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""One ``tune --build`` at a time in a tree: each builds it anew, and would take the other's objects for its own."""
+"""One ``tune --build`` at a time in a tree: each builds it, and would take the other's objects for its own."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 
 from colt_llvm.core.errors import UsageError
 
-#: struct flock of Linux: type, whence, start, length, pid. Locks of an open file: no close elsewhere in the process
-#: takes them away, and they have nothing to do with flock, by which runs in a folder wait for each other.
+#: struct flock of Linux: type, whence, start, length, pid. Open file description locks: no close elsewhere in the
+#: process releases them, and they are apart from flock, by which runs in one folder wait for each other.
 _FLOCK = "hhqqi0q"
 #: Which byte of a folder is locked: its tree is held, or a tree below it is.
 _HELD, _BELOW = 0, 1
-#: Two that begin at the same moment see each other; one of them has to come again first.
+#: Two that begin at the same moment see each other; both release and try again after random pauses.
 _TRIES, _PAUSE_SECONDS = 4, 0.2
 
 
 @contextlib.contextmanager
 def alone_in(root: Path) -> Iterator[None]:
-    """Hold ``root``: nobody else holds it, a folder above it or one below. Raises UsageError where somebody does.
+    """Lock the tree ``root``. Raises UsageError where it, a folder above or one below is locked.
 
-    The locks are the kernel's, on the folders themselves: they go with the process, however that ends, and leave no
-    file. Where the file system has no such locks there are none.
+    The kernel locks the folders themselves: the locks go with the process, however that ends, and leave no file. A file
+    system without such locks has none.
     """
     descriptors: list[int] = []
     try:
@@ -47,7 +47,7 @@ def alone_in(root: Path) -> Iterator[None]:
 
 
 def _take(place: Path, descriptors: list[int]) -> Path | None:
-    """Lock it and the folders above; the folder where another lock stands in the way, or None."""
+    """Lock ``place``, and note that in the folders above; the folder that another process has locked, or None."""
     for folder in (place, *place.parents):
         try:
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -64,6 +64,6 @@ def _take(place: Path, descriptors: list[int]) -> Path | None:
 
 
 def _fcntl(descriptor: int, what: int, kind: int, start: int, length: int) -> int:
-    """The type of lock that the kernel tells."""
+    """Call the kernel; the type of lock in its answer."""
     told = fcntl.fcntl(descriptor, what, struct.pack(_FLOCK, kind, os.SEEK_SET, start, length, 0))
     return int(struct.unpack(_FLOCK, told)[0])

@@ -1,28 +1,27 @@
-"""``tune --build``: learn the build, find where the time goes, tune there, prove the whole, leave recipes.
+"""``tune --build``: learn the build, find where the time goes, tune there, prove the whole, write recipes.
 
-The order keeps the user's tree right at every moment. Candidates are linked in a folder of ours. The whole program
-is proved there too. Only then are recipes written and is the build run again; where that does not give
-the very objects that were proved, the recipes go, and the build is run once more.
+The user's tree is right at every moment. Candidates are linked in a temporary folder, and the whole program is proved
+there. Only then are recipes written and the build run again; where that does not give the very objects that were
+proved, the recipes go, and the build is run once more.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from colt_llvm.builds.cc.compile import plain_words
-from colt_llvm.builds.profile.profile import profile_program
-from colt_llvm.builds.project.options import ProjectOptions, enter
-from colt_llvm.builds.project.proof import ProjectProof, judge_of, prove
-from colt_llvm.builds.project.result import ProjectResult, UnitResult, nothing_to_do
-from colt_llvm.builds.project.results import hand_over, remove_outdated
-from colt_llvm.builds.project.search import PROFILE_SHARE, PROOF_SHARE, Searcher, View, shares, tune_options
+from colt_llvm.builds.profile.profile import Instrumentation, profile_program
+from colt_llvm.builds.project.install import install, remove_outdated, unit_recipes
+from colt_llvm.builds.project.options import PROFILE_SHARE, ProjectOptions, ProjectRun, enter
+from colt_llvm.builds.project.proof import judge_of, prove
+from colt_llvm.builds.project.result import Ended, ProjectResult, UnitResult, nothing_to_do
+from colt_llvm.builds.project.search import Searcher, shares
 from colt_llvm.builds.project.setup import NothingCompiled, Project, not_compiled, selected, set_up
 from colt_llvm.builds.project.units import Measured, build_unit, call, same_code, unit_program
 from colt_llvm.builds.recipes.status import stale
@@ -34,178 +33,134 @@ from colt_llvm.evaluate.judge import Judge
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import compile_cores
-from colt_llvm.models.base import ModelSpec
 from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.program.baseline import prepare_baseline
 
 #: The least that a search of one unit is worth starting for: so many runs of the program, or so many seconds.
 _LEAST_RUNS, _LEAST_SECONDS_TIMED, _LEAST_SECONDS = 60, 15.0, 6.0
-#: What the start of one search takes beside two runs of the program, roughly; and the longest proof of a stopped run.
-_PREPARING_SECONDS, _STOPPED_SECONDS = 4.0, 10.0
+#: What starting one search takes beside running the program twice, roughly.
+_PREPARING_SECONDS = 4.0
 
 
-def tune_project(
-    root: Path,
-    toolchain: Toolchain,
-    options: ProjectOptions,
-    *,
-    models: Sequence[ModelSpec] | None,
-    run_directory: Path,
-    view: View,
-    report: Callable[[str], None],
-    stop: threading.Event,
-) -> ProjectResult:
-    """``root``: the folder where the build is run and where ``.colt`` goes.
+def tune_project(root: Path, toolchain: Toolchain, options: ProjectOptions, run: ProjectRun) -> ProjectResult:
+    """Tune a project, and leave recipes in ``root``, the folder where its build is run.
 
-    Raises ColtError: UsageError for what cannot be learned from the build, CompileError where it fails, ProgramError
-    for a program that cannot be judged. The user's tree is then as the build left it.
+    Raises UsageError for what cannot be learned from the build, CompileError where it fails, ProgramError for a program
+    whose runs cannot be compared, and others of ColtError. The user's tree is then as the build left it.
     """
     began = time.monotonic()
     root = Path(os.path.realpath(root))
-    run_directory = Path(os.path.abspath(run_directory))  # clang runs in the units' folders
-    enter(run_directory, options)
+    run = replace(run, directory=Path(os.path.abspath(run.directory)))  # clang runs in the units' folders
+    enter(run.directory, options)
     with TemporaryDirectory(prefix="colt-") as folder:
-        scratch = Path(folder)
         try:
-            project = set_up(root, toolchain, options, scratch, report)
+            project = set_up(root, toolchain, options, run, Path(folder))
         except NothingCompiled:
             if not options.stale_only or any(not unit.gone for unit in stale(root, toolchain)):
                 raise
-            return nothing_to_do(root.name, options, run_directory, time.monotonic() - began)
-        deadline = time.monotonic() + options.seconds * (1 - PROOF_SHARE if options.timed else 1.0)
-        judge = judge_of(project, tune_options(options, options.seconds))
+            return nothing_to_do(root.name, options, run.directory, time.monotonic() - began)
+        deadline = time.monotonic() + options.search_seconds
+        judge = judge_of(project)
         try:
-            result = _tune(project, judge, scratch, models, run_directory, view, report, stop, began, deadline)
+            ended = tune_whole(project, judge) if options.whole_program else _tune_units(project, judge, deadline)
+            result = _result(project, judge, ended, began)
         finally:
             judge.close()
-    write_json(run_directory / "project-result.json", result.to_dict())
+    write_json(run.directory / "project-result.json", result.to_dict())
     return result
 
 
-def _tune(
-    project: Project, judge: Judge, scratch: Path, models: Sequence[ModelSpec] | None, run_directory: Path,
-    view: View, report: Callable[[str], None], stop: threading.Event, began: float,
-    deadline: float,
-) -> ProjectResult:  # fmt: skip
-    """``deadline``: of the searches."""
-    options = project.options
-    if options.whole_program:
-        whole = tune_whole(project, judge, scratch, models, run_directory, view, report, stop)
-        if whole is None:
-            return nothing_to_do(project.program, options, run_directory, time.monotonic() - began)
-        together = Made(project, judge, run_directory, whole.units, "as one module", began, stop)
-        return together.result(whole.proof, whole.recipes, whole.notes)
-    chosen = {unit.unit.output: unit for unit in selected(project)}
+def _tune_units(project: Project, judge: Judge, deadline: float) -> Ended | None:
+    """Search, prove and install; None where no unit is to be tuned. deadline: of the searches."""
+    chosen = {unit.output: unit for unit in selected(project)}
     if not chosen:
-        return nothing_to_do(
-            project.program, options, run_directory, time.monotonic() - began, tuple(not_compiled(project))
-        )
-    weights, how = _weights(project, judge, scratch, report)
+        return None
+    options, run = project.options, project.run
+    weights, how = _weights(project, judge)
     least = max(_LEAST_SECONDS_TIMED, _LEAST_RUNS * judge.run_seconds) if options.timed else _LEAST_SECONDS
-    searching = max(1.0, deadline - time.monotonic())
     by_name = {str(path): weight for path, weight in weights.items() if path in chosen}
-    planned = {Path(path): seconds for path, seconds in shares(by_name, searching, least, options.timed).items()}
+    seconds = shares(by_name, max(1.0, deadline - time.monotonic()), least, options.timed)
+    planned = {Path(path): share for path, share in seconds.items()}
     covered = sum(weights[path] for path in planned)
-    report(f"{len(planned)} of {len(project.units)} files hold {covered:.0%} of the "
-           f"{'run time' if options.timed else 'code'} ({how}); searching")  # fmt: skip
-    searcher = Searcher(project, models, run_directory, view, stop, weights)
-    preparing = _PREPARING_SECONDS + sum(run.wall_seconds for run in judge.expected)
-    results = searcher.search(planned, deadline, preparing)
+    what = "run time" if options.timed else "code"
+    run.report(f"{len(planned)} of {len(project.units)} files hold {covered:.0%} of the {what} ({how}); searching")
+    preparing = _PREPARING_SECONDS + sum(workload.wall_seconds for workload in judge.expected)
+    results = Searcher(project, weights).search(planned, deadline, preparing)
     if not options.timed:
-        levelled = at_level(project, results, list(chosen.values()), scratch, weights, stop)
-        outputs = {result.output for result in levelled}
-        results = [result for result in results if result.output not in outputs] + levelled
-    if not stop.is_set():
+        as_baseline = _as_baseline(project, results, list(chosen.values()), weights)
+        outputs = {result.output for result in as_baseline}
+        results = [result for result in results if result.output not in outputs] + as_baseline
+    if not run.stop.is_set():
         remove_outdated(project, results)
-    changed = [result for result in results if result.outcome == "improved"]
-    made = Made(project, judge, run_directory, tuple(results), how, began, stop)
-    if not changed:
-        return made.result(None, [], [])
-    report("proving the whole program, apart from the search")
-    tuned = project.relinker.make(judge.folder / "tuned")
-    proving = options.seconds * PROOF_SHARE
-    if stop.is_set():  # whoever stops a run wants its result soon
-        proving = min(proving, _STOPPED_SECONDS)
-    proof = prove(project, judge, tuned, proving, int(options.tune.get("seed", 0)))
+    if not any(result.outcome == "improved" for result in results):
+        return Ended(tuple(results), how)
+    proof = prove(project, judge)
     if not proof.improved:
-        return made.result(proof, [], [])
-    written, wrong = hand_over(project, judge, results, proof, scratch, report)
-    return made.result(proof, written, wrong)
+        return Ended(tuple(results), how, proof)
+    written, notes = install(project, judge, unit_recipes(project, results, proof))
+    return Ended(tuple(results), how, proof, written, notes)
 
 
-@dataclass(frozen=True)
-class Made:
-    """What is known when the searches have ended."""
-
-    project: Project
-    judge: Judge
-    run_directory: Path
-    units: tuple[UnitResult, ...]
-    profile: str
-    began: float
-    stop: threading.Event
-
-    def result(self, proof: ProjectProof | None, recipes: Sequence[Path], notes: Sequence[str]) -> ProjectResult:
-        project, options = self.project, self.project.options
-        improved = proof is not None and proof.improved and bool(recipes)
-        said = [*project.notes, *(proof.notes if proof else ()), *notes]
-        if proof is not None and proof.wrong:
-            said.append(f"the program with all recipes does something else: {proof.wrong}; they were not written")
-        units = self.units if improved else tuple(map(_not_used, self.units))
-        renewed = {unit.output for unit in units if unit.outcome == "improved"}
-        stale = {recipe.source for output, (recipe, _) in project.stale.items() if str(output) not in renewed}
-        return ProjectResult(
-            verdict="improved" if improved else "no improvement found",
-            program=project.program,
-            objective=options.objective,
-            mark=f"clang -{options.level}",
-            ratio=proof.ratio if proof else 1.0,
-            interval=proof.interval if proof else None,
-            as_built=proof.as_built if proof else None,
-            as_built_ratio=proof.as_built_ratio if proof else None,
-            figures=proof.figures if proof else {},
-            units=units,
-            units_of_program=len(project.units),
-            profile=self.profile,
-            recipes=tuple(os.path.relpath(path, project.root) for path in recipes),
-            run_directory=self.run_directory,
-            elapsed_seconds=time.monotonic() - self.began,
-            interrupted=self.stop.is_set(),
-            stale=tuple(sorted(stale)),
-            samples=proof.samples if proof else {},
-            notes=tuple(said),
-            compared=self.judge.compared,
-        )
+def _result(project: Project, judge: Judge, ended: Ended | None, began: float) -> ProjectResult:
+    options, run, elapsed = project.options, project.run, time.monotonic() - began
+    if ended is None:
+        notes = () if options.whole_program else tuple(not_compiled(project))
+        return nothing_to_do(project.program, options, run.directory, elapsed, notes)
+    proof, units = ended.proof, ended.units
+    improved = proof is not None and proof.improved and bool(ended.recipes)
+    said = [*project.notes, *(proof.notes if proof else ()), *ended.notes]
+    if proof is not None and proof.wrong:
+        said.append(f"the program with all recipes does something else: {proof.wrong}; they were not written")
+    if not improved:
+        units = tuple(replace(unit, outcome="not used") if unit.outcome == "improved" else unit for unit in units)
+    renewed = {unit.output for unit in units if unit.outcome == "improved"}
+    left = {recipe.source for output, (recipe, _) in project.stale.items() if str(output) not in renewed}
+    return ProjectResult(
+        verdict="improved" if improved else "no improvement found",
+        program=project.program,
+        objective=options.objective,
+        baseline=f"clang -{options.level}",
+        ratio=proof.ratio if proof else 1.0,
+        interval=proof.interval if proof else None,
+        as_built=proof.as_built if proof else None,
+        as_built_ratio=proof.as_built_ratio if proof else None,
+        figures=proof.figures if proof else {},
+        units=units,
+        units_of_program=len(project.units),
+        profile=ended.profile,
+        recipes=tuple(os.path.relpath(path, project.root) for path in ended.recipes),
+        run_directory=run.directory,
+        elapsed_seconds=elapsed,
+        interrupted=run.stop.is_set(),
+        stale=tuple(sorted(left)),
+        samples=proof.samples if proof else {},
+        notes=tuple(said),
+        compared=judge.compared,
+    )
 
 
-def _not_used(unit: UnitResult) -> UnitResult:
-    return replace(unit, outcome="not used") if unit.outcome == "improved" else unit
-
-
-def _weights(
-    project: Project, judge: Judge, scratch: Path, report: Callable[[str], None]
-) -> tuple[dict[Path, float], str]:
-    """Unit's output -> its share of the run time or of the code, and how that was found."""
-    if not project.options.timed:
+def _weights(project: Project, judge: Judge) -> tuple[dict[Path, float], str]:
+    """(unit's output -> its share of the run time or of the code, how that was found)."""
+    options = project.options
+    if not options.timed:
         total = sum(unit.text for unit in project.units) or 1
-        return {unit.unit.output: unit.text / total for unit in project.units}, "by code size"
-    report("looking where the time goes")
+        return {unit.output: unit.text / total for unit in project.units}, "by code size"
+    project.run.report("profiling the program")
 
     def instrument(flags: Sequence[str]) -> Path:
         objects = {}
         for number, unit in enumerate(project.units):
-            place = scratch / f"instrumented-{number}.o"
-            call(project.toolchain, unit.unit, [*plain_words(unit.unit, project.options.level, place), *flags])
-            objects[unit.unit.output] = place.read_bytes()
-        return project.relinker.make(scratch / "instrumented", objects, extra=flags)
+            place = project.temporary / f"instrumented-{number}.o"
+            call(project.toolchain, unit.unit, [*plain_words(unit.unit, options.level, place), *flags])
+            objects[unit.output] = place.read_bytes()
+        return project.relinker.make(project.temporary / "instrumented", objects, extra=flags)
 
     profile = profile_program(
-        project.toolchain,
-        project.mark,
-        {str(unit.unit.output): unit.mark for unit in project.units},
+        project.baseline,
+        {str(unit.output): unit.baseline for unit in project.units},
         next((w for w in project.workloads if w.timed), project.workloads[0]),
-        seconds=project.options.seconds * PROFILE_SHARE,
-        instrument=instrument,
+        seconds=options.seconds * PROFILE_SHARE,
+        instrumentation=Instrumentation(project.toolchain, instrument),
         limits=Limits(max(120.0, judge.options.timeout_seconds)),
     )
     if profile.note:
@@ -213,59 +168,59 @@ def _weights(
     return {Path(name): weight for name, weight in profile.weights.items() if name}, profile.method
 
 
-def at_level(
-    project: Project, results: Sequence[UnitResult], units: Sequence[Measured], scratch: Path,
-    weights: Mapping[Path, float], stop: threading.Event,
-) -> list[UnitResult]:  # fmt: skip
-    """Results for those of ``units`` for which nothing better is known. ``project.relinker.objects`` grows."""
+def _as_baseline(
+    project: Project, results: Sequence[UnitResult], units: Sequence[Measured], weights: Mapping[Path, float]
+) -> list[UnitResult]:
+    """For size: units that the build makes larger than the baseline get the baseline's own pipeline as their recipe.
+
+    Only those of ``units`` for which nothing better is known. Their objects go to ``project.relinker.objects``.
+    """
     if project.as_built is None:
         return []
     done = {result.output for result in results if result.outcome in ("improved", "kept")}
     larger = [
         unit for unit in units
-        if str(unit.unit.output) not in done and unit.unit.output not in project.relinker.objects
-        and _bytes(unit.mark) < _bytes(unit.object)
+        if str(unit.output) not in done and unit.output not in project.relinker.objects
+        and _bytes(unit.baseline) < _bytes(unit.object)
     ]  # fmt: skip
     pipelines: dict[tuple[str, ...], str] = {}
 
     def build(unit: Measured) -> tuple[str, bytes] | None:
-        with TemporaryDirectory(prefix="colt-", dir=scratch) as folder:
-            return None if stop.is_set() else _at_level(project, unit, Path(folder), pipelines)
+        with TemporaryDirectory(prefix="colt-", dir=project.temporary) as folder:
+            return None if project.run.stop.is_set() else _baseline_recipe(project, unit, Path(folder), pipelines)
 
-    found, alike = [], []
+    found, others = [], []
     with ThreadPoolExecutor(len(compile_cores())) as pool:
         for unit, made in zip(larger, pool.map(build, larger), strict=True):
             if made is None:
-                alike.append(unit)
+                others.append(unit)
                 continue
-            pipeline, data = made
-            project.relinker.objects[unit.unit.output] = data
+            pipeline, project.relinker.objects[unit.output] = made
             note = f"its own level is -{unit.unit.command.level or 'O0'}; built at -{project.options.level}"
-            share = weights.get(unit.unit.output, 0.0)
+            share = weights.get(unit.output, 0.0)
             found.append(UnitResult(unit.name, share, 0.0, "improved", pipeline=pipeline, note=note,
-                                    output=str(unit.unit.output)))  # fmt: skip
-    if alike and not stop.is_set():
-        _leave_out(project, alike, scratch)
+                                    output=str(unit.output)))  # fmt: skip
+    if others and not project.run.stop.is_set():
+        _leave_out(project, others)
     return found
 
 
-def _leave_out(project: Project, units: Sequence[Measured], scratch: Path) -> None:
-    """No recipe gives these the mark's code, so they are the build's own in the mark too."""
-    outputs = {unit.unit.output for unit in units}
-    project.units = [unit for unit in project.units if unit.unit.output not in outputs]
-    project.mark = project.relinker.make(
-        scratch / "mark-without", {unit.unit.output: unit.mark for unit in project.units}
-    )
+def _leave_out(project: Project, units: Sequence[Measured]) -> None:
+    """No recipe gives these units the baseline's code, so in the baseline too they are as the build makes them."""
+    outputs = {unit.output for unit in units}
+    project.units = [unit for unit in project.units if unit.output not in outputs]
+    objects = {unit.output: unit.baseline for unit in project.units}
+    project.baseline = project.relinker.make(project.temporary / "baseline-without", objects)
     names = ", ".join(unit.name for unit in units)
     project.notes.append(
         f"{names}: no recipe gives what clang -{project.options.level} does; left as the build makes it"
     )
 
 
-def _at_level(
+def _baseline_recipe(
     project: Project, unit: Measured, folder: Path, pipelines: dict[tuple[str, ...], str]
 ) -> tuple[str, bytes] | None:
-    """(pipeline, object) where that is the mark's object. pipelines: by flags, as far as they are known."""
+    """(pipeline, object) where that is the baseline's object. pipelines: those known already, by flags."""
     level, options = project.options.level, project.options
     try:
         program = unit_program(project.toolchain, unit.unit, level, folder, project.workloads, options.check)
@@ -277,7 +232,7 @@ def _at_level(
     except ColtError as error:
         project.notes.append(f"{unit.name}: left as it is ({' '.join(str(error).split())})")
         return None
-    return (pipeline, data) if same_code(data, unit.mark) else None
+    return (pipeline, data) if same_code(data, unit.baseline) else None
 
 
 def _bytes(data: bytes) -> int:

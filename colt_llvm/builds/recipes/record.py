@@ -13,8 +13,7 @@ from typing import Any, Literal
 
 from colt_llvm import __version__
 from colt_llvm.builds.cc.arguments import normalised, parse
-from colt_llvm.builds.cc.compile import FrontEndFailed, Unit, compile_unit, inputs_in
-from colt_llvm.builds.project.units import at_two_moments, quiet
+from colt_llvm.builds.cc.compile import FrontEndFailed, Steps, Unit, at_two_moments, compile_unit, inputs_in, quiet
 from colt_llvm.builds.recipes.status import Entry
 from colt_llvm.builds.recipes.store import UnitRecipe, input_digest
 from colt_llvm.core.errors import CompileError, PassError, RecipeError, UsageError
@@ -29,89 +28,100 @@ Outcome = Literal["same", "differs", "unverified"]
 
 
 @dataclass(frozen=True)
+class Tuned:
+    """What tuning found for a unit."""
+
+    level: Level  # of the front end and of code generation
+    objective: str
+    sequence: Sequence[str]  # actions by name
+    pipeline: str  # complete text for ``opt -passes=``
+    evidence: Mapping[str, Any]  # as measured; ``made`` (UTC) and ``by`` are added where they are missing
+
+
+@dataclass(frozen=True)
 class Made:
-    """An object as a recipe makes it. inputs: what it includes of the root's files, relative to the root."""
+    """An object as a recipe makes it."""
 
     object: bytes
-    inputs: frozenset[str]
+    inputs: frozenset[str]  # files of the root that it includes, relative to the root
 
     @property
     def digest(self) -> str:
+        """Of what a program loads of the object."""
         return loaded_digest(self.object)
 
 
-def record_unit(
-    root: Path,
-    unit: Unit,
-    toolchain: Toolchain,
-    *,
-    level: Level,
-    objective: str,
-    sequence: Sequence[str],
-    pipeline: str,
-    evidence: Mapping[str, Any],
-) -> UnitRecipe:
-    """The recipe of ``unit`` in ``root``. It is not saved.
+@dataclass(frozen=True)
+class Verified:
+    """Whether a recipe still makes the object that was measured."""
 
-    evidence: as measured; ``made`` (UTC) and ``by`` are filled in where they are missing.
+    entry: Entry
+    outcome: Outcome  # "unverified": it could not be told here
+    detail: str = ""  # why
+
+
+def record_unit(root: Path, unit: Unit, toolchain: Toolchain, tuned: Tuned) -> UnitRecipe:
+    """The recipe of ``unit`` in ``root``; it is not saved. The unit is built twice.
+
     Raises UsageError (the source lies outside of root), RecipeError (two builds differ), CompileError, PassError.
     """
     place = os.path.realpath(root)
     source = str(unit.source)
     if place == os.sep or not source.startswith(place + os.sep):
         raise UsageError(f"{unit.command.source}: lies outside of {place}; tune from a folder that holds it")
-    made, again = (make(place, moment, toolchain, level, pipeline) for moment in at_two_moments(unit))
+    made, again = (make(place, moment, toolchain, tuned.level, tuned.pipeline) for moment in at_two_moments(unit))
     if made.digest != again.digest:
         raise RecipeError(
             f"{unit.command.source}: two builds with one recipe differ; where it uses __DATE__, __TIME__ or "
             "__TIMESTAMP__, move these to a file of their own, else leave out passes of the sequence"
         )
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    variables = deciding_variables()
     command, directory = recorded_command(unit, place)
     return UnitRecipe(
         source=os.path.relpath(source, place),
         inputs={name: input_digest(os.path.join(place, name)) for name in sorted(made.inputs)},
         flags=tuple(normalised(unit.command.flags, place)),
-        level=level,
+        level=tuned.level,
         llvm=toolchain.version,
         triple=toolchain.triple,
-        objective=objective,
-        sequence=tuple(sequence),
-        pipeline=pipeline,
+        objective=tuned.objective,
+        sequence=tuple(tuned.sequence),
+        pipeline=tuned.pipeline,
         object=made.digest,
-        evidence={
-            "made": now,
-            "by": f"colt-llvm {__version__}",
-            **evidence,
-            **({"variables": decided} if (decided := deciding_variables()) else {}),
-        },
+        evidence={**signature(), **tuned.evidence, **({"variables": variables} if variables else {})},
         command=command,
         directory=directory,
     )
 
 
+def signature() -> dict[str, str]:
+    """When (UTC) and by what a recipe is made, for its evidence."""
+    made = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"made": made, "by": f"colt-llvm {__version__}"}
+
+
 def make(root: str, unit: Unit, toolchain: Toolchain, level: Level, pipeline: str) -> Made:
-    """Build the unit in a folder of ours; nothing is written to its own. Raises CompileError, PassError."""
+    """Build the unit in a temporary folder; nothing is written to its own. Raises CompileError, PassError."""
     silent = quiet(unit)
     with TemporaryDirectory(prefix="colt-") as name:
         folder = Path(name)
         output = folder / "unit.o"
-        compiler = str(toolchain.compiler(unit.command.cxx))
-        names = compile_unit(compiler, toolchain.library, silent, level, pipeline, folder, output)
+        steps = Steps(str(toolchain.compiler(unit.command.cxx)), toolchain.library, level, pipeline)
+        names = compile_unit(silent, steps, folder, output)
         return Made(output.read_bytes(), frozenset(inputs_in(root, str(unit.directory), names)))
 
 
 def recorded_command(unit: Unit, root: str) -> tuple[tuple[str, ...], str]:
-    """(command, directory) for a recipe: the words with the root as ``{root}``, the folder relative to it."""
+    """(command, directory) as ``UnitRecipe`` has them."""
     words = [_NAMES[unit.command.cxx], *unit.command.passed, "-c", unit.command.source]
-    # Only whole names: of /src, and not of /src2.
+    # Whole names only: /src, and not the beginning of /src2.
     within = re.compile(re.escape(root) + r"(?![\w.+-])")
     directory = os.path.relpath(os.path.realpath(unit.directory), root)
     return tuple(within.sub("{root}", word) for word in words), directory
 
 
 def recorded_unit(recipe: UnitRecipe, root: str) -> Unit | None:
-    """The unit as it was built when the recipe was made, here; None where the recipe does not say."""
+    """The unit as it was built when the recipe was made, in this root; None where the recipe does not say how."""
     if len(recipe.command) < 2:
         return None
     compiler, *words = (word.replace("{root}", root) for word in recipe.command)
@@ -120,24 +130,15 @@ def recorded_unit(recipe: UnitRecipe, root: str) -> Unit | None:
     return Unit(command, Path(directory)) if command.kind == "compile" else None
 
 
-@dataclass(frozen=True)
-class Verified:
-    """outcome: ``same`` object as recorded; ``differs``; ``unverified``, it could not be told here. detail: why."""
-
-    entry: Entry
-    outcome: Outcome
-    detail: str = ""
-
-
 def verify(found: Sequence[Entry], toolchain: Toolchain) -> Iterator[Verified]:
-    """One after another, each recipe that fits or that would if the build had been run; others are left out.
+    """Build each recipe that fits, or that would once the build has been run, and compare its object.
 
-    Builds in temporary folders. What clang says about a source goes to standard error.
+    Others are left out. Builds in temporary folders; clang's diagnostics go to standard error.
     """
     for entry in found:
         if entry.program is not None:
             if entry.state in ("fits", "idle"):
-                why = "a whole program is checked where it is linked; build with COLT_STRICT=1"
+                why = "it is of a whole program, which only a link can check; build with COLT_STRICT=1"
                 yield Verified(entry, "unverified", entry.reason or why)
         elif entry.state == "idle":
             yield Verified(entry, "unverified", entry.reason)
@@ -147,7 +148,7 @@ def verify(found: Sequence[Entry], toolchain: Toolchain) -> Iterator[Verified]:
 
 
 def passed(results: Sequence[Verified]) -> bool:
-    """None differs, and not all of them were left unverified: that would say nothing."""
+    """Whether none differs and not all are unverified, which would prove nothing."""
     outcomes = {result.outcome for result in results}
     return "differs" not in outcomes and outcomes != {"unverified"}
 

@@ -1,6 +1,6 @@
 """The recipes in a tree, and whether each still fits.
 
-Exact and cheap: the content of every input is compared with its digest, each file read once, and nothing is compiled.
+The content of every input is compared with its digest. Each file is read once, and nothing is compiled.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from colt_llvm.builds.cc.settings import FOLDER, PROGRAMS
 from colt_llvm.builds.recipes.store import (
-    FOLDER,
-    PROGRAMS,
     UnitRecipe,
     all_recipe_files,
     find_recipe_file,
@@ -22,6 +21,7 @@ from colt_llvm.builds.recipes.store import (
     load_recipes,
     machine_of,
     misfit,
+    remove_store,
     write_recipes,
 )
 from colt_llvm.builds.whole_program.store import (
@@ -29,7 +29,6 @@ from colt_llvm.builds.whole_program.store import (
     all_program_files,
     load_program,
     program_misfit,
-    remove_program,
 )
 from colt_llvm.core.errors import RecipeError
 from colt_llvm.llvm.toolchain import Toolchain
@@ -40,35 +39,34 @@ _SKIPPED = {FOLDER, ".git", ".hg", ".svn", "node_modules"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One recipe, or one file that cannot be read.
+    """One recipe, or one file of recipes that cannot be read, and whether a build can use it.
 
-    state: ``fits``; ``stale``, what it was tuned for has changed; ``idle``, it is up to date and cannot be used here
-    and now (another kind of processor; a header that the build has yet to make); ``unused``, no build will ever look
-    at it; ``damaged``, see reason. reason: in a few words, empty where it fits. source: relative to root.
-    program: for a recipe of a whole program; source is then what is linked.
+    States: ``fits``; ``stale``, what it was tuned for has changed; ``idle``, it is up to date and cannot be used here
+    and now (another kind of processor; a header that the build has yet to make); ``unused``, no build will ever read
+    it; ``damaged``, the file cannot be read.
     """
 
-    root: Path
+    root: Path  # the folder that holds ``.colt``
     file: Path
-    source: str
+    source: str  # relative to the root; of a whole program, what is linked
     state: State
-    reason: str = ""
+    reason: str = ""  # of the state, in a few words; empty where it fits
     recipe: UnitRecipe | None = None
-    program: ProgramRecipe | None = None
+    program: ProgramRecipe | None = None  # of a whole program
 
 
 @dataclass(frozen=True)
 class StaleUnit:
-    """A source whose recipe no build uses any more. gone: the source itself is, so there is nothing to tune."""
+    """A source whose recipe no build uses any more."""
 
     source: str
     recipe: UnitRecipe
     reason: str
-    gone: bool = False
+    gone: bool = False  # the source itself is gone, so there is nothing to tune
 
 
 def find_roots(folder: Path) -> list[Path]:
-    """Folders with a ``.colt``: ``folder`` and all below it; where there is none, the nearest above it."""
+    """Folders that hold a ``.colt``: ``folder`` and all below it; where none does, the nearest one above it."""
     place = Path(os.path.realpath(folder))
     found = []
     for name, folders, _ in os.walk(place):
@@ -81,7 +79,10 @@ def find_roots(folder: Path) -> list[Path]:
 
 
 def entries(root: Path, toolchain: Toolchain | None) -> list[Entry]:
-    """Every recipe of ``root`` in the order of the sources. Without a toolchain, LLVM is not compared."""
+    """Every recipe of ``root`` in the order of the sources, those of programs last.
+
+    toolchain: None does not compare LLVM's version and processor.
+    """
     place = Path(os.path.realpath(root))
     digest = cache(input_digest)
     found: list[Entry] = []
@@ -117,16 +118,15 @@ def _programs(root: Path, toolchain: Toolchain | None) -> list[Entry]:
 
 
 def stale(root: Path, toolchain: Toolchain) -> list[StaleUnit]:
-    """What has to be tuned again for this toolchain, in the order of the sources.
+    """Sources to be tuned again for this toolchain, in their order; not for another kind of processor.
 
-    To be asked after a build: a header that is not there then is one that has gone. Recipes for another kind of
-    processor are left alone. Raises RecipeError when a file cannot be read.
+    Call it after a build: a header that is missing then counts as gone. Raises RecipeError for a damaged file.
     """
     found = []
     for entry in entries(root, toolchain):
         recipe = entry.recipe
         if entry.program is not None:
-            continue  # renewed with --whole-program
+            continue  # --whole-program renews it
         if recipe is None:
             raise RecipeError(f"{entry.file}: {entry.reason}")
         if entry.state == "stale" or (entry.state == "idle" and recipe.machine == machine_of(toolchain.triple)):
@@ -137,15 +137,15 @@ def stale(root: Path, toolchain: Toolchain) -> list[StaleUnit]:
 
 
 def removable(found: Sequence[Entry]) -> list[Entry]:
-    """What may go without a loss for any build."""
+    """Those that no build can use."""
     return [entry for entry in found if entry.state in ("stale", "unused")]
 
 
 def prune(found: Sequence[Entry]) -> None:
-    """Remove those from their files. found: as ``entries`` gave them. Raises RunDirectoryError."""
+    """Remove the removable ones of ``found``, all that ``entries`` gave, from their files. Raises RunDirectoryError."""
     for entry in removable(found):
         if entry.program is not None:
-            remove_program(entry.file)
+            remove_store(entry.file)
     for file in sorted({entry.file for entry in removable(found) if entry.program is None}):
         kept = [entry.recipe for entry in found if entry.file == file and entry not in removable(found)]
         write_recipes(file, [recipe for recipe in kept if recipe is not None])
@@ -155,17 +155,17 @@ def _state(
     root: Path, file: Path, source: str, recipe: UnitRecipe, toolchain: Toolchain | None, digest: Callable[[str], str]
 ) -> tuple[State, str]:
     if recipe.source != source:
-        return "unused", f"it is for {recipe.source}, and lies in the place of {source}"
+        return "unused", f"it is for {recipe.source}, and its file is named for {source}"
     if not os.path.exists(root / source):
         return "stale", f"{source} is not there any more"
     nearest = find_recipe_file(source, str(root))
     if nearest is None:
-        return "unused", f"{source} is a link now; builds look for what it points to"
+        return "unused", f"{source} is a symbolic link now; builds look for the file that it points to"
     if nearest[1] != str(file):
         return "unused", f"{os.path.relpath(nearest[1], root)} is nearer to the source"
     if toolchain is not None and recipe.machine != machine_of(toolchain.triple):
         return "idle", misfit(recipe, str(root), recipe.flags, None, triple=toolchain.triple)
-    # What has changed says more than what is not there: the build may make the latter.
+    # A change comes before a missing file, which the build may still make.
     there = {name: value for name, value in recipe.inputs.items() if os.path.exists(root / name)}
     major = toolchain.major if toolchain else None
     reason = misfit(replace(recipe, inputs=there), str(root), recipe.flags, major, digest=digest)

@@ -1,7 +1,7 @@
 """Recipes in the tree: ``.colt/`` beside the sources, one small file of JSON for each tuned source.
 
-Made to be committed and reviewed: sorted keys, no machine's paths, one entry for each set of flags that the
-source is built with. Why so: docs/decisions/0023.
+Made to be committed and reviewed: keys sorted, no paths of one machine, one entry for each set of flags that the source
+is built with. Why so: docs/decisions/0023.
 """
 
 from __future__ import annotations
@@ -12,62 +12,84 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from colt_llvm.core.errors import RecipeError, RunDirectoryError
+from colt_llvm.builds.cc.options import CODEGEN_LEVEL
+from colt_llvm.builds.cc.settings import FOLDER, PROGRAMS
+from colt_llvm.core.errors import ColtError, RecipeError, RunDirectoryError
+from colt_llvm.core.files import write_file
 
-FOLDER = ".colt"
-#: In it, the recipes of whole programs (see ``whole_store``): no source is called so.
-PROGRAMS = "whole-program"
+if TYPE_CHECKING:
+    from colt_llvm.program.compilation import Level
+
 KIND = "colt-llvm unit recipes"
 VERSION = 1
 _DIGEST_BYTES = 16
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
 class UnitRecipe:
-    """How one source is built to one object.
+    """How one source is built to one object."""
 
-    source: relative to the folder that holds ``.colt``. inputs: relative path -> digest, of the source and of every
-    header in that folder that it includes. flags: what of the command decides the code (``arguments.Command.flags``),
-    with the folder written as ``{root}``. level: of the front end and of code generation. sequence: the actions by
-    name. pipeline: the complete text for ``opt -passes=``. object: ``measure.loaded_digest`` of what it makes.
-    evidence: as measured; never read by a build. command: how it was built, to build it again without the build:
-    ``cc`` or ``c++``, the options, ``-c`` and the source as written, with the folder as ``{root}``; empty where that
-    is not known. directory: the folder that it was run in, relative.
-    """
-
-    source: str
-    inputs: Mapping[str, str]
-    flags: tuple[str, ...]
-    level: str
-    llvm: str
-    triple: str
+    source: str  # relative to the root, the folder that holds ``.colt``
+    inputs: Mapping[str, str]  # relative path -> digest: the source, and each header in the root that it includes
+    flags: tuple[str, ...]  # what of the command decides the code (``Command.flags``), the root as ``{root}``
+    level: str  # of the front end and of code generation
+    llvm: str  # version of the clang that it was made with
+    triple: str  # what that clang builds for
     objective: str
-    sequence: tuple[str, ...]
-    pipeline: str
-    object: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    sequence: tuple[str, ...]  # actions by name
+    pipeline: str  # complete text for ``opt -passes=``
+    object: str  # ``loaded_digest`` of what it makes
+    evidence: Mapping[str, Any] = field(default_factory=dict)  # as measured; no build reads it
+    #: ``cc`` or ``c++``, the options, ``-c``, the source as written, the root as ``{root}``; empty where not known.
     command: tuple[str, ...] = ()
-    directory: str = "."
+    directory: str = "."  # in which the command was run, relative to the root
 
     @property
     def llvm_major(self) -> int:
+        """LLVM's major version, which has to be the same in a build."""
         return int(self.llvm.split(".")[0])
 
     @property
     def machine(self) -> str:
-        """The processor's family: other words of a triple differ between vendors of one clang."""
+        """The processor's family; other words of a triple differ between vendors of one clang."""
         return machine_of(self.triple)
 
 
+class Misfit(Exception):
+    """Why a recipe is not used, and clang compiles or links as asked."""
+
+    def __init__(self, why: str, remedy: str = "tune again") -> None:
+        super().__init__(why)
+        self.remedy = remedy
+
+
+def why_not_used(error: Exception) -> str:
+    """What kept a recipe from being used, in one line."""
+    text = " ".join(str(error).split())
+    expected = isinstance(error, Misfit | ColtError | OSError)
+    return text if expected else f"internal error ({type(error).__name__}: {text})"
+
+
+def checked_level(level: str, file: str) -> Level:
+    """A recipe's level, where it is one: recipes are files, and nothing in them may become an option of clang.
+
+    Raises Misfit.
+    """
+    if level not in CODEGEN_LEVEL:
+        raise Misfit(f"{file}: level {level!r} is none of {', '.join(CODEGEN_LEVEL)}")
+    return level  # type: ignore[return-value]
+
+
 def recipe_file(root: str, source: str) -> str:
-    """Where the recipes of ``source`` (relative to ``root``) are."""
+    """The file with the recipes of ``source``, which is relative to ``root``."""
     return os.path.join(root, FOLDER, source + ".json")
 
 
 def find_recipe_file(source: str, directory: str = ".") -> tuple[str, str] | None:
-    """(root, file) for a source as written in a command: the nearest ``.colt`` above it that knows it.
+    """(root, file) of a source as written in a command: of the nearest ``.colt`` above it that has a file for it.
 
     The file system's own root holds no recipes: every path of the machine would lie in it.
     """
@@ -83,7 +105,12 @@ def find_recipe_file(source: str, directory: str = ".") -> tuple[str, str] | Non
 
 
 def load_recipes(file: str | Path) -> list[UnitRecipe]:
-    """Raises RecipeError, in one line."""
+    """The recipes of one source. Raises RecipeError, in one line."""
+    return read_store(file, KIND, VERSION, lambda data: [_from_data(entry) for entry in data["recipes"]])
+
+
+def read_store(file: str | Path, kind: str, version: int, of: Callable[[dict[str, Any]], _Read]) -> _Read:
+    """What ``of`` makes of a file of JSON of this kind and version. Raises RecipeError, in one line."""
     try:
         with open(file, encoding="utf-8") as stream:
             text = stream.read()
@@ -94,63 +121,79 @@ def load_recipes(file: str | Path) -> list[UnitRecipe]:
         raise RecipeError(f"{file}: {_why_no_json(file, error)}") from None
     except RecursionError as error:
         raise RecipeError(f"{file}: is not JSON ({error}); restore it, or tune again") from None
-    if not isinstance(data, dict) or data.get("kind") != KIND:
-        raise RecipeError(f"{file}: holds no recipes of colt-llvm; restore it, or tune again")
-    version = data.get("version")
-    if isinstance(version, int) and version > VERSION:
-        raise RecipeError(f"{file}: version {version} is newer than {VERSION}; install a newer colt-llvm")
-    if version != VERSION:
-        raise RecipeError(f"{file}: version {version!r} is not {VERSION}; delete it, and tune again")
+    if not isinstance(data, dict) or data.get("kind") != kind:
+        raise RecipeError(f'{file}: holds no recipes: its "kind" is not "{kind}"; restore it, or tune again')
+    found = data.get("version")
+    if isinstance(found, int) and found > version:
+        raise RecipeError(f"{file}: version {found} is newer than {version}; install a newer colt-llvm")
+    if found != version:
+        raise RecipeError(f"{file}: version {found!r} is not {version}; delete it, and tune again")
     try:
-        return [_from_data(entry) for entry in data["recipes"]]
+        return of(data)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(f"{file}: is damaged ({type(error).__name__}: {error}); restore it, or tune again") from None
 
 
 def save_recipe(root: Path, recipe: UnitRecipe) -> Path:
-    """Write it in place of one for the same flags and kind of processor. Raises RunDirectoryError, RecipeError."""
+    """Write it in place of one for the same flags and kind of processor; the file.
+
+    Raises RunDirectoryError, RecipeError.
+    """
     path = Path(recipe_file(str(root), recipe.source))
-    known = load_recipes(path) if path.exists() else []
-    kept = [other for other in known if (other.flags, other.machine) != (recipe.flags, recipe.machine)]
+    before = load_recipes(path) if path.exists() else []
+    kept = [other for other in before if (other.flags, other.machine) != (recipe.flags, recipe.machine)]
     write_recipes(path, [*kept, recipe])
     return path
 
 
 def write_recipes(path: Path, recipes: Sequence[UnitRecipe]) -> None:
     """The whole file anew; without recipes the file goes, and folders that are empty then. Raises RunDirectoryError."""
-    try:
-        if not recipes:
-            path.unlink(missing_ok=True)
-            remove_empty(path.parent)
-            return
+    if recipes:
         ordered = sorted(recipes, key=lambda recipe: (recipe.flags, recipe.triple, recipe.llvm))
-        data = {"kind": KIND, "version": VERSION, "recipes": [asdict(recipe) for recipe in ordered]}
-        text = json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-        content = text.encode()
+        write_store(path, {"kind": KIND, "version": VERSION, "recipes": [asdict(recipe) for recipe in ordered]})
+    else:
+        remove_store(path)
+
+
+def write_store(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a file of recipes, made to be reviewed: keys sorted, one item a line. Raises RunDirectoryError."""
+    try:
+        content = (json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n").encode()
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        write_file(path, content)
     except UnicodeEncodeError:
         raise RunDirectoryError(f"{os.fsencode(path)!r}: a name is not UTF-8; rename the file or folder") from None
     except OSError as error:
         raise RunDirectoryError(f"{path}: {error.strerror}; make the folder writable, or free some space") from error
 
 
+def remove_store(path: Path) -> None:
+    """Remove a file of recipes, and folders that are empty then, up to ``.colt`` itself. Raises RunDirectoryError."""
+    try:
+        path.unlink(missing_ok=True)
+        folder = path.parent
+        while folder.name and FOLDER in folder.parts and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+    except OSError as error:
+        raise RunDirectoryError(f"{path}: cannot be removed ({error.strerror}); make its folder writable") from error
+
+
 def all_recipe_files(root: Path) -> Iterator[Path]:
-    """Of single sources, in the order of their names."""
+    """The files with recipes of single sources, in the order of their names."""
     folder = root / FOLDER
     found = sorted(path for path in folder.rglob("*.json") if path.is_file()) if folder.is_dir() else []
     yield from (path for path in found if path.relative_to(folder).parts[0] != PROGRAMS)
 
 
 def input_digest(path: str | Path) -> str:
-    """Of the bytes as they are: nothing is guessed of what a compiler would not see."""
+    """The digest of a file's bytes. Raises OSError."""
     with open(path, "rb") as file:
         return _digest(file.read())
 
 
 def machine_of(triple: str) -> str:
+    """The processor's family of a target triple."""
     return triple.partition("-")[0]
 
 
@@ -158,9 +201,10 @@ def misfit(
     recipe: UnitRecipe, root: str, flags: Sequence[str], llvm_major: int | None,
     *, triple: str = "", digest: Callable[[str], str] = input_digest,
 ) -> str:  # fmt: skip
-    """Why this recipe does not fit, in a few words; empty where it does. ``flags``: normalised.
+    """Why this recipe does not fit, in a few words; empty where it does.
 
-    llvm_major None and an empty triple (of the toolchain) are not looked at. digest: of a file; raises OSError.
+    flags: of the command, normalised. llvm_major, triple: of the toolchain; None and "" are not compared.
+    digest: of a file; raises OSError.
     """
     if triple and machine_of(triple) != recipe.machine:
         return f"made for {recipe.machine}, and this is {machine_of(triple)}"
@@ -185,7 +229,7 @@ def misfit(
 def choose(
     recipes: Sequence[UnitRecipe], root: str, flags: Sequence[str], llvm_major: int, *, triple: str = ""
 ) -> UnitRecipe | str:
-    """The recipe that fits, or why none does: of several, the reason of the nearest."""
+    """The recipe that fits, or why the last one with these flags (or any flags) does not; arguments as ``misfit``."""
     same_flags = [recipe for recipe in recipes if recipe.flags == tuple(flags)]
     reason = "no recipe is recorded"
     for recipe in same_flags or recipes:
@@ -196,7 +240,7 @@ def choose(
 
 
 def first_difference(recorded: Sequence[str], given: Sequence[str]) -> str:
-    """Of two commands, in a few words."""
+    """In what a command differs from the recorded one, in a few words."""
     gone = [flag for flag in recorded if flag not in given]
     new = [flag for flag in given if flag not in recorded]
     if gone:
@@ -231,28 +275,22 @@ def _from_data(data: Mapping[str, Any]) -> UnitRecipe:
     return UnitRecipe(
         source=str(data["source"]),
         inputs={str(name): str(digest) for name, digest in data["inputs"].items()},
-        flags=_texts(data["flags"]),
+        flags=texts(data["flags"]),
         level=str(data["level"]),
         llvm=str(data["llvm"]),
         triple=str(data["triple"]),
         objective=str(data["objective"]),
-        sequence=_texts(data["sequence"]),
+        sequence=texts(data["sequence"]),
         pipeline=str(data["pipeline"]),
         object=str(data["object"]),
         evidence=dict(data.get("evidence", {})),
-        command=_texts(data.get("command", [])),
+        command=texts(data.get("command", [])),
         directory=str(data.get("directory", ".")),
     )
 
 
-def _texts(values: Any) -> tuple[str, ...]:
+def texts(values: Any) -> tuple[str, ...]:
+    """A list of strings as JSON has it. Raises TypeError."""
     if not isinstance(values, list) or not all(isinstance(value, str) and "\0" not in value for value in values):
         raise TypeError(f"a list of texts is needed, not {values!r}")
     return tuple(values)
-
-
-def remove_empty(folder: Path) -> None:
-    """This folder and those above it that are empty then, ``.colt`` itself the last."""
-    while folder.name and FOLDER in folder.parts and folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-        folder = folder.parent

@@ -1,25 +1,23 @@
-"""Whole programs in a build: bitcode goes along in the objects, and the link makes one object of it.
+"""Whole programs in a build: objects carry their bitcode, and the link makes one object of it.
 
-An object is what clang makes of it, with a section more; so it links as ever, alone and in archives. Whatever is
-missing or does not fit when the program is linked, the link is done as asked.
+Each object is clang's own with one section more, so it links as usual, alone and in archives. Where anything is missing
+or does not fit at the link, clang links as asked.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 from colt_llvm.builds.cc.arguments import Command, normalised, parse
-from colt_llvm.builds.cc.cleanup import Ended, Scratch, end_by, endings_raised, put_in_place
-from colt_llvm.builds.cc.compile import Unit, front_end_words, inputs_in, read_dependencies
+from colt_llvm.builds.cc.cleanup import Ended, TemporaryFolder, end_by, endings_raised
+from colt_llvm.builds.cc.compile import Steps, Unit, front_end_words, inputs_in, quiet, read_dependencies
 from colt_llvm.builds.cc.options import CODEGEN_LEVEL
-from colt_llvm.builds.cc.settings import Settings
+from colt_llvm.builds.cc.settings import EXIT_STRICT, PLAIN, Settings
 from colt_llvm.builds.cc.streams import keep_streams_open, say
 from colt_llvm.builds.cc.toolchain_cache import library_of
-from colt_llvm.builds.recipes.store import first_difference
-from colt_llvm.builds.whole_program.objects import Carried, quietly, with_bitcode
+from colt_llvm.builds.recipes.store import Misfit, checked_level, first_difference, why_not_used
+from colt_llvm.builds.whole_program.objects import Carried, with_bitcode
 from colt_llvm.builds.whole_program.store import (
     Member,
     ProgramRecipe,
@@ -29,18 +27,13 @@ from colt_llvm.builds.whole_program.store import (
     programs_with,
 )
 from colt_llvm.core.errors import ColtError
-
-EXIT_STRICT = 1
-
-
-class _Misfit(Exception):
-    """Why the program is linked as asked."""
+from colt_llvm.core.files import replacing, write_file
 
 
 def take_part(clang: str, words: list[str], cxx: bool, settings: Settings, status: int | None) -> int | None:
-    """Do what a program recipe asks of this command: the exit status; None where it asks nothing.
+    """Do what the recipe of a whole program asks of this command; the exit status, or None where it asks nothing.
 
-    status: of a unit that was compiled with a recipe of its own; None where clang has yet to compile it.
+    status: of a unit that was compiled with its own recipe; None where clang has yet to compile it.
     """
     command = parse(words, cxx)
     if command.kind == "compile":
@@ -58,7 +51,7 @@ def _compile(clang: str, words: list[str], command: Command, settings: Settings,
     if status is None:
         keep_streams_open()
         status = _as_asked([clang, *words])
-        _log(settings, words, command.cxx)
+        settings.log_command(words, command.cxx)
     if status == 0:
         try:
             with endings_raised():
@@ -66,14 +59,14 @@ def _compile(clang: str, words: list[str], command: Command, settings: Settings,
         except Ended as ended:
             end_by(ended.number)
         except Exception as error:
-            # The object is whole; what it lacks is said when the program is linked.
-            if settings.strict and not isinstance(error, _Misfit | ColtError | OSError):
+            # The object is complete; the link will say what it lacks.
+            if settings.strict and not isinstance(error, Misfit | ColtError | OSError):
                 raise
     return status
 
 
 def _as_asked(command: list[str]) -> int:
-    """Its status; a signal that ends us goes to clang too, which removes what it has begun to write."""
+    """Run clang; its status. A signal that ends us is passed on, so that clang removes unfinished files."""
     child = subprocess.Popen(command)
     try:
         with endings_raised():
@@ -88,7 +81,7 @@ def _as_asked(command: list[str]) -> int:
 
 
 def _fitting(clang: str, unit: Unit, settings: Settings) -> tuple[str, ProgramRecipe, Member] | None:
-    """The first program that has this source, built with these options, as a member."""
+    """(root, recipe, member) of the first program that this source, built with these options, is a member of."""
     for root, recipe, member in programs_with(str(unit.source)):
         if member.flags != tuple(normalised(unit.command.flags, root)) or member_misfit(root, member):
             continue
@@ -98,21 +91,19 @@ def _fitting(clang: str, unit: Unit, settings: Settings) -> tuple[str, ProgramRe
 
 
 def _add_bitcode(clang: str, unit: Unit, root: str, recipe: ProgramRecipe, member: Member, settings: Settings) -> None:
-    with Scratch(settings.temporary) as folder:
+    with TemporaryFolder(settings.temporary) as folder:
         bitcode, dependencies = folder / "unit.bc", folder / "unit.d"
-        front = front_end_words(quietly(unit), recipe.level, bitcode, dependencies)
+        front = front_end_words(quiet(unit), recipe.level, bitcode, dependencies)
         done = subprocess.run([clang, *front], cwd=unit.directory, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if done.returncode:
-            raise _Misfit("the front end fails")
+            raise Misfit("clang refuses the source at the level of the recipe")
         if inputs_in(root, str(unit.directory), read_dependencies(dependencies)) != set(member.inputs):
-            raise _Misfit("it includes other files than when it was tuned")
+            raise Misfit("it includes other files than when it was tuned")
         carried = Carried(recipe.key(member), tuple(unit.command.passed), bitcode.read_bytes())
         made = with_bitcode(unit.output.read_bytes(), carried)
         if made is None:
-            raise _Misfit("its object takes no section more")
-        place = folder / "unit.o"
-        place.write_bytes(made)
-        put_in_place(place, str(unit.output))
+            raise Misfit("its object cannot hold its bitcode")
+        write_file(unit.output, made)
 
 
 def _link(clang: str, words: list[str], command: Command, settings: Settings) -> int | None:
@@ -124,40 +115,39 @@ def _link(clang: str, words: list[str], command: Command, settings: Settings) ->
     try:
         with endings_raised():
             _check_asked(command, settings)
-            _link_whole(clang, command, root, load_program(file), settings)
+            _link_whole(clang, command, root, file, settings)
     except Ended as ended:
         end_by(ended.number)
     except Exception as error:
-        reason = " ".join(str(error).split())
-        if not isinstance(error, _Misfit | ColtError | OSError):
-            reason = f"internal error ({type(error).__name__}: {reason})"
+        reason = why_not_used(error)
         line = f"{command.output or 'a.out'}: program recipe not used: {reason}"
-        _log(settings, words, command.cxx, note=reason)
-        settings.log = ""
+        settings.log_command(words, command.cxx, note=reason)
+        settings.log = ""  # it is in the log now
         if settings.strict:
             say(f"{line}; tune again, or unset COLT_STRICT")
             return EXIT_STRICT
         say(line)
         return None
-    _log(settings, words, command.cxx, recipe=file)
+    settings.log_command(words, command.cxx, recipe=file)
     return 0
 
 
 def _check_asked(command: Command, settings: Settings) -> None:
     if command.kind != "link":
-        raise _Misfit(command.why_not)
+        raise Misfit(command.why_not)
     if settings.plain:
-        raise _Misfit(f"{settings.plain} is set, which recipes cannot follow")
+        raise Misfit(f"{settings.plain} {PLAIN}")
 
 
-def _link_whole(clang: str, command: Command, root: str, recipe: ProgramRecipe, settings: Settings) -> None:
+def _link_whole(clang: str, command: Command, root: str, file: str, settings: Settings) -> None:
+    """Link the program as its recipe says. Raises Misfit, ColtError."""
+    recipe = load_program(file)
     library, major = library_of(clang, settings.cache)
     if major != recipe.llvm_major:
-        raise _Misfit(f"made with LLVM {recipe.llvm_major}, and this is LLVM {major}")
-    if recipe.level not in CODEGEN_LEVEL:
-        raise _Misfit(f"level {recipe.level!r} is none of {', '.join(CODEGEN_LEVEL)}")
+        raise Misfit(f"made with LLVM {recipe.llvm_major}, and this is LLVM {major}")
+    steps = Steps(clang, Path(library), checked_level(recipe.level, file), recipe.pipeline)
     if tuple(normalised(command.words, root)) != recipe.link:
-        raise _Misfit(f"the link command differs ({first_difference(recipe.link, normalised(command.words, root))})")
+        raise Misfit(f"the link command differs ({first_difference(recipe.link, normalised(command.words, root))})")
     from colt_llvm.builds.project.learn import Link
     from colt_llvm.builds.project.relink import Relinker
     from colt_llvm.builds.project.units import codegen_flags
@@ -173,7 +163,7 @@ def _link_whole(clang: str, command: Command, root: str, recipe: ProgramRecipe, 
     from colt_llvm.llvm.link import merge
 
     if reason := refused(command.words):
-        raise _Misfit(reason)
+        raise Misfit(reason)
     link = Link(command, Path.cwd())
     by_key: dict[str, list[Found]] = {}
     for one in carriers(link):
@@ -182,19 +172,19 @@ def _link_whole(clang: str, command: Command, root: str, recipe: ProgramRecipe, 
     for member in recipe.members:
         objects = by_key.get(recipe.key(member), [])
         if len(objects) != 1:
-            raise _Misfit(_why_missing(root, member, len(objects)))
+            raise Misfit(_why_missing(root, member, len(objects)))
         members.append(objects[0])
     flags = {codegen_flags(one.carried.passed) for one in members}
     if len(flags) != 1:
-        raise _Misfit("its files are built with different options; build all of them again")
+        raise Misfit("its files are built with different options; build all of them again")
     outside = outside_symbols(existing_files(link), {one.data for one in members})
     merged = merge(Path(library), [one.carried.bitcode for one in members], sorted(outside | set(recipe.kept)))
     if merged.kept != recipe.kept:
         new = sorted(set(merged.kept) ^ set(recipe.kept))
-        raise _Misfit(f"{new[0]} is used from outside, which it was not when it was tuned")
+        raise Misfit(f"{new[0]} is used from outside, which it was not when it was tuned")
     (used,) = flags
-    with Scratch(settings.temporary) as folder:
-        made = make_object(clang, Path(library), merged.bitcode, recipe.level, recipe.pipeline, used, folder)
+    with TemporaryFolder(settings.temporary) as folder:
+        made = make_object(steps, merged.bitcode, used, folder)
         empty = empty_object(clang, recipe.level, used, folder)
         places = {one.path: one.place for one in members}
         relinker = Relinker(clang, link, places, replacement(places, made, empty))
@@ -202,15 +192,12 @@ def _link_whole(clang: str, command: Command, root: str, recipe: ProgramRecipe, 
 
 
 def _put_program_in_place(made: Path, output: Path) -> None:
-    """As a linker leaves it: a file that is there keeps its links and owner only where clang would have kept them."""
+    """Copy the program to its place at once, as a new file."""
     if output.is_symlink() or (output.exists() and not output.is_file()):
-        raise _Misfit("the output is no plain file")
-    beside = output.with_name(f".colt-{os.getpid()}.tmp")
-    try:
-        shutil.copy(made, beside)
-        os.replace(beside, output)
-    finally:
-        beside.unlink(missing_ok=True)
+        raise Misfit("the output is no plain file")
+    with replacing(output) as beside:
+        beside.write_bytes(made.read_bytes())
+        beside.chmod(made.stat().st_mode)
 
 
 def _why_missing(root: str, member: Member, objects: int) -> str:
@@ -218,10 +205,3 @@ def _why_missing(root: str, member: Member, objects: int) -> str:
         return f"{member.source} is linked {objects} times"
     reason = member_misfit(root, member)
     return reason or f"{member.source} was built without it, or with other options; build it again"
-
-
-def _log(settings: Settings, words: list[str], cxx: bool, recipe: str = "", note: str = "") -> None:
-    if settings.log:
-        from colt_llvm.builds.cc.log import write_line
-
-        write_line(settings.log, words, cxx, recipe, note)

@@ -1,7 +1,7 @@
-"""What of a link command decides which symbols of the program others see.
+"""Which symbols of a program have to stay visible at its link.
 
-A symbol that nothing outside of the merged units names can be made internal. "Outside" is every other object, archive
-and shared library of the link, the C library and the compiler's own files included: what they define counts like what
+A symbol that nothing outside of the merged units names can be made internal. Outside are all other objects, archives
+and shared libraries of the link, the C library and the compiler's own files included. What they define counts like what
 they refer to, since either may have to be one symbol with the program's. Why so: docs/decisions/0022.
 """
 
@@ -40,14 +40,14 @@ _BITCODE = b"BC\xc0\xde"
 
 @dataclass(frozen=True)
 class Traced:
-    """files: all that the linker read, absolute. loaded: archive -> names of the members that it took, in order."""
+    """What the linker read."""
 
-    files: tuple[Path, ...]
-    loaded: Mapping[Path, tuple[str, ...]]
+    files: tuple[Path, ...]  # all, absolute
+    loaded: Mapping[Path, tuple[str, ...]]  # archive -> names of the members that it took, in order
 
 
 def refused(words: Sequence[str]) -> str:
-    """Why the symbols of this link cannot be told, in a few words; empty where they can."""
+    """The word of a link command that makes visible symbols hard to tell, "... in the link command"; or empty."""
     for word in words:
         if word in _REFUSED_BY_DRIVER or word.startswith(_REFUSED_BEGINNINGS):
             return f"{word} in the link command"
@@ -71,7 +71,7 @@ def _linker_options(words: Sequence[str]) -> Iterator[str]:
 
 
 def read_trace(text: str, directory: Path) -> Traced:
-    """What the linker printed with ``TRACE``. Raises UsageError where that is no list of files."""
+    """What the linker printed with the option ``TRACE``. Raises UsageError where that is no list of files."""
     files: dict[Path, None] = {}
     loaded: dict[Path, list[str]] = {}
     for line in text.splitlines():
@@ -91,7 +91,7 @@ def read_trace(text: str, directory: Path) -> Traced:
 
 
 def outside_symbols(files: Sequence[Path], ours: Collection[bytes]) -> set[str]:
-    """Names that files of a link define or refer to; ``ours`` are the contents that are merged, left out.
+    """Names that files of a link define or refer to. ours: contents of the objects that are merged, left out.
 
     Raises UsageError for an object that holds bitcode alone.
     """
@@ -106,9 +106,9 @@ def outside_symbols(files: Sequence[Path], ours: Collection[bytes]) -> set[str]:
 
 
 def symbols(data: bytes) -> set[str]:
-    """Names that are not local: of an object's symbol table, of a shared library's or a program's dynamic one."""
+    """Global names of a file: of an object's symbol table, of a shared library's or a program's dynamic one."""
     if not data.startswith(b"\x7fELF"):
-        return set()  # a linker script of the C library: what it names is listed too
+        return set()  # a linker script of the C library: the linker lists the files that it names
     header, sections = read_object(data)
     kind = int.from_bytes(data[16:18], "little" if header.order == "<" else "big")
     wanted = "SHT_SYMTAB" if kind == _RELOCATABLE else "SHT_DYNSYM"
@@ -127,16 +127,16 @@ def _names(header: Header, sections: Sequence[Section], table: Section) -> set[s
 
 @dataclass(frozen=True)
 class Found:
-    """An object of a link with bitcode in it. path: its own, or made up for an archive's member. data: all of it."""
+    """An object of a link that carries bitcode."""
 
-    path: Path
+    path: Path  # its own, or a made-up one for an archive's member
     place: Place
-    data: bytes
+    data: bytes  # the whole object
     carried: Carried
 
 
 def carriers(link: Link) -> list[Found]:
-    """The objects with bitcode that the command links, alone or in archives, each once, in its order."""
+    """The objects of a link that carry bitcode, alone or in archives, each once, in the order of the command."""
     found: dict[tuple[Path, str, int], Found] = {}
     for index, file in named_files(link.command.words, link.directory):
         archived = read_archive(file)
@@ -151,13 +151,13 @@ def carriers(link: Link) -> list[Found]:
 
 
 def existing_files(link: Link) -> list[Path]:
-    """Objects, archives and libraries that the command names; those of the system, by -l alone, are not there."""
+    """Objects, archives and libraries that the command names; not those of the system, named by -l alone."""
     files = (file for _, file in named_files(link.command.words, link.directory))
-    # The program itself may be there, from the link before.
+    # The program itself may be there, from the last link.
     return list(dict.fromkeys(file for file in files if file.is_file() and file != link.output))
 
 
 def strip_words(words: Sequence[str]) -> list[str]:
-    """What strips the program: a link for tuning is made without."""
+    """The option that strips the program, where the command strips it: links for tuning do not."""
     options = {*words, *_linker_options(words)}
     return ["-s"] if options & {"-s", "--strip-all", "-strip-all"} else []

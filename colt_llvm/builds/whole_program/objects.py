@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from copy import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colt_llvm.builds.cc.compile import Unit
+from colt_llvm.builds.cc.compile import NO_UNUSED_WARNING, PASSES_OFF, Steps
 from colt_llvm.builds.cc.options import CODEGEN_LEVEL
 from colt_llvm.core.errors import CompileError
 
@@ -26,26 +25,24 @@ NAME = b".colt.bc"
 _HEADER_BYTES, _SECTION_BYTES = 64, 64
 _PROGBITS, _EXCLUDE = 1, 0x80000000
 _MOST_SECTIONS = 0xFF00 - 1  # from there on the count stands elsewhere
-_PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
-_IR = ("-x", "ir", "-Wno-unused-command-line-argument")
 
 
 @dataclass(frozen=True)
 class Carried:
-    """key: of the recipe's member that it was made for. passed: the options of the command. bitcode: unoptimised."""
+    """What an object carries for the link of a whole program."""
 
-    key: str
-    passed: tuple[str, ...]
-    bitcode: bytes
+    key: str  # ``ProgramRecipe.key`` of the member that it was made for
+    passed: tuple[str, ...]  # options of the compile command
+    bitcode: bytes  # unoptimised
 
 
 @dataclass(frozen=True)
 class _Table:
-    """Where the section headers are, and each of them unpacked. names: index of the section of names."""
+    """The section headers of an object."""
 
-    order: str
+    order: str  # of bytes, for struct: < or >
     headers: list[tuple[int, ...]]
-    names: int
+    names: int  # index of the section of names
 
     @property
     def layout(self) -> str:
@@ -53,7 +50,7 @@ class _Table:
 
 
 def with_bitcode(data: bytes, carried: Carried) -> bytes | None:
-    """The same object with the section; None where it is no ELF object that this understands."""
+    """The object ``data`` with one section more; None where it is no 64-bit ELF object."""
     table = _read_table(data)
     if table is None or len(table.headers) >= _MOST_SECTIONS:
         return None
@@ -77,7 +74,7 @@ def with_bitcode(data: bytes, carried: Carried) -> bytes | None:
 
 
 def carried_by(data: bytes) -> Carried | None:
-    """What ``with_bitcode`` wrote; None where there is none, or where it is damaged."""
+    """What ``with_bitcode`` put into the object ``data``; None where there is none, or where it is damaged."""
     table = _read_table(data)
     names = table and _content(data, table.headers[table.names])
     if table is None or not names:
@@ -94,7 +91,7 @@ def carried_by(data: bytes) -> Carried | None:
 
 
 def _read_table(data: bytes) -> _Table | None:
-    """Of a 64-bit relocatable object, which is what clang makes on the processors that are supported."""
+    """The headers of a 64-bit relocatable object; None for any other file."""
     if data[:4] != b"\x7fELF" or len(data) < _HEADER_BYTES or data[4] != 2 or data[5] not in (1, 2):
         return None
     order = "<" if data[5] == 1 else ">"
@@ -119,23 +116,22 @@ def _append(made: bytearray, part: bytes) -> int:
     return start
 
 
-def make_object(
-    clang: str, library: Path, merged: bytes, level: str, pipeline: str, flags: Sequence[str], folder: Path
-) -> bytes:
-    """Run the pipeline over the merged module and generate code. flags: that code generation needs.
+def make_object(steps: Steps, merged: bytes, flags: Sequence[str], folder: Path) -> bytes:
+    """The one object of the merged module ``merged``: its bitcode, through the pipeline and code generation.
 
-    Raises PassError, CompileError.
+    flags: those that code generation needs. folder: for intermediate files. Raises PassError, CompileError.
     """
     from colt_llvm.llvm.replay import replay
 
     optimised, output = folder / "whole.bc", folder / "whole.o"
-    optimised.write_bytes(replay(library, [merged], pipeline, CODEGEN_LEVEL[level])[0])
-    _call([clang, f"-{level}", *flags, *_PASSES_OFF, *_IR, "-c", str(optimised), "-o", str(output)])
+    optimised.write_bytes(replay(steps.library, [merged], steps.pipeline, CODEGEN_LEVEL[steps.level])[0])
+    words = [*flags, NO_UNUSED_WARNING, *PASSES_OFF, "-x", "ir", "-c", str(optimised), "-o", str(output)]
+    _call([steps.clang, f"-{steps.level}", *words])
     return output.read_bytes()
 
 
 def empty_object(clang: str, level: str, flags: Sequence[str], folder: Path) -> bytes:
-    """Takes the place of an object whose code is in the merged one; of the same kind, so that linkers see no other."""
+    """The object that stands for one whose code is in the merged one; built alike, so that linkers treat it alike."""
     source, output = folder / "merged.c", folder / "empty.o"
     source.write_text("", encoding="utf-8")
     # Debug information would hold the folder's name.
@@ -144,21 +140,13 @@ def empty_object(clang: str, level: str, flags: Sequence[str], folder: Path) -> 
 
 
 def replacement(places: Mapping[Path, Place], made: bytes, empty: bytes) -> dict[Path, bytes]:
-    """What each member's object becomes: one is the merged object, and the others are empty.
+    """Each member's object -> its replacement: the merged object for one of them, ``empty`` for the others.
 
-    places: of the members in their order. An archive's member is linked only where something asks for it, so an
-    object that stands in the command itself goes first.
+    places: of the members, in their order. Where the command itself names one of them, the merged object takes its
+    place: a member of an archive is linked only where something refers to it.
     """
     carrier = next((path for path, place in places.items() if place.archive is None), next(iter(places)))
     return {path: made if path == carrier else empty for path in places}
-
-
-def quietly(unit: Unit, more: Iterable[str] = ()) -> Unit:
-    """The same without the user's dependency file and without warnings; as ``units.quiet``, which loads slowly."""
-    command = copy(unit.command)
-    command.dependencies, command.dependency_file = [], ""
-    command.passed = [*command.passed, "-w", *more]
-    return Unit(command, unit.directory)
 
 
 def _call(command: Sequence[str]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.builds.recipes.store import FOLDER, PROGRAMS, input_digest, machine_of, remove_empty
-from colt_llvm.core.errors import RecipeError, RunDirectoryError
+from colt_llvm.builds.cc.settings import FOLDER, PROGRAMS
+from colt_llvm.builds.recipes.store import input_digest, machine_of, read_store, texts, write_store
+from colt_llvm.core.errors import RecipeError
 
 KIND = "colt-llvm program recipe"
 VERSION = 1
@@ -20,7 +21,7 @@ _DIGEST_BYTES = 16
 
 @dataclass(frozen=True)
 class Member:
-    """One unit of the program. source, inputs, flags: as in ``store.UnitRecipe``."""
+    """One unit of the program; fields as in ``UnitRecipe``."""
 
     source: str
     flags: tuple[str, ...]
@@ -29,49 +30,44 @@ class Member:
 
 @dataclass(frozen=True)
 class ProgramRecipe:
-    """How the units of one program are linked to one object.
+    """How the units of one program are linked as one object."""
 
-    output: what is linked, relative to the folder that holds ``.colt``. members: in the order of the link. link: the
-    words of the link command, with the folder as ``{root}``; another command may mean other symbols. kept: the names
-    that stay visible outside of the object. level: of the front end and of code generation. sequence: the actions by
-    name, empty where the level's own pipeline over the whole program is all. pipeline: the complete text for
-    ``opt -passes=``. object: ``measure.loaded_digest`` of the one object. evidence: as measured.
-    """
-
-    output: str
-    members: tuple[Member, ...]
-    link: tuple[str, ...]
-    kept: tuple[str, ...]
-    level: str
-    llvm: str
-    triple: str
+    output: str  # what is linked, relative to the root, the folder that holds ``.colt``
+    members: tuple[Member, ...]  # in the order of the link
+    link: tuple[str, ...]  # the link command, the root as ``{root}``: another one may mean other symbols
+    kept: tuple[str, ...]  # names that stay visible outside of the object
+    level: str  # of the front end and of code generation
+    llvm: str  # version of the clang that it was made with
+    triple: str  # what that clang builds for
     objective: str
-    sequence: tuple[str, ...]
-    pipeline: str
-    object: str
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    sequence: tuple[str, ...]  # actions by name; empty where it is the level's own pipeline over the whole program
+    pipeline: str  # complete text for ``opt -passes=``
+    object: str  # ``loaded_digest`` of the one object
+    evidence: Mapping[str, Any] = field(default_factory=dict)  # as measured; no build reads it
 
     @property
     def llvm_major(self) -> int:
+        """LLVM's major version, which has to be the same in a build."""
         return int(self.llvm.split(".")[0])
 
     @property
     def machine(self) -> str:
+        """The processor's family."""
         return machine_of(self.triple)
 
     def key(self, member: Member) -> str:
-        """What an object that was built from this member says of itself."""
+        """The key that an object carries which was built from this member for this recipe."""
         facts = [member.source, list(member.flags), sorted(member.inputs.items()), self.level, self.llvm_major]
         return hashlib.blake2b(json.dumps(facts).encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def program_file(root: str, output: str) -> str:
-    """Where the recipe of ``output`` (relative to ``root``) is."""
+    """The file with the recipe of ``output``, which is relative to ``root``."""
     return os.path.join(root, FOLDER, PROGRAMS, output + ".json")
 
 
 def find_program_file(output: str) -> tuple[str, str] | None:
-    """(root, file) for what a link command makes: the nearest ``.colt`` above it that knows it."""
+    """(root, file) of what a link command makes: of the nearest ``.colt`` above it that has a file for it."""
     path = os.path.realpath(output)
     for folder in _roots_above(path):
         file = program_file(folder, os.path.relpath(path, folder))
@@ -81,7 +77,7 @@ def find_program_file(output: str) -> tuple[str, str] | None:
 
 
 def programs_with(source: str) -> Iterator[tuple[str, ProgramRecipe, Member]]:
-    """(root, recipe, member) for each program that this source is a member of. Recipes that are damaged are none."""
+    """(root, recipe, member) for each program that this source is a member of; damaged recipes are left out."""
     path = os.path.realpath(source)
     for folder in _roots_above(path):
         name = os.path.relpath(path, folder)
@@ -94,6 +90,7 @@ def programs_with(source: str) -> Iterator[tuple[str, ProgramRecipe, Member]]:
 
 
 def all_program_files(root: Path) -> list[Path]:
+    """The files with recipes of whole programs, in the order of their names."""
     return sorted(path for path in (root / FOLDER / PROGRAMS).rglob("*.json") if path.is_file())
 
 
@@ -106,48 +103,19 @@ def _roots_above(path: str) -> Iterator[str]:
 
 
 def load_program(file: str | Path) -> ProgramRecipe:
-    """Raises RecipeError, in one line."""
-    try:
-        data = json.loads(Path(file).read_text(encoding="utf-8"))
-        if not isinstance(data, dict) or data.get("kind") != KIND:
-            raise RecipeError(f"{file}: holds no program recipe of colt-llvm; restore it, or tune again")
-        if data.get("version") != VERSION:
-            raise RecipeError(
-                f"{file}: version {data.get('version')!r} is not {VERSION}; update colt-llvm or tune again"
-            )
-        return _from_data(data)
-    except RecipeError:
-        raise
-    except OSError as error:
-        raise RecipeError(f"{file}: cannot be read ({error.strerror}); restore it, or tune again") from None
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{file}: is damaged ({type(error).__name__}: {error}); restore it, or tune again") from None
+    """The recipe of one program. Raises RecipeError, in one line."""
+    return read_store(file, KIND, VERSION, _from_data)
 
 
 def save_program(root: Path, recipe: ProgramRecipe) -> Path:
-    """Raises RunDirectoryError."""
+    """Write it in place of the program's earlier one; the file. Raises RunDirectoryError."""
     path = Path(program_file(str(root), recipe.output))
-    data = {"kind": KIND, "version": VERSION, **asdict(recipe)}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(
-            json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
-        )
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunDirectoryError(f"{path}: {error.strerror}; make the folder writable, or free some space") from error
+    write_store(path, {"kind": KIND, "version": VERSION, **asdict(recipe)})
     return path
 
 
-def remove_program(file: Path) -> None:
-    """With the folders that are empty then."""
-    file.unlink(missing_ok=True)
-    remove_empty(file.parent)
-
-
 def member_misfit(root: str, member: Member) -> str:
-    """Which of its inputs is not what it was tuned with; empty where all are."""
+    """Which of a member's inputs is not what it was tuned with, in a few words; empty where all are."""
     for name, recorded in member.inputs.items():
         try:
             if input_digest(os.path.join(root, name)) != recorded:
@@ -158,7 +126,10 @@ def member_misfit(root: str, member: Member) -> str:
 
 
 def program_misfit(recipe: ProgramRecipe, root: str, llvm_major: int | None, triple: str = "") -> str:
-    """Why no build can use this recipe, in a few words; empty where it fits. The commands are not looked at."""
+    """Why no build can use this recipe, in a few words; empty where one can, with commands as they were.
+
+    llvm_major, triple: of the toolchain; None and "" are not compared.
+    """
     if triple and machine_of(triple) != recipe.machine:
         return f"made for {recipe.machine}, and this is {machine_of(triple)}"
     if llvm_major is not None and llvm_major != recipe.llvm_major:
@@ -171,21 +142,15 @@ def _from_data(data: Mapping[str, Any]) -> ProgramRecipe:
     members = tuple(
         Member(
             source=str(entry["source"]),
-            flags=_texts(entry["flags"]),
+            flags=texts(entry["flags"]),
             inputs={str(name): str(digest) for name, digest in entry["inputs"].items()},
         )
         for entry in data["members"]
     )
     if not members:
         raise ValueError("it has no members")
-    texts = {name: _texts(data[name]) for name in ("link", "kept", "sequence")}
+    lists = {name: texts(data[name]) for name in ("link", "kept", "sequence")}
     plain = {name: str(data[name]) for name in ("output", "level", "llvm", "triple", "objective", "pipeline", "object")}
     if "\0" in plain["pipeline"]:
         raise ValueError("the pipeline is not text")
-    return ProgramRecipe(members=members, evidence=dict(data.get("evidence", {})), **texts, **plain)  # type: ignore[arg-type]
-
-
-def _texts(values: Sequence[Any]) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) and "\0" not in value for value in values):
-        raise TypeError(f"a list of texts is needed, not {values!r}")
-    return tuple(values)
+    return ProgramRecipe(members=members, evidence=dict(data.get("evidence", {})), **lists, **plain)  # type: ignore[arg-type]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from colt_llvm.builds.cc.settings import FOLDER, PROGRAMS
 from colt_llvm.builds.recipes.record import verify
 from colt_llvm.builds.recipes.status import entries, prune, removable, stale
-from colt_llvm.builds.recipes.store import FOLDER, input_digest
-from colt_llvm.builds.whole_program.store import PROGRAMS, Member, ProgramRecipe, save_program
+from colt_llvm.builds.recipes.store import input_digest
+from colt_llvm.builds.whole_program.store import Member, ProgramRecipe, save_program
 from colt_llvm.cli.main import run
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 
