@@ -41,21 +41,15 @@ _SLOWER = 20.0
 
 @dataclass(frozen=True)
 class PgoResult:
-    """What the profile-guided build gained.
+    """What the profile-guided build gained."""
 
-    ratio: baseline time / its time, with ``interval``; 1.0 and None where it could not be timed.
-    verdict: as of a claim. figures: name to (baseline, profile-guided): ``runtime`` in CPU seconds, ``size`` in bytes.
-    checked: whether it passed all workloads. detail: why not, or why nothing is claimed.
-    evidence: raw times in seconds.
-    """
-
-    ratio: float
-    interval: Interval | None
+    ratio: float  #: baseline time / its time; 1.0 where it could not be timed
+    interval: Interval | None  #: of ratio
     verdict: Verdict
-    figures: dict[str, tuple[float, float]]
-    checked: bool
-    detail: str = ""
-    evidence: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, tuple[float, float]]  #: name -> (baseline, profile-guided): CPU seconds, bytes
+    checked: bool  #: whether it passed all workloads
+    detail: str = ""  #: why not, or why no gain is reported
+    evidence: dict[str, Any] = field(default_factory=dict)  #: raw times in seconds
 
     @property
     def gain(self) -> float:
@@ -84,7 +78,7 @@ def run_clang_pgo(program: Program, toolchain: Toolchain, seed: int, seconds: fl
         profile = _train(toolchain, program, profdata, judge, folder)
         guided = [_compile(toolchain, program, source, [f"-fprofile-instr-use={profile}", *_QUIET])
                   for source in program.sources]  # fmt: skip
-        result = _claim(judge, plain, guided, options)
+        result = _proved(judge, plain, guided, options)
     finally:
         judge.close()
     write_json(folder / "clang-pgo.json", {"seed": seed, **asdict(result), "verdict": result.verdict.value})
@@ -145,7 +139,7 @@ def _compile(toolchain: Toolchain, program: Program, source: Path, flags: Sequen
         return place.read_bytes()
 
 
-def _claim(judge: Judge, plain: Sequence[bytes], guided: Sequence[bytes], options: TuneOptions) -> PgoResult:
+def _proved(judge: Judge, plain: Sequence[bytes], guided: Sequence[bytes], options: TuneOptions) -> PgoResult:
     sizes = tuple(float(sum(section_sizes(data).loaded_bytes for data in objects)) for objects in (plain, guided))
     figures = {SIZE: (sizes[0], sizes[1])}
     try:
@@ -156,20 +150,20 @@ def _claim(judge: Judge, plain: Sequence[bytes], guided: Sequence[bytes], option
         held = ab_test({"0": executable}, (judge.baseline, control), judge.time_together, policy, seed=options.seed)
     except Miscompiled as error:
         return PgoResult(1.0, None, Verdict.NO_IMPROVEMENT, figures, False, str(error))
-    claim = held.arms[0]
+    arm = held.arms[0]
     noisy = held.control.verdict is Verdict.IMPROVED
     middle = sorted(held.baseline_seconds)[len(held.baseline_seconds) // 2]
     return PgoResult(
-        claim.interval.ratio,
-        claim.interval,
-        Verdict.TOO_NOISY if noisy else claim.verdict,
-        {**figures, RUN_TIME: (middle, middle / claim.interval.ratio)},
+        arm.interval.ratio,
+        arm.interval,
+        Verdict.TOO_NOISY if noisy else arm.verdict,
+        {**figures, RUN_TIME: (middle, middle / arm.interval.ratio)},
         True,
-        "the baseline beat itself: this host is too noisy now for any claim" if noisy else "",
+        "A/A check failed: this host is too noisy now to report a gain" if noisy else "",
         {
             "host_noise": held.noise.ratio,
             "baseline_seconds": list(held.baseline_seconds),
             "control_seconds": list(held.control.seconds),
-            "guided_seconds": list(claim.seconds),
+            "guided_seconds": list(arm.seconds),
         },
     )

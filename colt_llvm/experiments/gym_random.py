@@ -10,30 +10,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from colt_llvm.core.errors import CompileError, PassError, UsageError
 from colt_llvm.core.files import write_json
 from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.rewards import CostReward
+from colt_llvm.evaluate.builder import baseline_figures
 from colt_llvm.evaluate.judge import Judge, Miscompiled
-from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.target import RISKS_AVOIDED, Built, Linker, built_from_objects
-from colt_llvm.llvm.acceptance import toolchain_catalogue
-from colt_llvm.llvm.features import instruction_count
-from colt_llvm.llvm.module import Module, bitcode_hash
-from colt_llvm.llvm.replay import replay
-from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.objectives.base import Objective
-from colt_llvm.program.baseline import Baseline, prepare_baseline
-from colt_llvm.program.compilation import generate_objects
-from colt_llvm.program.program import Program
+from colt_llvm.evaluate.target import Target
 
-GymObjective = Literal["instructions", "size"]
-
+#: Steps without gain until an episode is given up; 0: as many as there are actions.
+_PATIENCE = 0
 _SIZE, _SIZE_REWARD = "ObjectSectionBytes", "ObjectSectionBytesSaved"
 #: Objective -> the observation that is its figure, and the reward that is that figure's decrease.
 _FIGURES: dict[str, str] = {"instructions": "IrInstructionCount", "size": _SIZE}
@@ -42,73 +33,44 @@ _REWARDS: dict[str, str] = {"instructions": "IrInstructionCount", "size": _SIZE_
 
 @dataclass(frozen=True)
 class GymRandomResult:
-    """What the search found.
+    """What the search found."""
 
-    gain: ln(baseline / rebuilt) of the claimed sequence; 0.0 where it is no better, or did not pass.
-    curve: (trials, seconds since the first episode, gain so far as the steps measured it) at each improvement over
-        the baseline, and at the end.
-    trials: steps measured. seconds: wall clock of the search. sequence: names of the actions; () is the baseline.
-    figures: objective name to baseline's and claimed value. key: of the claimed object code, or of the IR where
-        ``instructions`` is the objective; "" without a claim.
-    checked: whether the claimed program passed all workloads; None where there was none to check.
-    failures: environments that ended in a step. detail: why the best of the search is not claimed.
-    """
-
-    gain: float
-    curve: tuple[tuple[int, float, float], ...]
-    trials: int
-    seconds: float
-    sequence: tuple[str, ...] = ()
+    gain: float  #: ln(baseline / rebuilt) of the proved sequence; 0.0 where it is no better, or did not pass
+    curve: tuple[tuple[int, float, float], ...]  #: (trials, seconds, gain) at each improvement, and at the end
+    trials: int  #: steps measured
+    seconds: float  #: wall clock of the search, from the first episode
+    sequence: tuple[str, ...] = ()  #: names of the actions; () is the baseline
     pipeline: str = ""
-    figures: dict[str, tuple[float, float]] = field(default_factory=dict)
-    key: str = ""
-    checked: bool | None = None
-    failures: int = 0
-    detail: str = ""
+    figures: dict[str, tuple[float, float]] = field(default_factory=dict)  #: objective -> baseline's and proved value
+    key: str = ""  #: of the object code, or of the IR where that is the objective; "" where the baseline stands
+    checked: bool | None = None  #: whether the proved program passed all workloads; None where there was none to check
+    failures: int = 0  #: environments that ended in a step
+    detail: str = ""  #: why the best of the search is not proved
 
 
 def run_gym_random(
-    program: Program,
-    toolchain: Toolchain,
-    objective: GymObjective,
-    seed: int,
-    *,
-    trials: int | None,
-    seconds: float | None,
-    folder: Path,
-    check: bool = True,
-    linker: Linker | None = None,
-    patience: int = 0,
-    baseline: Baseline | None = None,
-    judge: Judge | None = None,
+    target: Target, judge: Judge | None, folder: Path, *, seed: int, trials: int | None, seconds: float | None
 ) -> GymRandomResult:
-    """Search until ``trials`` steps were measured or ``seconds`` are over, whichever comes first; then claim the best.
+    """Search until ``trials`` steps were measured or ``seconds`` are over, whichever comes first; then prove the best.
 
-    folder: where ``gym-random.json``, the result, is written; made when missing. check: run the workloads; False where
-    there is no executable. patience: as in CompilerGym; 0 is the number of actions.
-    baseline, judge: of this program and objective, where they are at hand already; the judge stays open.
+    judge: of the target; None where there is no executable to run. It stays open.
+    folder: where ``gym-random.json``, the result, is written; made when missing.
 
     Raises UsageError for other objectives or without a limit; CompileError and ProgramError for the program.
     """
+    objective = target.objective.name
     if objective not in _REWARDS:
         raise UsageError(f"compiler-gym-random: objective {objective!r} is none of {', '.join(_REWARDS)}; use one")
     if trials is None and seconds is None:
         raise UsageError("compiler-gym-random: never ends; give a budget of trials or seconds")
     folder.mkdir(parents=True, exist_ok=True)
-    baseline = baseline or prepare_baseline(toolchain, program, objective)
-    mark = _mark(toolchain, baseline)
-    own = _judge(toolchain, program, objective, baseline, linker) if check and judge is None else None
-    judge = own or judge
-    try:
-        walk = _Walk(objective, mark.figures[objective], seed, trials, seconds)
-        worker = _search(program, toolchain, baseline, walk, patience)
-        names = tuple(walk.names[action] for action in worker.best_actions) if walk.best > 0 else ()
-        result = _claim(toolchain, program, baseline, mark, judge, walk, names)
-        write_json(folder / "gym-random.json", {"objective": objective, "seed": seed, **asdict(result)})
-        return result
-    finally:
-        if own is not None:
-            own.close()
+    figures = baseline_figures(target, target.rebuild(target.baseline.completion.pipeline))
+    walk = _Walk(objective, figures[objective], seed, trials, seconds)
+    worker = _search(target, walk)
+    names = tuple(walk.names[action] for action in worker.best_actions) if walk.best > 0 else ()
+    result = _proved(target, figures, judge, walk, names)
+    write_json(folder / "gym-random.json", {"objective": objective, "seed": seed, **asdict(result)})
+    return result
 
 
 class LoadedSizeReward(CostReward):
@@ -126,8 +88,8 @@ class LoadedSizeReward(CostReward):
 class _Walk:
     """The budget, and the curve. Hands out environments that count."""
 
-    def __init__(self, objective: str, mark: float, seed: int, trials: int | None, seconds: float | None) -> None:
-        self.objective, self.mark, self.seed = objective, mark, seed
+    def __init__(self, objective: str, baseline: float, seed: int, trials: int | None, seconds: float | None) -> None:
+        self.objective, self.baseline, self.seed = objective, baseline, seed
         self.figure = _FIGURES[objective]
         self.wanted_trials, self.wanted_seconds = trials, seconds
         self.trials = self.environments = self.failures = 0
@@ -139,10 +101,12 @@ class _Walk:
 
     @property
     def elapsed(self) -> float:
+        """Seconds since the first episode began."""
         return 0.0 if self.started is None else time.monotonic() - self.started
 
     @property
     def over(self) -> bool:
+        """Whether the budget is used up."""
         return (self.wanted_trials is not None and self.trials >= self.wanted_trials) or (
             self.wanted_seconds is not None and self.elapsed >= self.wanted_seconds
         )
@@ -153,7 +117,7 @@ class _Walk:
         if value is None:
             self.failures += 1
             return
-        gain = math.log(self.mark / value) if value > 0 else 0.0
+        gain = math.log(self.baseline / value) if value > 0 else 0.0
         if gain > self.best:
             self.best = gain
             self.curve.append((self.trials, self.elapsed, gain))
@@ -190,18 +154,17 @@ class _Counting:
         return self._env.commandline()
 
 
-def _search(program: Program, toolchain: Toolchain, baseline: Baseline, walk: _Walk, patience: int) -> Any:
-    """Run the agent to the end of the budget, in this thread."""
+def _search(target: Target, walk: _Walk) -> Any:
+    """Run the agent to the end of the budget, in this thread; its patience is the library's default."""
     from compiler_gym.random_search import RandomAgentWorker
 
-    options = ServiceOptions(llvm_prefix=toolchain.prefix)
-    catalogue = toolchain_catalogue(toolchain).without(RISKS_AVOIDED)
-    actions = [(action.name, action.pipeline) for action in catalogue.actions]
+    options = ServiceOptions(llvm_prefix=target.toolchain.prefix)
+    actions = [(action.name, action.pipeline) for action in target.catalogue.actions]
 
     def make_env() -> _Counting:
-        env = ColtEnv(toolchain=toolchain, actions=actions, options=options)
+        env = ColtEnv(toolchain=target.toolchain, actions=actions, options=options)
         try:
-            env.benchmark = env.make_benchmark(program, level=baseline.level)
+            env.benchmark = env.make_benchmark(target.program, level=target.baseline.level)
             env.reward.add_space(LoadedSizeReward())
             env.reward_space = _REWARDS[walk.objective]
             walk.names = list(env.action_space.names)
@@ -213,55 +176,30 @@ def _search(program: Program, toolchain: Toolchain, baseline: Baseline, walk: _W
             raise
         return _Counting(env, walk)
 
-    worker = RandomAgentWorker(make_env, patience)
+    worker = RandomAgentWorker(make_env, _PATIENCE)
     walk.stop = lambda: setattr(worker, "alive", False)
     worker.run()
     return worker
 
 
-def _judge(toolchain: Toolchain, program: Program, objective: str, baseline: Baseline, linker: Linker | None) -> Judge:
-    return Judge.of(toolchain, program, TuneOptions(objective=objective), baseline.objects, None, linker)
-
-
-def _mark(toolchain: Toolchain, baseline: Baseline) -> Built:
-    optimised = replay(toolchain.library, baseline.bitcodes, baseline.completion.pipeline, baseline.codegen_level)
-    return built_from_objects(baseline.objects, _instructions(toolchain, optimised))
-
-
-def _instructions(toolchain: Toolchain, bitcodes: list[bytes]) -> int:
-    total = 0
-    for bitcode in bitcodes:
-        with Module.parse(toolchain.load(), bitcode) as module:
-            total += instruction_count(module)
-    return total
-
-
-def _claim(
-    toolchain: Toolchain,
-    program: Program,
-    baseline: Baseline,
-    mark: Built,
-    judge: Judge | None,
-    walk: _Walk,
-    names: tuple[str, ...],
+def _proved(
+    target: Target, baseline: Mapping[str, float], judge: Judge | None, walk: _Walk, names: tuple[str, ...]
 ) -> GymRandomResult:
-    """Build the best again from one pipeline text, and check it on every workload."""
+    """Build the best again from one pipeline text, and check it on every workload. baseline: its figures."""
     seconds = walk.elapsed
     curve = (*walk.curve, (walk.trials, seconds, walk.best))
     nothing = GymRandomResult(0.0, curve, walk.trials, seconds, failures=walk.failures)
     if not names:
         return nothing
-    catalogue = toolchain_catalogue(toolchain)
-    pipeline = ",".join(catalogue[name].pipeline for name in names)
+    pipeline = ",".join(target.catalogue[name].pipeline for name in names)
     try:
-        optimised = replay(toolchain.library, baseline.bitcodes, pipeline, baseline.codegen_level)
-        objects = generate_objects(toolchain, program, optimised, baseline.level)
+        built = target.rebuild(pipeline)
         if judge is not None:
-            judge.check(judge.link(objects, "claimed"), thorough=True)
+            judge.check(judge.link(built.objects, "proved"), thorough=True)
     except (Miscompiled, PassError, CompileError) as error:
         return replace(nothing, detail=str(error), checked=False if isinstance(error, Miscompiled) else None)
-    built = built_from_objects(objects, _instructions(toolchain, optimised))
-    gain = Objective(walk.objective).reward(built.figures, mark.figures)
+    figures = target.objective.measured(built)
+    gain = target.objective.reward(figures, baseline)
     if gain <= 0:
         return replace(nothing, detail="as one pipeline it is no better than the baseline")
     return replace(
@@ -269,7 +207,7 @@ def _claim(
         gain=gain,
         sequence=names,
         pipeline=pipeline,
-        figures={walk.objective: (mark.figures[walk.objective], built.figures[walk.objective])},
-        key=built.key if Objective(walk.objective).builds_objects else bitcode_hash(*optimised),
+        figures={walk.objective: (baseline[walk.objective], figures[walk.objective])},
+        key=built.key,
         checked=True if judge is not None else None,
     )

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, cast
+from typing import Any
 
 from colt_llvm.core.errors import CompileError, ProgramError
 from colt_llvm.decisions.scopes import Scopes
@@ -124,9 +124,8 @@ class Workbench:
 
         began = time.monotonic()
         found = run_gym_random(
-            self.item.program, self.target.toolchain, cast(Literal["instructions", "size"], self.objective), cell.seed,
-            trials=cell.budget.trials, seconds=cell.budget.seconds, folder=folder, check=self.judge is not None,
-            baseline=self.target.baseline, judge=self.prover.judge if self.judge is not None else None,
+            self.target, self.prover.judge if self.judge is not None else None, folder,
+            seed=cell.seed, trials=cell.budget.trials, seconds=cell.budget.seconds,
         )  # fmt: skip
         points: list[list[float]] = []
         for trials, seconds, gain in found.curve:

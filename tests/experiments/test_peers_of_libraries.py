@@ -12,13 +12,16 @@ from typing import Any
 import pytest
 
 from colt_llvm.core.errors import ColtError, ToolchainError, UsageError
+from colt_llvm.evaluate.judge import Judge
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import Target, prepare_target
 from colt_llvm.experiments import clang_pgo
 from colt_llvm.experiments.clang_pgo import run_clang_pgo
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.measure.intervals import Verdict
+from colt_llvm.program import baseline as baselines
 from colt_llvm.program.program import Program, Workload, program_from_files
-from colt_llvm.program.program import baseline as baselines
 
 if importlib.util.find_spec("compiler_gym") is None:
     pytest.skip("compiler-gym is not installed", allow_module_level=True)
@@ -67,6 +70,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Program:
 # --- CompilerGym's random search
 
 
+def target_of(toolchain: Toolchain, program: Program, objective: str) -> Target:
+    return prepare_target(toolchain, program, TuneOptions(objective=objective))
+
+
 def test_each_step_is_a_trial_and_the_same_seed_walks_the_same_way(
     toolchain: Toolchain, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +90,7 @@ def test_each_step_is_a_trial_and_the_same_seed_walks_the_same_way(
         walks.append([])
         results.append(
             run_gym_random(
-                program, toolchain, "instructions", seed, trials=8, seconds=None, folder=tmp_path, check=False
+                target_of(toolchain, program, "instructions"), None, tmp_path, seed=seed, trials=8, seconds=None
             )
         )
         assert results[-1].trials == len(walks[-1]) == results[-1].curve[-1][0] == 8
@@ -96,7 +103,12 @@ def test_each_step_is_a_trial_and_the_same_seed_walks_the_same_way(
 def test_what_is_claimed_is_the_object_of_one_pipeline_checked_and_held_against_clang(
     toolchain: Toolchain, program: Program, tmp_path: Path
 ) -> None:
-    result = run_gym_random(program, toolchain, "size", 1, trials=150, seconds=60, folder=tmp_path / "new")
+    target = target_of(toolchain, program, "size")
+    judge = Judge.of_target(target)
+    try:
+        result = run_gym_random(target, judge, tmp_path / "new", seed=1, trials=150, seconds=60)
+    finally:
+        judge.close()
     baseline = baselines.prepare_baseline(toolchain, program, "size")
     plain = sum(section_sizes(data).loaded_bytes for data in baseline.objects)
     if result.sequence:
@@ -113,9 +125,8 @@ def test_what_is_claimed_is_the_object_of_one_pipeline_checked_and_held_against_
 
 
 def test_a_search_ends_after_its_seconds(toolchain: Toolchain, program: Program, tmp_path: Path) -> None:
-    result = run_gym_random(
-        program, toolchain, "instructions", 1, trials=None, seconds=0.3, folder=tmp_path, check=False
-    )
+    target = target_of(toolchain, program, "instructions")
+    result = run_gym_random(target, None, tmp_path, seed=1, trials=None, seconds=0.3)
     assert result.trials >= 1
     assert result.seconds >= 0.3
 
@@ -125,7 +136,7 @@ def test_refuses_another_objective_and_a_search_without_end(
     toolchain: Toolchain, program: Program, tmp_path: Path, objective: str, trials: int | None
 ) -> None:
     with pytest.raises(UsageError, match=r"use one|give a budget"):
-        run_gym_random(program, toolchain, objective, 1, trials=trials, seconds=None, folder=tmp_path)  # type: ignore[arg-type]
+        run_gym_random(target_of(toolchain, program, objective), None, tmp_path, seed=1, trials=trials, seconds=None)
 
 
 # --- clang's profile-guided build
