@@ -8,7 +8,7 @@ import pytest
 from tune_helpers import trials_of, tune_here
 
 
-@pytest.mark.parametrize("workers", ["1", "2", "4"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.exhaustive), "4"])
 def test_no_first_idea_is_tried_twice(
     workers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

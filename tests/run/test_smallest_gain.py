@@ -21,7 +21,7 @@ LARGE = SOURCE.replace(
     "static const char table[1 << 20] = {1, 2, 3};\n"
     'int main(int argc, char **argv) {\n    volatile int at = argc; printf("%d\\n", table[at]);',
 )
-FEW = ("--trials", "30")
+FEW = ("--trials", "12")
 
 
 @pytest.mark.parametrize(("ratio", "gain"), [(0.9, False), (1.0, False), (1.00004, False), (1.0005, True), (2, True)])
@@ -41,7 +41,7 @@ def test_bytes_beside_a_large_table_are_no_improvement(
     assert 0 < best < 0.0005, "something was found, and is too little"
     assert (result["verdict"], result["recipe"]) == ("no improvement found", None)
     assert "what was found gains less than 0.05%, which does not count as an improvement" in result["notes"]
-    assert not colt_llvm.tune("large.c", objective="size", trials=30, seed=1, workers=1).improved
+    assert not colt_llvm.tune("large.c", objective="size", trials=12, seed=1, workers=1).improved
 
     # Its recipe, from where the same sequence pays, is worth nothing here.
     improved = tune_here(capfd, "small.c", *EXACT, *FEW)
@@ -58,7 +58,7 @@ def test_a_project_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: p
     Path("prog.c").write_text(SOURCE)
     Path("table.c").write_text("const char table[1 << 20] = {1, 2, 3};\n")
     Path("Makefile").write_text("prog: prog.o table.o\n\t$(CC) -o prog prog.o table.o\n")
-    words = ["--build", "make", "--run", "./prog", "--objective", "size", "--trials", "30", "--seed", "1", "--json"]
+    words = ["--build", "make", "--run", "./prog", "--objective", "size", "--trials", "12", "--seed", "1", "--json"]
     assert run(["tune", *words]) == 0
     result = json.loads(capfd.readouterr().out)
     assert result["verdict"] == "no improvement found"

@@ -62,24 +62,24 @@ def assert_honest(result: dict[str, Any], directory: Path) -> None:
 def test_tunes_a_source_for_size_and_the_same_seed_does_it_again(
     source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    child = spawn("tune", source, *EXACT, "--trials", "40", "--run-dir", "one", "-o", "tuned", cwd=tmp_path)
+    child = spawn("tune", source, *EXACT, "--trials", "24", "--run-dir", "one", "-o", "tuned", cwd=tmp_path)
     out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
     assert "parts: improved" in out
     assert "clang -Oz" in out
-    assert "40 trials" in out
+    assert "24 trials" in out
     assert "recipe: one/recipe.json" in out
     assert "parts: size:" in err
     result = json.loads((tmp_path / "one" / "result.json").read_text())
     assert result["verdict"] == "improved"
-    assert (result["trials"], result["failures"], result["interrupted"]) == (40, {}, False)
+    assert (result["trials"], result["failures"], result["interrupted"]) == (24, {}, False)
     assert_honest(result, tmp_path / "one")
     plain = built_plainly(tmp_path, "-x", "c", source)
     assert subprocess.run([tmp_path / "tuned"], capture_output=True, check=True).stdout == plain
 
-    again = tune_here(capfd, source, *EXACT, "--trials", "40", "--run-dir", tmp_path / "two")
+    again = tune_here(capfd, source, *EXACT, "--trials", "24", "--run-dir", tmp_path / "two")
     assert trials_of(tmp_path / "two") == trials_of(tmp_path / "one")
-    assert [trial["request"]["id"] for trial in trials_of(tmp_path / "one")] == list(range(40))
+    assert [trial["request"]["id"] for trial in trials_of(tmp_path / "one")] == list(range(24))
     timed = {
         "elapsed_seconds",
         "found_at_seconds",
@@ -110,7 +110,7 @@ def test_tunes_a_source_for_size_and_the_same_seed_does_it_again(
 
 def test_a_seed_decides_what_is_drawn(source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for name, seed in (("one", "1"), ("two", "2")):
-        arguments = [source, "--objective", "instructions", "--workers", "1", "--trials", "120", "--seed", seed]
+        arguments = [source, "--objective", "instructions", "--workers", "1", "--trials", "40", "--seed", seed]
         tune_here(capfd, *arguments, "--run-dir", tmp_path / name)
     assert trials_of(tmp_path / "one") != trials_of(tmp_path / "two")
 
@@ -184,7 +184,7 @@ def test_tunes_a_file_without_main_by_way_of_a_harness(tmp_path: Path, capfd: py
     kernel.write_text(SOURCE.replace("int main(", "int kernel("))
     harness.write_text("int kernel(int argc, char **argv);\nint main(int n, char **v) { return kernel(n, v); }\n")
     result = tune_here(
-        capfd, kernel, "--harness", harness, *EXACT, "--trials", "10", "--args", "25",
+        capfd, kernel, "--harness", harness, *EXACT, "--trials", "6", "--args", "25",
         "--run-dir", tmp_path / "run", "-o", tmp_path / "kernel.o",
     )  # fmt: skip
     assert_honest(result, tmp_path / "run")
