@@ -30,7 +30,7 @@ from colt_llvm.run import proof as claim
 from colt_llvm.run import reranking as run_off
 from colt_llvm.search import colt, options
 from colt_llvm.search import early_stopping as worth
-from colt_llvm.training import lookup_table as tables
+from colt_llvm.training import linear_model as tables
 from colt_llvm.training import sequences
 
 

@@ -18,11 +18,11 @@ from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.size_levels import has_size_levels, level_pipeline
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.program import baseline
 from colt_llvm.program.baseline import build, prepare_baseline, written_out
 from colt_llvm.program.compilation import baseline_objects, front_end
 from colt_llvm.program.program import (
     Program,
-    baseline,
     included_programs,
     load_program,
     program_from_files,

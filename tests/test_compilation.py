@@ -12,6 +12,7 @@ from colt_llvm.core.errors import CompileError, RunDirectoryError, UsageError
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.program import compilation
 from colt_llvm.program.compilation import (
     baseline_command,
     baseline_objects,
@@ -21,7 +22,7 @@ from colt_llvm.program.compilation import (
     generate_objects,
     link,
 )
-from colt_llvm.program.program import Program, compilation, program_from_files
+from colt_llvm.program.program import Program, program_from_files
 
 pytestmark = pytest.mark.llvm
 

@@ -10,7 +10,7 @@ import pytest
 from bench_helpers import OUTPUT, SOURCE
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.experiments import suites_csmith
+from colt_llvm.experiments import suites
 from colt_llvm.experiments.experiment import SuiteSpec
 from colt_llvm.experiments.suites import BenchProgram, gather
 
@@ -89,7 +89,7 @@ def test_csmith_makes_one_program_for_each_seed(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_suite_without_csmith_is_left_out_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suites_csmith.shutil, "which", lambda name: None)
+    monkeypatch.setattr(suites.shutil, "which", lambda name: None)
     with_others = [SuiteSpec("csmith", seeds=(1,)), SuiteSpec("included", programs=("lz77",))]
     gathered = gather(with_others, tmp_path)
     assert [item.name for item in gathered.programs] == ["lz77"]
