@@ -19,8 +19,10 @@ LEAST_TRIALS = 100
 
 def default_scopes(objective: str, trials: int | None) -> Scopes:
     """What a run of this objective decides in where its user says nothing. trials: at most so many; None: no limit."""
-    if not find_objective(objective).additive or (trials is not None and trials < LEAST_TRIALS):
+    if not find_objective(objective).additive:
         return ("passes",)  # where nothing is known to pay, no proposal is spent
+    if trials is not None and trials < LEAST_TRIALS:
+        return ("passes", "module")
     return ("passes", "module", "function", "call")
 
 
@@ -42,6 +44,8 @@ _LEVELS: tuple[Names, ...] = (
 )
 #: Thresholds of the inliner, which is 5 units at -Oz, 50 at -Os and 225 at -O2.
 _INLINER = (225, 50, 100)
+#: ``-fno-omit-frame-pointer -momit-leaf-frame-pointer``: shorter unwind rows.
+_FRAME_POINTER = "frame-pointer<*;non-leaf>"
 
 
 def plain_flags(scopes: Scopes, catalogue: Catalogue, *, calls: bool) -> tuple[Names, ...]:
@@ -51,7 +55,10 @@ def plain_flags(scopes: Scopes, catalogue: Catalogue, *, calls: bool) -> tuple[N
     """
     if "module" not in scopes:
         return ()
-    inliner = [(f"inline-threshold<{value}>",) for value in _INLINER] if calls else []
+    alone = (_FRAME_POINTER,)
+    inliner = [(f"inline-threshold<{value}>", _FRAME_POINTER) for value in _INLINER] if calls else []
     # From LLVM 23 on the levels for size are O2 on functions that are marked, and no pipelines of their own.
-    levels = [tuple(name for name in names if is_decision(name) or name in catalogue) for names in _LEVELS]
-    return (*inliner[:1], *levels, *inliner[1:]) if "passes" in scopes else tuple(inliner)
+    levels = [
+        (*(name for name in names if is_decision(name) or name in catalogue), _FRAME_POINTER) for names in _LEVELS
+    ]
+    return (alone, *inliner[:1], *levels, *inliner[1:]) if "passes" in scopes else (alone, *inliner)

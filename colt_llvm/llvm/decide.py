@@ -11,7 +11,7 @@ from ctypes import byref, c_uint, c_void_p, string_at
 
 from colt_llvm.core.errors import PipelineSyntaxError
 from colt_llvm.llvm import ir
-from colt_llvm.llvm.decision import AFTER, BEFORE, EVERY, SKIP, Decision
+from colt_llvm.llvm.decision import AFTER, BEFORE, CODEGEN, EVERY, SKIP, Decision
 from colt_llvm.llvm.ir import latches
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.pass_gate import ATTRIBUTE
@@ -39,6 +39,8 @@ def decide(library: Library, module: int, decisions: Sequence[Decision], machine
                 _run_passes(library, function, decision, machine)
             elif decision.kind == SKIP:
                 _skip(library, module, function, decision)
+            elif decision.kind in CODEGEN:
+                ir.add_attribute(library, module, function, decision.kind, decision.value or "true")
             elif decision.scope == "function":
                 _decide_function(library, module, function, decision.kind)
             elif decision.scope == "call":

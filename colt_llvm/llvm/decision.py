@@ -11,6 +11,7 @@ A pass of the catalogue is about the whole module; these have a smaller scope. I
     skip<main>(licm,gvn)       the pipeline leaves "main" alone with these passes
     before<main>(sroa)         passes over "main" alone, before the pipeline
     after<main>(gvn,dse)       passes over "main" alone, after it
+    frame-pointer<main;all>    code for "main" keeps the frame pointer; or non-leaf: only where it calls something
 
 NAME is a symbol, the same in every build of the same source; letters that pipelines use are written as ``%3C``.
 ``*`` stands for every function that has a body. Calls and loops are counted in the front end's IR, from 1.
@@ -30,6 +31,8 @@ from colt_llvm.core.errors import PipelineSyntaxError
 Scope = Literal["function", "call", "loop"]
 
 SKIP, BEFORE, AFTER = LISTS = ("skip", "before", "after")
+#: Attributes that only code generation reads.
+CODEGEN = ("frame-pointer", "no-jump-tables")
 #: Of one function there is one.
 LEVELS = ("minsize", "optsize", "optspeed")
 
@@ -61,6 +64,14 @@ KINDS: tuple[Kind, ...] = (
     Kind("skip", "function", "Leave passes of the pipeline out for this function. LLVM 20 and later."),
     Kind("before", "function", "Run passes over this function alone, before the pipeline. LLVM 20 and later."),
     Kind("after", "function", "Run passes over this function alone, after the pipeline. LLVM 20 and later."),
+    Kind(
+        "frame-pointer",
+        "function",
+        "Address the stack by the frame pointer, as -fno-omit-frame-pointer does; unwind "
+        "rows are shorter. non-leaf: not in functions that call nothing.",
+        ("non-leaf", "all"),
+    ),
+    Kind("no-jump-tables", "function", "Compile switches without jump tables, as -fno-jump-tables does."),
     Kind("alwaysinline", "call", "Replace this call by the body of what it calls."),
     Kind("noinline", "call", "Leave this call a call."),
     Kind("unroll", "loop", "Unroll this loop: by a factor, or fully.", ("2", "3", "4", "8", "16", "full")),
@@ -82,7 +93,7 @@ class Decision:
     callee: str  #: of a call, whom it calls
     number: int  #: of a call, which of these it is, from 1; of a loop, which it is; else 0
     kind: str  #: a name of KINDS
-    value: str = ""  #: of a loop, how; of LISTS, the passes with commas between
+    value: str = ""  #: of a loop or a frame pointer, how; of LISTS, the passes with commas between
 
     @property
     def scope(self) -> Scope:
@@ -94,7 +105,7 @@ class Decision:
     @property
     def late(self) -> bool:
         """Whether it acts after the pipeline, and not before it."""
-        return self.kind == AFTER
+        return self.kind == AFTER or self.kind in CODEGEN
 
     def __str__(self) -> str:
         if self.kind in LISTS:
@@ -115,6 +126,8 @@ def parse_decision(text: str) -> Decision:
     if match is None:
         raise PipelineSyntaxError(f"{text}: is no decision; write one as noinline<main> or unroll<main#1;4>")
     name, first, second, number, value = match.groups()
+    if second and not number and name in CODEGEN:
+        second, value = "", second
     if second and not number:  # unroll<main;4> lacks its loop, and what looks like a callee lacks its number
         raise PipelineSyntaxError(f"{text}: names no call; write {name}<{first};{second}#1> for the first one")
     decision = Decision(_unquoted(first), _unquoted(second or ""), int(number or 0), name, value or "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -112,7 +112,6 @@ _SHT_CREL = 0x40000014
 _FIRST_RESERVED_INDEX = 0xFF00
 _STB_LOCAL = 0
 _STT_FUNC = 2
-_UNWIND_ROW_BYTES = 24  # about: the shortest one of x86-64 and AArch64
 
 
 @dataclass(frozen=True)
@@ -150,11 +149,37 @@ def function_sizes(object_bytes: bytes) -> dict[str, int]:
         return {}
     with damage_typed():
         names = sections[table.link].data()
+        symbols = list(unpack_symbols(header, table.data()))
+        rows = _unwind_rows(header, sections, symbols)
         return {
-            names[at : names.index(b"\0", at)].decode("utf-8", "surrogateescape"): size + _UNWIND_ROW_BYTES
-            for at, info, _, _, _, size in unpack_symbols(header, table.data())
+            names[at : names.index(b"\0", at)].decode("utf-8", "surrogateescape"): size + rows.get((index, value), 0)
+            for at, info, _, index, value, size in symbols
             if info & 0xF == _STT_FUNC and size
         }
+
+
+def _unwind_rows(
+    header: Header, sections: Sequence[Section], symbols: Sequence[tuple[int, int, int, int, int, int]]
+) -> dict[tuple[int, int], int]:
+    """Where a function begins (section index, offset) -> bytes of its row in .eh_frame (Linux Standard Base 10.6.1)."""
+    rows: dict[tuple[int, int], int] = {}
+    for section in sections:
+        if section.name != ".eh_frame":
+            continue
+        begins: dict[int, tuple[int, int]] = {}
+        for other in sections:
+            if other.info == section.index and other.type in ("SHT_RELA", "SHT_REL"):
+                for offset, symbol, _, addend in unpack_relocations(header, other):
+                    begins[offset] = symbols[symbol][3], symbols[symbol][4] + addend
+        data, at = section.data(), 0
+        while at + 8 <= len(data):
+            length, kind = struct.unpack_from(f"{header.order}II", data, at)
+            if length in (0, 0xFFFFFFFF):  # the end; and rows of over 4 GB
+                break
+            if kind and (begin := begins.get(at + 8)):  # kind 0: what rows have in common
+                rows[begin] = rows.get(begin, 0) + length + 4
+            at += length + 4
+    return rows
 
 
 def loaded_digest(object_bytes: bytes) -> str:

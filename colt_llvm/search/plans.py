@@ -14,6 +14,8 @@ from colt_llvm.search.sequences import Names
 
 LEVELS = ("minsize", "optsize", "optspeed")
 SKIP, BEFORE, AFTER = "skip", "before", "after"
+#: Attributes for code generation; in a plan each stands with its value, such as "frame-pointer;all".
+CODEGEN = ("frame-pointer", "no-jump-tables")
 _EVERY = "<*>"
 
 
@@ -22,15 +24,22 @@ class Plan:
     """How one function is optimised. level: one of LEVELS, or "" for that of the front end.
 
     before, after: passes over it alone, as texts. skip: passes of the pipeline that are left out for it, sorted.
+    codegen: attributes for code generation, one of a kind, sorted.
     """
 
     level: str = ""
     before: Names = ()
     skip: Names = ()
     after: Names = ()
+    codegen: Names = ()
 
     def with_skip(self, names: Collection[str]) -> Plan:
         return replace(self, skip=tuple(sorted({*self.skip, *names})))
+
+    def with_codegen(self, texts: Collection[str]) -> Plan:
+        """These in place of those of their kinds."""
+        kinds = {_kind(text) for text in texts}
+        return replace(self, codegen=tuple(sorted({*(t for t in self.codegen if _kind(t) not in kinds), *texts})))
 
 
 DEFAULT = Plan()
@@ -103,7 +112,7 @@ class Plans:
         if name in self._slot_of:
             return True
         kind = name.partition("<")[0]
-        return kind in (SKIP, BEFORE, AFTER) or (kind in LEVELS and not name.endswith(_EVERY))
+        return kind in (SKIP, BEFORE, AFTER) or (kind in (*LEVELS, *CODEGEN) and not name.startswith(f"{kind}<*"))
 
     def take_apart(self, sequence: Names) -> Assignment | None:
         """None where two names of it exclude each other: then it is not known which of them holds."""
@@ -138,6 +147,16 @@ class Plans:
                     every = plan
                 else:
                     own[function] = plan
+            elif kind in CODEGEN:
+                function, _, value = rest[:-1].partition(";")
+                plan = every if function == "*" else own.get(function, DEFAULT)
+                if any(_kind(text) == kind for text in plan.codegen):
+                    return None
+                plan = plan.with_codegen((f"{kind};{value}" if value else kind,))
+                if function == "*":
+                    every = plan
+                else:
+                    own[function] = plan
             elif kind == "without" and rest[:-1] in self._skippable:
                 every = every.with_skip((rest[:-1],))
             elif name in self._unordered:
@@ -161,12 +180,15 @@ class Plans:
             first = ()
         names = [*at.passes, *(self._actions[text] for text in first)]
         names += sorted({*at.others, *(f"without<{name}>" for name in shared)})
+        code = set(plans[0].codegen).intersection(*(plan.codegen for plan in plans))
+        names += (_codegen_name("*", text) for text in sorted(code))
         if level:
             names.append(f"{level}{_EVERY}")
         for function in sorted(at.plans):
             plan = at.plans[function]
             if plan.level and not level:
                 names.append(f"{plan.level}<{function}>")
+            names += (_codegen_name(function, text) for text in plan.codegen if text not in code)
             skip = [name for name in plan.skip if name not in shared]
             for kind, texts in ((SKIP, skip), (BEFORE, () if first else plan.before), (AFTER, plan.after)):
                 if texts:
@@ -177,8 +199,18 @@ class Plans:
 def _join(every: Plan, own: Plan | None) -> Plan:
     if own is None:
         return every
-    joined = Plan(own.level or every.level, every.before + own.before, every.skip, own.after)
-    return joined.with_skip(own.skip)
+    joined = Plan(own.level or every.level, every.before + own.before, every.skip, own.after, every.codegen)
+    return joined.with_skip(own.skip).with_codegen(own.codegen)
+
+
+def _kind(text: str) -> str:
+    """Of an attribute for code generation, with or without its value."""
+    return text.partition(";")[0]
+
+
+def _codegen_name(function: str, text: str) -> str:
+    kind, separator, value = text.partition(";")
+    return f"{kind}<{function}{separator}{value}>"
 
 
 def split_texts(text: str) -> list[str]:

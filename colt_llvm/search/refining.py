@@ -29,6 +29,8 @@ REFINEMENT = "refinement"
 SWEEP = "sweep"
 #: How often that is done, as long as there is something to try.
 SWEEP_SHARE = 0.6
+#: What promises so much is tried on each of the best sequences, before anything else is.
+_LARGE_PROMISE, _OF_THE_BEST = 0.01, 3
 #: What is done, and how often. "add" is to the best sequence.
 MOVES: Mapping[str, float] = {"add": 0.6, "merge": 0.2, "drop": 0.1, "vary": 0.1}
 #: The same after so many trials without a better one: small changes are used up, so half of them are larger. Five train
@@ -64,6 +66,7 @@ class Refiner:
         self._sweeper = Sweeper(_with_steps(surroundings or Surroundings(), promised or {}), frozenset(actions.edits))
         self._actions = actions
         self._seed = seed
+        self._large = sorted(name for name in actions.names if (promised or {}).get(name, 0.0) >= _LARGE_PROMISE)
         self._moves = moves
         self._at_standstill = at_standstill
         self._since_better = 0  # trials
@@ -115,6 +118,11 @@ class Refiner:
         random = derived(self._seed, REFINEMENT, request.id)
         good = self._by_reward()
         others = [meaning for number, meaning in self._under_way.items() if number != request.id]
+        for name in self._large:
+            for _, base, goes_on in good[:_OF_THE_BEST]:
+                names = self._actions.tidy([*base, name])
+                if name not in base and not self._is_known(names, others):
+                    return Proposal(names, goes_on, REFINEMENT)
         # Without decisions nothing is drawn for them, so a search of passes alone goes as it did before there were any.
         if self._sweeper.has_decisions and random.random() < SWEEP_SHARE:
             reward, base, goes_on = good[0]

@@ -383,6 +383,8 @@ def _one_more(plan: Plan, step: Step) -> Plan:
     kind, text = step
     if kind == SKIP:
         return plan.with_skip((text,))
+    if kind == "codegen":
+        return plan.with_codegen((text,))
     if kind == BEFORE:
         return replace(plan, before=(*plan.before, text)) if len(plan.before) < _LONGEST else plan
     if kind == AFTER:
@@ -394,6 +396,8 @@ def _less_one(plan: Plan) -> Iterator[tuple[Step, Plan]]:
     """Each plan that is one step shorter, with that step."""
     for name in plan.skip:
         yield (SKIP, name), replace(plan, skip=tuple(other for other in plan.skip if other != name))
+    for text in plan.codegen:
+        yield ("codegen", text), replace(plan, codegen=tuple(other for other in plan.codegen if other != text))
     if plan.before:
         yield (BEFORE, plan.before[-1]), replace(plan, before=plan.before[:-1])
     if plan.after:
