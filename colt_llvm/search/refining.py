@@ -30,7 +30,7 @@ SWEEP = "sweep"
 #: How often that is done, as long as there is something to try.
 SWEEP_SHARE = 0.6
 #: What promises so much is tried on each of the best sequences, before anything else is.
-_LARGE_PROMISE, _OF_THE_BEST = 0.01, 3
+_LARGE_PROMISE, _OF_THE_BEST = 0.03, 3
 #: What is done, and how often. "add" is to the best sequence.
 MOVES: Mapping[str, float] = {"add": 0.6, "merge": 0.2, "drop": 0.1, "vary": 0.1}
 #: The same after so many trials without a better one: small changes are used up, so half of them are larger. Five train

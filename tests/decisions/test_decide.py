@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.core.errors import PipelineSyntaxError
-from colt_llvm.llvm.elf import section_sizes
+from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.flow import functions_of
 from colt_llvm.llvm.module import Module, TargetMachine
 from colt_llvm.llvm.pipeline import edit_pipeline
@@ -181,11 +181,44 @@ def test_a_threshold_is_what_clang_makes_of_it(toolchain: Toolchain, program: Pr
     assert section_sizes(data).loaded_bytes == section_sizes(place.read_bytes()).loaded_bytes
 
 
+@pytest.mark.parametrize(
+    ("decision", "flags"),
+    [
+        ("frame-pointer<*;non-leaf>", ("-fno-omit-frame-pointer", "-momit-leaf-frame-pointer")),
+        ("frame-pointer<*;all>", ("-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer")),
+    ],
+)
+def test_a_frame_pointer_is_what_clang_makes_of_it(
+    toolchain: Toolchain, program: Program, tmp_path: Path, decision: str, flags: tuple[str, ...]
+) -> None:
+    place = tmp_path / "squares.o"
+    subprocess.run([toolchain.clang, "-Oz", "-c", *flags, program.sources[0], "-o", place], check=True)
+    completion = prepare_baseline(toolchain, program, "size").completion.pipeline
+    (data,) = build(toolchain, program, "Oz", front_end(toolchain, program, "Oz"), f"{completion},decide({decision})")
+    assert loaded_digest(data) == loaded_digest(place.read_bytes())
+
+
+def test_no_jump_tables_leaves_no_table(toolchain: Toolchain, tmp_path: Path) -> None:
+    source = tmp_path / "switch.c"
+    cases = "".join(f"case {value}: f{value}(x); break;" for value in range(9))
+    source.write_text(
+        "".join(f"void f{value}(int);" for value in range(9)) + f"void g(int x) {{ switch (x) {{ {cases} }} }}"
+    )
+    program = program_from_files([str(source)])
+    completion = prepare_baseline(toolchain, program, "size").completion.pipeline
+    tables = []
+    for text in (completion, f"{completion},decide(no-jump-tables<g>)"):
+        (data,) = build(toolchain, program, "Oz", front_end(toolchain, program, "Oz"), text)
+        tables.append(section_sizes(data).sizes.get(".rodata", 0))
+    assert tables[0] > 0 == tables[1]
+
+
 def test_the_program_does_the_same_whatever_was_decided(toolchain: Toolchain, program: Program, tmp_path: Path) -> None:
     late = toolchain.load().run_passes_on_function is not None
     decisions = [
         "alwaysinline<square>,noinline<cube>,unroll<main#1;4>,unroll<cube#1;8>",
         "noinline<square>,optspeed<*>,vectorize<cube#1;4>,interleave<main#1;2>,distribute<main#2>",
+        "frame-pointer<*;all>,frame-pointer<cube;non-leaf>,no-jump-tables<*>",
         *(["skip<main>(sroa,simplifycfg,instcombine,loop-rotate),before<cube>(reg2mem,gvn)"] if late else []),
     ]
     expected = run(toolchain, program, "", tmp_path)

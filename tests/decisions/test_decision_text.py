@@ -18,6 +18,9 @@ TEXTS = (
     "skip<main>(licm,gvn)",
     "before<main>(loop-mssa(licm<no-allowspeculation>),dse)",
     "after<main>(gvn)",
+    "frame-pointer<main;all>",
+    "frame-pointer<*;non-leaf>",
+    "no-jump-tables<main>",
 )
 
 
@@ -33,6 +36,7 @@ def test_is_read_back_as_it_was_written(text: str) -> None:
         "licm", "without<licm>", "inline-threshold<50>", "alwaysinline<>", "alwaysinline<a;b>", "unroll<main#1>",
         "unroll<main#1;5>", "nounroll<main#1;4>", "unroll<main;4>", "skip<main>", "skip<main>()", "skip<main>(a b)",
         "distribute<main>", "minsize<main#1>", "noinline<a<b>", "after<main>(a;rm -rf)",
+        "frame-pointer<main>", "frame-pointer<main;none>", "frame-pointer<main#1;all>", "no-jump-tables<main;true>",
     ],
 )  # fmt: skip
 def test_refuses_what_is_no_decision(text: str) -> None:

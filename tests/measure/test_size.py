@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.llvm.elf import ObjectFormatError, loaded_digest, section_sizes
+from colt_llvm.llvm.elf import ObjectFormatError, function_sizes, loaded_digest, section_sizes
 
 from .conftest import Compile
 
@@ -45,6 +45,29 @@ def test_debug_information_has_no_size(compile_c: Compile) -> None:
 def test_sections_of_the_same_name_are_added(compile_c: Compile) -> None:
     source = '__attribute__((section("x"))) int a = 1;\n__attribute__((section("x"))) int b = 2;'
     assert section_sizes(build(compile_c, source)).sizes["x"] == 8
+
+
+@pytest.mark.parametrize("flags", [(), ("-ffunction-sections",), ("-O2", "-fno-omit-frame-pointer")])
+def test_a_function_has_its_code_and_its_row_of_the_unwind_table(compile_c: Compile, flags: tuple[str, ...]) -> None:
+    file = compile_c(SOURCE, "-c", *flags)
+    lines = subprocess.run(["nm", "-S", str(file)], check=True, capture_output=True, text=True).stdout.splitlines()
+    code = {name: int(size, 16) for _, size, kind, name in (line.split() for line in lines if line.count(" ") == 3)
+            if kind in "tT"}  # fmt: skip
+    sizes = function_sizes(file.read_bytes())
+    assert sizes.keys() == code.keys()
+    rows = sum(sizes.values()) - sum(code.values())
+    first = int.from_bytes(_section(file, ".eh_frame")[:4], "little") + 4  # what the rows have in common
+    assert rows == section_sizes(file.read_bytes()).sizes[".eh_frame"] - first
+    assert all(sizes[name] >= code[name] + 16 for name in code)
+
+
+def _section(file: Path, name: str) -> bytes:
+    place = file.with_suffix(".section")
+    subprocess.run(
+        ["objcopy", "-O", "binary", "--set-section-flags", f"{name}=alloc", "-j", name, str(file), str(place)],
+        check=True,
+    )
+    return place.read_bytes()
 
 
 @pytest.mark.parametrize(

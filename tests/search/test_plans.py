@@ -10,9 +10,10 @@ SURROUNDINGS = Surroundings(
     skippable=frozenset(("licm", "gvn")),
     texts={"sink": "sink", "licm<x>": "loop-mssa(licm<x>)"},
 )
-UNORDERED = frozenset(
-    ("without<licm>", "without<gvn>", "without<inline>", "alwaysinline<f>", "noinline<f>", "optsize<*>")
-)
+UNORDERED = frozenset((
+    "without<licm>", "without<gvn>", "without<inline>", "alwaysinline<f>", "noinline<f>", "optsize<*>",
+    "frame-pointer<*;non-leaf>",
+))  # fmt: skip
 
 
 def plans() -> Plans:
@@ -45,6 +46,21 @@ def test_what_differs_is_said_of_each_function() -> None:
     assert at.plans["main"] == Plan(skip=("gvn",), after=("dse",))
 
 
+def test_attributes_for_code_generation_are_part_of_each_functions_plan() -> None:
+    at = plans().take_apart(
+        ("without<inline>", "frame-pointer<*;non-leaf>", "frame-pointer<f;all>", "no-jump-tables<f>")
+    )
+    assert at is not None
+    assert at.frame == ((), frozenset(("without<inline>",)))
+    assert at.plans["main"] == Plan(codegen=("frame-pointer;non-leaf",))
+    assert at.plans["f"] == Plan(codegen=("frame-pointer;all", "no-jump-tables"))
+    names = plans().put_together(at)
+    assert plans().take_apart(names) == at
+    alone = plans().take_apart(("frame-pointer<*;non-leaf>",))
+    assert alone is not None
+    assert plans().put_together(alone) == ("frame-pointer<*;non-leaf>",)
+
+
 def test_passes_of_the_whole_module_keep_their_order_and_their_place() -> None:
     at = plans().take_apart(("sink", "globalopt", "licm<x>"))
     assert at is not None
@@ -56,3 +72,4 @@ def test_decisions_that_exclude_each_other_are_no_assignment() -> None:
     assert plans().take_apart(("alwaysinline<f>", "noinline<f>")) is None
     assert plans().take_apart(("optsize<f>", "optspeed<f>")) is None
     assert plans().take_apart(("skip<f>(gvn)", "skip<f>(licm)")) is None
+    assert plans().take_apart(("frame-pointer<f;all>", "frame-pointer<f;non-leaf>")) is None
