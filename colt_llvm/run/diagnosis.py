@@ -25,7 +25,7 @@ from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.program.compilation import front_end
 from colt_llvm.run.pass_bisection import Bisection, DecidingPass, OutOfTime
 from colt_llvm.run.reduction import reduce_sequence
-from colt_llvm.run.reproducer import write_reproducer
+from colt_llvm.run.reproducer import Shown, write_reproducer
 from colt_llvm.run.sanitizers import Looked, SanitizedBuild, Undefined, look_for_undefined
 from colt_llvm.run.session import Session
 from colt_llvm.run.trials import TrialRecord
@@ -164,10 +164,9 @@ class _Look:
         except ColtError as error:
             note = f"the pass was not found: {error}"
         kept = self.session.journal.folder("miscompiles", f"{found.trial:06d}")
-        commands = write_reproducer(
-            kept, target.toolchain, target.program, target.baseline, module,
-            target.sequences.pipeline(found.sequence), deciding, bisection, found.difference, part=self.part,
-        )  # fmt: skip
+        pipeline = target.sequences.pipeline(found.sequence)
+        shown = Shown(found.difference, pipeline, module, deciding, bisection)
+        commands = write_reproducer(kept, target, shown, part=self.part)
         return replace(
             found, deciding=deciding, pass_note=note, commands=tuple(commands), folder=str(kept / "reproduce.sh")
         )

@@ -20,7 +20,7 @@ from colt_llvm.evaluate.target import Built, Target
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, Arm, ab_test
 from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
 from colt_llvm.objectives.base import RUN_TIME, SMALLEST_GAIN, Objective, is_gain
-from colt_llvm.run.reranking import UNFIT, passes_of, run_off, seconds_for
+from colt_llvm.run.reranking import UNFIT, Reranking, passes_of, seconds_for
 from colt_llvm.run.trials import TrialRecord
 
 MOST_FINALISTS = 3
@@ -46,7 +46,7 @@ class Finalist:
 class Proof:
     """verdict: improved, no improvement, too noisy. winner: None where nothing is better than the baseline.
 
-    winner_name: of its arm in the contest. run_off: what candidates showed before it, by their passes with commas.
+    winner_name: of its arm in the A/B test. reranking: what candidates showed before it, by their passes with commas.
     at_once: whether the runs of a round of the contest shared a core, side by side.
     miscompiled: finalists that a second look confirmed as wrong, with its evidence.
     """
@@ -59,7 +59,7 @@ class Proof:
     ab_test: ABTest | None = None
     rejected: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    run_off: Mapping[str, float] = field(default_factory=dict)
+    reranking: Mapping[str, float] = field(default_factory=dict)
     at_once: bool = False
     miscompiled: tuple[tuple[TrialRecord, Mapping[str, Any]], ...] = ()
 
@@ -91,7 +91,7 @@ class Prover:
         if timed:
             share = seconds_for(candidates, self._affordable, seconds, self.judge.run_seconds)
             if share:
-                candidates, shown = self._run_off(candidates, share, rejected)
+                candidates, shown = self._reranked(candidates, share, rejected)
                 seconds -= share
         wanted = self._affordable(seconds) if timed else 1
         for number, trial in enumerate(candidates):
@@ -114,15 +114,15 @@ class Prover:
             finalists.append(finalist)
         if not finalists:
             return Proof(
-                Verdict.NO_IMPROVEMENT, rejected=rejected, notes=notes, run_off=shown, miscompiled=tuple(wrong)
+                Verdict.NO_IMPROVEMENT, rejected=rejected, notes=notes, reranking=shown, miscompiled=tuple(wrong)
             )
         if not timed:
             best = finalists[0]
             return Proof(Verdict.IMPROVED, best, "0", math.exp(self._untimed_reward(best)), rejected=rejected,
                          miscompiled=tuple(wrong))  # fmt: skip
-        return replace(self._time(finalists, seconds, rejected), run_off=shown, miscompiled=tuple(wrong))
+        return replace(self._time(finalists, seconds, rejected), reranking=shown, miscompiled=tuple(wrong))
 
-    def _run_off(
+    def _reranked(
         self, candidates: list[TrialRecord], seconds: float, rejected: dict[str, str]
     ) -> tuple[list[TrialRecord], dict[str, float]]:
         def build(trial: TrialRecord, name: str) -> Path:
@@ -132,7 +132,7 @@ class Prover:
             runtime = self.figures[RUN_TIME] / ratio
             return self.objective.reward({**trial.outcome.figures, RUN_TIME: runtime}, self.figures)
 
-        return run_off(candidates, build, reward, self.judge, seconds, rejected, seed=self.seed, clock=self.clock)
+        return Reranking(self.judge, build, reward, self.seed, self.clock).order(candidates, seconds, rejected)
 
     def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
         sequence = self.shorten(trial.sequence, str(trial.outcome.key))
@@ -257,7 +257,7 @@ def evidence_of(proof: Proof) -> dict[str, Any]:
         "baseline_seconds": list(held.baseline_seconds),
         "control_seconds": list(held.control.seconds),
         "runs": "at once" if proof.at_once else "in turn",
-        "run_off": dict(proof.run_off),
+        "run_off": dict(proof.reranking),
         "finalists": {claim.name: {"seconds": list(claim.seconds), "ratio": claim.interval.ratio,
                                    "low": claim.interval.low, "high": claim.interval.high,
                                    "verdict": claim.verdict.value} for claim in held.arms},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from colt_llvm.evaluate.target import Target
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.baseline import Baseline
 from colt_llvm.program.compilation import baseline_command, codegen_command, front_end_command
@@ -16,14 +18,24 @@ SCRIPT = "reproduce.sh"
 _WHICH = ("right", "wrong")
 
 
-def write_reproducer(
-    folder: Path, toolchain: Toolchain, program: Program, baseline: Baseline, module: int, pipeline: str,
-    deciding: DecidingPass | None, bisection: Bisection | None, difference: str, *, part: bool = False,
-) -> list[str]:  # fmt: skip
+@dataclass(frozen=True)
+class Shown:
+    """What goes wrong."""
+
+    difference: str  # to the baseline, in one line
+    pipeline: str  # of the candidate
+    module: int  # which source it is about
+    deciding: DecidingPass | None = None  # None where it was not found
+    bisection: Bisection | None = None  # that found it
+
+
+def write_reproducer(folder: Path, target: Target, shown: Shown, *, part: bool = False) -> list[str]:
     """Write ``program.bc`` and ``reproduce.sh`` to ``folder``; the script's commands.
 
-    module: which source it is about. part: of something larger, so that the script ends with objects.
+    part: of something larger, so that the script ends with objects.
     """
+    toolchain, program, baseline = target.toolchain, target.program, target.baseline
+    module, deciding, bisection, difference = shown.module, shown.deciding, shown.bisection, shown.difference
     (folder / "program.bc").write_bytes(baseline.bitcodes[module])
     source = program.sources[module]
     opt = toolchain.opt or toolchain.prefix / "bin" / "opt"
@@ -32,7 +44,7 @@ def write_reproducer(
         limits: Sequence[int | None] = (first, second) if deciding.wrong_from_here else (second, first)
         pipelines = [bisection.pipeline] * 2
     else:
-        limits, pipelines = (None, None), [baseline.completion.pipeline, pipeline]
+        limits, pipelines = (None, None), [baseline.completion.pipeline, shown.pipeline]
     lines = []
     for which, limit, text in zip(_WHICH, limits, pipelines, strict=True):
         command = Bisection(opt, Path(), text, folder, 0.0).command("program.bc", f"{which}.bc", limit)

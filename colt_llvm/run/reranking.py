@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from colt_llvm.core.errors import CompileError, PassError
@@ -26,7 +27,7 @@ def passes_of(trial: TrialRecord) -> str:
 def seconds_for(
     candidates: Sequence[TrialRecord], finalists: Callable[[float], int], seconds: float, run_seconds: float
 ) -> float:
-    """How much of the proof's ``seconds`` a run-off takes; 0 where there is no time for more than the finalists.
+    """How much of the proof's ``seconds`` a re-ranking takes; 0 where there is no time for more than the finalists.
 
     finalists: how many the contest can time in so many seconds.
     """
@@ -38,47 +39,49 @@ def _taking_part(candidates: Sequence[TrialRecord], seconds: float, run_seconds:
     return min(len(candidates), affordable(MOST_CANDIDATES, seconds, run_seconds))
 
 
-def run_off(
-    candidates: Sequence[TrialRecord],
-    build: Callable[[TrialRecord, str], Path],
-    reward: Callable[[TrialRecord, float], float],
-    judge: Judge,
-    seconds: float,
-    rejected: dict[str, str],
-    *,
-    seed: int,
-    clock: Callable[[], float],
-) -> tuple[list[TrialRecord], dict[str, float]]:
-    """The candidates in a new order, and the ratio that each of the first showed, by its passes.
+@dataclass
+class Reranking:
+    """Measures the candidates of a timed search once more."""
 
-    The first go by the reward that they have at that ratio, the others behind them as they were. build: the
-    executable as the recipe builds it, under this name. One that does not stand is left out, and ``rejected`` says why.
-    """
-    count = _taking_part(candidates, seconds, judge.run_seconds)
-    first = candidates[:count]
-    arms: dict[str, Path] = {}
-    for number, trial in enumerate(first):
-        try:
-            arms[passes_of(trial)] = build(trial, f"candidate-{number}")
-        except UNFIT as error:
-            rejected[passes_of(trial)] = str(error)
-    names = {executable: name for name, executable in arms.items()}
+    judge: Judge
+    build: Callable[[TrialRecord, str], Path]  # the executable as the recipe builds it, under this name
+    reward: Callable[[TrialRecord, float], float]  # that a trial has at this ratio of run times
+    seed: int
+    clock: Callable[[], float]
 
-    def time_round(executables: Sequence[Path]) -> list[float]:
-        spent = dict.fromkeys(executables, math.inf)  # what was at fault is not run again: it may hang each time
-        standing = [executable for executable in executables if names.get(executable) not in rejected]
-        for executable, outcome in zip(standing, judge.outcomes(standing), strict=True):
-            if not isinstance(outcome, Miscompiled):
-                spent[executable] = outcome
-            elif executable in names:
-                rejected[names[executable]] = str(outcome)
-            else:
-                raise outcome  # the baseline
-        return [spent[executable] for executable in executables]
+    def order(
+        self, candidates: Sequence[TrialRecord], seconds: float, rejected: dict[str, str]
+    ) -> tuple[list[TrialRecord], dict[str, float]]:
+        """The candidates in a new order, and the ratio that each of the first showed, by its passes.
 
-    ratios = rerank(arms, judge.baseline, time_round, seconds, seed=seed, clock=clock)
-    for executable in arms.values():
-        executable.unlink(missing_ok=True)
-    fit = [trial for trial in first if passes_of(trial) not in rejected]
-    fit.sort(key=lambda trial: -reward(trial, ratios[passes_of(trial)]))
-    return [*fit, *candidates[count:]], {name: ratio for name, ratio in ratios.items() if name not in rejected}
+        The first go by the reward that they have at that ratio, the others behind them as they were. One that does not
+        stand is left out, and ``rejected`` says why.
+        """
+        count = _taking_part(candidates, seconds, self.judge.run_seconds)
+        first = candidates[:count]
+        arms: dict[str, Path] = {}
+        for number, trial in enumerate(first):
+            try:
+                arms[passes_of(trial)] = self.build(trial, f"candidate-{number}")
+            except UNFIT as error:
+                rejected[passes_of(trial)] = str(error)
+        names = {executable: name for name, executable in arms.items()}
+
+        def time_round(executables: Sequence[Path]) -> list[float]:
+            spent = dict.fromkeys(executables, math.inf)  # what was at fault is not run again: it may hang each time
+            standing = [executable for executable in executables if names.get(executable) not in rejected]
+            for executable, outcome in zip(standing, self.judge.outcomes(standing), strict=True):
+                if not isinstance(outcome, Miscompiled):
+                    spent[executable] = outcome
+                elif executable in names:
+                    rejected[names[executable]] = str(outcome)
+                else:
+                    raise outcome  # the baseline
+            return [spent[executable] for executable in executables]
+
+        ratios = rerank(arms, self.judge.baseline, time_round, seconds, seed=self.seed, clock=self.clock)
+        for executable in arms.values():
+            executable.unlink(missing_ok=True)
+        fit = [trial for trial in first if passes_of(trial) not in rejected]
+        fit.sort(key=lambda trial: -self.reward(trial, ratios[passes_of(trial)]))
+        return [*fit, *candidates[count:]], {name: ratio for name, ratio in ratios.items() if name not in rejected}

@@ -27,7 +27,7 @@ from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import pareto_front
 
 
-def hand_over(
+def write_results(
     session: Session,
     searched: Searched,
     proof: Proof,

@@ -81,22 +81,19 @@ def look_for_undefined(
     build: where the program is a part of something larger, of which one unit is instrumented; then only ADDRESS is
     tried. Raises nothing of ours.
     """
-    deadline = clock() + seconds
     if build is None and any(source.suffix in IR_SUFFIXES for source in program.sources):
         return Looked(left_out=("the source is LLVM IR, in which clang can check nothing any more",))
+    sanitized = _Sanitized(toolchain, program, folder, clock() + seconds, build, clock)
     done: list[str] = []
     left_out: list[str] = []
-    kinds = [ADDRESS] if build is not None else _kinds(toolchain, program)
-    for kind in kinds:
-        left = deadline - clock()
-        if left < _LEAST_SECONDS:
+    for kind in [ADDRESS] if build is not None else _kinds(toolchain, program):
+        if sanitized.left < _LEAST_SECONDS:
             left_out.append(f"{kind}: no time was left")
             continue
         try:
-            found = _look(toolchain, program, folder, kind, deadline, build, clock)
+            found = sanitized.look(kind)
         except _NoRuntime:
-            trapped = _trap(toolchain, program, folder, deadline, build, clock)
-            return Looked(trapped, tuple(done), (*left_out, _missing(toolchain)))
+            return Looked(sanitized.trap(), tuple(done), (*left_out, _missing(toolchain)))
         except ColtError as error:
             left_out.append(f"{kind}: {error}")
             continue
@@ -127,68 +124,72 @@ def _missing(toolchain: Toolchain) -> str:
     )
 
 
-def _look(
-    toolchain: Toolchain, program: Program, folder: Path, kind: str, deadline: float, build: SanitizedBuild | None,
-    clock: Callable[[], float],
-) -> Undefined | None:  # fmt: skip
-    """None where every workload ran to its end and nothing was reported. Raises _NoRuntime, CompileError."""
-    place = folder / f"sanitized-{kind.replace(',', '-')}"
-    flags = [f"-fsanitize={kind}", "-fno-omit-frame-pointer", "-g", "-w"]
-    _build(toolchain, program, flags, folder, place, deadline - clock(), build)
-    for workload in program.workloads:
-        left = max(deadline - clock(), _LEAST_SECONDS)
-        limits = process.Limits(left, None, _OUTPUT_BYTES)  # address space is what ASan's shadow takes much of
-        try:
-            seen = run_workload(place, workload, limits=limits, scratch=folder)
-        except ProcessTimeout:
-            raise CompileError(f"workload {workload.name} did not end in the {left:.0f} s that were left") from None
-        except OutputLimitExceeded:
-            raise CompileError(f"workload {workload.name} reported without end") from None
-        names = [program.name, *(source.name for source in program.sources)]  # a unit's name is that of its source
-        if found := read_report(seen.stderr.decode("utf-8", "replace"), names):
-            return found
-    return None
+@dataclass
+class _Sanitized:
+    """The program under sanitizers."""
 
+    toolchain: Toolchain
+    program: Program
+    folder: Path
+    deadline: float  # by ``clock``
+    build: SanitizedBuild | None
+    clock: Callable[[], float]
 
-def _trap(
-    toolchain: Toolchain, program: Program, folder: Path, deadline: float, build: SanitizedBuild | None,
-    clock: Callable[[], float],
-) -> Undefined | None:  # fmt: skip
-    """Without a runtime: checks that end the program. That there is something is known then, and not where."""
-    place, flags = folder / "sanitized-trap", [f"-fsanitize={TRAP}", f"-fsanitize-trap={TRAP}", "-g", "-w"]
-    try:
-        _build(toolchain, program, flags, folder, place, deadline - clock(), build, defaults=False)
+    @property
+    def left(self) -> float:
+        return self.deadline - self.clock()
+
+    def look(self, kind: str) -> Undefined | None:
+        """None where every workload ran to its end and nothing was reported. Raises _NoRuntime, CompileError."""
+        place = self.folder / f"sanitized-{kind.replace(',', '-')}"
+        self._build([f"-fsanitize={kind}", "-fno-omit-frame-pointer", "-g", "-w"], place)
+        program = self.program
         for workload in program.workloads:
-            limits = process.Limits(max(deadline - clock(), _LEAST_SECONDS), None, _OUTPUT_BYTES)
-            seen = run_workload(place, workload, limits=limits, scratch=folder)
-            if seen.status in (-signal.SIGILL, -signal.SIGTRAP):
-                return Undefined("UndefinedBehaviorSanitizer", f"a check of -fsanitize={TRAP} ends the program")
-    except ColtError:
-        pass
-    return None
+            left = max(self.left, _LEAST_SECONDS)
+            limits = process.Limits(left, None, _OUTPUT_BYTES)  # address space is what ASan's shadow takes much of
+            try:
+                seen = run_workload(place, workload, limits=limits, scratch=self.folder)
+            except ProcessTimeout:
+                raise CompileError(f"workload {workload.name} did not end in the {left:.0f} s that were left") from None
+            except OutputLimitExceeded:
+                raise CompileError(f"workload {workload.name} reported without end") from None
+            names = [program.name, *(source.name for source in program.sources)]  # a unit's name is that of its source
+            if found := read_report(seen.stderr.decode("utf-8", "replace"), names):
+                return found
+        return None
 
+    def trap(self) -> Undefined | None:
+        """Without a runtime: checks that end the program. That there is something is known then, and not where."""
+        place = self.folder / "sanitized-trap"
+        try:
+            self._build([f"-fsanitize={TRAP}", f"-fsanitize-trap={TRAP}", "-g", "-w"], place, defaults=False)
+            for workload in self.program.workloads:
+                limits = process.Limits(max(self.left, _LEAST_SECONDS), None, _OUTPUT_BYTES)
+                seen = run_workload(place, workload, limits=limits, scratch=self.folder)
+                if seen.status in (-signal.SIGILL, -signal.SIGTRAP):
+                    return Undefined("UndefinedBehaviorSanitizer", f"a check of -fsanitize={TRAP} ends the program")
+        except ColtError:
+            pass
+        return None
 
-def _build(
-    toolchain: Toolchain, program: Program, flags: Sequence[str], folder: Path, place: Path, seconds: float,
-    build: SanitizedBuild | None, defaults: bool = True,
-) -> None:  # fmt: skip
-    """Raises _NoRuntime, CompileError."""
-    limits = process.Limits(max(seconds, _LEAST_SECONDS))
-    try:
-        options = [_defaults(toolchain, folder, limits)] if defaults else []
-        if build is not None:
-            build(["-O0", *flags], [*flags, *options], place)
-            return
-        sources = [str(source) for source in (*program.sources, *program.harness)]
-        _call([str(toolchain.compiler(program.is_cxx)), "-O0", *program.cflags, *flags, *sources, *options,
-               "-o", str(place), *program.ldflags], limits)  # fmt: skip
-    except CompileError as error:
-        if "clang_rt" in error.diagnostics:
-            raise _NoRuntime("no runtime") from None
-        why = next((line for line in error.diagnostics.splitlines() if "error:" in line), str(error))
-        raise CompileError(f"does not build with {flags[0]} ({why})") from None
-    except ProcessTimeout:
-        raise CompileError("did not build in the time that was left") from None
+    def _build(self, flags: Sequence[str], place: Path, defaults: bool = True) -> None:
+        """Raises _NoRuntime, CompileError."""
+        limits, program = process.Limits(max(self.left, _LEAST_SECONDS)), self.program
+        try:
+            options = [_defaults(self.toolchain, self.folder, limits)] if defaults else []
+            if self.build is not None:
+                self.build(["-O0", *flags], [*flags, *options], place)
+                return
+            sources = [str(source) for source in (*program.sources, *program.harness)]
+            _call([str(self.toolchain.compiler(program.is_cxx)), "-O0", *program.cflags, *flags, *sources, *options,
+                   "-o", str(place), *program.ldflags], limits)  # fmt: skip
+        except CompileError as error:
+            if "clang_rt" in error.diagnostics:
+                raise _NoRuntime("no runtime") from None
+            why = next((line for line in error.diagnostics.splitlines() if "error:" in line), str(error))
+            raise CompileError(f"does not build with {flags[0]} ({why})") from None
+        except ProcessTimeout:
+            raise CompileError("did not build in the time that was left") from None
 
 
 def _defaults(toolchain: Toolchain, folder: Path, limits: process.Limits) -> str:

@@ -1,14 +1,14 @@
-"""``tune``: prepare, search, prove, hand over."""
+"""``tune``: prepare, search, prove, write the results."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from colt_llvm import __version__
 from colt_llvm.core.errors import RunDirectoryError, UsageError
@@ -28,13 +28,60 @@ from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal
 from colt_llvm.run.progress import Progress, TuneResult, result_to_dict
 from colt_llvm.run.proof import Proof, Prover, evidence_of
-from colt_llvm.run.results import hand_over
+from colt_llvm.run.results import write_results
 from colt_llvm.run.searching import search
 from colt_llvm.run.session import Session, prepare
 from colt_llvm.run.strategies import specs_for, with_earlier_preset, with_preset
 from colt_llvm.run.trials import TrialRecord
 
-OnProgress = Callable[[Progress], None]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class RunArguments(TypedDict, total=False):
+    """What a new run and one that goes on may be given."""
+
+    output: Path | None  # for the tuned executable or object
+    on_progress: Callable[[Progress], None] | None  # called as the run goes on
+    stop: threading.Event | None  # ends the search; what was found until then is proved
+    linker: Linker | None  # where the program's objects are a part of something larger (see ``Target``)
+    hooks: Hooks | None  # objects of the caller's own
+
+
+@dataclass
+class _Plan:
+    """A run that can begin: everything was checked that can be checked beforehand."""
+
+    program: Program
+    toolchain: Toolchain
+    options: TuneOptions
+    specs: Sequence[ModelSpec]
+    directory: Path
+    output: Path | None = None
+    on_progress: Callable[[Progress], None] | None = None
+    stop: threading.Event | None = None
+    linker: Linker | None = None
+    hooks: Hooks | None = None
+
+    def header(self, target: Target, hooks: Mapping[str, str]) -> dict[str, Any]:
+        """The content of run.json. hooks: their names; nothing where there are none."""
+        program, toolchain, baseline = target.program, target.toolchain, target.baseline
+        return {
+            **({"hooks": dict(hooks)} if hooks else {}),
+            "colt_llvm": __version__,
+            "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "program": program_to_dict(program),
+            "sources": {str(source): source_digest(source) for source in program.sources},
+            "options": target.options.to_dict(),
+            "models": [spec_to_dict(spec) for spec in self.specs],
+            "llvm": toolchain.version,
+            "triple": toolchain.triple,
+            "baseline": baseline.name,
+            "completion": baseline.completion.pipeline,
+            "host": asdict(fingerprint()),
+            "variables": deciding_variables(),
+            "output": str(self.output.absolute()) if self.output else None,
+        }
 
 
 def tune(
@@ -44,39 +91,30 @@ def tune(
     *,
     models: Sequence[ModelSpec] | None = None,
     run_directory: Path,
-    output: Path | None = None,
-    on_progress: OnProgress | None = None,
-    stop: threading.Event | None = None,
-    linker: Linker | None = None,
-    hooks: Hooks | None = None,
+    **arguments: Unpack[RunArguments],
 ) -> TuneResult:
     """Search and prove; write everything to ``run_directory``, and the tuned executable or object to ``output``.
 
-    models: who proposes; None: the embedded policies. linker: where the program's objects are a part of something
-    larger (see ``Judge.of``). hooks: objects of the caller's own; a model among them is named in ``models`` too.
+    models: who proposes; None: the embedded policies. A model among ``hooks`` is named here too.
     Raises ColtError: CompileError and ProgramError for the program, RunDirectoryError for the directories.
     """
-    hooks = hooks or Hooks()
+    hooks = arguments.get("hooks") or Hooks()
     options = hooks.options(options or TuneOptions())
-    check_output(output, program)
+    check_output(arguments.get("output"), program)
     specs = [] if hooks.strategy else specs_for(options.strategy, models)
     options = with_preset(options, specs)
     preflight(specs)
-    return _run(program, toolchain, options, specs, run_directory, None, output, on_progress, stop, linker, hooks)
+    return _run(_Plan(program, toolchain, options, specs, run_directory, **arguments), None)
 
 
 def resume(
     run_directory: Path,
     toolchain: Toolchain,
     *,
-    output: Path | None = None,
     trials: int | None = None,
     seconds: float | None = None,
     limits: Mapping[str, float | None] | None = None,
-    on_progress: OnProgress | None = None,
-    stop: threading.Event | None = None,
-    linker: Linker | None = None,
-    hooks: Hooks | None = None,
+    **arguments: Unpack[RunArguments],
 ) -> TuneResult:
     """Go on with a run that was stopped or killed.
 
@@ -99,13 +137,13 @@ def resume(
         digests = dict(header["sources"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(f"{run_directory}/run.json: is damaged ({error}); start a new run") from None
-    hooks = hooks or Hooks()
-    hooks.require(header.get("hooks", {}), run_directory)
+    (arguments.get("hooks") or Hooks()).require(header.get("hooks", {}), run_directory)
     _refuse_changes(header, digests, program, toolchain, run_directory)
-    output = output or (Path(header["output"]) if header.get("output") else None)
-    check_output(output, program)
+    plan = _Plan(program, toolchain, options, specs, run_directory, **arguments)
+    plan.output = plan.output or (Path(header["output"]) if header.get("output") else None)
+    check_output(plan.output, program)
     preflight(specs)
-    return _run(program, toolchain, options, specs, run_directory, records, output, on_progress, stop, linker, hooks)
+    return _run(plan, records)
 
 
 def _refuse_changes(
@@ -120,36 +158,25 @@ def _refuse_changes(
             raise UsageError(f"{source}: has changed since the run began; start a new run")
 
 
-def _run(
-    program: Program,
-    toolchain: Toolchain,
-    options: TuneOptions,
-    specs: Sequence[ModelSpec],
-    directory: Path,
-    records: list[dict[str, Any]] | None,
-    output: Path | None,
-    on_progress: OnProgress | None,
-    stop: threading.Event | None,
-    linker: Linker | None,
-    hooks: Hooks,
-) -> TuneResult:
-    stop = stop or threading.Event()
+def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
+    """records: the journal's trials; None for a new run."""
+    stop, hooks, options = plan.stop or threading.Event(), plan.hooks or Hooks(), plan.options
     progress = Progress(trials_wanted=options.trials, seconds_wanted=options.search_seconds)
-    report = _reporter(progress, on_progress)
+    report = _reporter(progress, plan.on_progress)
     with contextlib.ExitStack() as stack:
         report(message="building the baseline")
         target = prepare_target(
-            toolchain, program, options, objective=hooks.objective, linker=linker, own_check=hooks.check
+            plan.toolchain, plan.program, options, objective=hooks.objective, linker=plan.linker, own_check=hooks.check
         )
 
         def begin(target: Target) -> Journal:
             if records is not None:
-                return Journal.open(directory)[0]
-            return Journal.create(directory, _run_header(target, specs, output, hooks.names()))
+                return Journal.open(plan.directory)[0]
+            return Journal.create(plan.directory, plan.header(target, hooks.names()))
 
         session = prepare(stack, target, begin, hooks, report)
         report(phase="search", message="")
-        searched = search(session, specs, records or [], progress, report, stop)
+        searched = search(session, plan.specs, records or [], progress, report, stop)
         report(phase="prove", message="building the best again and measuring it apart from the search")
         proof = _prove(session, searched.trials, stop)
         wrong = [trial for trial in searched.trials if trial.outcome.failure == "miscompile"]
@@ -157,8 +184,8 @@ def _run(
         if wrong:
             report(message="looking for the cause of a wrong program")
         seconds = 0.0 if stop.is_set() or not hooks.diagnoses else DIAGNOSIS_SECONDS
-        diagnosis = diagnose(session, wrong, seconds, hooks.sanitized, part=linker is not None)
-        result = hand_over(session, searched, proof, output, stop.is_set(), diagnosis)
+        diagnosis = diagnose(session, wrong, seconds, hooks.sanitized, part=plan.linker is not None)
+        result = write_results(session, searched, proof, plan.output, stop.is_set(), diagnosis)
         session.journal.write_result(
             {**result_to_dict(result), "evidence": evidence_of(proof), "rejected": dict(proof.rejected)}
         )
@@ -166,31 +193,7 @@ def _run(
         return result
 
 
-def _run_header(
-    target: Target, specs: Sequence[ModelSpec], output: Path | None, hooks: Mapping[str, str]
-) -> dict[str, Any]:
-    """The content of run.json. hooks: their names; nothing where there are none."""
-    program, toolchain, baseline = target.program, target.toolchain, target.baseline
-    named = {"hooks": dict(hooks)} if hooks else {}
-    return {
-        **named,
-        "colt_llvm": __version__,
-        "begun": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "program": program_to_dict(program),
-        "sources": {str(source): source_digest(source) for source in program.sources},
-        "options": target.options.to_dict(),
-        "models": [spec_to_dict(spec) for spec in specs],
-        "llvm": toolchain.version,
-        "triple": toolchain.triple,
-        "baseline": baseline.name,
-        "completion": baseline.completion.pipeline,
-        "host": asdict(fingerprint()),
-        "variables": deciding_variables(),
-        "output": str(output.absolute()) if output else None,
-    }
-
-
-def _reporter(progress: Progress, on_progress: OnProgress | None) -> Callable[..., None]:
+def _reporter(progress: Progress, on_progress: Callable[[Progress], None] | None) -> Callable[..., None]:
     def report(**changes: Any) -> None:
         for name, value in changes.items():
             setattr(progress, name, value)

@@ -1,4 +1,4 @@
-"""Which trials of a timed search become finalists: a run-off among those that looked best, here without a clock."""
+"""Which trials of a timed search become finalists: those that looked best are timed once more, here without a clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.measure.intervals import Verdict
 from colt_llvm.objectives.base import Objective
 from colt_llvm.run.proof import Finalist, Proof, Prover, ranked
-from colt_llvm.run.reranking import MOST_CANDIDATES, run_off, seconds_for
+from colt_llvm.run.reranking import MOST_CANDIDATES, Reranking, seconds_for
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import Proposal, Request
 
@@ -73,10 +73,8 @@ def hold(
         (folder / name).write_text(passes)
         return folder / name
 
-    order, shown = run_off(
-        trials, build, lambda trial, ratio: ratio, judge, budget, rejected,  # type: ignore[arg-type]
-        seed=0, clock=lambda: judge.now,
-    )  # fmt: skip
+    reranking = Reranking(judge, build, lambda trial, ratio: ratio, 0, lambda: judge.now)  # type: ignore[arg-type]
+    order, shown = reranking.order(trials, budget, rejected)
     return [trial.sequence[0] for trial in order], shown, rejected, judge
 
 
@@ -112,9 +110,10 @@ def test_a_baseline_that_turns_wrong_is_no_candidates_fault(tmp_path: Path) -> N
     judge = FakeJudge(tmp_path, {"fine": 0.9})
     del judge.seconds["baseline"]
     (tmp_path / "fine").write_text("fine")
+    reranking = Reranking(judge, lambda trial, name: tmp_path / "fine", lambda trial, ratio: ratio, 0,  # type: ignore[arg-type]
+                          lambda: judge.now)  # fmt: skip
     with pytest.raises(Miscompiled, match="baseline prints"):
-        run_off([trial(0, "fine", 0.1)], lambda trial, name: tmp_path / "fine", lambda trial, ratio: ratio,
-                judge, 1e6, {}, seed=0, clock=lambda: judge.now)  # type: ignore[arg-type]  # fmt: skip
+        reranking.order([trial(0, "fine", 0.1)], 1e6, {})
 
 
 def test_no_executable_is_left(tmp_path: Path) -> None:
@@ -170,19 +169,19 @@ def rehearse(folder: Path, trials: list[TrialRecord], objective: Objective, seco
 TRIALS = [trial(0, "lucky", 0.3), trial(1, "fair", 0.2), trial(2, "fast", 0.1), trial(3, "wrong", 0.05)]
 
 
-def test_the_proof_is_of_those_that_the_run_off_has_first_in_the_time_that_is_left(tmp_path: Path) -> None:
+def test_the_proof_is_of_those_that_the_reranking_has_first_in_the_time_that_is_left(tmp_path: Path) -> None:
     prover, proof = rehearse(tmp_path, TRIALS, Objective("runtime"), 200.0)
     assert prover.contested == ["fast", "fair"]
     assert prover.contest_seconds == pytest.approx(140.0)
-    assert list(proof.run_off) == ["lucky", "fair", "fast"]
+    assert list(proof.reranking) == ["lucky", "fair", "fast"]
     assert proof.rejected == {"wrong": "wrong prints something else"}
 
 
-def test_without_time_for_a_run_off_the_proof_is_of_those_that_looked_best_in_all_of_the_time(tmp_path: Path) -> None:
+def test_without_time_for_a_reranking_the_proof_is_of_those_that_looked_best_in_all_of_the_time(tmp_path: Path) -> None:
     prover, proof = rehearse(tmp_path, TRIALS, Objective("runtime"), 30.0)
     assert prover.contested == ["lucky", "fair"]
     assert prover.contest_seconds == 30.0
-    assert not proof.run_off
+    assert not proof.reranking
 
 
 class LateJudge(FakeJudge):
