@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from colt_llvm.measure.intervals import Interval
     from colt_llvm.measure.own_check import CheckError, OwnCheck, ProgramRun
     from colt_llvm.models.base import Answer, CallError, LanguageModel, Message, ModelSpec, Price, Prompt, Usage
+    from colt_llvm.models.kinds import DeclaredKind
     from colt_llvm.models.question import Question
     from colt_llvm.models.registry import load_models
-    from colt_llvm.objectives.base import Objective
+    from colt_llvm.objectives.base import Figure, Objective
     from colt_llvm.objectives.cost import CostError, CostObjective
     from colt_llvm.program.program import (
         Check,
@@ -58,6 +59,7 @@ _MODULES = {
     "measure.intervals": ("Interval",),
     "measure.own_check": ("CheckError", "OwnCheck", "ProgramRun"),
     "models.base": ("Answer", "CallError", "LanguageModel", "Message", "ModelSpec", "Price", "Prompt", "Usage"),
+    "models.kinds": ("DeclaredKind",),
     "models.question": ("Question",),
     "models.registry": ("load_models",),
     "program.program": (
@@ -66,7 +68,7 @@ _MODULES = {
     "search.strategy": ("OwnStrategy", "Task"),
     "program.recipe": ("Recipe", "load_recipe"),
     "objectives.cost": ("CostError", "CostObjective"),
-    "objectives.base": ("Objective",),
+    "objectives.base": ("Figure", "Objective"),
     "search.protocol": ("Model", "Outcome", "Proposal", "Request", "Strategy", "Trial"),
     "search.sequences": ("ActionSet", "SequenceSearch"),
     "llvm.toolchain": ("Toolchain", "find_toolchain"),
@@ -85,6 +87,8 @@ __all__ = [
     "CompileError",
     "CostError",
     "CostObjective",
+    "DeclaredKind",
+    "Figure",
     "Interval",
     "LanguageModel",
     "Message",

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.core.variables import show_strange_modules
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -19,6 +20,7 @@ def offered(group: str) -> dict[str, EntryPoint]:
     """Entry points of installed packages by name, in the order of their names."""
     from importlib.metadata import entry_points  # loads much, and help has no need of it
 
+    show_strange_modules()
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from colt_llvm.core.errors import UsageError
+from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.search.options import ColtOptions
 from colt_llvm.search.plans import Surroundings
 from colt_llvm.search.protocol import Outcome, Proposal, Request, Strategy
@@ -82,9 +82,20 @@ class DeclaredStrategy:
 
 
 def declared(factory: StrategyFactory, name: str = "") -> DeclaredStrategy:
-    """Of a class or function of somebody else's; its name is its own where none is given."""
+    """Of a class or function of somebody else's; its name is its own where none is given.
+
+    Raises UsageError where it raises anything that is not ours.
+    """
     name = name or str(getattr(factory, "__name__", type(factory).__name__))
     summary = (getattr(factory, "__doc__", None) or "").strip().partition("\n")[0]
-    return DeclaredStrategy(
-        name, summary, lambda task, _algorithm, _options: factory(task), note=f"proposed by strategy {name}, no model"
-    )
+
+    def make(task: Task, _algorithm: str, _options: ColtOptions) -> OwnStrategy:
+        try:
+            return factory(task)
+        except ColtError:
+            raise
+        except Exception as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise UsageError(f"strategy {name}: cannot be made of a run's Task ({said}); mend it") from error
+
+    return DeclaredStrategy(name, summary, make, note=f"proposed by strategy {name}, no model")
