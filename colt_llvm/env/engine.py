@@ -10,7 +10,6 @@ changes nothing is then recognised as such.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import threading
 from collections import Counter, OrderedDict
@@ -175,8 +174,6 @@ class Engine:
         self.counters["passes_run"] += 1
         try:
             for module in live.modules:
-                if pipeline.startswith("!"):
-                    misbehave(pipeline)
                 module.run(marked_for_size(module, pipeline), node.root.target)
         except MemoryError:
             watch.out_of_memory()
@@ -255,30 +252,3 @@ class Engine:
             digest.update(len(bitcode).to_bytes(8, "little"))
             digest.update(bitcode)
         return digest.hexdigest()
-
-
-TEST_ACTIONS: Actions = (
-    ("test-abort", "!abort"),
-    ("test-segv", "!segv"),
-    ("test-spin", "!spin"),
-    ("test-eat", "!eat"),
-    ("test-crash", "trigger-crash-module"),
-    ("test-bad-pipeline", "no-such-pass"),
-    ("test-broken-module", "trigger-verifier-error"),
-)
-
-
-def misbehave(how: str) -> None:
-    """What a test action does. They are in the action space only when the service was told so."""
-    libc = ctypes.CDLL(None)
-    if how == "!abort":
-        libc.abort()
-    elif how == "!segv":
-        ctypes.string_at(16)
-    elif how == "!spin":
-        libc.poll(None, 0, -1)
-    elif how == "!eat":
-        libc.malloc.restype = ctypes.c_void_p
-        while libc.malloc(16 << 20):
-            pass
-        raise MemoryError

@@ -20,7 +20,6 @@ class ServiceOptions:
     #: Parse the module anew after each pass that changed it, as a chain of ``opt`` commands does. False runs passes in
     #: place, which is faster; stored bitcode keeps the order of uses, so that both agree.
     exact_steps: bool = False
-    test_actions: bool = False  #: add actions that crash, hang and eat memory; for tests only
 
     def __post_init__(self) -> None:
         if self.action_seconds <= 0:
@@ -45,6 +44,5 @@ class ServiceOptions:
             memory_bytes=int(given.pop("memory_bytes", ServiceOptions.memory_bytes)),
             cache_bytes=int(given.pop("cache_bytes", ServiceOptions.cache_bytes)),
             exact_steps=given.pop("exact_steps", "False") == "True",
-            test_actions=given.pop("test_actions", "False") == "True",
         )
         return options, given

@@ -43,8 +43,9 @@ def main(arguments: list[str]) -> int:
     import grpc
     from compiler_gym.service.proto import compiler_gym_service_pb2_grpc as rpc
 
+    from colt_llvm.core.files import write_file
     from colt_llvm.env import guard as watch
-    from colt_llvm.env.engine import TEST_ACTIONS, Engine
+    from colt_llvm.env.engine import Engine
     from colt_llvm.env.observations import Build
     from colt_llvm.env.session import ColtService, session_type
     from colt_llvm.env.unix_socket import SocketFolder
@@ -65,8 +66,6 @@ def main(arguments: list[str]) -> int:
         from colt_llvm.llvm.catalogue import load_catalogue
 
         actions = [(action.name, action.pipeline) for action in load_catalogue(library.major)]
-    if options.test_actions:
-        actions += TEST_ACTIONS
 
     guard = watch.Guard(folder, options.action_seconds, int(given["parent"]) if "parent" in given else None)
     guard.start()
@@ -90,7 +89,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client, which ends us
     server.start()
     watch.limit_process(options.memory_bytes)
-    _write(folder / "pid.txt", str(os.getpid()))
+    write_file(folder / "pid.txt", str(os.getpid()))  # in one piece: the client polls for it
     stop.wait()
     server.stop(0)
     os._exit(0)  # no clean-up of libLLVM: a pass may still be running
@@ -98,13 +97,6 @@ def main(arguments: list[str]) -> int:
 
 def _path(given: dict[str, str], name: str) -> Path | None:
     return Path(given[name]) if given.get(name) else None
-
-
-def _write(path: Path, text: str) -> None:
-    """In one piece: the client polls for the file."""
-    temporary = path.with_suffix(".new")
-    temporary.write_text(text)
-    temporary.rename(path)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import misbehaving_service
 import pytest
 
 if importlib.util.find_spec("compiler_gym") is None:
     pytest.skip("compiler-gym is not installed", allow_module_level=True)
 
 from colt_llvm.core.errors import ToolchainError
-from colt_llvm.env import ColtEnv, ServiceOptions
+from colt_llvm.env import ColtEnv, ServiceOptions, connection
 from colt_llvm.llvm.size_levels import unmarked_pipeline
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 
@@ -63,14 +64,15 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_env(toolchain: Toolchain, source: Path) -> Iterator[Callable[..., ColtEnv]]:
+def make_env(toolchain: Toolchain, source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., ColtEnv]]:
+    monkeypatch.setattr(connection, "SERVICE_FILE", Path(misbehaving_service.__file__))
     made: list[ColtEnv] = []
 
     def make(**arguments: Any) -> ColtEnv:
-        options = {"test_actions": True, "action_seconds": 5.0, "memory_bytes": 1 << 30}
-        options |= arguments.pop("options", {})
+        options = {"action_seconds": 5.0, "memory_bytes": 1 << 30, **arguments.pop("options", {})}
+        bad = misbehaving_service.ACTIONS if arguments.pop("misbehaving", True) else ()
         actions = [(name, unmarked_pipeline(toolchain.major, "Oz") if "Oz" in name else text) for name, text in ACTIONS]
-        env = ColtEnv(toolchain=toolchain, actions=actions, options=ServiceOptions(**options), **arguments)
+        env = ColtEnv(toolchain=toolchain, actions=[*actions, *bad], options=ServiceOptions(**options), **arguments)
         made.append(env)
         env.benchmark = env.make_benchmark(source)
         return env

@@ -20,8 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 CLIENT = """
 import sys, time
-from colt_llvm.env import ColtEnv, ServiceOptions
-env = ColtEnv(actions=[("sroa", "function(sroa)")], options=ServiceOptions(test_actions=True, action_seconds=60))
+from pathlib import Path
+from colt_llvm.env import ColtEnv, ServiceOptions, connection
+connection.SERVICE_FILE = Path("tests/env/misbehaving_service.py").resolve()
+actions = [("sroa", "function(sroa)"), ("test-spin", "!spin")]
+env = ColtEnv(actions=actions, options=ServiceOptions(action_seconds=60))
 env.reset(benchmark=env.make_benchmark(sys.argv[1]))
 env.step(0)
 fork = env.fork()

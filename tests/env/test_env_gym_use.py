@@ -158,7 +158,7 @@ def test_states_survive_a_csv_file(env: ColtEnv, tmp_path: Path) -> None:
 
 def test_compiler_gyms_own_random_search_runs(make_env: MakeEnv, toolchain, source: Path, tmp_path: Path) -> None:
     def make() -> ColtEnv:
-        return make_env(reward_space="IrInstructionCount", options={"test_actions": False})
+        return make_env(reward_space="IrInstructionCount", misbehaving=False)
 
     random_search(make, outdir=tmp_path, patience=5, total_runtime=3, nproc=1)
     assert (tmp_path / "random_search_best_actions_commandline.txt").is_file()
