@@ -164,9 +164,10 @@ def resume(
     :param trials: a new total of trials.
     :param objective: a function that the run began with; ``strategy``, ``models`` and ``check`` likewise. Files hold
         only their names, so they have to be given again, by the same names. Whether they are the same, nobody can tell.
-    :param max_calls: a new limit for models; ``max_tokens`` and ``max_cost`` likewise. What was spent before counts
-    too. :param worth: a new bar, below which the search ends. :returns: the result of the whole run. Other parameters
-    are those of :func:`tune`. :raises UsageError: for other objects than the run began with, or changed sources.
+    :param max_calls: a new limit for models; ``max_tokens`` and ``max_cost`` likewise. What was spent counts too.
+    :param worth: a new bar, below which the search ends.
+    :returns: the result of the whole run. Other parameters are those of :func:`tune`.
+    :raises UsageError: for other objects than the run began with, or changed sources.
     :raises RunDirectoryError: for a folder that holds no run, or one that another process is writing to.
     """
     if unknown := sorted(arguments.keys() - RunArguments.__optional_keys__):
@@ -198,13 +199,16 @@ def apply(
 ) -> tuple[str, ...]:
     """Build a program as a recipe says.
 
-    :param recipe: the file that ``tune`` wrote, or its content. :param sources: the program, as :func:`tune` takes it.
-    :param output: the executable, or with a name in ``.o`` the object. :param cflags: in place of the recipe's own;
-    ``ldflags`` likewise. ``harness`` is that of :func:`program_from_files`. :param strict: refuse what differs, in
-    place of saying so. :returns: what is not as it was when the recipe was made, a line each; empty where the object is
-    the same. :raises RecipeError: for a recipe that cannot be read, or does not fit this LLVM or, with ``strict``, this
-    program. :raises CompileError: for a program that does not build. :raises UsageError: for arguments that mean
-    nothing. :raises RunDirectoryError: where ``output`` cannot be written.
+    :param recipe: the file that ``tune`` wrote, or its content.
+    :param sources: the program, as :func:`tune` takes it.
+    :param output: the executable, or with a name in ``.o`` the object.
+    :param cflags: in place of the recipe's own; ``ldflags`` likewise. ``harness`` is as :func:`tune` takes it.
+    :param strict: refuse what differs, in place of saying so.
+    :returns: what is not as it was when the recipe was made, a line each; empty where the object is the same.
+    :raises RecipeError: for a recipe that cannot be read, or does not fit this LLVM or, with ``strict``, this program.
+    :raises CompileError: for a program that does not build.
+    :raises UsageError: for arguments that mean nothing.
+    :raises RunDirectoryError: where ``output`` cannot be written.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe))
     place, kept = Path(output), [] if isinstance(recipe, Recipe) else [Path(recipe)]
