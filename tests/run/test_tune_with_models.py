@@ -91,7 +91,7 @@ def test_a_run_survives_all_that_an_endpoint_can_do(
     endpoint.behave("huge", "ok", "too long", "ok", "503", "ok", "no content", "ok", "parts", "no usage", "ok")
     endpoint.behave("revoked", "ok", "401")
     file = models(tmp_path, endpoint.url, "tiny", "revoked", "huge", max_retries="1")
-    common = [source, "--models", file, "--objective", "instructions", "--workers", "1", "--trials", "30"]
+    common = [source, "--models", file, "--objective", "size", "--workers", "1", "--trials", "30"]
     totals: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     for name in ("tiny", "huge", "revoked"):
