@@ -30,7 +30,7 @@ AFTER_STEPS: Mapping[str, float] = {
 #: Of another level for one function.
 LEVEL_STEP = 0.004
 #: Attributes for code generation, by what they save of all functions in the mean over the train programs (-Oz, LLVM 22,
-#: x86-64). With a frame pointer unwind rows are half as long and the code is 1.3% longer: 5.7% together.
+#: x86-64): docs/decisions/0032.
 CODEGEN_STEPS: Mapping[str, float] = {
     "frame-pointer;non-leaf": 0.055,
     "frame-pointer;all": 0.002,
