@@ -11,8 +11,8 @@ from colt_llvm.models.base import Answer, LanguageModel, ModelSpec, Prompt
 from colt_llvm.models.embedded import SPECS, load
 from colt_llvm.program.program import load_program, programs_directory
 from colt_llvm.search import PRESETS
+from colt_llvm.training.evaluator import cached_evaluator
 from colt_llvm.training.learning_curves import learning_curve
-from colt_llvm.training.workbench import workbench
 
 _PROGRAM, _OBJECTIVE = "crc_adler", "size"
 _TRIALS = 200
@@ -30,9 +30,9 @@ def answer_seconds(toolchain: Toolchain) -> dict[str, Any]:
     not build.
     """
     models = [_Listening(load(name)) for name in SPECS]
-    with workbench(toolchain, load_program(programs_directory() / _PROGRAM), _OBJECTIVE) as bench:
+    with cached_evaluator(toolchain, load_program(programs_directory() / _PROGRAM), _OBJECTIVE) as evaluator:
         started = time.perf_counter()
-        learning_curve(bench, models, PRESETS["retrieval"], _TRIALS, seed=1)
+        learning_curve(evaluator, models, PRESETS["retrieval"], _TRIALS, seed=1)
         trial = (time.perf_counter() - started) / _TRIALS
     heard = [prompt for model in models for prompt in model.heard if _is_usual(prompt)]
     took = {model.spec.name: ask_all(model.model, heard) for model in models}

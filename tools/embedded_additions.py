@@ -22,9 +22,10 @@ from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import ADDITIONS, BUILT, FILE, OBJECTIVES, Weights, read_arrays, weights_of
 from colt_llvm.program.program import Program, resolve_program
-from colt_llvm.search import PRESETS, ActionSet, Outcome, Proposal, Request
+from colt_llvm.run.trials import TrialRecord
+from colt_llvm.search import PRESETS, ActionSet
+from colt_llvm.training.evaluator import CachedEvaluator, cached_evaluator
 from colt_llvm.training.learning_curves import learning_curve
-from colt_llvm.training.workbench import Workbench, workbench
 
 _GROUPS = 3  # of programs that are left out together: a coreset takes a while to choose
 #: Searches of a program: seed and trials. One is short of what a search finds, one is about at its first standstill.
@@ -50,7 +51,7 @@ def sweep(programs: Sequence[Program], folder: Path, objectives: Sequence[str], 
 def _sweep(folder: Path, group: Collection[str], wanted: tuple[str, str]) -> str:
     name, objective = wanted
     known = _weights_without(folder, group)
-    with workbench(find_toolchain(), resolve_program([name]), objective) as bench:
+    with cached_evaluator(find_toolchain(), resolve_program([name]), objective) as bench:
         states = [_state(bench, known, seed, trials) for seed, trials in _SEARCHES]
     place = folder / "additions" / objective / f"{name}.json"
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -66,14 +67,14 @@ def _weights_without(folder: Path, group: Collection[str]) -> Weights:
     return weights_of(arrays | own)
 
 
-def _state(bench: Workbench, known: Weights, seed: int, trials: int) -> dict[str, Any]:
+def _state(bench: CachedEvaluator, known: Weights, seed: int, trials: int) -> dict[str, Any]:
     """The best sequence of one search, without what it does not need, and the gain of every action at its end."""
     best: tuple[float, tuple[str, ...]] = 0.0, ()
 
-    def observe(request: Request, proposal: Proposal, outcome: Outcome) -> None:
+    def observe(trial: TrialRecord) -> None:
         nonlocal best
-        if outcome.reward is not None and outcome.reward > best[0]:
-            best = outcome.reward, request.sequence + proposal.passes
+        if trial.outcome.reward is not None and trial.outcome.reward > best[0]:
+            best = trial.outcome.reward, trial.sequence
 
     models = [EmbeddedModel(spec, known=known) for spec in SPECS.values()]
     learning_curve(bench, models, PRESETS["retrieval"], trials, seed, [observe])

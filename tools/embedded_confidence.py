@@ -25,9 +25,10 @@ from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import BUILT, FILE, Weights, read_arrays, weights
 from colt_llvm.models.question import Question
 from colt_llvm.program.program import included_programs, resolve_program
-from colt_llvm.search import PRESETS, Outcome, Proposal, Request
+from colt_llvm.run.trials import TrialRecord
+from colt_llvm.search import PRESETS
+from colt_llvm.training.evaluator import cached_evaluator
 from colt_llvm.training.learning_curves import learning_curve
-from colt_llvm.training.workbench import workbench
 
 _WHOLE, _FIRST, _STEP = "whole", "first", "step"
 
@@ -74,7 +75,8 @@ class Judge:
         self._rewards: dict[tuple[str, ...], float] = {(): 0.0}
         self._keys = {root_key}
 
-    def __call__(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+    def __call__(self, trial: TrialRecord) -> None:
+        request, proposal, outcome = trial.request, trial.proposal, trial.outcome
         if outcome.reward is None:
             return
         if request.kind != "refine" and outcome.key not in self._keys:
@@ -98,7 +100,7 @@ def gather(options: argparse.Namespace) -> None:
     toolchain = find_toolchain()
     for objective in options.objectives:
         for program in options.programs:
-            with workbench(toolchain, resolve_program([program]), objective) as bench:
+            with cached_evaluator(toolchain, resolve_program([program]), objective) as bench:
                 for seed in range(1, options.seeds + 1):
                     rows: list[Row] = []
                     models = [Recorded(name, program, without(weights(), program), rows) for name in SPECS]

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.search import PRESETS, ColtSearch, Model
+from colt_llvm.training.evaluator import CachedEvaluator
 from colt_llvm.training.learning_curves import LearningCurve, curve_of
-from colt_llvm.training.workbench import Workbench
 
 BLIND = Model("blind", 1.0)
 
@@ -22,8 +22,8 @@ SETS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def blind_curve(bench: Workbench, trials: int, seed: int) -> LearningCurve:
+def blind_curve(bench: CachedEvaluator, trials: int, seed: int) -> LearningCurve:
     """Exactly what tune does without models, less the check of the output."""
     proposer = BlindProposer(bench.passes, bench.edits, seed)
     search = ColtSearch([BLIND], PRESETS["broad"], seed)
-    return curve_of(bench, search, lambda request: proposer.propose(request), [proposer.observe], trials)
+    return curve_of(bench, search, proposer, trials)

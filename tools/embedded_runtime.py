@@ -33,7 +33,7 @@ from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import GeneticOptions
 from colt_llvm.search.sequences import Names
-from colt_llvm.training.workbench import Workbench, workbench
+from colt_llvm.training.evaluator import CachedEvaluator, cached_evaluator
 
 RUNTIME = "runtime"
 _PAIRS = 4  # more runs of what looks better than the baseline
@@ -67,10 +67,10 @@ class Stopwatch:
 
 
 @contextmanager
-def timed_workbench(program: Program) -> Iterator[Workbench]:
+def timed_evaluator(program: Program) -> Iterator[CachedEvaluator]:
     """On the core that this process has. Raises ColtError."""
     toolchain = find_toolchain()
-    with workbench(toolchain, program, RUNTIME) as bench:
+    with cached_evaluator(toolchain, program, RUNTIME) as bench:
         core = min(os.sched_getaffinity(0))
         judge = Judge.of(toolchain, program, TuneOptions(), bench.builder.build(()).objects, core)
         try:
@@ -137,7 +137,7 @@ def _find(folder: Path, sweep_seconds: float, seconds: float, seed: int, name: s
         return f"{name}: is there already"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with timed_workbench(resolve_program([name])) as bench:
+        with timed_evaluator(resolve_program([name])) as bench:
             singles = _sweep(bench, time.monotonic() + sweep_seconds, f"{seed}/{name}")
             known = [sequence for other in sorted(path.parent.glob("*.json")) for _, sequence in read_best(other)]
             deadline = time.monotonic() + seconds
@@ -157,7 +157,7 @@ def _find(folder: Path, sweep_seconds: float, seconds: float, seed: int, name: s
     return f"{name}: {content['builds']} builds, {len(singles)} single actions, best {best_reward:.4f}"
 
 
-def _sweep(bench: Workbench, deadline: float, seed: str) -> dict:
+def _sweep(bench: CachedEvaluator, deadline: float, seed: str) -> dict:
     """Outcomes of single actions: edits of a kind of pass, then the catalogue's, in an order drawn anew."""
     draws = random.Random(seed)
     whole = [edit for edit in bench.edits if "#" not in edit]
@@ -180,7 +180,7 @@ def _starts(singles: dict) -> list[Names]:
     return [*((action,) for action in best), *combinations(best[:5], 2), *([tuple(best)] if len(best) > 2 else [])]
 
 
-def _twice(bench: Workbench, sequences: Sequence[Names]) -> list[float | None]:
+def _twice(bench: CachedEvaluator, sequences: Sequence[Names]) -> list[float | None]:
     """What looks better is timed once more, minutes later, and the worse of the two counts: hosts have bad moments."""
     first = [bench.outcome(sequence).reward for sequence in sequences]
     bench.forget()
@@ -197,7 +197,7 @@ def _row(folder: Path, sequences: Sequence[Names], name: str) -> dict | None:
         if kept["sequences"] == [list(sequence) for sequence in sequences]:
             return kept["row"]
     try:
-        with timed_workbench(resolve_program([name])) as bench:
+        with timed_evaluator(resolve_program([name])) as bench:
             rewards = _twice(bench, sequences)
             row = {"program": name, "features": bench.features, "rewards": rewards}
     except ColtError as error:

@@ -21,7 +21,7 @@ from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.models.embedded.weights import BUILT
 from colt_llvm.program.program import Program
-from colt_llvm.training.workbench import Workbench, workbench
+from colt_llvm.training.evaluator import CachedEvaluator, cached_evaluator
 
 _WIDTH, _DEPTH = 14, 8
 _TOLERATED_LOSS = 0.08  # of a step that a walk goes on from all the same
@@ -57,7 +57,7 @@ def sample(
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with workbench(toolchain, program, objective) as bench:
+                with cached_evaluator(toolchain, program, objective) as bench:
                     draws = random.Random(f"{seed}/{objective}/{program.name}")
                     own = seconds if origin(program.name) == program.name else seconds / 3
                     lines = _walks(bench, worth[objective], draws, time.monotonic() + own)
@@ -70,7 +70,7 @@ def sample(
             print(f"{program.name}, {objective}: {len(lines)} samples, best reward {best:.4f}", flush=True)
 
 
-def _walks(bench: Workbench, worth: Worth, draws: random.Random, deadline: float) -> list[dict]:
+def _walks(bench: CachedEvaluator, worth: Worth, draws: random.Random, deadline: float) -> list[dict]:
     lines: list[dict] = []
     while time.monotonic() < deadline:
         sequence: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ def _walks(bench: Workbench, worth: Worth, draws: random.Random, deadline: float
     return lines
 
 
-def _some_actions(bench: Workbench, sequence: tuple[str, ...], worth: Worth, draws: random.Random) -> list[str]:
+def _some_actions(bench: CachedEvaluator, sequence: tuple[str, ...], worth: Worth, draws: random.Random) -> list[str]:
     whole = [edit for edit in bench.edits if "#" not in edit]
     places = [edit for edit in bench.edits if "#" in edit]
     every = [*whole, *places, *bench.passes]

@@ -22,7 +22,7 @@ from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import ActionSet, GeneticOptions, GeneticSearch, Proposal, Request
 from colt_llvm.search.sequences import Names
 from colt_llvm.search.tree import ROOT
-from colt_llvm.training.workbench import Workbench, workbench
+from colt_llvm.training.evaluator import CachedEvaluator, cached_evaluator
 
 _STARTS = 24  # sequences of other programs that a search starts from
 _KEPT = 8  # of one program
@@ -65,7 +65,7 @@ def _find(folder: Path, seconds: float, number: int, seed: int, wanted: tuple[st
     path.parent.mkdir(parents=True, exist_ok=True)
     known = [sequence for other in sorted(path.parent.glob("*.json")) for _, sequence in read_best(other)]
     try:
-        with workbench(find_toolchain(), resolve_program([name]), objective) as bench:
+        with cached_evaluator(find_toolchain(), resolve_program([name]), objective) as bench:
             deadline = time.monotonic() + seconds
             own = [sequence for _, sequence in read_best(path)] if path.exists() else []
             best = evolve(bench, own, known, deadline - 0.25 * seconds, f"{seed}/{objective}/{name}/{number}")
@@ -86,7 +86,7 @@ def read_best(path: Path) -> list[tuple[float, Names]]:
 
 
 def evolve(
-    bench: Workbench, own: Sequence[Names], known: Sequence[Names], deadline: float, seed: str,
+    bench: CachedEvaluator, own: Sequence[Names], known: Sequence[Names], deadline: float, seed: str,
     options: GeneticOptions = _OPTIONS,
 ) -> list[Names]:  # fmt: skip
     """own: found for this program earlier, all of which take part; known: of all programs, of which some do."""
@@ -105,7 +105,7 @@ def evolve(
     return [one.sequence for one in best[:_KEPT] if one.reward > 0]
 
 
-def shortened(bench: Workbench, sequence: Names, deadline: float, least: float = _LEAST_PART) -> Names:
+def shortened(bench: CachedEvaluator, sequence: Names, deadline: float, least: float = _LEAST_PART) -> Names:
     """Without the actions that bring next to nothing."""
     place = 0
     while place < len(sequence) and time.monotonic() < deadline:
@@ -142,7 +142,7 @@ def _row(folder: Path, objective: str, sequences: Sequence[Names], program: Prog
     missing = [sequence for sequence in sequences if sequence not in known]
     if missing:
         try:
-            with workbench(find_toolchain(), program, objective) as bench:
+            with cached_evaluator(find_toolchain(), program, objective) as bench:
                 kept["features"] = bench.features
                 known |= {sequence: bench.outcome(sequence).reward for sequence in missing}
         except ColtError as error:

@@ -41,8 +41,8 @@ from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import BUILT, FILE, read_arrays
 from colt_llvm.program.program import Program, included_programs, resolve_program
 from colt_llvm.search import PRESETS
+from colt_llvm.training.evaluator import cached_evaluator
 from colt_llvm.training.learning_curves import LearningCurve, learning_curve
-from colt_llvm.training.workbench import workbench
 
 _JOURNAL_TRIALS = 500
 _JOURNAL_SECONDS = 300.0
@@ -137,7 +137,7 @@ def evaluate(options: argparse.Namespace) -> None:
     found: dict[tuple[str, str], list[LearningCurve]] = {}
     for objective in options.objectives:
         for name in options.programs:
-            with workbench(toolchain, resolve_program([name]), objective) as bench:
+            with cached_evaluator(toolchain, resolve_program([name]), objective) as bench:
                 for chosen in options.sets:
                     models = [EmbeddedModel(SPECS[model]) for model in SETS[chosen]]
                     curves = [

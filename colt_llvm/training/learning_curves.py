@@ -1,27 +1,25 @@
-"""Learning curves: the best reward after each trial of a tree search that builds and executes nothing."""
+"""Learning curves: the best reward after each trial of a tree search that executes nothing."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from colt_llvm.models.base import LanguageModel, Prompt
 from colt_llvm.models.budget import Spending
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.proposal.questions import Questions
+from colt_llvm.run.loop import Loop, Proposer
+from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import ActionSet, ColtOptions, ColtSearch, Model, Outcome, Proposal, Refiner, Request
 from colt_llvm.search.strategy import Task
-from colt_llvm.training.workbench import Workbench
+from colt_llvm.training.evaluator import CachedEvaluator
 
 _ASK_SECONDS = 10.0
 
 
-class Observer(Protocol):
-    """Whoever is told of each trial."""
-
-    def __call__(self, request: Request, proposal: Proposal, outcome: Outcome) -> None: ...
+Observer = Callable[[TrialRecord], None]
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class LearningCurve:
 
 
 def learning_curve(
-    bench: Workbench,
+    evaluator: CachedEvaluator,
     models: Sequence[LanguageModel],
     options: ColtOptions,
     trials: int,
@@ -46,51 +44,58 @@ def learning_curve(
     observers: Sequence[Observer] = (),
 ) -> LearningCurve:
     """The tree search with these models, each asked when the search says so. observers: told of each trial as well."""
-    specs = [model.spec for model in models]
-    by_name = {model.spec.name: model for model in models}
-    search = ColtSearch([Model(spec.name, spec.parameters) for spec in specs], options, seed)
+    search = ColtSearch([Model(model.spec.name, model.spec.parameters) for model in models], options, seed)
     task = Task(
-        bench.objective.name, bench.baseline, "", bench.passes, bench.edits, bench.features,
+        evaluator.objective.name, evaluator.baseline_name, "", evaluator.passes, evaluator.edits, evaluator.features,
         trials_wanted=trials, seed=seed,
     )  # fmt: skip
-    questions = Questions(task, search, specs)
-    promised = next((model.additions(bench.objective.name) for model in models if isinstance(model, EmbeddedModel)), {})
-    refiner = Refiner(ActionSet(bench.passes, bench.edits), seed, promised)
+    return curve_of(evaluator, search, _Policies(models, task, search), trials, observers)
 
-    def propose(request: Request) -> Proposal:
+
+class _Policies:
+    """Embedded models as a proposer: asked at once, and nothing is kept of their calls."""
+
+    def __init__(self, models: Sequence[LanguageModel], task: Task, search: ColtSearch) -> None:
+        self._models = {model.spec.name: model for model in models}
+        self._questions = Questions(task, search, [model.spec for model in models])
+        policies = (model for model in models if isinstance(model, EmbeddedModel))
+        promised = next((policy.additions(task.objective) for policy in policies), {})
+        self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed, promised)
+
+    def prepare(self, request: Request) -> Callable[[], Proposal]:
         if request.kind == "refine":
-            return refiner.propose(request)
-        question = questions.make(request, request.model, lambda name: True, Spending())
-        answer = json.loads(by_name[request.model].ask(Prompt(question, tuple), _ASK_SECONDS).text)
-        return Proposal(
-            tuple(answer["passes"]), answer["next_model"], request.model, confidence=answer.get("confidence")
-        )  # fmt: skip
+            return self._refiner.prepare(request)
+        question = self._questions.make(request, request.model, lambda name: True, Spending())
 
-    return curve_of(bench, search, propose, [questions.observe, refiner.observe, *observers], trials)
+        def answer() -> Proposal:
+            said = json.loads(self._models[request.model].ask(Prompt(question, tuple), _ASK_SECONDS).text)
+            return Proposal(
+                tuple(said["passes"]), said["next_model"], request.model, confidence=said.get("confidence")
+            )  # fmt: skip
+
+        return answer
+
+    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        self._questions.observe(request, proposal, outcome)
+        self._refiner.observe(request, proposal, outcome)
 
 
 def curve_of(
-    bench: Workbench,
+    evaluator: CachedEvaluator,
     search: ColtSearch,
-    propose: Callable[[Request], Proposal],
-    observers: Sequence[Observer],
+    proposer: Proposer,
     trials: int,
+    observers: Sequence[Observer] = (),
 ) -> LearningCurve:
     """One request after another. A search that ends early keeps its best for the trials that are left."""
-    search.set_root_key(bench.root_key)
-    best, curve = 0.0, [0.0]
-    for _ in range(trials):
-        request = search.ask()
-        if request is None:
-            break
-        proposal = propose(request)
-        outcome = bench.outcome(request.sequence + proposal.passes)
-        search.tell(request, proposal, outcome)
+    curve = [0.0]
+
+    def on_trial(trial: TrialRecord) -> None:
+        curve.append(max(curve[-1], trial.outcome.reward or 0.0))
         for observe in observers:
-            observe(request, proposal, outcome)
-        if outcome.reward is not None:
-            best = max(best, outcome.reward)
-        curve.append(best)
-    curve += [best] * (trials + 1 - len(curve))
+            observe(trial)
+
+    Loop(search, proposer, evaluator, on_trial).run(trials=trials, seconds=None)
+    curve += [curve[-1]] * (trials + 1 - len(curve))
     calls = {name: record.calls + record.corrections for name, record in search.statistics.by_model.items()}
     return LearningCurve(tuple(curve), calls)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from colt_llvm.core.errors import ColtError, UsageError
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import prepare_target
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.own import VERSION, WeightsError, family_of, own_specs, read_card
@@ -23,14 +25,13 @@ from colt_llvm.models.embedded.weights import (
     read_weights,
     weights_of,
 )
-from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.program import Program
 from colt_llvm.training.dataset import Sample, TrainingRun, read_dataset
+from colt_llvm.training.evaluator import cached_evaluator, features_of
 from colt_llvm.training.linear_model import learned_row, tuned
 from colt_llvm.training.packing import packed, replacing, stored
 from colt_llvm.training.sequences import Array, experiences, grown
 from colt_llvm.training.validation import Comparison, Effort, Validation, compare, validations
-from colt_llvm.training.workbench import features_of, workbench
 
 Say = Callable[[str], None]
 #: program and objective -> its features, scaled.
@@ -174,7 +175,7 @@ def _vectors(
             notes.append(f"{run.folder}: its sources are gone or have changed; only its single actions teach")
             continue
         try:
-            features = features_of(toolchain, prepare_baseline(toolchain, run.program, run.objective))
+            features = features_of(prepare_target(toolchain, run.program, TuneOptions(objective=run.objective)))
         except ColtError as error:
             notes.append(f"{run.folder}: does not build any more ({error}); only its single actions teach")
             continue
@@ -202,8 +203,8 @@ def _compared(student: _Student, toolchain: Toolchain, options: TrainOptions, sa
         learned = student.weights(key) if key and len(keys) > 1 else new
         for objective in objectives:
             say(f"validating on {program.name}, {objective}")
-            with workbench(toolchain, program, objective) as bench:
-                found += compare(bench, program.name, old, learned, options.effort)
+            with cached_evaluator(toolchain, program, objective) as evaluator:
+                found += compare(evaluator, program.name, old, learned, options.effort)
     return found
 
 

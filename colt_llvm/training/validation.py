@@ -11,8 +11,8 @@ from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import Weights
 from colt_llvm.search.options import PRESETS
+from colt_llvm.training.evaluator import CachedEvaluator
 from colt_llvm.training.learning_curves import LearningCurve, learning_curve
-from colt_llvm.training.workbench import Workbench
 
 #: As ``tune`` searches with the embedded policies.
 _SEARCH = PRESETS["retrieval"]
@@ -68,15 +68,15 @@ class Effort:
                 raise UsageError(f"{option} {value}: use 1 or more")
 
 
-def compare(bench: Workbench, program: str, old: Weights, new: Weights, effort: Effort) -> list[Comparison]:
-    """Each model at this workbench, which builds no sequence twice."""
+def compare(evaluator: CachedEvaluator, program: str, old: Weights, new: Weights, effort: Effort) -> list[Comparison]:
+    """Each model by this evaluator, which builds no sequence twice."""
 
     def curves(name: str, known: Weights) -> tuple[LearningCurve, ...]:
         model = EmbeddedModel(SPECS[name], known=known)
         seeds = range(1, effort.seeds + 1)
-        return tuple(learning_curve(bench, [model], _SEARCH, effort.trials, seed) for seed in seeds)
+        return tuple(learning_curve(evaluator, [model], _SEARCH, effort.trials, seed) for seed in seeds)
 
-    objective = bench.objective.name
+    objective = evaluator.objective.name
     return [Comparison(name, program, objective, curves(name, old), curves(name, new)) for name in SPECS]
 
 

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.embedded import SPECS, additions
 from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import ADDITIONS, FILE, OBJECTIVES, read_arrays, weights_of
 from colt_llvm.objectives.base import Objective
-from colt_llvm.search import PRESETS, ActionSet, Outcome, Refiner
+from colt_llvm.search import PRESETS, ActionSet, Refiner
+from colt_llvm.training.evaluator import CachedEvaluator
 from colt_llvm.training.learning_curves import learning_curve
-from colt_llvm.training.workbench import Workbench
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
@@ -89,17 +90,17 @@ def test_the_first_policy_among_the_models_is_asked() -> None:
     assert additions([LANGUAGE_MODEL, SPECS["embedded/base"]], "size") == additions(SPECS.values(), "size") != {}
 
 
-class FakeBench(Workbench):
+class FakeEvaluator(CachedEvaluator):
     """Every sequence is new code and a little better than shorter ones."""
 
     def __init__(self) -> None:
         super().__init__(
-            None, Objective("size"), "clang -Oz", None, tuple(f"p{number}" for number in range(60)), ("without<licm>",),  # type: ignore[arg-type]
+            Objective("size"), "clang -Oz", None, tuple(f"p{number}" for number in range(60)), ("without<licm>",),  # type: ignore[arg-type]
             {}, {}, "root",
         )  # fmt: skip
 
-    def outcome(self, sequence: Sequence[str]) -> Outcome:
-        return Outcome(len(sequence) / 1000, " ".join(sequence))
+    def outcome(self, sequence: Sequence[str]) -> Evaluation:
+        return Evaluation(len(sequence) / 1000, " ".join(sequence))
 
 
 def test_a_course_refines_by_what_its_policies_know(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,5 +116,5 @@ def test_a_course_refines_by_what_its_policies_know(monkeypatch: pytest.MonkeyPa
     arrays[ADDITIONS] = np.zeros_like(arrays[ADDITIONS])
     arrays[ADDITIONS][OBJECTIVES.index("size"), number] = 0.5
     known = weights_of(arrays)
-    learning_curve(FakeBench(), [EmbeddedModel(SPECS["embedded/nano"], known=known)], PRESETS["retrieval"], 3, 1)
+    learning_curve(FakeEvaluator(), [EmbeddedModel(SPECS["embedded/nano"], known=known)], PRESETS["retrieval"], 3, 1)
     assert [{name: gain for name, gain in promised.items() if gain} for promised in given] == [{"without<licm>": 0.5}]
