@@ -23,6 +23,7 @@ _COMMANDS = {
     "tune": ("tune:command", "Find a pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
     "apply": ("apply:command", "Build a program with a recipe of tune."),
     "minimize": ("minimize:command", "Drop the actions of a recipe that bring nothing, and prove the rest."),
+    "annotate": ("annotate:command", "Print what a recipe decides as a patch of your own source."),
     "report": ("report:command", "Write one HTML file about a run: verdict, search tree, passes, recipe."),
     "recipes": ("recipes:command", "List the recipes in a source tree, check them, remove unused ones."),
     "doctor": ("doctor:command", "Check the toolchain and this host, and suggest fixes."),

@@ -17,7 +17,7 @@ from colt_llvm.cli.options import (
     limit_options,
     limits_of,
     llvm_option,
-    program_of,
+    program_beside_recipe,
     typed_options,
     workload_options,
 )
@@ -25,7 +25,6 @@ from colt_llvm.core.errors import UsageError
 
 if TYPE_CHECKING:
     from colt_llvm.explain.minimize import Minimized
-    from colt_llvm.program.program import Program
 
 #: Options that go without sources too: all else is in run.json then.
 _WITHOUT_SOURCES = ("recipe", "output", "seconds", "tolerance", "as_json", "llvm_prefix")
@@ -66,7 +65,7 @@ def command(**given: Any) -> None:
     share = _share(given["tolerance"])
     file = find_recipe(given["recipe"])
     place = _place(given["output"], file)
-    program, as_json = _program(given, file), given["as_json"]
+    program, as_json = program_beside_recipe(given, file, _WITHOUT_SOURCES), given["as_json"]
     say = None if as_json else lambda text: click.echo(f"colt-llvm: {text}", err=True)
     found = minimize(
         file, find_toolchain(given["llvm_prefix"]), program,
@@ -86,19 +85,6 @@ def _place(output: Path | None, recipe: Path) -> Path:
     if place.resolve() == recipe.resolve():
         raise UsageError(f"-o {place}: is the recipe itself; give another name")
     return place
-
-
-def _program(given: dict[str, Any], recipe: Path) -> Program | None:
-    """None for the program that the recipe's run.json names."""
-    from colt_llvm.program.recipe import load_recipe, with_flags_of
-
-    if given["sources"]:
-        program = program_of(given)  # refused before the recipe is read
-        return with_flags_of(load_recipe(recipe), program)
-    for name, spelled in typed_options().items():
-        if name not in _WITHOUT_SOURCES:
-            raise UsageError(f"{spelled}: goes with sources; name them after the recipe")
-    return None
 
 
 def _share(text: str | None) -> float | None:

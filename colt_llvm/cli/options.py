@@ -252,6 +252,22 @@ def program_of(given: Mapping[str, Any]) -> Program:
     )
 
 
+def program_beside_recipe(given: Mapping[str, Any], recipe: Path, without: Container[str]) -> Program | None:
+    """The program that was named after a recipe, with the recipe's flags; None for the one that its run.json names.
+
+    without: the options that go without a program's name too. Raises UsageError, RecipeError.
+    """
+    from colt_llvm.program.recipe import load_recipe, with_flags_of
+
+    if given["sources"]:
+        program = program_of(given)  # refused before the recipe is read
+        return with_flags_of(load_recipe(recipe), program)
+    for name, spelled in typed_options().items():
+        if name not in without:
+            raise UsageError(f"{spelled}: goes with sources; name them after the recipe")
+    return None
+
+
 def workloads_of(given: Mapping[str, Any]) -> tuple[Workload, ...]:
     """One for each --run, in this folder; the first one is timed. Raises UsageError."""
     read = _stdin(given)

@@ -83,8 +83,8 @@ _options_of_tune = together(
     option("--ci", is_flag=True, group=PROJECTS,
            help="With --build: tune only files whose recipe is stale; exit status 8 if some stay stale."),
     option("--scopes", metavar="LIST", group=SEARCH,
-           help="What the search may change, with commas: passes, module, function, call, loop. Default: for size all "
-           "but loop, unless --trials is below 100; else passes."),
+           help="What the search may change, with commas: passes, module, function, inline, call, loop. Default: for "
+           "size passes, module, function and call, unless --trials is below 100; else passes."),
     option("--risky", is_flag=True, group=SEARCH,
            help="Also try passes that are known to break programs; outputs are still checked."),
     option("--seed", type=int, default=0, show_default=True, metavar="N", group=SEARCH,

@@ -105,7 +105,7 @@ def offers_of(
     """
     offers: list[Offer] = []
     surroundings = Surroundings()
-    if {"function", "call", "loop"} & set(scopes):
+    if {"function", "inline", "call", "loop"} & set(scopes):
         found: dict[str, _Function] = {}
         for bitcode in bitcodes:
             _read(library, bitcode, found)
@@ -124,7 +124,7 @@ def offers_of(
                 )
         offers += scoped
     if "module" in scopes:
-        offers += _of_module(calls=any(offer.calls for offer in offers) or "function" not in scopes)
+        offers += _of_module(calls=any(offer.calls for offer in offers) or not {"function", "inline"} & set(scopes))
     offers.sort(key=lambda offer: (-offer.promise, offer.name))
     return Offered(tuple(offers[:MOST_OFFERS]), surroundings)
 
@@ -177,14 +177,14 @@ def _of_function(function: _Function, known: dict[str, _Function], scopes: Colle
         return Offer(str(decision), scope, _SUMMARIES[decision.kind, decision.scope], function.size, calls, promise)
 
     name, calls = function.name, function.calls
+    if {"function", "inline"} & set(scopes) and calls and not function.decided:
+        if not function.recursive:
+            # It pays where the function goes with its calls, or where these are few.
+            share = 1.0 if calls <= _FEW_CALLS or function.linkage in (*_LOCAL, *_SHARED) else 0.3
+            promise = _PROMISE["alwaysinline"] * share / calls**0.5
+            yield offer(Decision(name, "", 0, "alwaysinline"), "function", promise, calls)
+        yield offer(Decision(name, "", 0, "noinline"), "function", _PROMISE["noinline"] / calls**0.25, calls)
     if "function" in scopes:
-        if calls and not function.decided:
-            if not function.recursive:
-                # It pays where the function goes with its calls, or where these are few.
-                share = 1.0 if calls <= _FEW_CALLS or function.linkage in (*_LOCAL, *_SHARED) else 0.3
-                promise = _PROMISE["alwaysinline"] * share / calls**0.5
-                yield offer(Decision(name, "", 0, "alwaysinline"), "function", promise, calls)
-            yield offer(Decision(name, "", 0, "noinline"), "function", _PROMISE["noinline"] / calls**0.25, calls)
         for kind in ("optspeed", "optsize"):
             yield offer(Decision(name, "", 0, kind), "function", _PROMISE[kind], calls)
         yield offer(Decision(name, "", 0, "frame-pointer", "non-leaf"), "function", _PROMISE["frame-pointer"], calls)

@@ -8,8 +8,8 @@ from colt_llvm.llvm.decision import is_decision
 from colt_llvm.objectives.registry import find_objective
 
 #: From the largest to the smallest. "passes": passes over the whole module and edits of its pipeline. "module":
-#: thresholds and the level of all functions.
-SCOPES = ("passes", "module", "function", "call", "loop")
+#: thresholds and the level of all functions. "inline": of "function" what a source can say too: whether it is inlined.
+SCOPES = ("passes", "module", "function", "inline", "call", "loop")
 
 Scopes = tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""The CompilerGym environment ``colt-llvm-v0``. Importing this package registers it.
+"""The CompilerGym environments ``colt-llvm-v0`` and ``colt-llvm-decisions-v0``. Importing this package registers them.
 
 import colt_llvm.env, compiler_gym
 env = compiler_gym.make("colt-llvm-v0", benchmark="colt-v0/sha256", reward_space="IrInstructionCount")
@@ -20,11 +20,15 @@ from colt_llvm.env.datasets import make_record  # noqa: E402
 from colt_llvm.env.environment import ColtEnv  # noqa: E402
 from colt_llvm.env.options import ServiceOptions  # noqa: E402
 
-ENVIRONMENT = "colt-llvm-v0"
+ENVIRONMENT, DECISIONS_ENVIRONMENT = "colt-llvm-v0", "colt-llvm-decisions-v0"
 
-if ENVIRONMENT not in registry:
-    # The checker warns at each step: compiler_gym speaks the older protocol of four values.
-    register(id=ENVIRONMENT, entry_point="colt_llvm.env.environment:ColtEnv", disable_env_checker=True)
+for _name, _entry_point in (
+    (ENVIRONMENT, "colt_llvm.env.environment:ColtEnv"),
+    (DECISIONS_ENVIRONMENT, "colt_llvm.env.decisions_env:DecisionsEnv"),  # imported when it is made: it reads offers
+):
+    if _name not in registry:
+        # The checker warns at each step: compiler_gym speaks the older protocol of four values.
+        register(id=_name, entry_point=_entry_point, disable_env_checker=True)
 
 
 def make(**arguments: Any) -> ColtEnv:
@@ -32,4 +36,13 @@ def make(**arguments: Any) -> ColtEnv:
     return ColtEnv(**arguments)
 
 
-__all__ = ["ENVIRONMENT", "ColtEnv", "CompilerGymMissing", "ServiceLost", "ServiceOptions", "make", "make_record"]
+__all__ = [
+    "DECISIONS_ENVIRONMENT",
+    "ENVIRONMENT",
+    "ColtEnv",
+    "CompilerGymMissing",
+    "ServiceLost",
+    "ServiceOptions",
+    "make",
+    "make_record",
+]

@@ -92,7 +92,7 @@ class Stepping:
                 reply = self._call_step(service, numbers, observations, timeout)
             except Refusal as refusal:
                 raise refusal.error from None
-            except _Lost as lost:
+            except Lost as lost:
                 error, culprit = self._autopsy(service, numbers, lost)
                 if isinstance(error, ServiceLost) and attempt == 1:
                     logger.info("%s; trying again with a new service", error)
@@ -122,13 +122,13 @@ class Stepping:
             code = error.code()
             if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ABORTED):
                 raise Refusal(error.details()) from None
-            raise _Lost(f"{code.name}: {error.details()}", code == grpc.StatusCode.DEADLINE_EXCEEDED) from None
+            raise Lost(f"{code.name}: {error.details()}", code == grpc.StatusCode.DEADLINE_EXCEEDED) from None
         except ValueError as error:  # a fork closed the dead service's channel in the meantime
             if "closed channel" not in str(error):
                 raise
-            raise _Lost(str(error), False) from None
+            raise Lost(str(error), False) from None
 
-    def _autopsy(self, service: ServiceConnection, numbers: list[int], lost: _Lost) -> tuple[PassError, int | None]:
+    def _autopsy(self, service: ServiceConnection, numbers: list[int], lost: Lost) -> tuple[PassError, int | None]:
         """Why there was no answer, and which of the actions is to blame. The dead service is put away."""
         connection = service.connection
         if lost.timed_out and connection is not None and service.generation == self._session_generation:
@@ -177,7 +177,7 @@ class Stepping:
                 self._call_step(service, replay, [], None)
             except Refusal as refusal:
                 raise refusal.error from None
-            except _Lost as lost:
+            except Lost as lost:
                 error, culprit = self._autopsy(service, replay, lost)
                 self._actions = replay[: culprit or 0]
                 raise error from None
@@ -191,7 +191,7 @@ class Stepping:
             service.stub.EndSession(EndSessionRequest(session_id=self._session_id), timeout=5)
 
 
-class _Lost(Exception):
+class Lost(Exception):
     """The service did not answer."""
 
     def __init__(self, details: str, timed_out: bool) -> None:

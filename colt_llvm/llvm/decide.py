@@ -108,10 +108,10 @@ def _decide_loop(library: Library, module: int, function: int, decision: Decisio
     if decision.number > len(found):
         return
     for latch in found[decision.number - 1]:
-        _set_loop_metadata(library, module, latch, _loop_metadata(decision))
+        _set_loop_metadata(library, module, latch, loop_metadata(decision))
 
 
-def _loop_metadata(decision: Decision) -> Entries:
+def loop_metadata(decision: Decision) -> Entries:
     """As clang writes it for the pragmas of these names (LLVM's language reference, "llvm.loop")."""
     kind, value = decision.kind, decision.value
     if kind == "unroll":
@@ -150,8 +150,8 @@ def _loop_entries(library: Library, context: int, latch: int, kind: int) -> list
     if not loop:
         return []
     entries = []
-    for operand in _operands(library, loop)[1:]:
-        inner = _operands(library, operand) if operand and call.LLVMIsAMDNode(operand) else []
+    for operand in operands(library, loop)[1:]:
+        inner = operands(library, operand) if operand and call.LLVMIsAMDNode(operand) else []
         length = c_uint()
         text = call.LLVMGetMDString(inner[0], byref(length)) if inner and inner[0] else None
         name = string_at(text, length.value).decode() if text else ""
@@ -159,7 +159,8 @@ def _loop_entries(library: Library, context: int, latch: int, kind: int) -> list
     return entries
 
 
-def _operands(library: Library, node: int) -> list[int | None]:
+def operands(library: Library, node: int) -> list[int | None]:
+    """Of a metadata node that stands as a value, as values."""
     count = library.call.LLVMGetMDNodeNumOperands(node)
     operands = (c_void_p * count)()
     library.call.LLVMGetMDNodeOperands(node, operands)

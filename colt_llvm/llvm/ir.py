@@ -67,6 +67,11 @@ def has_attribute(library: Library, function: int, name: str) -> bool:
     return bool(library.call.LLVMGetEnumAttributeAtIndex(function, _ITSELF, _kind(library, name)))
 
 
+def call_has_attribute(library: Library, call: int, name: str) -> bool:
+    """Whether this is said at the call itself, not of what it calls."""
+    return bool(library.call.LLVMGetCallSiteEnumAttribute(call, _ITSELF, _kind(library, name)))
+
+
 def add_attribute(library: Library, module: int, function: int, name: str, value: str = "") -> None:
     """An attribute of LLVM's own; with a value, a text attribute."""
     library.call.LLVMAddAttributeAtIndex(function, _ITSELF, _attribute(library, module, name, value))

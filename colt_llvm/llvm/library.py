@@ -127,6 +127,19 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMInt1TypeInContext": (c_void_p, (c_void_p,)),
     "LLVMInt32TypeInContext": (c_void_p, (c_void_p,)),
     "LLVMConstInt": (c_void_p, (c_void_p, ctypes.c_ulonglong, c_int)),
+    # Where code stands in the source.
+    "LLVMGetSubprogram": (c_void_p, (c_void_p,)),
+    "LLVMDISubprogramGetLine": (c_uint, (c_void_p,)),
+    "LLVMInstructionGetDebugLoc": (c_void_p, (c_void_p,)),
+    "LLVMDILocationGetLine": (c_uint, (c_void_p,)),
+    "LLVMDILocationGetColumn": (c_uint, (c_void_p,)),
+    "LLVMDILocationGetScope": (c_void_p, (c_void_p,)),
+    "LLVMDIScopeGetFile": (c_void_p, (c_void_p,)),
+    "LLVMDIFileGetDirectory": (c_void_p, (c_void_p, POINTER(c_uint))),
+    "LLVMDIFileGetFilename": (c_void_p, (c_void_p, POINTER(c_uint))),
+    "LLVMGetMetadataKind": (c_uint, (c_void_p,)),
+    "LLVMGetGlobalParent": (c_void_p, (c_void_p,)),
+    "LLVMGetCallSiteEnumAttribute": (c_void_p, (c_void_p, c_uint, c_uint)),
 }
 
 #: C++ functions behind ``Module.bitcode``, by their names in LLVM 16 to 23: the C API's writer loses the order of
