@@ -145,6 +145,19 @@ def test_decisions_that_the_code_cites_are_there() -> None:
             assert list((ROOT / "docs" / "decisions").glob(f"{name}*")), f"{file}: {name}"
 
 
+def test_one_trial_is_told_in_at_most_fourteen_functions_that_are_there() -> None:
+    told = text_of(ROOT / "docs" / "ARCHITECTURE.md").split("## One trial")[1].split("\n## ")[0]
+    names = re.findall(r"^\d+\. `([\w.]+)`:", told, re.MULTILINE)
+    assert 1 < len(names) <= 14
+    for name in names:
+        words = name.split(".")
+        module = importlib.import_module(".".join(["colt_llvm", *words[:2]]))
+        found: object = module
+        for word in words[2:]:
+            found = getattr(found, word)
+        assert callable(found), name
+
+
 def test_each_dependency_has_its_reason_and_none_is_named_that_is_not_one() -> None:
     """The rows of the table; "..." stands for the rest of what compiler_gym imports."""
     toml = importlib.import_module("tomllib" if importlib.util.find_spec("tomllib") else "tomli")
