@@ -69,7 +69,8 @@ class RunArguments(TypedDict, total=False):
     max_calls: int | None
     max_tokens: int | None
     max_cost: float | None
-    worth: float | None
+    stop_below: float | None
+    worth: float | None  # what stop_below was called
 
 
 class TuneArguments(ProgramArguments, RunArguments, total=False):
@@ -108,8 +109,8 @@ def tune(
         a :class:`CostObjective`, or a function from figures to a cost (then one over size, text and instructions).
     :param seconds: of the search and, where run time counts, of its proof. Default: 120, without ``trials``.
     :param trials: at most so many. With ``workers=1``, equal seeds give equal trials where nothing is timed.
-        Without ``seconds`` and ``trials`` the search ends too where its last doubling of trials brought less than 0.1%;
-        ``worth=0`` keeps it going, and ``worth=0.5`` sets another bar, beside any limit.
+        Without ``seconds`` and ``trials`` the search ends too once doubling the trials gained less than 0.1%;
+        ``stop_below=0`` keeps it going, and ``stop_below=0.5`` takes 0.5% in its place, beside any limit.
     :param models: who proposes: what ``--models`` takes as text, or a list of names, :class:`ModelSpec` and objects
         with the methods of :class:`LanguageModel`. Default: the embedded policies.
     :param strategy: a name as ``--strategy`` has it, or a function that makes one of a run's :class:`Task`.
@@ -132,7 +133,7 @@ def tune(
     :raises CheckError: where a check function raises.
     :raises RunDirectoryError: for folders and files that cannot be written.
     """
-    options: dict[str, Any] = dict(arguments)
+    options = _with_new_names(arguments)
     program = _program(sources, **_taken(options, ProgramArguments))
     name, weights, own_objective = _objective(objective)
     own_strategy = None if isinstance(strategy, str) else _factory(strategy)
@@ -165,16 +166,16 @@ def resume(
     :param objective: a function that the run began with; ``strategy``, ``models`` and ``check`` likewise. Files hold
         only their names, so they have to be given again, by the same names. Whether they are the same, nobody can tell.
     :param max_calls: a new limit for models; ``max_tokens`` and ``max_cost`` likewise. What was spent counts too.
-    :param worth: a new bar, below which the search ends.
+    :param stop_below: as for :func:`tune`.
     :returns: the result of the whole run. Other parameters are those of :func:`tune`.
     :raises UsageError: for other objects than the run began with, or changed sources.
     :raises RunDirectoryError: for a folder that holds no run, or one that another process is writing to.
     """
     if unknown := sorted(arguments.keys() - RunArguments.__optional_keys__):
         raise UsageError(
-            f"resume: {unknown[0]!r} is the run's own; only max_calls, max_tokens, max_cost and worth may change"
+            f"resume: {unknown[0]!r} is the run's own; only max_calls, max_tokens, max_cost and stop_below may change"
         )
-    limits: dict[str, Any] = dict(arguments)
+    limits = _with_new_names(arguments)
     run = _run_arguments(limits)
     totals = {name: limits.pop(name, None) for name in ("trials", "seconds")}
     own = None if objective is None else _objective(objective)[2]
@@ -225,6 +226,11 @@ def apply(
 def _taken(arguments: dict[str, Any], kind: Any) -> dict[str, Any]:
     """Those that a TypedDict names, taken out of ``arguments``."""
     return {name: arguments.pop(name) for name in sorted(kind.__optional_keys__ & arguments.keys())}
+
+
+def _with_new_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """``worth`` is still taken for ``stop_below``."""
+    return {"stop_below" if name == "worth" else name: value for name, value in arguments.items()}
 
 
 def _run_arguments(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
         "trials": given["trials"], "seed": given["seed"], "workers": given["workers"], "risky": given["risky"],
         **limits_of(given),
         "preset": given["preset"] or "", "search": search_changes(given),
-        **{name: given[name] for name in ("max_calls", "max_tokens", "max_cost", "worth")},
+        **{name: given[name] for name in ("max_calls", "max_tokens", "max_cost", "stop_below")},
     }  # fmt: skip
     return ProjectOptions(
         builds=tuple(split_words("--build", build) for build in given["builds"]),

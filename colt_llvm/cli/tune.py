@@ -49,7 +49,7 @@ _options_of_tune = together(
     option("--time", "seconds", type=float, metavar="SECONDS", group=HOW_LONG, common=True,
            help="Time for the search and, where run time counts, its proof. Default: 120, unless --trials is given."),
     option("--trials", type=int, metavar="N", group=HOW_LONG, common=True, help="Stop after N candidates."),
-    option("--stop-below", "worth", type=float, metavar="PERCENT", group=HOW_LONG, old=["--worth"],
+    option("--stop-below", type=float, metavar="PERCENT", group=HOW_LONG, old=["--worth"],
            help="Stop once doubling the trials gained less than PERCENT, from trial 192 on; 0: never. Default: 0.1 "
            "without --time and --trials, else 0."),
     objective_option(
@@ -169,7 +169,7 @@ def _refuse_project_options(given: dict[str, Any]) -> None:
 
 
 #: What may be said anew when a run goes on; everything else is the run's own.
-_LIMITS = ("max_calls", "max_tokens", "max_cost", "worth")
+_LIMITS = ("max_calls", "max_tokens", "max_cost", "stop_below")
 _WITH_RESUME = {"resume", "cluster", "measure_on", "trials", "seconds", "output", "as_json", "llvm_prefix", *_LIMITS}
 
 
@@ -201,7 +201,7 @@ def _options(given: dict[str, Any]) -> TuneOptions:
             raise UsageError(f"--weight {text!r}: write a figure and a number, such as runtime=2") from None
     return TuneOptions(
         objective=given["objective"], strategy=given["strategy"], weights=weights or None,
-        trials=given["trials"], seconds=given["seconds"], worth=given["worth"],
+        trials=given["trials"], seconds=given["seconds"], stop_below=given["stop_below"],
         seed=given["seed"], workers=given["workers"], scopes=tuple(filter(None, (given["scopes"] or "").split(","))),
         strict=given["strict"], risky=given["risky"],
         preset=given["preset"] or "", search=search_changes(given),

@@ -29,8 +29,9 @@ class TuneOptions:
     strategy: a name, name:ALGORITHM or module:CLASS, as ``search.registry.find_strategy`` takes it.
     trials, seconds: when the search ends, whichever comes first; both None is DEFAULT_SECONDS. The proof of a run
     time is made within ``seconds``; without it, it takes what it needs.
-    worth: the search ends too where its last doubling of trials brought less than so many per cent (see
-    ``tune.worth``); 0: it does not. None is 0 where ``trials`` or ``seconds`` is given, and 0.1 where neither is.
+    stop_below: the search ends too once doubling the trials gained less than so many per cent (see
+    ``search.early_stopping``); 0: it does not. None is 0 where ``trials`` or ``seconds`` is given, and 0.1 where
+    neither is.
     workers: requests in flight; 0 chooses for this machine. With 1 a run repeats exactly from its seed; where nothing
     is timed and no language model is asked, so it does with any number, as long as that is the same.
     scopes: what the search may decide about (see ``decisions.SCOPES``); () is what pays in so many trials.
@@ -65,7 +66,7 @@ class TuneOptions:
     max_calls: int | None = None
     max_tokens: int | None = None
     max_cost: float | None = None
-    worth: float | None = None
+    stop_below: float | None = None
 
     def __post_init__(self) -> None:
         known = find_objective(self.objective).known_figures
@@ -86,7 +87,7 @@ class TuneOptions:
                 raise UsageError(f"{option} {value:g}: use a number of seconds above 0, up to {_MOST_SECONDS:.0f}")
         for option, limit in (
             ("--max-calls", self.max_calls), ("--max-tokens", self.max_tokens), ("--max-cost", self.max_cost),
-            ("--stop-below", self.worth),
+            ("--stop-below", self.stop_below),
         ):  # fmt: skip
             if limit is not None and not (math.isfinite(limit) and limit >= 0):
                 raise UsageError(f"{option} {limit}: use 0 or more")
@@ -108,10 +109,10 @@ class TuneOptions:
         return 60.0 if total is None else total * _PROOF_SHARE
 
     @property
-    def worth_percent(self) -> float:
-        """What the last doubling of trials has to have brought; 0: the search goes on whatever it brought."""
-        if self.worth is not None:
-            return self.worth
+    def stop_below_percent(self) -> float:
+        """What doubling the trials has to gain; 0: the search goes on whatever it gained."""
+        if self.stop_below is not None:
+            return self.stop_below
         return 0.0 if self.seconds or self.trials else DEFAULT_PERCENT
 
     @property
@@ -136,5 +137,8 @@ class TuneOptions:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> TuneOptions:
-        """Raises UsageError, and TypeError for a name that is no option."""
-        return TuneOptions(**data)
+        """Raises UsageError, and TypeError for a name that is no option. ``worth`` was the name of ``stop_below``."""
+        given = dict(data)
+        if "worth" in given:
+            given.setdefault("stop_below", given.pop("worth"))
+        return TuneOptions(**{name: value for name, value in given.items() if name != "worth"})

@@ -18,7 +18,7 @@ from typing import Protocol
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Standing
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.run.trials import TrialRecord
-from colt_llvm.search.early_stopping import Worth
+from colt_llvm.search.early_stopping import EarlyStopping
 from colt_llvm.search.protocol import Outcome, Proposal, Request, Strategy
 
 _POLL_SECONDS = 0.1
@@ -79,7 +79,7 @@ class Loop:
         self._options = options or LoopOptions()
         self._clock = clock
         percent = self._options.stop_below_percent
-        self._stopping = Worth(percent) if percent else None
+        self._stopping = EarlyStopping(percent) if percent else None
         self._over = threading.Event()
         self.known: dict[str, Evaluation] = {}
         self.best_reward = 0.0

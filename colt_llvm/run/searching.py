@@ -75,7 +75,7 @@ def search(
 
     loop = Loop(
         asking.search, asking.proposer, session.evaluator(builders, specs), on_trial,
-        LoopOptions(session.in_flight(specs), session.in_order(specs), options.worth_percent),
+        LoopOptions(session.in_flight(specs), session.in_order(specs), options.stop_below_percent),
     )  # fmt: skip
     try:
         loop.resume(earlier)

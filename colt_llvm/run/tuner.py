@@ -119,7 +119,8 @@ def resume(
     """Go on with a run that was stopped or killed.
 
     trials, seconds: new totals, where given. limits: new ones by name (``max_calls``, ``max_tokens``, ``max_cost``;
-    what the run spent before counts too) and ``worth``. hooks: the objects that the run began with, by the same names.
+    what the run spent before counts too) and ``stop_below``. hooks: the objects that the run began with, by the same
+    names.
     """
     journal, records = Journal.open(run_directory)
     journal.close()

@@ -1,4 +1,4 @@
-"""When a search is not worth going on with: the last doubling of its trials brought next to nothing.
+"""Early stopping: a search ends once doubling its trials gained next to nothing.
 
     g(n) = the best reward of the first n trials, 0 for none          rewards are ln(baseline / candidate)
     stop after n >= FIRST trials, where g(n) - g(n // 2) < ln(1 + percent / 100)
@@ -20,7 +20,7 @@ FIRST = 192
 FIRST_WITHOUT_GAIN = 384
 
 
-class Worth:
+class EarlyStopping:
     """The rule for one search. percent: a finite number above 0, of the baseline's ratio to the best."""
 
     def __init__(self, percent: float) -> None:

@@ -16,14 +16,14 @@ from colt_llvm.core.errors import PassCrashed
 from colt_llvm.evaluate import options as evaluate_options
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.program.program import Workload
-from colt_llvm.search.early_stopping import DEFAULT_PERCENT, FIRST, FIRST_WITHOUT_GAIN, Worth
+from colt_llvm.search.early_stopping import DEFAULT_PERCENT, FIRST, FIRST_WITHOUT_GAIN, EarlyStopping
 
 # --- the rule
 
 
 def stops_at(rewards: Sequence[float | None], percent: float = 0.1) -> int | None:
     """After how many of the trials; None where it does not."""
-    rule = Worth(percent)
+    rule = EarlyStopping(percent)
     for number, reward in enumerate(rewards, 1):
         rule.tell(reward)
         if rule.over:
@@ -70,7 +70,7 @@ def test_many_small_gains_count_together() -> None:
 
 
 def test_says_what_the_last_half_brought() -> None:
-    rule = Worth(0.25)
+    rule = EarlyStopping(0.25)
     for _ in range(101):
         rule.tell(0.1)
     assert rule.reason == "stopped: the last 51 trials brought less than 0.25%"
@@ -82,21 +82,27 @@ def test_says_what_the_last_half_brought() -> None:
 @pytest.mark.parametrize(
     ("given", "percent"),
     [
-        ({}, DEFAULT_PERCENT), ({"seconds": 5.0}, 0.0), ({"trials": 5}, 0.0), ({"seconds": 5.0, "worth": 0.5}, 0.5),
-        ({"trials": 5, "worth": 0.5}, 0.5), ({"worth": 0.0}, 0.0), ({"worth": 2.0}, 2.0),
+        ({}, DEFAULT_PERCENT), ({"seconds": 5.0}, 0.0), ({"trials": 5}, 0.0),
+        ({"seconds": 5.0, "stop_below": 0.5}, 0.5), ({"trials": 5, "stop_below": 0.5}, 0.5),
+        ({"stop_below": 0.0}, 0.0), ({"stop_below": 2.0}, 2.0),
     ],
 )  # fmt: skip
 def test_holds_without_limits_or_where_it_is_asked_for(given: dict[str, Any], percent: float) -> None:
     options = TuneOptions(objective="size", **given)
-    assert options.worth_percent == percent
+    assert options.stop_below_percent == percent
     assert TuneOptions.from_dict(options.to_dict()) == options
 
 
 def test_files_of_a_project_have_it_only_where_it_is_asked_for() -> None:
     build, workload = ("make", "prog"), Workload("run-1", ("./prog",))
-    assert ProjectOptions((build,), (workload,)).unit_options(60).worth_percent == 0
-    asked = ProjectOptions((build,), (workload,), tune={"worth": 0.5})
-    assert asked.unit_options(60).worth_percent == 0.5
+    assert ProjectOptions((build,), (workload,)).unit_options(60).stop_below_percent == 0
+    asked = ProjectOptions((build,), (workload,), tune={"stop_below": 0.5})
+    assert asked.unit_options(60).stop_below_percent == 0.5
+
+
+def test_a_run_that_was_begun_under_the_old_name_goes_on() -> None:
+    assert TuneOptions.from_dict({"worth": 0.5}).stop_below == 0.5
+    assert TuneOptions.from_dict({"worth": 0.0, "stop_below": 0.5}).stop_below == 0.5
 
 
 # --- in the loop
