@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -70,8 +72,19 @@ _ALL = "colt_llvm.help_all"
 def _show_all(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
         ctx.meta[_ALL] = True
-        click.echo(ctx.get_help(), color=ctx.color)
-        ctx.exit()
+        show_help(ctx, _option, wanted)
+
+
+def show_help(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    """The callback of ``--help``: a text that is taller than the terminal goes through the user's pager."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    text = ctx.get_help()
+    if sys.stdout.isatty() and text.count("\n") + 1 >= shutil.get_terminal_size().lines:
+        click.echo_via_pager(text, color=ctx.color)
+    else:
+        click.echo(text, color=ctx.color)
+    ctx.exit()
 
 
 def option(*names: str, **settings: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

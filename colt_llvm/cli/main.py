@@ -54,6 +54,13 @@ Exit status:
 """
 
 
+def _show_help(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted:  # not while words are completed
+        from colt_llvm.cli.grouped import show_help
+
+        show_help(context, option, wanted)
+
+
 class _Commands(click.Group):
     def list_commands(self, context: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -63,7 +70,15 @@ class _Commands(click.Group):
             return None
         module, _, function = _COMMANDS[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(f"colt_llvm.cli.{module}"), function)
+        if help_option := command.get_help_option(context):
+            help_option.callback = _show_help
         return command
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        help_option = super().get_help_option(ctx)
+        if help_option is not None:
+            help_option.callback = _show_help
+        return help_option
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
         """By name alone: click would import the module of each command for its line of help."""

@@ -150,3 +150,26 @@ def test_the_version_is_said_without_llvm_too(
     monkeypatch.setenv("COLT_LLVM_PREFIX", "/nonexistent")
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.splitlines()[1].startswith("LLVM: /nonexistent")
+
+
+@pytest.mark.parametrize(("lines", "paged"), [(10, True), (400, False)])
+@pytest.mark.parametrize("words", [("--help",), ("tune", "--help"), ("tune", "--help-all"), ("doctor", "--help")])
+def test_help_that_is_taller_than_the_terminal_is_paged(
+    tmp_path: Path, words: tuple[str, ...], lines: int, paged: bool
+) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text(f"#!/bin/sh\ncat > {tmp_path}/seen\n")
+    pager.chmod(0o755)
+    environment = {**os.environ, "PAGER": str(pager), "LINES": str(lines), "COLUMNS": "100", "TERM": "xterm"}
+    main, other = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "colt_llvm.cli.main", *words], env=environment, cwd=ROOT, stdin=other, stdout=other,
+        stderr=subprocess.PIPE, timeout=60,
+    )  # fmt: skip
+    os.close(other)
+    os.close(main)
+    assert (done.returncode, done.stderr) == (0, b"")
+    seen = tmp_path / "seen"
+    assert seen.exists() == paged
+    if paged:
+        assert "Usage: colt-llvm" in seen.read_text()
