@@ -221,7 +221,7 @@ def test_a_link_that_names_symbols_is_refused_in_one_line(tmp_path: Path, words:
 def test_a_program_that_exports_its_symbols_keeps_all_of_them(tmp_path: Path) -> None:
     root = fill(tmp_path / "project")
     project = learn(root, tmp_path / "scratch", options("LDFLAGS=-rdynamic"))
-    whole = prepare_whole(project, tmp_path / "whole", tmp_path / "scratch")
+    whole = prepare_whole(project, tmp_path / "whole")
     assert {"main", "for_outside", "in_archive", "large_and_unused", "began"} <= set(whole.merged.kept)
 
 
@@ -230,7 +230,7 @@ def test_a_file_whose_assembly_names_symbols_stays_an_object_of_its_own(tmp_path
            '  __asm__ volatile("# for_outside"); return i; }\n'  # fmt: skip
     root = fill(tmp_path / "project", {"src/step.c": step})
     project = learn(root, tmp_path / "scratch", options())
-    whole = prepare_whole(project, tmp_path / "whole", tmp_path / "scratch")
+    whole = prepare_whole(project, tmp_path / "whole")
     assert [unit.name for unit in whole.units] == ["src/main.c", "src/arch.c"]
     assert "in_archive" not in whole.merged.kept
     assert any("src/step.c" in note and "for_outside" in note for note in project.notes)
@@ -241,6 +241,6 @@ def test_a_file_that_knows_when_it_was_built_stays_an_object_of_its_own(tmp_path
            "unsigned long first_step(long i, unsigned long s) { return in_archive(i); }\n"  # fmt: skip
     root = fill(tmp_path / "project", {"src/step.c": step})
     project = learn(root, tmp_path / "scratch", options())
-    whole = prepare_whole(project, tmp_path / "whole", tmp_path / "scratch")
+    whole = prepare_whole(project, tmp_path / "whole")
     assert [unit.name for unit in whole.units] == ["src/main.c", "src/arch.c"]
     assert "in_archive" in whole.merged.kept  # step.o asks for it from outside now
