@@ -19,8 +19,8 @@ from colt_llvm.llvm.catalogue import (
     catalogue_directory,
     load_catalogue,
     read_passes,
-    split_pipeline,
 )
+from colt_llvm.llvm.pipeline import split_pipeline
 
 NEWEST = load_catalogue(22)
 

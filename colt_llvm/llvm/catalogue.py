@@ -29,7 +29,6 @@ RISKS = ("nondeterministic", "miscompile", "crash", "slow", "grows")
 
 _PASS_KEYS = {"name", "pipeline", "level", "summary", "kind", "risk", "note", "older", "bare", "variants"}
 _VARIANT_KEYS = {"summary", "pipeline", "risk", "note", "older"}
-_OPENING, _CLOSING = "(<", ")>"
 
 
 class CatalogueError(UsageError):
@@ -137,28 +136,6 @@ class Catalogue:
         for action in self.actions:
             digest.update(f"{action.name}\t{action.pipeline}\n".encode())
         return digest.hexdigest()
-
-
-def split_pipeline(text: str) -> list[str]:
-    """The parts of a comma list; commas inside () and <> do not count. Empty parts are left out.
-
-    Raises UsageError when the brackets do not match.
-    """
-    parts, start, open_brackets = [], 0, ""
-    for position, letter in enumerate(text):
-        if letter in _OPENING:
-            open_brackets += letter
-        elif letter in _CLOSING:
-            if not open_brackets or _OPENING.index(open_brackets[-1]) != _CLOSING.index(letter):
-                raise UsageError(f"{text!r}: {letter!r} at {position + 1} closes nothing; check the brackets")
-            open_brackets = open_brackets[:-1]
-        elif letter == "," and not open_brackets:
-            parts.append(text[start:position])
-            start = position + 1
-    if open_brackets:
-        raise UsageError(f"{text!r}: {open_brackets[-1]!r} is never closed; check the brackets")
-    parts.append(text[start:])
-    return [part.strip() for part in parts if part.strip()]
 
 
 def catalogue_directory() -> Path:

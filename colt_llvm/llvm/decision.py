@@ -20,13 +20,14 @@ NAME is a symbol, the same in every build of the same source; letters that pipel
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
-from colt_llvm.core.errors import PipelineSyntaxError
+from colt_llvm.core.errors import PipelineSyntaxError, UsageError
+from colt_llvm.llvm.pipeline import split_pipeline
 
 Scope = Literal["function", "call", "loop"]
 
@@ -200,12 +201,12 @@ def steps_of(text: str) -> tuple[Step, ...]:
         return (Passes(text),)
     steps: list[Step] = []
     passes: list[str] = []
-    for item in split_items(text):
+    for item in _parts(text):
         if item.startswith(_DECIDE):
             if passes:
                 steps.append(Passes(",".join(passes)))
                 passes = []
-            steps.append(Decide(tuple(map(parse_decision, split_items(item[len(_DECIDE) : -1])))))
+            steps.append(Decide(tuple(map(parse_decision, _parts(item[len(_DECIDE) : -1])))))
         else:
             passes.append(item)
     if passes:
@@ -213,23 +214,8 @@ def steps_of(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def split_items(text: str) -> list[str]:
-    """The parts of a comma list; commas inside () and <> do not count. Raises PipelineSyntaxError."""
-    return [item for item in _items(text) if item]
-
-
-def _items(text: str) -> Iterator[str]:
-    start = depth = 0
-    for position, letter in enumerate(text):
-        if letter in "(<":
-            depth += 1
-        elif letter in ")>":
-            depth -= 1
-        elif letter == "," and depth == 0:
-            yield text[start:position].strip()
-            start = position + 1
-        if depth < 0:
-            break
-    if depth:
-        raise PipelineSyntaxError(f"{text}: its brackets do not match")
-    yield text[start:].strip()
+def _parts(text: str) -> list[str]:
+    try:
+        return split_pipeline(text)
+    except UsageError as error:
+        raise PipelineSyntaxError(str(error)) from None
