@@ -17,8 +17,9 @@ import click
 from benchmarks.report import write_report
 from benchmarks.speed import measure_speed
 from colt_llvm.core.files import write_json
-from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import linker_of
+from colt_llvm.evaluate.timer import Timer
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.host import fingerprint, measuring_core
@@ -141,13 +142,13 @@ def run_control(programs: Sequence[str], seconds: float) -> list[dict[str, Any]]
     for name in programs:
         program = load_program(programs_directory() / name)
         objects = prepare_baseline(toolchain, program, "runtime").objects
-        judge = Judge.of(toolchain, program, TuneOptions(), objects, measuring_core())
+        timer = Timer.of(program, TuneOptions(), objects, linker_of(toolchain, program), measuring_core())
         try:
-            copy, control = judge.link(objects, "finalist-1"), judge.link(objects, "control")
-            policy = ABTestPolicy(seconds=seconds).with_room(1, judge.run_seconds)
-            held = ab_test({"copy": copy}, (judge.baseline, control), judge.time_together, policy)
+            copy, control = timer.link(objects, "finalist-1"), timer.link(objects, "control")
+            policy = ABTestPolicy(seconds=seconds).with_room(1, timer.run_seconds)
+            held = ab_test({"copy": copy}, (timer.baseline, control), timer.time_together, policy)
         finally:
-            judge.close()
+            timer.close()
         arm = held.arms[0]
         results.append(
             {"program": name, "verdict": arm.verdict.value, "ratio": arm.interval.ratio, "low": arm.interval.low,

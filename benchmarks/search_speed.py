@@ -12,8 +12,8 @@ from typing import Any, cast
 
 from colt_llvm.evaluate.evaluation import Reference
 from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, examiner_of
-from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.target import Built
+from colt_llvm.evaluate.timer import Timer
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.measure.sampling import TrialMeasurement
 from colt_llvm.models.base import ModelSpec
@@ -83,7 +83,7 @@ def _run_overlapped(in_flight: int) -> float:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="colt-")))
         search = ColtSearch(_MODELS, ColtOptions(), seed=1)
         reference = Reference(Objective("runtime"), {"runtime": 1.0, "size": 1.0}, "")
-        examiner = examiner_of(cast(Judge, _SlowJudge(folder)))
+        examiner = examiner_of(cast(Timer, _SlowJudge(folder)))
         evaluator = ProgramEvaluator(Pool([_Builder()]), examiner, reference)
         loop = Loop(search, _SlowProposer(), evaluator, lambda trial: None, LoopOptions(in_flight))
         started = time.perf_counter()

@@ -16,8 +16,8 @@ from colt_llvm.cli import train
 from colt_llvm.cli.project import EXIT_STALE
 from colt_llvm.cluster import workers
 from colt_llvm.core.errors import RecipeError
-from colt_llvm.evaluate import judge
 from colt_llvm.evaluate import options as tune_options
+from colt_llvm.evaluate import timer
 from colt_llvm.experiments import on_cluster
 from colt_llvm.measure import folder_state, runner
 from colt_llvm.measure.ab_test import ABTestPolicy
@@ -204,7 +204,7 @@ FIGURES = [
     Figures("docs/recipes.md", r"\| (\d+) \| some are stale still", lambda: (EXIT_STALE,)),
     Figures("docs/guide/own-program.md", r"gives each (\S+) ms in turn", lambda: (1000 * runner.SLICE_SECONDS,)),
     Figures("docs/guide/own-program.md", r"more than (\S+) files", lambda: (folder_state.MOST_ENTRIES,)),
-    Figures("docs/guide/own-program.md", r"more than (\w+) of the free memory", lambda: (judge._MEMORY_SHARE,)),
+    Figures("docs/guide/own-program.md", r"more than (\w+) of the free memory", lambda: (timer._MEMORY_SHARE,)),
     Figures("docs/guide/own-objective.md", r"and (\d+) points between", lambda: (claim._SCORED_POINTS - 1,)),
     Figures(
         "docs/guide/experiments.md", r"takes (\w+) programs for one comparison and (\w+) for eight",

@@ -26,9 +26,10 @@ from typing import Any
 from embedded_sequences import evolve, read_best, shortened
 
 from colt_llvm.core.errors import ColtError
-from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.target import Built
+from colt_llvm.evaluate.target import Built, linker_of
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import GeneticOptions
@@ -47,8 +48,8 @@ _OPTIONS = GeneticOptions(population=12, tournament=2, most_changes=3, longest=1
 class Stopwatch:
     """Relative CPU time of candidates: the baseline's is 1. None for a program that does something else."""
 
-    def __init__(self, judge: Judge) -> None:
-        self._judge = judge
+    def __init__(self, timer: Timer) -> None:
+        self._judge = timer
 
     def __call__(self, built: Built) -> float | None:
         try:
@@ -72,12 +73,12 @@ def timed_evaluator(program: Program) -> Iterator[CachedEvaluator]:
     toolchain = find_toolchain()
     with cached_evaluator(toolchain, program, RUNTIME) as bench:
         core = min(os.sched_getaffinity(0))
-        judge = Judge.of(toolchain, program, TuneOptions(), bench.builder.build(()).objects, core)
+        timer = Timer.of(program, TuneOptions(), bench.builder.build(()).objects, linker_of(toolchain, program), core)
         try:
-            bench.relative_time = Stopwatch(judge)
+            bench.relative_time = Stopwatch(timer)
             yield bench
         finally:
-            judge.close()
+            timer.close()
 
 
 def find_runtime_sequences(

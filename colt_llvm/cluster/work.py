@@ -23,8 +23,8 @@ from colt_llvm.core.errors import ColtError, NotRepeatable, PassError, Toolchain
 from colt_llvm.evaluate.builder import Builder
 from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.evaluate.evaluators import Examination, examine
-from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.remote import Job
+from colt_llvm.evaluate.timer import Timer
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.measure.host import fingerprint
 
@@ -84,7 +84,7 @@ def ready(run: str) -> str:
 
 def ready_to_time(run: str) -> str:
     """Take a core, and run the baseline. Before anybody is ``ready``, so that all keep off that core."""
-    return _answer(run, lambda it: it.judge(timed=True)).refused
+    return _answer(run, lambda it: it.timer(timed=True)).refused
 
 
 def build(run: str, sequence: tuple[str, ...]) -> Reply:
@@ -117,14 +117,14 @@ def _answer(name: str, what: Any) -> Reply:
 
 
 class _Run:
-    """One run on this worker: a compiler service for each task that it does at once, and a judge."""
+    """One run on this worker: a compiler service for each task that it does at once, and a timer."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._lock = threading.Lock()
         self._idle: list[Builder] = []
         self._all: list[Builder] = []
-        self._judge: Judge | None = None
+        self._judge: Timer | None = None
         self._folder: Path | None = None
         self._core: MeasuringCore | None = None
         self._cores = os.sched_getaffinity(0)
@@ -179,9 +179,9 @@ class _Run:
             return use(builder)
 
     def examine(self, objects: tuple[bytes, ...], wanted: Examination) -> Evaluation:
-        return examine(self.judge(timed=wanted.baseline_seconds is not None), objects, wanted)
+        return examine(self.timer(timed=wanted.baseline_seconds is not None), objects, wanted)
 
-    def judge(self, timed: bool) -> Judge:
+    def timer(self, timed: bool) -> Timer:
         """Raises Refused where the baseline does something else here, or no core is free."""
         with self._lock:
             if self._judge is None:
@@ -193,7 +193,7 @@ class _Run:
                     raise Refused(f"cannot run the baseline: {' '.join(str(error).split())}") from None
             return self._judge
 
-    def _new_judge(self, timed: bool) -> Judge:
+    def _new_judge(self, timed: bool) -> Timer:
         assert self._toolchain is not None
         assert self._bundle is not None
         if timed:
@@ -204,7 +204,7 @@ class _Run:
         self._folder = Path(mkdtemp(prefix="colt-"))
         program = self._bundle.unpack(self._folder)
         core = self._core.number if self._core else None
-        return Judge.of_target(replace(self._job.target, toolchain=self._toolchain, program=program, core=core))
+        return Timer.of_target(replace(self._job.target, toolchain=self._toolchain, program=program, core=core))
 
     def _keep_off_timed_cores(self) -> None:
         keep_off(taken(self._cores))

@@ -12,8 +12,9 @@ from typing import Generic, Protocol, TypeVar
 
 from colt_llvm.core.errors import PassCrashed, PassError, PassOutOfMemory, PassTimedOut
 from colt_llvm.evaluate.evaluation import SECOND_LOOK, Evaluation, Evaluator, Reference, Standing
-from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.target import Built
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.objectives.base import RUN_TIME
 
 T_co = TypeVar("T_co", covariant=True)
@@ -58,14 +59,14 @@ class Examination:
 Examiner = Callable[[tuple[bytes, ...], Examination], Evaluation]
 
 
-def examine(judge: Judge, objects: tuple[bytes, ...], wanted: Examination) -> Evaluation:
+def examine(timer: Timer, objects: tuple[bytes, ...], wanted: Examination) -> Evaluation:
     """Cheap before dear: a wrong program is not timed."""
     try:
-        executable = judge.link(objects, wanted.name)
+        executable = timer.link(objects, wanted.name)
         if wanted.baseline_seconds is None:
-            return Evaluation(None, checked=judge.check(executable, thorough=wanted.thorough))
-        judge.check(executable, thorough=False, core=judge.core)
-        measured = judge.measure(executable, wanted.best_ratio, wanted.seed)
+            return Evaluation(None, checked=timer.check(executable, thorough=wanted.thorough))
+        timer.check(executable, thorough=False, core=timer.core)
+        measured = timer.measure(executable, wanted.best_ratio, wanted.seed)
         samples = {"candidate": measured.candidate, "baseline": measured.baseline, "cut": measured.cut}
         figures = {RUN_TIME: wanted.baseline_seconds / measured.ratio}
         return Evaluation(None, figures=figures, checked=True, samples=samples)
@@ -73,12 +74,12 @@ def examine(judge: Judge, objects: tuple[bytes, ...], wanted: Examination) -> Ev
         samples = {SECOND_LOOK: error.evidence} if error.evidence else {}
         return Evaluation(None, failure="miscompile", detail=str(error), samples=samples)
     finally:
-        (judge.folder / wanted.name).unlink(missing_ok=True)
+        (timer.folder / wanted.name).unlink(missing_ok=True)
 
 
-def examiner_of(judge: Judge | None) -> Examiner | None:
-    """The judge of this machine as an examiner."""
-    return None if judge is None else lambda objects, wanted: examine(judge, objects, wanted)
+def examiner_of(timer: Timer | None) -> Examiner | None:
+    """The timer of this machine as an examiner."""
+    return None if timer is None else lambda objects, wanted: examine(timer, objects, wanted)
 
 
 class ProgramEvaluator:

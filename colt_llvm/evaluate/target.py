@@ -63,6 +63,11 @@ def built_from_objects(objects: Sequence[bytes], instructions: int) -> Built:
     return Built(key, instructions, tuple(objects), size, text, dict(parts))
 
 
+def linker_of(toolchain: Toolchain, program: Program) -> Linker:
+    """Links objects as the whole program."""
+    return lambda objects, place: link(toolchain, program, objects, place)
+
+
 @dataclass(frozen=True)
 class Target:
     """What is tuned, for what, and against what."""
@@ -103,9 +108,7 @@ class Target:
 
     def link(self, objects: Sequence[bytes], place: Path) -> Path:
         """Raises CompileError."""
-        if self.linker is not None:
-            return self.linker(objects, place)
-        return link(self.toolchain, self.program, objects, place)
+        return (self.linker or linker_of(self.toolchain, self.program))(objects, place)
 
     def optimise(
         self, pipeline: str, bitcodes: Sequence[bytes] | None = None, limits: Limits = DEFAULT_LIMITS

@@ -18,8 +18,10 @@ from typing import Any
 from colt_llvm.core import process
 from colt_llvm.core.errors import CompileError, OutputLimitExceeded, ProcessTimeout, ToolchainError, UsageError
 from colt_llvm.core.files import write_json
-from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import linker_of
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
@@ -73,19 +75,19 @@ def run_clang_pgo(program: Program, toolchain: Toolchain, seed: int, seconds: fl
     folder.mkdir(parents=True, exist_ok=True)
     options = TuneOptions(objective=RUNTIME.name, seconds=seconds, seed=seed)
     plain = baseline_objects(toolchain, program, LEVEL)
-    judge = Judge.of(toolchain, program, options, plain, measuring_core())
+    timer = Timer.of(program, options, plain, linker_of(toolchain, program), measuring_core())
     try:
-        profile = _train(toolchain, program, profdata, judge, folder)
+        profile = _train(toolchain, program, profdata, timer, folder)
         guided = [_compile(toolchain, program, source, [f"-fprofile-instr-use={profile}", *_QUIET])
                   for source in program.sources]  # fmt: skip
-        result = _proved(judge, plain, guided, options)
+        result = _proved(timer, plain, guided, options)
     finally:
-        judge.close()
+        timer.close()
     write_json(folder / "clang-pgo.json", {"seed": seed, **asdict(result), "verdict": result.verdict.value})
     return result
 
 
-def _train(toolchain: Toolchain, program: Program, profdata: Path, judge: Judge, folder: Path) -> Path:
+def _train(toolchain: Toolchain, program: Program, profdata: Path, timer: Timer, folder: Path) -> Path:
     """Run every workload with counters, and merge what they wrote. Returns the profile."""
     with TemporaryDirectory(prefix="colt-pgo-") as scratch:
         # The place is compiled in, so that the program's environment is the same as ever. One file for each process.
@@ -97,10 +99,10 @@ def _train(toolchain: Toolchain, program: Program, profdata: Path, judge: Judge,
             executable = link(toolchain, with_runtime, objects, Path(scratch, "counting"), LEVEL)
         except CompileError as error:
             raise _missing_runtime(toolchain, error) from error
-        for workload, expected in zip(program.workloads, judge.expected, strict=True):
-            limits = process.Limits(max(10.0, _SLOWER * expected.wall_seconds), judge.options.memory_bytes)
+        for workload, expected in zip(program.workloads, timer.expected, strict=True):
+            limits = process.Limits(max(10.0, _SLOWER * expected.wall_seconds), timer.options.memory_bytes)
             try:
-                run_workload(executable, workload, limits=limits, core=judge.core)
+                run_workload(executable, workload, limits=limits, core=timer.core)
             except (ProcessTimeout, OutputLimitExceeded) as error:
                 raise CompileError(
                     f"clang-pgo: workload {workload.name} does not end with counters ({error}); give it less work"
@@ -139,15 +141,15 @@ def _compile(toolchain: Toolchain, program: Program, source: Path, flags: Sequen
         return place.read_bytes()
 
 
-def _proved(judge: Judge, plain: Sequence[bytes], guided: Sequence[bytes], options: TuneOptions) -> PgoResult:
+def _proved(timer: Timer, plain: Sequence[bytes], guided: Sequence[bytes], options: TuneOptions) -> PgoResult:
     sizes = tuple(float(sum(section_sizes(data).loaded_bytes for data in objects)) for objects in (plain, guided))
     figures = {SIZE: (sizes[0], sizes[1])}
     try:
-        executable = judge.link(guided, "guided")
-        judge.check(executable, thorough=True, core=judge.core)
-        control = judge.link(plain, "control")
-        policy = ABTestPolicy(seconds=options.proof_seconds).with_room(1, judge.run_seconds)
-        held = ab_test({"0": executable}, (judge.baseline, control), judge.time_together, policy, seed=options.seed)
+        executable = timer.link(guided, "guided")
+        timer.check(executable, thorough=True, core=timer.core)
+        control = timer.link(plain, "control")
+        policy = ABTestPolicy(seconds=options.proof_seconds).with_room(1, timer.run_seconds)
+        held = ab_test({"0": executable}, (timer.baseline, control), timer.time_together, policy, seed=options.seed)
     except Miscompiled as error:
         return PgoResult(1.0, None, Verdict.NO_IMPROVEMENT, figures, False, str(error))
     arm = held.arms[0]

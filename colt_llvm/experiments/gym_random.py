@@ -20,8 +20,8 @@ from colt_llvm.core.files import write_json
 from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.rewards import CostReward
 from colt_llvm.evaluate.builder import baseline_figures
-from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.target import Target
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 
 #: Steps without gain until an episode is given up; 0: as many as there are actions.
 _PATIENCE = 0
@@ -49,11 +49,11 @@ class GymRandomResult:
 
 
 def run_gym_random(
-    target: Target, judge: Judge | None, folder: Path, *, seed: int, trials: int | None, seconds: float | None
+    target: Target, verifier: Verifier | None, folder: Path, *, seed: int, trials: int | None, seconds: float | None
 ) -> GymRandomResult:
     """Search until ``trials`` steps were measured or ``seconds`` are over, whichever comes first; then prove the best.
 
-    judge: of the target; None where there is no executable to run. It stays open.
+    verifier: of the target; None where there is no executable to run. It stays open.
     folder: where ``gym-random.json``, the result, is written; made when missing.
 
     Raises UsageError for other objectives or without a limit; CompileError and ProgramError for the program.
@@ -68,7 +68,7 @@ def run_gym_random(
     walk = _Walk(objective, figures[objective], seed, trials, seconds)
     worker = _search(target, walk)
     names = tuple(walk.names[action] for action in worker.best_actions) if walk.best > 0 else ()
-    result = _proved(target, figures, judge, walk, names)
+    result = _proved(target, figures, verifier, walk, names)
     write_json(folder / "gym-random.json", {"objective": objective, "seed": seed, **asdict(result)})
     return result
 
@@ -183,7 +183,7 @@ def _search(target: Target, walk: _Walk) -> Any:
 
 
 def _proved(
-    target: Target, baseline: Mapping[str, float], judge: Judge | None, walk: _Walk, names: tuple[str, ...]
+    target: Target, baseline: Mapping[str, float], verifier: Verifier | None, walk: _Walk, names: tuple[str, ...]
 ) -> GymRandomResult:
     """Build the best again from one pipeline text, and check it on every workload. baseline: its figures."""
     seconds = walk.elapsed
@@ -194,8 +194,8 @@ def _proved(
     pipeline = ",".join(target.catalogue[name].pipeline for name in names)
     try:
         built = target.rebuild(pipeline)
-        if judge is not None:
-            judge.check(judge.link(built.objects, "proved"), thorough=True)
+        if verifier is not None:
+            verifier.check(verifier.link(built.objects, "proved"), thorough=True)
     except (Miscompiled, PassError, CompileError) as error:
         return replace(nothing, detail=str(error), checked=False if isinstance(error, Miscompiled) else None)
     figures = target.objective.measured(built)
@@ -209,5 +209,5 @@ def _proved(
         pipeline=pipeline,
         figures={walk.objective: (baseline[walk.objective], figures[walk.objective])},
         key=built.key,
-        checked=True if judge is not None else None,
+        checked=True if verifier is not None else None,
     )

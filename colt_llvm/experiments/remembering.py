@@ -1,4 +1,4 @@
-"""A judge and a prover that do nothing twice, for many searches on one program.
+"""A timer and a prover that do nothing twice, for many searches on one program.
 
 What they say is what they would have said anyway: an object's behaviour is asked of the object alone.
 """
@@ -10,23 +10,24 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from colt_llvm.core.errors import CompileError, PassError
-from colt_llvm.evaluate.judge import Judge, Miscompiled
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.run.proof import Finalist, Prover
 from colt_llvm.run.trials import TrialRecord
 
 
 @dataclass
-class RememberingJudge(Judge):
+class RememberingTimer(Timer):
     """Verdicts by the digest of the objects' loaded content; nothing is linked before it has to run."""
 
     _known: dict[tuple[str, bool, bool], bool | Miscompiled] = field(default_factory=dict)
     _waiting: dict[Path, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
 
     @staticmethod
-    def around(judge: Judge) -> RememberingJudge:
-        """With a memory of its own. The folder and what the baseline does are shared with ``judge``."""
-        return RememberingJudge(**{item.name: getattr(judge, item.name) for item in fields(Judge)})
+    def around(timer: Timer) -> RememberingTimer:
+        """With a memory of its own. The folder and what the baseline does are shared with ``timer``."""
+        return RememberingTimer(**{item.name: getattr(timer, item.name) for item in fields(Timer)})
 
     def link(self, objects: Sequence[bytes], name: str) -> Path:
         place = self.folder / name
@@ -59,7 +60,7 @@ class RememberingJudge(Judge):
 
 @dataclass
 class RememberingProver(Prover):
-    """Finalists by what the search told of them. ``judge`` has to be one that links when asked to check.
+    """Finalists by what the search told of them. ``timer`` has to be one that links when asked to check.
 
     Sequences are claimed at their full length: a shorter one with the same code makes a better recipe, and costs as
     many builds as it has passes.

@@ -26,12 +26,12 @@ from colt_llvm.decisions.scopes import Scopes
 from colt_llvm.evaluate.builder import Builder, start_builders
 from colt_llvm.evaluate.evaluation import Reference
 from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator
-from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target, prepare_target
+from colt_llvm.evaluate.timer import Timer
 from colt_llvm.experiments.cells import Cell, Point, curve, model_rows, record_of
 from colt_llvm.experiments.experiment import EMBEDDED, GYM_RANDOM, StrategySpec
-from colt_llvm.experiments.remembering import RememberingJudge, RememberingProver
+from colt_llvm.experiments.remembering import RememberingProver, RememberingTimer
 from colt_llvm.experiments.suites import BenchProgram
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.intervals import Verdict as Finding
@@ -51,12 +51,12 @@ from colt_llvm.search.strategy import Task
 
 @dataclass
 class Workbench:
-    """What all searches share. judge: None where the program has no ``main``. Close it, or use ``workbench``."""
+    """What all searches share. timer: None where the program has no ``main``. Close it, or use ``workbench``."""
 
     item: BenchProgram
     objective: str
     target: Target
-    judge: Judge | None
+    timer: Timer | None
     builder: Builder
     figures: dict[str, float]
     root_key: str
@@ -124,7 +124,7 @@ class Workbench:
 
         began = time.monotonic()
         found = run_gym_random(
-            self.target, self.prover.judge if self.judge is not None else None, folder,
+            self.target, self.prover.timer if self.timer is not None else None, folder,
             seed=cell.seed, trials=cell.budget.trials, seconds=cell.budget.seconds,
         )  # fmt: skip
         points: list[list[float]] = []
@@ -133,7 +133,7 @@ class Workbench:
                 points.append([trials, round(seconds, 6), 0.0, 0.0, min(gain, found.gain)])
         points.append([found.trials, round(found.seconds, 6), 0.0, 0.0, found.gain])
         checked = found.checked
-        if checked is None and self.judge is not None:  # nothing is claimed: the baseline stands, or nothing did
+        if checked is None and self.timer is not None:  # nothing is claimed: the baseline stands, or nothing did
             checked = not found.detail
         return record_of(
             self.item, cell, self.target.toolchain.version, baseline=dict(self.figures), trials=found.trials,
@@ -152,7 +152,7 @@ class Workbench:
             gain = Objective(self.objective).reward(winner.built.figures, self.figures)
             figures = {name: [value, winner.built.figures[name]] for name, value in self.figures.items()}
             sequence = winner.sequence
-        checked = None if self.judge is None else winner is not None or not proof.rejected
+        checked = None if self.timer is None else winner is not None or not proof.rejected
         return {
             "gain": gain,
             "checked": checked,
@@ -165,12 +165,12 @@ class Workbench:
 
 @contextlib.contextmanager
 def workbench(item: BenchProgram, objective: str, toolchain: Toolchain) -> Iterator[Workbench]:
-    """Prepare a program. Raises CompileError or ProgramError where it cannot be built, run or judged."""
+    """Prepare a program. Raises CompileError or ProgramError where it cannot be built, run or verified."""
     target = prepare_target(toolchain, item.program, _options(item, objective))
     with contextlib.ExitStack() as stack:
-        judge = judge_of(item, target)
-        if judge is not None:
-            stack.callback(judge.close)
+        timer = timer_of(item, target)
+        if timer is not None:
+            stack.callback(timer.close)
         # Exact steps: what a service computed for one search must not show in the next one.
         builders = stack.enter_context(start_builders(target, 1))
         program_counts = program_features(builders.first)
@@ -179,10 +179,10 @@ def workbench(item: BenchProgram, objective: str, toolchain: Toolchain) -> Itera
         def task(scopes: Scopes) -> Task:
             return make_task(target, program_counts, scopes)
 
-        believing = RememberingJudge.around(judge) if judge is not None else _Unjudged.around(target, stack)
+        believing = RememberingTimer.around(timer) if timer is not None else _Unverified.around(target, stack)
         prover = RememberingProver(target, believing, builders.figures, builders.first)
         yield Workbench(
-            item, objective, target, judge, builders.first, builders.figures, builders.root_key, task, prover
+            item, objective, target, timer, builders.first, builders.figures, builders.root_key, task, prover
         )
 
 
@@ -190,25 +190,25 @@ def _options(item: BenchProgram, objective: str) -> TuneOptions:
     return TuneOptions(objective=objective, trials=1, timeout_seconds=item.timeout_seconds, allow_nonzero=True)
 
 
-def judge_of(item: BenchProgram, target: Target) -> Judge | None:
+def timer_of(item: BenchProgram, target: Target) -> Timer | None:
     """Who knows what the baseline does; None for a program without ``main``.
 
     Raises CompileError or ProgramError, the latter also where it ends with another status than its suite says.
     """
     try:
-        judge = Judge.of_target(target)
+        timer = Timer.of_target(target)
     except CompileError as error:
         if "undefined reference to `main'" in error.diagnostics or "undefined symbol: main" in error.diagnostics:
             return None
         raise
-    for workload, seen in zip(item.program.workloads, judge.expected, strict=True):
+    for workload, seen in zip(item.program.workloads, timer.expected, strict=True):
         if seen.status != item.expected_status:
-            judge.close()
+            timer.close()
             raise ProgramError(
                 f"workload {workload.name}: the baseline ends with exit status {seen.status} instead of "
                 f"{item.expected_status}; say so in its reference_output, mend it, or leave {item.name} out"
             )
-    return judge
+    return timer
 
 
 def models_of(strategy: StrategySpec) -> list[ModelSpec] | None:
@@ -218,13 +218,13 @@ def models_of(strategy: StrategySpec) -> list[ModelSpec] | None:
     return load_models(",".join(strategy.models))
 
 
-class _Unjudged(Judge):
+class _Unverified(Timer):
     """Of a program that cannot run: every object is believed."""
 
     @staticmethod
-    def around(target: Target, stack: contextlib.ExitStack) -> _Unjudged:
+    def around(target: Target, stack: contextlib.ExitStack) -> _Unverified:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="colt-")))
-        return _Unjudged(target.toolchain, target.program, TuneOptions(), folder, None, folder, lambda _, place: place)
+        return _Unverified(target.program, TuneOptions(), folder, None, folder, lambda _, place: place)
 
     def check(self, *_: Any, **__: Any) -> bool:
         return True

@@ -21,8 +21,8 @@ from typing import Any
 
 from colt_llvm.core import process
 from colt_llvm.core.errors import CompileError, ProgramError, RecipeError, UsageError
-from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.evaluate.target import Built, built_from_objects
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.explain.source_patch import Edit, common_root, patched, unified_diff, write_sources
 from colt_llvm.explain.source_places import SHARED, Functions, Left, Places, settle
 from colt_llvm.explain.variants import Variant, Variants, of_recipe
@@ -254,9 +254,9 @@ class _Annotator:
         """Check and measure what plain clang makes of these files; the diff and the decisions are filled in later."""
         variants = self._variants
         built = self._build(texts)
-        executable = variants.judge.link(built.objects, "annotated")
+        executable = variants.timer.link(built.objects, "annotated")
         try:
-            variants.judge.check(executable, thorough=True, core=variants.judge.core)
+            variants.timer.check(executable, thorough=True, core=variants.timer.core)
         except Miscompiled as error:
             raise ProgramError(
                 f"plain clang on the patched source does something else ({error}): the program depends on what its "
@@ -282,15 +282,15 @@ class _Annotator:
 
     def _timed(self, result: Annotated, variant: Variant, seconds: float) -> Annotated:
         """Baseline, recipe and patched source side by side."""
-        variants, judge = self._variants, self._variants.judge
+        variants, timer = self._variants, self._variants.timer
         assert self._full.executable is not None
         assert variant.executable is not None
         self._say("timing the patched source beside the recipe and the baseline")
         arms = {"recipe": self._full.executable, "patched": variant.executable}
-        policy = ABTestPolicy(seconds=seconds).with_room(len(arms), judge.run_seconds)
-        control = judge.link(self._target.baseline.objects, "control")
+        policy = ABTestPolicy(seconds=seconds).with_room(len(arms), timer.run_seconds)
+        control = timer.link(self._target.baseline.objects, "control")
         try:
-            held = ab_test(arms, (judge.baseline, control), judge.time_together, policy, seed=self._target.options.seed)
+            held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=self._target.options.seed)
         except Miscompiled as error:
             raise ProgramError(f"one of the builds does something else now and then ({error}); tune again") from error
         recipe, patch = (arm.interval for arm in held.arms)

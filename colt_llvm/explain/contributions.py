@@ -15,7 +15,7 @@ from typing import Any
 
 from colt_llvm.core.errors import RecipeError, RunDirectoryError
 from colt_llvm.core.files import write_json
-from colt_llvm.evaluate.judge import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.explain.variants import Variant, Variants, of_recipe
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
@@ -169,7 +169,7 @@ def _exact(variants: Variants, full: Variant, without: Sequence[Variant], second
 
 def _timed(variants: Variants, full: Variant, without: Sequence[Variant], seconds: float) -> Contributions:
     """All in one A/B test, so that a drift of the host meets all of them. Equal objects are one arm."""
-    judge = variants.judge
+    timer = variants.timer
     assert full.executable is not None
     arms: dict[str, Path] = {_FULL: full.executable}
     policy = ABTestPolicy(seconds=seconds, min_rounds=_LEAST_ROUNDS)
@@ -177,13 +177,13 @@ def _timed(variants: Variants, full: Variant, without: Sequence[Variant], second
     for variant in without:
         if variant.failure or variant.key == full.key or variant.key in arms or variant.executable is None:
             continue
-        if policy.least_seconds(len(arms) + 1, judge.run_seconds) > seconds and len(arms) > 1:
+        if policy.least_seconds(len(arms) + 1, timer.run_seconds) > seconds and len(arms) > 1:
             left_out += 1
             continue
         arms[variant.key] = variant.executable
-    control = judge.link(variants.target.baseline.objects, "control")
+    control = timer.link(variants.target.baseline.objects, "control")
     try:
-        held = ab_test(arms, (judge.baseline, control), judge.time_together, policy, seed=variants.target.options.seed)
+        held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=variants.target.options.seed)
     except Miscompiled as error:
         # Seen late, as it does not show each time: without that arm, all is measured anew.
         wrong = [variant for variant in without if variant.executable == error.executable]

@@ -134,8 +134,8 @@ def _most_changed(
 def _hottest(variants: Variants, optimised: Sequence[bytes], texts: Sequence[Mapping[str, str]]) -> HotFunction:
     known = set(texts[0]) | set(texts[1])
     try:
-        judge, workload = variants.judge, variants.target.program.timed_workload
-        samples = symbol_samples(judge.baseline, workload, judge.run_seconds, judge.core)
+        timer, workload = variants.timer, variants.target.program.timed_workload
+        samples = symbol_samples(timer.baseline, workload, timer.run_seconds, timer.core)
         total = sum(samples.values())
         own = {name: count for name, count in samples.items() if name in known}
         if own:

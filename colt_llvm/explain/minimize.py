@@ -193,7 +193,7 @@ def _recipe(variants: Variants, variant: Variant, ratio: float, full_ratio: floa
             "sections": section_changes(variants.target.baseline.objects, built.objects),
             "seed": variants.target.options.seed,
             "host": asdict(fingerprint()),
-            "compared": variants.judge.compared.to_dict(),
+            "compared": variants.timer.compared.to_dict(),
             **evidence,
             "minimized_from": {
                 "sequence": list(old.sequence), "objects": list(old.objects), "ratio": full_ratio,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from colt_llvm.core.errors import RecipeError
-from colt_llvm.evaluate.judge import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.explain.variants import Variant, Variants
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, ab_test
 from colt_llvm.measure.intervals import Interval, Verdict, bootstrap_ratio, verdict_of
@@ -118,7 +118,7 @@ class Reducer:
         assert self.full.executable is not None
         assert variant.executable is not None
         self.decisions += 1
-        time_together = self.variants.judge.time_together
+        time_together = self.variants.timer.time_together
         arms = (self.full.executable, variant.executable)
         times: tuple[list[float], list[float]] = ([], [])
         rng = np.random.default_rng(self.variants.target.options.seed + self.decisions)
@@ -146,15 +146,15 @@ class Reducer:
         )
 
     def _prove(self, best: Variant, seconds: float, complete: bool) -> Reduced:
-        variants, judge_, seed = self.variants, self.variants.judge, self.variants.target.options.seed
+        variants, timer, seed = self.variants, self.variants.timer, self.variants.target.options.seed
         assert self.full.executable is not None
         assert best.executable is not None
         arms = {_FULL: self.full.executable}
         if best.key != self.full.key:
             arms[_CANDIDATE] = best.executable
-        policy = ABTestPolicy(seconds=seconds).with_room(len(arms), judge_.run_seconds)
-        control = judge_.link(variants.target.baseline.objects, "control")
-        held = ab_test(arms, (judge_.baseline, control), judge_.time_together, policy, seed=seed)
+        policy = ABTestPolicy(seconds=seconds).with_room(len(arms), timer.run_seconds)
+        control = timer.link(variants.target.baseline.objects, "control")
+        held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=seed)
         arms_by_name = {arm.name: arm for arm in held.arms}
         full_interval = _scored(variants, self.full, arms_by_name[_FULL].interval)
         if _CANDIDATE not in arms:

@@ -14,9 +14,10 @@ from types import TracebackType
 
 from colt_llvm.core.errors import CompileError, PassError, RecipeError, UsageError
 from colt_llvm.evaluate.builder import baseline_figures
-from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built, Target, prepare_target
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.llvm.catalogue import UnknownPassError
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.objectives.base import RUN_TIME
@@ -48,7 +49,7 @@ class Variants:
 
     target: Target
     recipe: Recipe
-    judge: Judge
+    timer: Timer
     figures: Mapping[str, float]  #: of the baseline
     _by_pipeline: dict[str, Variant] = field(default_factory=dict)
     _by_key: dict[str, Variant] = field(default_factory=dict)
@@ -64,16 +65,16 @@ class Variants:
             raise RecipeError(f"the recipe's sequence: {error}; tune again") from error
         if pipeline != recipe.pipeline:
             raise RecipeError("the recipe's sequence means another pipeline here and now; tune again")
-        judge = Judge.of_target(target)
+        timer = Timer.of_target(target)
         try:
             empty = target.rebuild(target.baseline.completion.pipeline)
             figures = baseline_figures(target, empty)
         except BaseException:
-            judge.close()
+            timer.close()
             raise
         if target.objective.timed:
-            figures[RUN_TIME] = judge.cpu_seconds
-        return Variants(target, recipe, judge, figures)
+            figures[RUN_TIME] = timer.cpu_seconds
+        return Variants(target, recipe, timer, figures)
 
     def build(self, sequence: Sequence[str]) -> Variant:
         """Never raises for what a sequence does: ``failure`` says it. Not checked yet."""
@@ -97,8 +98,8 @@ class Variants:
         if known is None:
             known = self._by_key[variant.key] = replace(variant)
             try:
-                known.executable = self.judge.link(variant.built.objects, f"variant-{len(self._by_key)}")
-                self.judge.check(known.executable, thorough=True, core=self.judge.core)
+                known.executable = self.timer.link(variant.built.objects, f"variant-{len(self._by_key)}")
+                self.timer.check(known.executable, thorough=True, core=self.timer.core)
                 known.checked = True
             except Miscompiled as error:
                 known.failure, known.detail = "miscompile", str(error)
@@ -108,7 +109,7 @@ class Variants:
         """Once more what ``check`` found good, several times beside the baseline, as a proof does; or its failure."""
         assert variant.executable is not None
         try:
-            self.judge.check(variant.executable, thorough=True, core=self.judge.core, proof=True)
+            self.timer.check(variant.executable, thorough=True, core=self.timer.core, proof=True)
         except Miscompiled as error:
             return replace(variant, failure="miscompile", detail=str(error), checked=False)
         return variant
@@ -127,7 +128,7 @@ class Variants:
 
     def close(self) -> None:
         """Remove what was built."""
-        self.judge.close()
+        self.timer.close()
 
     def __enter__(self) -> Variants:
         return self

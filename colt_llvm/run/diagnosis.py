@@ -18,8 +18,8 @@ from typing import Any
 
 from colt_llvm.core.errors import ColtError, PassError
 from colt_llvm.core.process import Limits
-from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.evaluate.target import Target
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.program.compilation import front_end
@@ -97,7 +97,7 @@ def diagnose(
         return None
     began = time.monotonic()
     try:
-        with TemporaryDirectory(prefix="colt-", dir=session.judge.folder) as folder:
+        with TemporaryDirectory(prefix="colt-", dir=session.timer.folder) as folder:
             look = _Look(session, Path(folder), began + seconds, part)
             found = look.at(chosen, build)
     except Exception as error:  # it explains a result, and must not cost it
@@ -221,9 +221,9 @@ class _Look:
         if key not in self.known:
             if self.left <= 0:
                 raise OutOfTime("no time was left")
-            judge = self.session.judge
+            timer = self.session.timer
             try:
-                self.known[key] = judge.first_look(judge.link(objects, "diagnosis"))
+                self.known[key] = timer.first_look(timer.link(objects, "diagnosis"))
             except Miscompiled as error:
                 self.known[key] = str(error)
         return self.known[key]

@@ -15,8 +15,9 @@ from typing import Any
 
 from colt_llvm.core.errors import PassError
 from colt_llvm.evaluate.evaluators import SequenceBuilder
-from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.target import Built, Target
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, Arm, ab_test
 from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
 from colt_llvm.objectives.base import RUN_TIME, SMALLEST_GAIN, Objective, is_gain
@@ -69,7 +70,7 @@ class Prover:
     """Finds the best that stands up. figures: of the baseline."""
 
     target: Target
-    judge: Judge
+    timer: Timer
     figures: Mapping[str, float]
     builder: SequenceBuilder
     seed: int = 0
@@ -89,7 +90,7 @@ class Prover:
         candidates = ranked(trials)
         shown: dict[str, float] = {}
         if timed:
-            share = seconds_for(candidates, self._affordable, seconds, self.judge.run_seconds)
+            share = seconds_for(candidates, self._affordable, seconds, self.timer.run_seconds)
             if share:
                 candidates, shown = self._reranked(candidates, share, rejected)
                 seconds -= share
@@ -132,19 +133,19 @@ class Prover:
             runtime = self.figures[RUN_TIME] / ratio
             return self.objective.reward({**trial.outcome.figures, RUN_TIME: runtime}, self.figures)
 
-        return Reranking(self.judge, build, reward, self.seed, self.clock).order(candidates, seconds, rejected)
+        return Reranking(self.timer, build, reward, self.seed, self.clock).order(candidates, seconds, rejected)
 
     def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
         sequence = self.shorten(trial.sequence, str(trial.outcome.key))
         pipeline, built, executable = self._built(sequence, name)
-        self.judge.check(executable, thorough=True, core=self.judge.core, proof=True)
+        self.timer.check(executable, thorough=True, core=self.timer.core, proof=True)
         return Finalist(trial, sequence, pipeline, built, executable)
 
     def _built(self, sequence: tuple[str, ...], name: str) -> tuple[str, Built, Path]:
         """As its recipe builds it: the pipeline, the objects, the executable. Raises one of UNFIT."""
         pipeline = self.target.sequences.pipeline(sequence)
         built = self.target.rebuild(pipeline)
-        return pipeline, built, self.judge.link(built.objects, name)
+        return pipeline, built, self.timer.link(built.objects, name)
 
     def shorten(self, sequence: tuple[str, ...], key: str) -> tuple[str, ...]:
         """Leave out every pass without which the object code is the same, the last first."""
@@ -166,16 +167,16 @@ class Prover:
     def _affordable(self, seconds: float) -> int:
         """How many finalists can be timed; at least one."""
         least = ABTestPolicy(min_rounds=_WANTED_ROUNDS).least_seconds
-        runs = max(self.judge.run_seconds, 1e-4)
+        runs = max(self.timer.run_seconds, 1e-4)
         return max((k for k in range(1, MOST_FINALISTS + 1) if least(k, runs) <= seconds), default=1)
 
     def _time(self, finalists: list[Finalist], seconds: float, rejected: dict[str, str]) -> Proof:
-        policy = ABTestPolicy(seconds=seconds).with_room(len(finalists), self.judge.run_seconds)
+        policy = ABTestPolicy(seconds=seconds).with_room(len(finalists), self.timer.run_seconds)
         arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
-        control = self.judge.link(self.target.baseline.objects, "control")
+        control = self.timer.link(self.target.baseline.objects, "control")
         began = self.clock()
         try:
-            held = ab_test(arms, (self.judge.baseline, control), self.judge.time_together, policy, seed=self.seed)
+            held = ab_test(arms, (self.timer.baseline, control), self.timer.time_together, policy, seed=self.seed)
         except Miscompiled as error:
             wrong = [finalist for finalist in finalists if finalist.executable == error.executable]
             if not wrong:
@@ -194,7 +195,7 @@ class Prover:
         improved = [item for item in judged if item[0].verdict is Verdict.IMPROVED]
         claim, finalist = max(improved or judged, key=lambda item: item[0].interval.low)
         winner = finalist if improved else None
-        if why := self.judge.why_in_turn(len(arms) + 2):
+        if why := self.timer.why_in_turn(len(arms) + 2):
             notes += (f"timed in turn, which on a busy host needs more time to be as sure: {why}",)
         return Proof(claim.verdict, winner, claim.name, claim.interval.ratio, claim.interval, held, rejected, notes,
                      at_once=not why)  # fmt: skip

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colt_llvm.core.errors import CompileError, PassError
-from colt_llvm.evaluate.judge import Judge, Miscompiled
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.measure.rounds import affordable, rerank
 from colt_llvm.run.trials import TrialRecord
 
@@ -43,7 +44,7 @@ def _taking_part(candidates: Sequence[TrialRecord], seconds: float, run_seconds:
 class Reranking:
     """Measures the candidates of a timed search once more."""
 
-    judge: Judge
+    timer: Timer
     build: Callable[[TrialRecord, str], Path]  # the executable as the recipe builds it, under this name
     reward: Callable[[TrialRecord, float], float]  # that a trial has at this ratio of run times
     seed: int
@@ -57,7 +58,7 @@ class Reranking:
         The first go by the reward that they have at that ratio, the others behind them as they were. One that does not
         stand is left out, and ``rejected`` says why.
         """
-        count = _taking_part(candidates, seconds, self.judge.run_seconds)
+        count = _taking_part(candidates, seconds, self.timer.run_seconds)
         first = candidates[:count]
         arms: dict[str, Path] = {}
         for number, trial in enumerate(first):
@@ -70,7 +71,7 @@ class Reranking:
         def time_round(executables: Sequence[Path]) -> list[float]:
             spent = dict.fromkeys(executables, math.inf)  # what was at fault is not run again: it may hang each time
             standing = [executable for executable in executables if names.get(executable) not in rejected]
-            for executable, outcome in zip(standing, self.judge.outcomes(standing), strict=True):
+            for executable, outcome in zip(standing, self.timer.outcomes(standing), strict=True):
                 if not isinstance(outcome, Miscompiled):
                     spent[executable] = outcome
                 elif executable in names:
@@ -79,7 +80,7 @@ class Reranking:
                     raise outcome  # the baseline
             return [spent[executable] for executable in executables]
 
-        ratios = rerank(arms, self.judge.baseline, time_round, seconds, seed=self.seed, clock=self.clock)
+        ratios = rerank(arms, self.timer.baseline, time_round, seconds, seed=self.seed, clock=self.clock)
         for executable in arms.values():
             executable.unlink(missing_ok=True)
         fit = [trial for trial in first if passes_of(trial) not in rejected]

@@ -80,7 +80,7 @@ def write_results(
         front=tuple(_front(trials)),
         models=searched.models,
         notes=tuple(notes),
-        compared=session.judge.compared,
+        compared=session.timer.compared,
         miscompile=first_miscompile(session, trials, proof),
         diagnosis=diagnosis.to_dict() if diagnosis else {},
     )
@@ -144,7 +144,7 @@ def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
         "sections": section_changes(session.target.baseline.objects, winner.built.objects),
         "seed": session.options.seed,
         "host": asdict(fingerprint()),
-        "compared": session.judge.compared.to_dict(),
+        "compared": session.timer.compared.to_dict(),
         "variables": deciding_variables(),
         **evidence_of(proof),
     }

@@ -82,11 +82,11 @@ def search(
         for trial in earlier:
             _note(progress, trial, asking)
         left = None if options.trials is None else max(0, options.trials - len(earlier))
-        ran_before, searching = session.judge.program_seconds, time.monotonic()
+        ran_before, searching = session.timer.program_seconds, time.monotonic()
         loop.run(trials=left, seconds=seconds, elapsed=elapsed, stop=stop)
     finally:
         asking.close()
-    ran = session.judge.program_seconds - ran_before
+    ran = session.timer.program_seconds - ran_before
     took = time.monotonic() - searching
     whole = options.trials is not None and len(trials) >= options.trials
     notes = asking.notes() + ([] if whole or stop.is_set() else _why_ended(loop))

@@ -1,4 +1,4 @@
-"""Everything of one run, put together: target, judge, journal, compiler services."""
+"""Everything of one run, put together: target, timer, journal, compiler services."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from colt_llvm.core.errors import ProgramError
 from colt_llvm.evaluate.builder import Builders, start_builders
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
 from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, RecordedEvaluator, examiner_of
-from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.remote import Hired, Job
 from colt_llvm.evaluate.target import Target
+from colt_llvm.evaluate.timer import Timer
 from colt_llvm.measure.host import compile_cores, confined_to
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.replay import recorded_run
@@ -39,7 +39,7 @@ class Session:
 
     target: Target
     journal: Journal
-    judge: Judge
+    timer: Timer
     builders: Builders
     figures: dict[str, float]  # of the baseline
     task: Task
@@ -62,7 +62,7 @@ class Session:
     def evaluator(self, builders: Pool[Any], specs: Sequence[ModelSpec]) -> Evaluator:
         """Who values a sequence: this machine or others, and what a recorded run measured."""
         lanes = 1 if self.options.times_the_program else builder_count(self.options)
-        examiner = examiner_of(self.judge)
+        examiner = examiner_of(self.timer)
         if self.hired and self.hired.examiner:
             examiner, lanes = self.hired.examiner, self.hired.lanes
         evaluator = ProgramEvaluator(
@@ -92,12 +92,12 @@ def prepare(
     hooks: Hooks,
     report: Callable[..., None],
 ) -> Session:
-    """begin: opens the journal, once the baseline is known to be one that can be judged."""
+    """begin: opens the journal, once the baseline is known to be one that can be verified."""
     options, baseline = target.options, target.baseline
-    judge = Judge.of_target(target)
-    stack.callback(judge.close)
-    notes = _check_length(judge, target.program.timed_workload.name) if options.times_the_program else []
-    notes += judge.notes
+    timer = Timer.of_target(target)
+    stack.callback(timer.close)
+    notes = _check_length(timer, target.program.timed_workload.name) if options.times_the_program else []
+    notes += timer.notes
     journal = begin(target)
     stack.callback(journal.close)
     if target.core is not None:
@@ -106,10 +106,10 @@ def prepare(
     builders = stack.enter_context(start_builders(target, 1 if hooks.workforce else builder_count(options)))
     figures = dict(builders.figures)
     if options.times_the_program:  # elsewhere a time would be all that differs between equal runs
-        figures[RUN_TIME] = judge.cpu_seconds
+        figures[RUN_TIME] = timer.cpu_seconds
     task = make_task(target, program_features(builders.first), options.scopes)
     task = replace(task, trials_wanted=options.trials, seed=options.seed)
-    session = Session(target, journal, judge, builders, figures, task, notes, hooks)
+    session = Session(target, journal, timer, builders, figures, task, notes, hooks)
     target.objective.try_out(figures)
     if hooks.workforce is not None:
         report(message="preparing the workers")
@@ -133,15 +133,15 @@ def recorded_evaluations(specs: Sequence[ModelSpec]) -> dict[str, Evaluation]:
     return known
 
 
-def _check_length(judge: Judge, name: str) -> list[str]:
+def _check_length(timer: Timer, name: str) -> list[str]:
     """Refuse to time what is over too soon. name: of the workload. Raises ProgramError."""
-    milliseconds = judge.cpu_seconds * 1000
-    if judge.cpu_seconds < _LEAST_SECONDS:
+    milliseconds = timer.cpu_seconds * 1000
+    if timer.cpu_seconds < _LEAST_SECONDS:
         raise ProgramError(
             f"workload {name}: takes {milliseconds:.2g} ms, which cannot be timed; "
             "give it more work with --args or --run, or use --objective size"
         )
-    if judge.cpu_seconds < _SHORT_SECONDS:
+    if timer.cpu_seconds < _SHORT_SECONDS:
         return [f"workload {name} takes only {milliseconds:.0f} ms; 100 ms or more give narrower intervals"]
     return []
 

@@ -206,6 +206,6 @@ def _reporter(progress: Progress, on_progress: Callable[[Progress], None] | None
 
 def _prove(session: Session, trials: list[TrialRecord], stop: threading.Event) -> Proof:
     options = session.options
-    prover = Prover(session.target, session.judge, session.figures, session.builders.first, options.seed)
+    prover = Prover(session.target, session.timer, session.figures, session.builders.first, options.seed)
     # Whoever stops a run wants its result soon.
     return prover.prove(trials, min(options.proof_seconds, 10.0) if stop.is_set() else options.proof_seconds)

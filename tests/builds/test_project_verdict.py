@@ -12,7 +12,7 @@ from colt_llvm.builds.profile.profile import Profile
 from colt_llvm.builds.project import tune_project as project_module
 from colt_llvm.builds.project.result import ProjectResult
 from colt_llvm.cli.main import run
-from colt_llvm.evaluate.judge import Judge
+from colt_llvm.evaluate.timer import Timer
 from tests.builds.project_helpers import FILES, found, make, options, searches_find, tune_here, write
 
 #: Other code than clang -O3, which is all that is needed here.
@@ -33,12 +33,12 @@ def timed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Tune:
     def tune(pipeline: str = OTHER, ratio: float = 1.5, **seconds: float) -> ProjectResult:
         scatter = count()
 
-        def time(self: Judge, executable: Path) -> float:
+        def time(self: Timer, executable: Path) -> float:
             # Copies of the baseline vary by 0.1%: no host shows none at all.
             return seconds.get(executable.name.replace("-", "_"), 1.0) * (1 + 0.001 * (next(scatter) % 3))
 
-        monkeypatch.setattr(Judge, "time", time)
-        monkeypatch.setattr(Judge, "why_in_turn", lambda self, count: "a double")
+        monkeypatch.setattr(Timer, "time", time)
+        monkeypatch.setattr(Timer, "why_in_turn", lambda self, count: "a double")
         monkeypatch.setattr(
             project_module, "profile_program", lambda program, units, *given, **more: Profile(
                 "by a double", {name: 0.9 if name.endswith("fold.o") else 0.1 for name in units}

@@ -18,10 +18,10 @@ from bench_helpers import OUTPUT, SOURCE, strategy
 
 from colt_llvm.cli.main import run
 from colt_llvm.core.errors import ToolchainError
-from colt_llvm.evaluate.judge import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.experiments.cells import Cell, Group, Point, curve
 from colt_llvm.experiments.experiment import Budget, SuiteSpec
-from colt_llvm.experiments.remembering import RememberingJudge
+from colt_llvm.experiments.remembering import RememberingTimer
 from colt_llvm.experiments.results import read_cells
 from colt_llvm.experiments.runner import Interrupted, run_group
 from colt_llvm.experiments.suites import BenchProgram, gather
@@ -91,7 +91,7 @@ def test_a_wrong_program_is_no_gain(bench: Workbench, tmp_path: Path, monkeypatc
     def wrong(*_: Any, **__: Any) -> bool:
         raise Miscompiled("workload default: output line 1")
 
-    monkeypatch.setattr(RememberingJudge, "check", wrong)
+    monkeypatch.setattr(RememberingTimer, "check", wrong)
     bench.prover._rebuilt.clear()
     made = bench.run(cell(), tmp_path)
     bench.prover._rebuilt.clear()

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from colt_llvm.core.errors import ColtError, ToolchainError, UsageError
-from colt_llvm.evaluate.judge import Judge
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target, prepare_target
+from colt_llvm.evaluate.timer import Timer
 from colt_llvm.experiments import clang_pgo
 from colt_llvm.experiments.clang_pgo import run_clang_pgo
 from colt_llvm.llvm.elf import section_sizes
@@ -104,7 +104,7 @@ def test_what_is_claimed_is_the_object_of_one_pipeline_checked_and_held_against_
     toolchain: Toolchain, program: Program, tmp_path: Path
 ) -> None:
     target = target_of(toolchain, program, "size")
-    judge = Judge.of_target(target)
+    judge = Timer.of_target(target)
     try:
         result = run_gym_random(target, judge, tmp_path / "new", seed=1, trials=150, seconds=60)
     finally:

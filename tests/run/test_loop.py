@@ -15,8 +15,8 @@ import pytest
 from colt_llvm.core.errors import ColtError, PassCrashed, PassError, PassOutOfMemory, PassTimedOut, RunDirectoryError
 from colt_llvm.evaluate.evaluation import Evaluation, Reference
 from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, RecordedEvaluator, examiner_of
-from colt_llvm.evaluate.judge import Miscompiled
 from colt_llvm.evaluate.target import Built
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.measure.sampling import TrialMeasurement
 from colt_llvm.models.base import NoMoreCalls

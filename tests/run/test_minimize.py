@@ -14,9 +14,10 @@ import pytest
 
 from colt_llvm.cli.main import run
 from colt_llvm.core.errors import RunDirectoryError
-from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.sequences import Sequences
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.explain import hot_function as hot
 from colt_llvm.explain.contributions import contributions, read_contributions
 from colt_llvm.explain.hot_function import hot_function, read_hot_function
@@ -161,12 +162,12 @@ def test_sources_named_by_hand_run_as_the_options_say(
 def test_a_candidate_that_does_something_else_is_not_taken(
     place: Path, toolchain: Toolchain, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(self: Judge, executable: Path, **_: object) -> bool:
+    def wrong(self: Timer, executable: Path, **_: object) -> bool:
         if executable.name != "variant-1":  # the full recipe
             raise Miscompiled("workload default: other output")
         return True
 
-    monkeypatch.setattr(Judge, "check", wrong)
+    monkeypatch.setattr(Timer, "check", wrong)
     found = minimize(place, toolchain, program)
     # Only what leaves the object code as it is may go.
     assert found.recipe.objects == load_recipe(place).objects
@@ -235,12 +236,12 @@ def test_run_times_are_measured_beside_the_full_recipe_and_the_baseline(
     save_recipe(recipe_of(toolchain, program, "runtime", ("without<loop-unroll>", "dce")), tmp_path / "recipe.json")
     ticks = iter(range(10**6))
 
-    def time(self: Judge, executable: Path) -> float:
+    def time(self: Timer, executable: Path) -> float:
         seconds = {"baseline": 1.0, "control": 1.0, "variant-1": 0.8}.get(executable.name, 0.9)
         return seconds * (1 + (next(ticks) % 5) * 1e-4)
 
-    monkeypatch.setattr(Judge, "time", time)
-    monkeypatch.setattr(Judge, "why_in_turn", lambda self, count: "a double")
+    monkeypatch.setattr(Timer, "time", time)
+    monkeypatch.setattr(Timer, "why_in_turn", lambda self, count: "a double")
     found = contributions(tmp_path / "recipe.json", toolchain, program, seconds=30)
     assert found.rounds >= 8
     assert found.ratio == pytest.approx(1 / 0.8, rel=1e-3)

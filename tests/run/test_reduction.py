@@ -59,7 +59,7 @@ class FakeVariants:
 
     def __post_init__(self) -> None:
         self.random = random.Random(1)
-        self.judge = SimpleNamespace(
+        self.timer = SimpleNamespace(
             time_together=lambda arms: [self.time(arm) for arm in arms],
             link=self.link,
             baseline=Path("baseline"),

@@ -12,7 +12,7 @@ import pytest
 
 from colt_llvm.core.errors import PassError
 from colt_llvm.evaluate.evaluation import Evaluation
-from colt_llvm.evaluate.judge import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.measure.intervals import Verdict
 from colt_llvm.objectives.base import Objective
 from colt_llvm.run.proof import Finalist, Proof, Prover, ranked
@@ -146,7 +146,7 @@ class Rehearsal(Prover):
         return 2
 
     def _built(self, sequence: tuple[str, ...], name: str) -> Any:
-        place = self.judge.baseline.parent / name
+        place = self.timer.baseline.parent / name
         place.write_text(sequence[0])
         return "", None, place
 

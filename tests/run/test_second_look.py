@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.core.errors import NotRepeatable
-from colt_llvm.evaluate.judge import Judge, Miscompiled
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import linker_of
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.llvm.toolchain import installed_toolchains
 from colt_llvm.program.compilation import baseline_objects
 from colt_llvm.program.program import Check, Program, Workload, program_from_files
@@ -32,16 +34,16 @@ static long now(void) { struct timespec t; clock_gettime(CLOCK_REALTIME, &t); re
 static void put(const char *name, const char *text) { FILE *f = fopen(name, "w"); fputs(text, f); fclose(f); }
 """
 
-Make = Callable[..., tuple[Judge, Path]]
+Make = Callable[..., tuple[Timer, Path]]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """A judge of a program, and another program in its folder: ``body`` with ``WRONG`` 0 and 1."""
-    judges: list[Judge] = []
+    judges: list[Timer] = []
 
     def build(body: str, *, ignore: tuple[str, ...] = (), outputs: tuple[str, ...] = (), here: bool = False,
-              arguments: tuple[str, ...] = ()) -> tuple[Judge, Path]:  # fmt: skip
+              arguments: tuple[str, ...] = ()) -> tuple[Timer, Path]:  # fmt: skip
         toolchain = installed_toolchains()[0]
         objects = []
         for wrong in (0, 1):
@@ -55,7 +57,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         cwd.mkdir(exist_ok=True)
         workload = Workload("default", ("{exe}", *arguments), outputs=outputs, cwd=cwd if here or arguments else None)
         program = Program(**{**vars(program), "workloads": (workload,), "check": Check(ignore=ignore)})
-        judge = Judge.of(toolchain, program, TuneOptions(objective="size"), objects[0], None)
+        judge = Timer.of(program, TuneOptions(objective="size"), objects[0], linker_of(toolchain, program))
         judges.append(judge)
         return judge, judge.link(objects[1], "wrong")
 
@@ -64,7 +66,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         judge.close()
 
 
-def verdict(judge: Judge, executable: Path) -> str:
+def verdict(judge: Timer, executable: Path) -> str:
     """What the judge says of the candidate; empty where it lets it pass."""
     try:
         judge.check(executable, thorough=True)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.evaluate import judge as judge_module
-from colt_llvm.evaluate.judge import Judge, Miscompiled
+from colt_llvm.evaluate import timer as timer_module
+from colt_llvm.evaluate import verifier as verifier_module
 from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import linker_of
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.llvm.toolchain import installed_toolchains
 from colt_llvm.measure.host import measuring_core
 from colt_llvm.program.compilation import baseline_objects
@@ -34,21 +37,23 @@ int main(int count, char **arguments) {
 """
 WRONG = '#include <stdio.h>\nint main(void) { puts("sum 0"); return 0; }\n'
 
-Make = Callable[..., Judge]
+Make = Callable[..., Timer]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     """A judge of MEETS; ``wrong`` in its folder is another program."""
-    judges: list[Judge] = []
+    judges: list[Timer] = []
 
-    def build(*arguments: str, core: int | None = measuring_core(), cwd: Path | None = None) -> Judge:
+    def build(*arguments: str, core: int | None = measuring_core(), cwd: Path | None = None) -> Timer:
         for name, text in {"meets.c": MEETS, "wrong.c": WRONG}.items():
             (tmp_path / name).write_text(text)
         toolchain = installed_toolchains()[0]
         workload = Workload("default", ("{exe}", *arguments), cwd=cwd)
         program = Program(**{**vars(program_from_files([tmp_path / "meets.c"])), "workloads": (workload,)})
-        judge = Judge.of(toolchain, program, TuneOptions(), baseline_objects(toolchain, program, "O2"), core)
+        judge = Timer.of(
+            program, TuneOptions(), baseline_objects(toolchain, program, "O2"), linker_of(toolchain, program), core
+        )
         judges.append(judge)
         wrong = program_from_files([tmp_path / "wrong.c"])
         judge.link(baseline_objects(toolchain, wrong, "O2"), "wrong")
@@ -59,16 +64,17 @@ def make(tmp_path: Path) -> Iterator[Make]:
         judge.close()
 
 
-def counted(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def counted(judge: Timer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many executables each call of the runner has."""
     calls: list[int] = []
-    real = judge_module.run_side_by_side
+    real = timer_module.run_side_by_side
 
     def run(executables: list[Path], *given: object, **more: object) -> object:
         calls.append(len(executables))
         return real(executables, *given, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(judge_module, "run_side_by_side", run)
+    for module in (timer_module, verifier_module):
+        monkeypatch.setattr(module, "run_side_by_side", run)
     return calls
 
 
@@ -134,7 +140,7 @@ def test_in_a_folder_of_the_users_at_once_only_where_the_program_writes_nothing_
 def test_as_many_as_half_of_the_free_memory_holds(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     judge = make()
     used = judge.expected[0].max_rss_bytes
-    monkeypatch.setattr(judge_module, "available_memory", lambda: 8 * used)
+    monkeypatch.setattr(timer_module, "available_memory", lambda: 8 * used)
     assert not judge.why_in_turn(4)
     assert "5 at once" in judge.why_in_turn(5)
 
@@ -144,10 +150,10 @@ def test_a_candidate_without_end_is_ended_and_named_with_the_limit_of_one_run(
 ) -> None:
     judge = make()
     (tmp_path / "endless.c").write_text("int main(void) { for (volatile int i = 0;; i = 1) { } }\n")
-    objects = baseline_objects(judge.toolchain, program_from_files([tmp_path / "endless.c"]), "O2")
+    objects = baseline_objects(installed_toolchains()[0], program_from_files([tmp_path / "endless.c"]), "O2")
     endless = judge.link(objects, "endless")
-    monkeypatch.setattr(judge_module, "_LEAST_LIMIT_SECONDS", 0.5)
-    monkeypatch.setattr(judge_module, "_SLACK", 2.0)
+    monkeypatch.setattr(verifier_module, "_LEAST_LIMIT_SECONDS", 0.5)
+    monkeypatch.setattr(verifier_module, "_SLACK", 2.0)
     fine, fault = judge.outcomes([judge.baseline, endless])
     assert isinstance(fine, float)
     assert "still runs after" in str(fault)

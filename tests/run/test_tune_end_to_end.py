@@ -12,7 +12,7 @@ import pytest
 from tune_helpers import EXACT, SOURCE, spawn, trials_of, tune_here
 
 from colt_llvm.cli.main import run
-from colt_llvm.evaluate.judge import Judge
+from colt_llvm.evaluate.timer import Timer
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.size_levels import has_size_levels
@@ -267,14 +267,14 @@ def test_a_claim_about_time_is_measured_apart_from_the_search(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The search is made to believe in a gain that the recipe does not have."""
-    measure = Judge.measure
+    measure = Timer.measure
 
-    def flattered(self: Judge, *arguments: Any) -> Any:
+    def flattered(self: Timer, *arguments: Any) -> Any:
         measured = measure(self, *arguments)
         times = tuple(seconds / 1.5 for seconds in measured.baseline)
         return replace(measured, candidate=times, interval=replace(measured.interval, ratio=1.5))
 
-    monkeypatch.setattr(Judge, "measure", flattered)
+    monkeypatch.setattr(Timer, "measure", flattered)
     (tmp_path / "timed.c").write_text(TIMED)
     result = tune_here(
         capfd, tmp_path / "timed.c", "--objective", "runtime", "--trials", "12", "--time", "8", "--workers", "1",

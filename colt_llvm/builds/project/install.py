@@ -28,7 +28,7 @@ from colt_llvm.builds.recipes.store import (
 )
 from colt_llvm.core.errors import ColtError, NotRepeatable, RecipeError, RunDirectoryError
 from colt_llvm.core.files import write_file
-from colt_llvm.evaluate.judge import Judge
+from colt_llvm.evaluate.verifier import Verifier
 from colt_llvm.llvm.elf import loaded_digest
 
 
@@ -42,7 +42,7 @@ class Recipes:
     differs: Callable[[Build], str]  # what of a build is not as it was proved; empty where nothing
 
 
-def install(project: Project, judge: Judge, recipes: Recipes) -> tuple[list[Path], list[str]]:
+def install(project: Project, verifier: Verifier, recipes: Recipes) -> tuple[list[Path], list[str]]:
     """Write the recipes, and build, check and test the program with them.
 
     Returns (the files written, nothing), or (nothing, what is wrong): then the recipes are taken back, and the build is
@@ -56,8 +56,8 @@ def install(project: Project, judge: Judge, recipes: Recipes) -> tuple[list[Path
         written = recipes.write()
         wrong = recipes.differs(build_again(project, recipes.units))
         if not wrong:
-            program = Path(shutil.copy(project.relinker.link.output, judge.folder / "built"))
-            judge.check(program, thorough=True, core=judge.core)
+            program = Path(shutil.copy(project.relinker.link.output, verifier.folder / "built"))
+            verifier.check(program, thorough=True, core=verifier.core)
             wrong = run_test(project)
     except (ColtError, OSError) as error:
         wrong = " ".join(str(error).split())

@@ -11,7 +11,8 @@ from elftools.elf.elffile import ELFFile
 
 from colt_llvm.builds.project.options import PROOF_SHARE
 from colt_llvm.builds.project.setup import Project
-from colt_llvm.evaluate.judge import Judge, Miscompiled
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.compared import Compared
@@ -42,40 +43,40 @@ class ProjectProof:
     compared: Compared = field(default_factory=Compared)
 
 
-def judge_of(project: Project) -> Judge:
-    """The judge that knows what the baseline does on each workload. Raises ProgramError."""
+def timer_of(project: Project) -> Timer:
+    """The timer that knows what the baseline does on each workload. Raises ProgramError."""
     options = project.options
     whole = Program(project.program, (), workloads=project.workloads, check=options.check)
     core = measuring_core() if options.timed else None
-    return Judge.of(
-        project.toolchain, whole, options.unit_options(options.seconds), (), core,
-        lambda _, place: Path(shutil.copy(project.baseline, place)),
+    return Timer.of(
+        whole, options.unit_options(options.seconds), (), lambda _, place: Path(shutil.copy(project.baseline, place)),
+        core,
     )  # fmt: skip
 
 
-def prove(project: Project, judge: Judge) -> ProjectProof:
+def prove(project: Project, timer: Timer) -> ProjectProof:
     """Link the program with all that was found, and prove it. Raises NotRepeatable, CompileError."""
     project.run.report("proving the whole program, apart from the search")
-    tuned = project.relinker.make(judge.folder / TUNED)
-    return replace(_prove(project, judge, tuned), compared=judge.compared)
+    tuned = project.relinker.make(timer.folder / TUNED)
+    return replace(_prove(project, timer, tuned), compared=timer.compared)
 
 
-def _prove(project: Project, judge: Judge, tuned: Path) -> ProjectProof:
+def _prove(project: Project, timer: Timer, tuned: Path) -> ProjectProof:
     figures = {
         SIZE: (_unit_bytes(project, tuned=False), _unit_bytes(project, tuned=True)),
         "program": (loaded_bytes(project.baseline), loaded_bytes(tuned)),
     }
     try:
-        judge.check(tuned, thorough=True, core=judge.core, proof=True)
+        timer.check(tuned, thorough=True, core=timer.core, proof=True)
     except Miscompiled as error:
         return ProjectProof(False, 1.0, figures, wrong=str(error))
     try:
         if project.as_built is not None:
-            judge.check(project.as_built, thorough=True, core=judge.core)
+            timer.check(project.as_built, thorough=True, core=timer.core)
     except Miscompiled as error:
         own = f"with the build's own flags the program does something else than at -{project.options.level}"
         return ProjectProof(False, 1.0, figures, notes=(f"{own}: {error}; the build is left as it is",))
-    return _time(project, judge, tuned, figures) if project.options.timed else _by_size(project, figures)
+    return _time(project, timer, tuned, figures) if project.options.timed else _by_size(project, figures)
 
 
 def _by_size(project: Project, figures: dict[str, tuple[float, float]]) -> ProjectProof:
@@ -92,7 +93,7 @@ def _by_size(project: Project, figures: dict[str, tuple[float, float]]) -> Proje
     )  # fmt: skip
 
 
-def _time(project: Project, judge: Judge, tuned: Path, figures: dict[str, tuple[float, float]]) -> ProjectProof:
+def _time(project: Project, timer: Timer, tuned: Path, figures: dict[str, tuple[float, float]]) -> ProjectProof:
     options = project.options
     seed = int(options.tune.get("seed", 0))
     seconds = options.seconds * PROOF_SHARE
@@ -100,11 +101,11 @@ def _time(project: Project, judge: Judge, tuned: Path, figures: dict[str, tuple[
         seconds = min(seconds, _STOPPED_SECONDS)
     arms = {TUNED: tuned}
     if project.as_built is not None:
-        arms[BUILT] = Path(shutil.copy(project.as_built, judge.folder / "arm-as-built"))
-    control = Path(shutil.copy(project.baseline, judge.folder / "control"))
-    policy = ABTestPolicy(seconds=seconds).with_room(len(arms), judge.run_seconds)
+        arms[BUILT] = Path(shutil.copy(project.as_built, timer.folder / "arm-as-built"))
+    control = Path(shutil.copy(project.baseline, timer.folder / "control"))
+    policy = ABTestPolicy(seconds=seconds).with_room(len(arms), timer.run_seconds)
     try:
-        held = ab_test(arms, (judge.baseline, control), judge.time_together, policy, seed=seed)
+        held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=seed)
     except Miscompiled as error:
         return ProjectProof(False, 1.0, figures, wrong=str(error))
     timed = {arm.name: arm for arm in held.arms}

@@ -19,7 +19,7 @@ from colt_llvm.builds.cc.compile import plain_words
 from colt_llvm.builds.profile.profile import Instrumentation, profile_program
 from colt_llvm.builds.project.install import install, remove_outdated, unit_recipes
 from colt_llvm.builds.project.options import PROFILE_SHARE, ProjectOptions, ProjectRun, enter
-from colt_llvm.builds.project.proof import judge_of, prove
+from colt_llvm.builds.project.proof import prove, timer_of
 from colt_llvm.builds.project.result import Ended, ProjectResult, UnitResult, nothing_to_do
 from colt_llvm.builds.project.search import Searcher, shares
 from colt_llvm.builds.project.setup import NothingCompiled, Project, not_compiled, selected, set_up
@@ -29,7 +29,7 @@ from colt_llvm.builds.whole_program.tune_whole import tune_whole
 from colt_llvm.core.errors import ColtError
 from colt_llvm.core.files import write_json
 from colt_llvm.core.process import Limits
-from colt_llvm.evaluate.judge import Judge
+from colt_llvm.evaluate.timer import Timer
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import compile_cores
@@ -60,31 +60,31 @@ def tune_project(root: Path, toolchain: Toolchain, options: ProjectOptions, run:
                 raise
             return nothing_to_do(root.name, options, run.directory, time.monotonic() - began)
         deadline = time.monotonic() + options.search_seconds
-        judge = judge_of(project)
+        timer = timer_of(project)
         try:
-            ended = tune_whole(project, judge) if options.whole_program else _tune_units(project, judge, deadline)
-            result = _result(project, judge, ended, began)
+            ended = tune_whole(project, timer) if options.whole_program else _tune_units(project, timer, deadline)
+            result = _result(project, timer, ended, began)
         finally:
-            judge.close()
+            timer.close()
     write_json(run.directory / "project-result.json", result.to_dict())
     return result
 
 
-def _tune_units(project: Project, judge: Judge, deadline: float) -> Ended | None:
+def _tune_units(project: Project, timer: Timer, deadline: float) -> Ended | None:
     """Search, prove and install; None where no unit is to be tuned. deadline: of the searches."""
     chosen = {unit.output: unit for unit in selected(project)}
     if not chosen:
         return None
     options, run = project.options, project.run
-    weights, how = _weights(project, judge)
-    least = max(_LEAST_SECONDS_TIMED, _LEAST_RUNS * judge.run_seconds) if options.timed else _LEAST_SECONDS
+    weights, how = _weights(project, timer)
+    least = max(_LEAST_SECONDS_TIMED, _LEAST_RUNS * timer.run_seconds) if options.timed else _LEAST_SECONDS
     by_name = {str(path): weight for path, weight in weights.items() if path in chosen}
     seconds = shares(by_name, max(1.0, deadline - time.monotonic()), least, options.timed)
     planned = {Path(path): share for path, share in seconds.items()}
     covered = sum(weights[path] for path in planned)
     what = "run time" if options.timed else "code"
     run.report(f"{len(planned)} of {len(project.units)} files hold {covered:.0%} of the {what} ({how}); searching")
-    preparing = _PREPARING_SECONDS + sum(workload.wall_seconds for workload in judge.expected)
+    preparing = _PREPARING_SECONDS + sum(workload.wall_seconds for workload in timer.expected)
     results = Searcher(project, weights).search(planned, deadline, preparing)
     if not options.timed:
         as_baseline = _as_baseline(project, results, list(chosen.values()), weights)
@@ -94,14 +94,14 @@ def _tune_units(project: Project, judge: Judge, deadline: float) -> Ended | None
         remove_outdated(project, results)
     if not any(result.outcome == "improved" for result in results):
         return Ended(tuple(results), how)
-    proof = prove(project, judge)
+    proof = prove(project, timer)
     if not proof.improved:
         return Ended(tuple(results), how, proof)
-    written, notes = install(project, judge, unit_recipes(project, results, proof))
+    written, notes = install(project, timer, unit_recipes(project, results, proof))
     return Ended(tuple(results), how, proof, written, notes)
 
 
-def _result(project: Project, judge: Judge, ended: Ended | None, began: float) -> ProjectResult:
+def _result(project: Project, timer: Timer, ended: Ended | None, began: float) -> ProjectResult:
     options, run, elapsed = project.options, project.run, time.monotonic() - began
     if ended is None:
         notes = () if options.whole_program else tuple(not_compiled(project))
@@ -135,11 +135,11 @@ def _result(project: Project, judge: Judge, ended: Ended | None, began: float) -
         stale=tuple(sorted(left)),
         samples=proof.samples if proof else {},
         notes=tuple(said),
-        compared=judge.compared,
+        compared=timer.compared,
     )
 
 
-def _weights(project: Project, judge: Judge) -> tuple[dict[Path, float], str]:
+def _weights(project: Project, timer: Timer) -> tuple[dict[Path, float], str]:
     """(unit's output -> its share of the run time or of the code, how that was found)."""
     options = project.options
     if not options.timed:
@@ -161,7 +161,7 @@ def _weights(project: Project, judge: Judge) -> tuple[dict[Path, float], str]:
         next((w for w in project.workloads if w.timed), project.workloads[0]),
         seconds=options.seconds * PROFILE_SHARE,
         instrumentation=Instrumentation(project.toolchain, instrument),
-        limits=Limits(max(120.0, judge.options.timeout_seconds)),
+        limits=Limits(max(120.0, timer.options.timeout_seconds)),
     )
     if profile.note:
         project.notes.append(f"profile: {profile.note}")

@@ -34,7 +34,7 @@ from colt_llvm.builds.whole_program.store import (
     save_program,
 )
 from colt_llvm.core.errors import ColtError, NotRepeatable, RecipeError
-from colt_llvm.evaluate.judge import Judge
+from colt_llvm.evaluate.timer import Timer
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.objectives.base import is_gain
 from colt_llvm.program.baseline import prepare_baseline
@@ -53,7 +53,7 @@ class Candidate:
     ratio: float  # against the level's own pipeline over the same module
 
 
-def tune_whole(project: Project, judge: Judge) -> Ended | None:
+def tune_whole(project: Project, timer: Timer) -> Ended | None:
     """Search, prove and install; None where only stale recipes are to be renewed, and there are none.
 
     Raises UsageError where the units cannot be one module.
@@ -69,10 +69,10 @@ def tune_whole(project: Project, judge: Judge) -> Ended | None:
     )
     candidate, unit = _search(project, whole, folder)
     project.relinker.objects.update(replacement(whole.places, candidate.object, whole.empty))
-    proof = _by_program(project, prove(project, judge))
+    proof = _by_program(project, prove(project, timer))
     if not proof.improved:
         return Ended((unit,), _PROFILE, proof, notes=() if run.stop.is_set() else _remove_outdated(project))
-    written, notes = install(project, judge, _recipes(project, whole, candidate, proof))
+    written, notes = install(project, timer, _recipes(project, whole, candidate, proof))
     return Ended((unit,), _PROFILE, proof, written, notes)
 
 

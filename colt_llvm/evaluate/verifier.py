@@ -1,15 +1,10 @@
-"""Is a candidate still the program, and how good is it? Links, runs, compares, times.
+"""Does a candidate still do what the program does? Links, runs, compares.
 
 Cheap before dear: workloads are checked in the order of the time they take, and the timed one only where the
 answer matters. Nothing can win before all of them were checked.
 
-What is compared runs at once, on one core. The kernel gives each some milliseconds in turn and counts the time of
-each, so all meet the same neighbours, the same clock rate, the same share of the cache. On a shared machine these
-change from second to second: two copies of a program that run one after the other differ by 7% to 22% (standard
-deviation, runs of 0.2 s to 0.45 s), and at once by 0.5% to 2%. Where two differ much, the slower ends alone.
-
 Nobody is blamed at the first difference: the baseline runs again beside the candidate (``measure.confirmation``). Where
-it differs from itself, no candidate can be judged, and the run ends.
+it differs from itself, no candidate can be verified, and the run ends.
 """
 
 from __future__ import annotations
@@ -22,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colt_llvm.core.errors import (
     ChildStillRuns,
@@ -37,39 +32,27 @@ from colt_llvm.core.files import owned_folder
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Linker, Target
-from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.check import BaselineRuns, first_difference, not_repeatable, verify_baseline
 from colt_llvm.measure.compared import Compared, compared
 from colt_llvm.measure.confirmation import Confirmation, Reruns, confirm
 from colt_llvm.measure.difference import Difference, with_varying
-from colt_llvm.measure.host import available_memory, confined_to
+from colt_llvm.measure.host import confined_to
 from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.measure.runner import Observation, Outcome, run_side_by_side
-from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
-from colt_llvm.program.compilation import link
 from colt_llvm.program.program import Program
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: A workload whose baseline takes less is always checked.
 QUICK_SECONDS = 0.1
 #: A candidate may take this many times the baseline's time before it counts as never ending.
 _SLACK = 10.0
 _LEAST_LIMIT_SECONDS = 2.0
-#: Of the memory that is free; more than that, and runs at once would press each other out of it.
-_MEMORY_SHARE = 0.5
 #: Runs of the baseline before the search, at least.
 _BASELINE_RUNS = 2
 #: In a proof: once more unpinned, and what takes less than this so many times in all.
 _PROOF_ROUNDS, _PROOF_SECONDS = 4, 0.5
-
-#: Of the time of a trial most goes to candidates that turn out no better; they are let go after one to three pairs.
-SEARCH_POLICY = TrialPolicy(
-    warmup_runs=0,
-    hopeless_ratio=1.25,
-    screens=((2, -0.02), (3, 0.005)),
-    min_pairs=4,
-    max_pairs=8,
-    target_half_width=0.01,
-)
 
 
 class Miscompiled(ColtError, ArithmeticError):
@@ -86,10 +69,9 @@ class Miscompiled(ColtError, ArithmeticError):
 
 
 @dataclass
-class Judge:
-    """Knows the baseline's behaviour. One for each run; ``baseline`` and candidates are paths of executables."""
+class Verifier:
+    """Knows what the baseline does. One for each run; ``baseline`` and candidates are paths of executables."""
 
-    toolchain: Toolchain
     program: Program
     options: TuneOptions
     folder: Path
@@ -98,63 +80,49 @@ class Judge:
     linker: Linker
     own_check: OwnCheck | None = None
     expected: list[Observation] = field(default_factory=list)
-    program_seconds: float = 0.0  # wall-clock time that programs ran under this judge
-    get_along: bool = True  # runs at once have not been seen to disturb each other's output
+    program_seconds: float = 0.0  # wall-clock time that programs ran
     cores: frozenset[int] = frozenset()  # all that programs may use where they are not pinned
     agreed: dict[int, int] = field(default_factory=dict)  # runs of the baseline that did the same, by workload
     _turn: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
-    @staticmethod
+    @classmethod
     def of(
-        toolchain: Toolchain,
+        cls,
         program: Program,
         options: TuneOptions,
         objects: Sequence[bytes],
-        core: int | None,
-        linker: Linker | None = None,
+        linker: Linker,
+        core: int | None = None,
         own_check: OwnCheck | None = None,
-    ) -> Judge:
+    ) -> Self:
         """Links the baseline and runs each workload twice or more. Raises CompileError, ProgramError or CheckError.
 
-        linker: where the objects are a part of something larger; None links them as the whole program.
-        own_check: a function of the caller's that says whether a run is right.
-        """  # fmt: skip
-        folder = owned_folder("judge")
-        linker = linker or (lambda objects, place: link(toolchain, program, objects, place))
-        judge = Judge(toolchain, program, options, folder, core, folder / "baseline", linker, own_check)
-        judge.cores = frozenset(os.sched_getaffinity(0))
+        core: to run it on. own_check: a function of the caller's that says whether a run is right.
+        """
+        folder = owned_folder("verify")
+        verifier = cls(program, options, folder, core, folder / "baseline", linker, own_check)
+        verifier.cores = frozenset(os.sched_getaffinity(0))
         try:
-            linker(objects, judge.baseline)
+            linker(objects, verifier.baseline)
             limits = Limits(options.timeout_seconds, options.memory_bytes)
             try:
-                judge.expected = verify_baseline(
-                    judge.baseline, program.workloads, program.check, own_check,
+                verifier.expected = verify_baseline(
+                    verifier.baseline, program.workloads, program.check, own_check,
                     BaselineRuns(limits, core, folder, options.allow_nonzero),
                 )  # fmt: skip
             except CommandNotFound as error:
                 raise UsageError(f"--run: {error}") from error
         except BaseException:
-            judge.close()
+            verifier.close()
             raise
-        return judge
+        return verifier
 
-    @staticmethod
-    def of_target(target: Target) -> Judge:
+    @classmethod
+    def of_target(cls, target: Target) -> Self:
         """Of the target's baseline. Raises as ``of``."""
-        return Judge.of(
-            target.toolchain, target.program, target.options, target.baseline.objects, target.core, target.linker,
-            target.own_check,
-        )  # fmt: skip
-
-    @property
-    def run_seconds(self) -> float:
-        """Wall-clock time of one timed run of the baseline."""
-        return self.expected[self._timed].wall_seconds
-
-    @property
-    def cpu_seconds(self) -> float:
-        """CPU time of one timed run of the baseline."""
-        return self.expected[self._timed].cpu_seconds
+        return cls.of(
+            target.program, target.options, target.baseline.objects, target.link, target.core, target.own_check
+        )
 
     @property
     def notes(self) -> Iterator[str]:
@@ -170,7 +138,7 @@ class Judge:
                 )
 
     @property
-    def _timed(self) -> int:
+    def timed(self) -> int:
         return self.program.workloads.index(self.program.timed_workload)
 
     def link(self, objects: Sequence[bytes], name: str) -> Path:
@@ -193,96 +161,34 @@ class Judge:
         order = sorted(range(len(self.expected)), key=lambda index: self.expected[index].wall_seconds)
         chosen = [index for index in order if thorough or self.expected[index].wall_seconds < QUICK_SECONDS]
         for index in chosen:
-            self._run(executable, index, core)
+            self.run(executable, index, core)
         for number in range(_PROOF_ROUNDS if proof else 0):
             for index in chosen:
                 if number == 0 or self.expected[index].wall_seconds < _PROOF_SECONDS:
-                    self._run(executable, index, core, pinned=number > 0)
-                    self._run(self.baseline, index, core, pinned=number > 0)
+                    self.run(executable, index, core, pinned=number > 0)
+                    self.run(self.baseline, index, core, pinned=number > 0)
         return len(chosen) == len(order)
 
     def first_look(self, executable: Path) -> str:
         """In what it differs from the baseline, "" for nothing; each workload runs once, and nobody is blamed."""
         for index in sorted(range(len(self.expected)), key=lambda index: self.expected[index].wall_seconds):
             with self._turn if self.expected[index].writes_shared else nullcontext():
-                found = self._difference(index, self._observe(executable, index, self.core))
+                found = self.difference(index, self._observe(executable, index, self.core))
             if found is not None:
                 return f"workload {self.program.workloads[index].name}: {found.text}"
         return ""
 
-    def time(self, executable: Path) -> float:
-        """CPU seconds of one run on the measuring core; the output is checked too. Raises Miscompiled."""
-        return self._run(executable, self._timed, self.core).cpu_seconds
-
-    def measure(self, executable: Path, best_ratio: float | None, seed: int) -> TrialMeasurement:
-        """Against fresh runs of the baseline, at once. Raises Miscompiled."""
-        return measure_trial(
-            (executable, self.baseline), self.time_together, SEARCH_POLICY, best_ratio=best_ratio, seed=seed
-        )
-
-    def why_in_turn(self, count: int) -> str:
-        """Why ``count`` runs of the timed workload are not made at once: they may share a core, and nothing else.
-
-        "" where they are.
-        """
-        if self.core is None:
-            return "no core was given to measure on"
-        if self.expected[self._timed].writes_shared:
-            return (
-                "the program writes in its working directory or a file its command names, or that is too large to see"
-            )
-        if not self.get_along:
-            return "at once they got in each other's way"
-        if count * self.expected[self._timed].max_rss_bytes > _MEMORY_SHARE * available_memory():
-            return f"{count} at once need more than half of the free memory"
-        return ""
-
-    def time_together(self, executables: Sequence[Path]) -> list[float]:
-        """CPU seconds of one run of each, at once where that is possible. Raises Miscompiled of the first at fault."""
-        outcomes = self.outcomes(executables)
-        for outcome in outcomes:
-            if isinstance(outcome, Miscompiled):
-                raise outcome
-        return [outcome for outcome in outcomes if not isinstance(outcome, Miscompiled)]
-
-    def outcomes(self, executables: Sequence[Path]) -> list[float | Miscompiled]:
-        """As ``time_together``, with the fault in place of the seconds where there is one."""
-        if len(executables) < 2 or self.why_in_turn(len(executables)):
-            return [self._seconds_or_fault(executable) for executable in executables]
-        workload, expected = self.program.timed_workload, self.expected[self._timed]
-        observed = run_side_by_side(
-            executables, workload, limits=self._limits(expected, len(executables)), core=self.core, scratch=self.folder
-        )
-        self.program_seconds += max((o.wall_seconds for o in observed if isinstance(o, Observation)), default=0.0)
-        found: list[float | Miscompiled] = []
-        for executable, outcome in zip(executables, observed, strict=True):
-            if isinstance(outcome, Observation) and self._difference(self._timed, outcome) is None:
-                found.append(outcome.cpu_seconds)
-            else:
-                # Its own fault, or do they share a file, a port, a lock? Alone it shows.
-                found.append(self._seconds_or_fault(executable))
-                self.get_along &= isinstance(found[-1], Miscompiled)
-        if not self.get_along:
-            return [self._seconds_or_fault(executable) for executable in executables]
-        return found
-
-    def _seconds_or_fault(self, executable: Path) -> float | Miscompiled:
-        try:
-            return self.time(executable)
-        except Miscompiled as error:
-            return error
-
-    def _run(self, executable: Path, index: int, core: int | None, *, pinned: bool = True) -> Observation:
+    def run(self, executable: Path, index: int, core: int | None, *, pinned: bool = True) -> Observation:
         """One run of a workload that did what the program does. Raises Miscompiled, NotRepeatable.
 
-        Where programs write in one folder, what a candidate left must not meet the next one before it was judged.
+        Where programs write in one folder, what a candidate left must not meet the next one before it was verified.
         """
         with self._turn if self.expected[index].writes_shared else nullcontext():
             return self._verified(executable, index, core, pinned)
 
     def _verified(self, executable: Path, index: int, core: int | None, pinned: bool) -> Observation:
         outcome = self._observe(executable, index, core, pinned=pinned)
-        found = self._difference(index, outcome)
+        found = self.difference(index, outcome)
         if found is None:
             assert isinstance(outcome, Observation)
             return outcome
@@ -294,18 +200,18 @@ class Judge:
         cores = nullcontext() if pinned or not self.cores else confined_to(self.cores)
         with cores:
             (outcome,) = run_side_by_side(
-                [executable], self.program.workloads[index], limits=self._limits(self.expected[index]),
+                [executable], self.program.workloads[index], limits=self.limits(self.expected[index]),
                 core=core if pinned else None, scratch=self.folder,
             )  # fmt: skip
         if isinstance(outcome, Observation):
             self.program_seconds += outcome.wall_seconds
         return outcome
 
-    def _difference(self, index: int, outcome: Outcome) -> Difference | None:
+    def difference(self, index: int, outcome: Outcome) -> Difference | None:
         expected = self.expected[index]
         if isinstance(outcome, ProcessTimeout):
             return Difference("time", (
-                f"still runs after {self._limits(expected).wall_seconds:g} s; "
+                f"still runs after {self.limits(expected).wall_seconds:g} s; "
                 f"the baseline takes {expected.wall_seconds:.2g} s"
             ))  # fmt: skip
         if isinstance(outcome, OutputLimitExceeded):
@@ -322,7 +228,7 @@ class Judge:
             outcome = self._observe(executable, index, core)
         if isinstance(outcome, Observation):
             self.expected[index] = with_varying(self.expected[index], outcome, self.program.check)
-        if found := self._difference(index, outcome):
+        if found := self.difference(index, outcome):
             raise not_repeatable(self.program.workloads[index].name, found)
         assert isinstance(outcome, Observation)
         return outcome
@@ -342,7 +248,7 @@ class Judge:
         def candidate() -> Difference | None:
             settle()
             seen = self._observe(executable, index, core)
-            found = self._difference(index, seen)
+            found = self.difference(index, seen)
             if found is None and isinstance(seen, Observation):
                 fine.append(seen)
             return found
@@ -352,7 +258,7 @@ class Judge:
             self._of_baseline(self.baseline, index, self._observe(self.baseline, index, core, pinned=pinned), core)
 
         look = confirm(
-            first, Reruns(candidate, baseline, lambda: self._difference(index, outcome) is None),
+            first, Reruns(candidate, baseline, lambda: self.difference(index, outcome) is None),
             agreed=self.agreed.get(index, _BASELINE_RUNS), hangs=not isinstance(outcome, Observation),
         )  # fmt: skip
         self.agreed[index] = self.agreed.get(index, _BASELINE_RUNS) + look.baseline_runs
@@ -363,13 +269,13 @@ class Judge:
             )
         if isinstance(outcome, Observation):
             self.expected[index] = with_varying(self.expected[index], outcome, self.program.check)
-            if found := self._difference(index, outcome):
+            if found := self.difference(index, outcome):
                 raise not_repeatable(
                     workload, found, f", in {look.again + 1} of {look.candidate_runs + 1} runs of the same code"
                 )
-        return fine[-1] if fine else self._run(executable, index, core)
+        return fine[-1] if fine else self.run(executable, index, core)
 
-    def _limits(self, expected: Observation, count: int = 1) -> Limits:
+    def limits(self, expected: Observation, count: int = 1) -> Limits:
         """Of each of ``count`` runs at once."""
         allowed = min(max(_LEAST_LIMIT_SECONDS, _SLACK * expected.wall_seconds), self.options.timeout_seconds)
         return Limits(count * allowed, self.options.memory_bytes)
