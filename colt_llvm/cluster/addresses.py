@@ -17,6 +17,8 @@ from colt_llvm.core.errors import ClusterError, CommandNotFound, UsageError
 
 _LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 5.0
+#: A scheduler that was just started here is there; on a busy machine it answers late.
+_CONNECT_HERE_SECONDS = 60.0
 _FIRST_WORKER_SECONDS = 10.0
 _MOST_LOCAL = 1024
 
@@ -100,7 +102,7 @@ def _started_here(count: int) -> Iterator[Any]:
             SpecCluster(
                 scheduler=scheduler, workers=workers, security=security, silence_logs=logging.CRITICAL
             ) as cluster,
-            Client(cluster, security=security, timeout=_CONNECT_SECONDS, set_as_default=False) as client,
+            Client(cluster, security=security, timeout=_CONNECT_HERE_SECONDS, set_as_default=False) as client,
         ):
             yield client
 

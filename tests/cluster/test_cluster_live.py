@@ -18,7 +18,7 @@ import cluster_tasks
 import pytest
 from listeners import family, ports
 
-from colt_llvm.cluster import Cluster, ClusterError, connect
+from colt_llvm.cluster import Cluster, ClusterError, connect, workers
 from colt_llvm.core.errors import CommandNotFound
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.remote import Job
@@ -39,6 +39,7 @@ def cluster() -> Iterator[Cluster]:
         # For workers, which start afresh and import what they are to do.
         paths = filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")])
         patch.setenv("PYTHONPATH", os.pathsep.join(paths))
+        patch.setattr(workers, "_PATIENCE_SECONDS", 150.0)  # a worker that was killed comes back late on a busy machine
         with connect("local:2") as cluster:
             yield cluster
 
@@ -60,7 +61,7 @@ def answer_to_a_stranger(port: int) -> str:
         pass  # not HTTP
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
         try:
             with context.wrap_socket(plain) as encrypted:
                 encrypted.sendall(b"hello")
@@ -70,7 +71,7 @@ def answer_to_a_stranger(port: int) -> str:
 
 
 def status_of(port: int, page: str) -> int:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", page)
         return connection.getresponse().status
