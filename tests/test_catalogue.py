@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.core.text import split_pipeline
 from colt_llvm.llvm import catalogue as module
 from colt_llvm.llvm.catalogue import (
     Action,
@@ -20,7 +21,6 @@ from colt_llvm.llvm.catalogue import (
     load_catalogue,
     read_passes,
 )
-from colt_llvm.llvm.pipeline import split_pipeline
 
 NEWEST = load_catalogue(22)
 

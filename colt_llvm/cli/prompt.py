@@ -60,7 +60,8 @@ class _Shown:
 
 
 def _names(text: str, catalogue: Catalogue) -> tuple[str, ...]:
-    from colt_llvm.llvm.pipeline import is_edit, split_pipeline
+    from colt_llvm.core.text import split_pipeline
+    from colt_llvm.llvm.pipeline import is_edit
 
     return tuple(part if is_edit(part) else catalogue[part].name for part in split_pipeline(text))
 

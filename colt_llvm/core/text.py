@@ -13,6 +13,8 @@ _OPERATOR = re.compile(r"\d*(<<?<?-?|>>?|<>|>\|)(&\d*-?)?|&>>?|\|\|?|\|&|&&?|;;?
 _REPLACED = re.compile(r"`|\$\(|\$\{|\$[A-Za-z_]\w*")
 _UNQUOTED = re.compile(r"\d*[<>|;&][<>|;&\d-]*")
 
+_OPENING, _CLOSING = "(<", ")>"
+
 
 def split_words(option: str, text: str) -> tuple[str, ...]:
     """``text`` as a shell would split it. Raises UsageError where quotes do not match, or it needs a shell."""
@@ -72,3 +74,25 @@ def plain_lines(text: str) -> str:
             content = "".join(letter if letter.isprintable() else "?" for letter in content)
         lines.append(content)
     return "\n".join(lines)
+
+
+def split_pipeline(text: str) -> list[str]:
+    """The parts of a comma list; commas inside () and <> do not count. Empty parts are left out.
+
+    Raises UsageError when the brackets do not match.
+    """
+    parts, start, open_brackets = [], 0, ""
+    for position, letter in enumerate(text):
+        if letter in _OPENING:
+            open_brackets += letter
+        elif letter in _CLOSING:
+            if not open_brackets or _OPENING.index(open_brackets[-1]) != _CLOSING.index(letter):
+                raise UsageError(f"{text!r}: {letter!r} at {position + 1} closes nothing; check the brackets")
+            open_brackets = open_brackets[:-1]
+        elif letter == "," and not open_brackets:
+            parts.append(text[start:position])
+            start = position + 1
+    if open_brackets:
+        raise UsageError(f"{text!r}: {open_brackets[-1]!r} is never closed; check the brackets")
+    parts.append(text[start:])
+    return [part.strip() for part in parts if part.strip()]

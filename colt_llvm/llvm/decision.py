@@ -27,7 +27,7 @@ from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
 from colt_llvm.core.errors import PipelineSyntaxError, UsageError
-from colt_llvm.llvm.pipeline import split_pipeline
+from colt_llvm.core.text import split_pipeline
 
 Scope = Literal["function", "call", "loop"]
 

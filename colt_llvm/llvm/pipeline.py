@@ -17,7 +17,6 @@ from colt_llvm.core.errors import UsageError
 _EDIT = re.compile(r"without<([A-Za-z0-9_-]+)(?:#(\d+))?>")
 #: Without these a pipeline does not hold together; they change no code by themselves.
 _KEPT = frozenset({"require", "invalidate", "verify", "annotation-remarks", "cg-profile"})
-_OPENING, _CLOSING = "(<", ")>"
 
 
 @dataclass(frozen=True)
@@ -39,28 +38,6 @@ class Item:
 def is_edit(name: str) -> bool:
     """Whether an action's name is an edit of the completing pipeline."""
     return _EDIT.fullmatch(name) is not None
-
-
-def split_pipeline(text: str) -> list[str]:
-    """The parts of a comma list; commas inside () and <> do not count. Empty parts are left out.
-
-    Raises UsageError when the brackets do not match.
-    """
-    parts, start, open_brackets = [], 0, ""
-    for position, letter in enumerate(text):
-        if letter in _OPENING:
-            open_brackets += letter
-        elif letter in _CLOSING:
-            if not open_brackets or _OPENING.index(open_brackets[-1]) != _CLOSING.index(letter):
-                raise UsageError(f"{text!r}: {letter!r} at {position + 1} closes nothing; check the brackets")
-            open_brackets = open_brackets[:-1]
-        elif letter == "," and not open_brackets:
-            parts.append(text[start:position])
-            start = position + 1
-    if open_brackets:
-        raise UsageError(f"{text!r}: {open_brackets[-1]!r} is never closed; check the brackets")
-    parts.append(text[start:])
-    return [part.strip() for part in parts if part.strip()]
 
 
 @lru_cache(maxsize=32)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from colt_llvm.core.errors import UsageError
 from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.search import ActionSet, Outcome, Proposal, Refiner, Request
-from colt_llvm.search.randomness import derived
+from colt_llvm.search.protocol import derived
 
 #: Whole-pass edits that shrank the most train programs at -Oz when left out alone, best first. At -O3 the list is
 #: only an order of trying.

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.core.text import split_pipeline
 from colt_llvm.llvm.catalogue import Action, Catalogue
-from colt_llvm.llvm.pipeline import split_pipeline
 
 _MOST_NAMES = 64  # read of one answer
 _MOST_LETTERS = 4_000  # of one text

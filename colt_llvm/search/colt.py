@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.search.backpropagation import add_virtual_loss, backpropagate
 from colt_llvm.search.course_alteration import Correction, RegressionRun, is_regression, replaces
 from colt_llvm.search.expansion import expansion_failed, grow
 from colt_llvm.search.in_flight import InFlight
-from colt_llvm.search.model_set import ModelSet
-from colt_llvm.search.next_model import first_model, next_model
+from colt_llvm.search.model_set import ModelSet, first_model, next_model
 from colt_llvm.search.options import ColtOptions
-from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Trial, better_trial
-from colt_llvm.search.randomness import derived
+from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Trial, better_trial, derived
 from colt_llvm.search.selection import select, smallness
 from colt_llvm.search.statistics import Statistics
 from colt_llvm.search.strategy import DeclaredStrategy
-from colt_llvm.search.tree import ROOT, Node, Tree
+from colt_llvm.search.tree import ROOT, Node, Tree, add_virtual_loss, backpropagate
 
 #: Requests after which first ideas are asked for more and more seldom: as many in each doubling.
 IDEAS_THIN_OUT_AFTER = 100

@@ -7,9 +7,10 @@ Plans of different functions can be mixed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from colt_llvm.core.text import split_pipeline
 from colt_llvm.search.sequences import Names
 
 LEVELS = ("minsize", "optsize", "optspeed")
@@ -17,6 +18,11 @@ SKIP, BEFORE, AFTER = "skip", "before", "after"
 #: Attributes for code generation; in a plan each stands with its value, such as "frame-pointer;all".
 CODEGEN = ("frame-pointer", "no-jump-tables")
 _EVERY = "<*>"
+#: A plan has so many passes before the pipeline and after it, at most.
+_LONGEST = 6
+
+#: What is done to a plan, and to which pass, text or level.
+Step = tuple[str, str]
 
 
 @dataclass(frozen=True, order=True)
@@ -132,7 +138,7 @@ class Plans:
                 plan = own.get(function, DEFAULT)
                 if getattr(plan, kind):
                     return None
-                texts = tuple(split_texts(text[:-1]))
+                texts = tuple(split_pipeline(text[:-1]))
                 if kind == SKIP:
                     own[function] = plan.with_skip(texts)
                 else:
@@ -213,12 +219,29 @@ def _codegen_name(function: str, text: str) -> str:
     return f"{kind}<{function}{separator}{value}>"
 
 
-def split_texts(text: str) -> list[str]:
-    """The parts of a comma list; commas within brackets do not count."""
-    parts, start, depth = [], 0, 0
-    for position, letter in enumerate(text):
-        depth += (letter in "(<") - (letter in ")>")
-        if letter == "," and depth == 0:
-            parts.append(text[start:position])
-            start = position + 1
-    return [*parts, text[start:]]
+def one_more(plan: Plan, step: Step) -> Plan:
+    """With one step more, where there is room for it."""
+    kind, text = step
+    if kind == SKIP:
+        return plan.with_skip((text,))
+    if kind == "codegen":
+        return plan.with_codegen((text,))
+    if kind == BEFORE:
+        return replace(plan, before=(*plan.before, text)) if len(plan.before) < _LONGEST else plan
+    if kind == AFTER:
+        return replace(plan, after=(*plan.after, text)) if len(plan.after) < _LONGEST else plan
+    return replace(plan, level=text)
+
+
+def less_one(plan: Plan) -> Iterator[tuple[Step, Plan]]:
+    """Each plan that is one step shorter, with that step."""
+    for name in plan.skip:
+        yield (SKIP, name), replace(plan, skip=tuple(other for other in plan.skip if other != name))
+    for text in plan.codegen:
+        yield ("codegen", text), replace(plan, codegen=tuple(other for other in plan.codegen if other != text))
+    if plan.before:
+        yield (BEFORE, plan.before[-1]), replace(plan, before=plan.before[:-1])
+    if plan.after:
+        yield (AFTER, plan.after[-1]), replace(plan, after=plan.after[:-1])
+    if plan.level in LEVELS:
+        yield ("level", plan.level), replace(plan, level="")

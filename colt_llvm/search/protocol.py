@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Literal, Protocol
 
 from colt_llvm.core.errors import UsageError
@@ -102,6 +103,15 @@ def better_trial(known: Trial | None, candidate: Trial) -> Trial:
     if candidate.reward == known.reward and len(candidate.sequence) < len(known.sequence):
         return candidate
     return known
+
+
+def derived(seed: int, purpose: str, request_id: int) -> Random:
+    """Random numbers that depend on these three, and on nothing that happened before.
+
+    Ours: so a resumed run repeats exactly, whatever was asked in between. Seeding with text hashes it with SHA-512: the
+    same stream on every Python and host.
+    """
+    return Random(f"{seed}/{purpose}/{request_id}")
 
 
 class Strategy(Protocol):

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search.model_set import ModelSet
-from colt_llvm.search.protocol import Model, Proposal, Request
-from colt_llvm.search.randomness import derived
+from colt_llvm.search.protocol import Model, Proposal, Request, derived
 
 RANDOM = "random"  # how a blind proposal is signed
 

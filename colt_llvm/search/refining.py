@@ -2,7 +2,8 @@
 
 What was found in different branches of the tree never meets there, for a node holds its own path alone. So a share of
 the requests (``ColtOptions.refine_share``) is answered at the root, by no model: the best sequence with one action
-more (see ``additions``), two good sequences in one, or one with an action less, elsewhere, or with another parameter.
+more (see ``append_table``), two good sequences in one, or one with an action less, elsewhere, or with another
+parameter.
 Where nothing better was found for a while, half of these are children as genetic search has them.
 Why so: docs/decisions/0008.
 """
@@ -14,11 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
 
-from colt_llvm.search.additions import Additions, stem
+from colt_llvm.search.append_table import AppendTable, stem
 from colt_llvm.search.changes import INSERT, REMOVE, REPLACE, SWAP, changed
 from colt_llvm.search.plans import BEFORE, SKIP, Surroundings
-from colt_llvm.search.protocol import Outcome, Proposal, Request
-from colt_llvm.search.randomness import derived
+from colt_llvm.search.protocol import Outcome, Proposal, Request, derived
 from colt_llvm.search.rivals.genetic import crossover
 from colt_llvm.search.sequences import ActionSet, Names
 from colt_llvm.search.sweeping import Sweeper
@@ -59,7 +59,7 @@ class Refiner:
         at_standstill: Mapping[str, float] = AT_STANDSTILL,
         surroundings: Surroundings | None = None,
     ) -> None:
-        """promised: action -> the gain that it is expected to bring to a good sequence; see ``Additions``.
+        """promised: action -> the gain that it is expected to bring to a good sequence; see ``AppendTable``.
 
         surroundings: where decisions can be tried side by side (``Sweeper``); None where figures have no parts.
         """
@@ -76,7 +76,7 @@ class Refiner:
         self._known = {actions.meaning(())}
         self._under_way: dict[int, object] = {}  # request id -> meaning
         self._keys: set[str | None] = set()
-        self._additions = Additions(actions, promised or {}, seed)
+        self._append_table = AppendTable(actions, promised or {}, seed)
         self._gains: dict[str, float] = {}  # action -> sum of what proposals with it gained, where they did
         self._rewards: dict[Names, float] = {(): 0.0}
         self._forms: defaultdict[str, list[str]] = defaultdict(list)  # all forms of one pass or edit
@@ -96,7 +96,7 @@ class Refiner:
         best = next(iter(self._by_reward()), (0.0, (), ""))
         base = best[1] if request.kind == "refine" else request.sequence
         if not swept:
-            self._additions.observe(base, sequence, new=outcome.key not in self._keys)
+            self._append_table.observe(base, sequence, new=outcome.key not in self._keys)
         self._keys.add(outcome.key)
         self._since_better = 0 if outcome.reward is not None and outcome.reward > best[0] else self._since_better + 1
         if outcome.reward is None:
@@ -183,7 +183,7 @@ class Refiner:
         for _ in range(random.randint(1, _MOST_CHANGES)):
             if random.random() < 0.5:
                 names = list(child)
-                names.insert(random.randint(0, len(names)), self._additions.draw(random, child))
+                names.insert(random.randint(0, len(names)), self._append_table.draw(random, child))
                 child = self._actions.tidy(names[:_LONGEST])
             else:
                 child = changed(child, (INSERT, REMOVE, REPLACE, SWAP), self._actions, random, _LONGEST)
@@ -192,7 +192,7 @@ class Refiner:
     def _added(self, random: Random, base: Names) -> str:
         if self._gains and random.random() < _OF_THIS_RUN:
             return random.choices(list(self._gains), list(self._gains.values()))[0]
-        return self._additions.draw(random, base)
+        return self._append_table.draw(random, base)
 
 
 def _with_steps(surroundings: Surroundings, promised: Mapping[str, float]) -> Surroundings:

@@ -13,12 +13,11 @@ from functools import cache
 from colt_llvm.core.errors import UsageError
 from colt_llvm.core.plugins import find_plugin, offered
 from colt_llvm.search.colt import COLT
+from colt_llvm.search.rivals.at_random import MCTS, RANDOM
 from colt_llvm.search.rivals.genetic import GENETIC
 from colt_llvm.search.rivals.greedy import GREEDY
 from colt_llvm.search.rivals.nevergrad_search import NEVERGRAD
 from colt_llvm.search.rivals.optuna_search import OPTUNA
-from colt_llvm.search.rivals.random_sequences import RANDOM
-from colt_llvm.search.rivals.random_tree import MCTS
 from colt_llvm.search.strategy import DeclaredStrategy, declared
 
 GROUP = "colt_llvm.strategies"

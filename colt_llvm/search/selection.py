@@ -15,6 +15,7 @@ may be chosen: the policy of AlphaZero gives all moves at once, whereas here eac
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 
 from colt_llvm.search.options import ColtOptions
@@ -62,7 +63,7 @@ def priors(said: Sequence[float | None]) -> list[float]:
     known = [value for value in said if value is not None]
     # fsum: the siblings come in no order, and the last bits of a sum must not depend on it.
     mean = math.fsum(known) / len(known) if known else 0.0
-    if not mean > 0:
+    if mean < sys.float_info.min:  # 0, or so near it that shares of it have no digits
         return [1.0 / len(said)] * len(said)
     return [(mean if value is None else value) / (mean * len(said)) for value in said]
 

@@ -14,8 +14,7 @@ from random import Random
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search.in_flight import InFlight
-from colt_llvm.search.protocol import Outcome, Proposal, Request, Trial, better_trial
-from colt_llvm.search.randomness import derived
+from colt_llvm.search.protocol import Outcome, Proposal, Request, Trial, better_trial, derived
 from colt_llvm.search.tree import ROOT
 
 #: How often a sequence that was proposed before is drawn again: by the strategy, then anywhere. Then it is let pass.

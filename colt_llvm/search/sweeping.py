@@ -19,7 +19,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from colt_llvm.search.call_graph import CallGraph
-from colt_llvm.search.plans import AFTER, BEFORE, LEVELS, SKIP, Assignment, Plan, Plans, Slot, Surroundings
+from colt_llvm.search.plans import (
+    Assignment,
+    Plan,
+    Plans,
+    Slot,
+    Step,
+    Surroundings,
+    less_one,
+    one_more,
+)
 from colt_llvm.search.sequences import Names
 
 #: Of the size of the whole: what has to be promised before it is built; else after so many sweeps.
@@ -29,8 +38,6 @@ _SWEEPS_BETWEEN = 3
 _ROUNDS = 3
 #: What was expected of a step counts as much as so many builds with it.
 _PRIOR = 2.0
-#: A plan has so many passes before the pipeline and after it, at most.
-_LONGEST = 6
 #: Until it is clear in which functions the decisions of a sequence show.
 _MOST_LOOKS = 4
 
@@ -40,7 +47,6 @@ Local = tuple[Plan, frozenset[str]]
 Parts = Mapping[str, int]
 #: Which functions that it calls are not there as such -> its size.
 Sizes = dict[frozenset[str], int]
-Step = tuple[str, str]
 
 
 @dataclass(frozen=True, order=True)
@@ -157,7 +163,7 @@ class Sweeper:
         saved: Counter[Step] = Counter()
         whole: Counter[Step] = Counter()
         for function, (plan, around) in local.items():
-            for step, before in _less_one(plan):
+            for step, before in less_one(plan):
                 size = self._size_of(at, function, (before, around), parts)
                 if size:
                     saved[step] += max(0, size - parts.get(function, 0))
@@ -328,7 +334,7 @@ class Sweeper:
         tried = self._tried[at.frame]
         free = [step for step in self._rates if tried[step] < _ROUNDS and not self._failed[step] and step not in busy]
         for step in sorted(free, key=lambda step: (-self._rate(step, tried[step]), step)):
-            plans = {function: _one_more(plan, step) for function, plan in at.plans.items()}
+            plans = {function: one_more(plan, step) for function, plan in at.plans.items()}
             if plans != at.plans:
                 yield replace(at, plans=plans), (step,)
 
@@ -377,33 +383,6 @@ class Sweeper:
     def _is_gone(function: str, inlining: Mapping[str, str], parts: Parts) -> bool:
         decided = inlining.get(f"inline {function}", "")
         return decided.startswith("alwaysinline<") or (function not in parts and not decided)
-
-
-def _one_more(plan: Plan, step: Step) -> Plan:
-    kind, text = step
-    if kind == SKIP:
-        return plan.with_skip((text,))
-    if kind == "codegen":
-        return plan.with_codegen((text,))
-    if kind == BEFORE:
-        return replace(plan, before=(*plan.before, text)) if len(plan.before) < _LONGEST else plan
-    if kind == AFTER:
-        return replace(plan, after=(*plan.after, text)) if len(plan.after) < _LONGEST else plan
-    return replace(plan, level=text)
-
-
-def _less_one(plan: Plan) -> Iterator[tuple[Step, Plan]]:
-    """Each plan that is one step shorter, with that step."""
-    for name in plan.skip:
-        yield (SKIP, name), replace(plan, skip=tuple(other for other in plan.skip if other != name))
-    for text in plan.codegen:
-        yield ("codegen", text), replace(plan, codegen=tuple(other for other in plan.codegen if other != text))
-    if plan.before:
-        yield (BEFORE, plan.before[-1]), replace(plan, before=plan.before[:-1])
-    if plan.after:
-        yield (AFTER, plan.after[-1]), replace(plan, after=plan.after[:-1])
-    if plan.level in LEVELS:
-        yield ("level", plan.level), replace(plan, level="")
 
 
 __all__ = ["Slot", "Surroundings", "Sweeper"]

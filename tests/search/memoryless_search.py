@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from colt_llvm.search.in_flight import InFlight
 from colt_llvm.search.model_set import ModelSet
-from colt_llvm.search.protocol import Model, Outcome, Proposal, Request, Trial, better_trial
-from colt_llvm.search.randomness import derived
+from colt_llvm.search.protocol import Model, Outcome, Proposal, Request, Trial, better_trial, derived
 from colt_llvm.search.tree import ROOT
 
 

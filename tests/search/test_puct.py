@@ -11,8 +11,8 @@ from search_helpers import MODELS, answer, asked, fair, noise, run, search_with,
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search import ColtOptions, ColtSearch, Node, Proposal, RandomProposer, Request, Tree
-from colt_llvm.search.backpropagation import add_virtual_loss
 from colt_llvm.search.selection import choose_child, priors, puct_score
+from colt_llvm.search.tree import add_virtual_loss
 
 PHI = {"small": 1.0, "large": 0.0}
 

@@ -8,8 +8,8 @@ import pytest
 from search_helpers import answer, asked, fair, search_with, step
 
 from colt_llvm.search import ColtOptions, Node, Tree
-from colt_llvm.search.backpropagation import add_virtual_loss
 from colt_llvm.search.selection import choose_child, effective_bias, scaled_value, score, smallness
+from colt_llvm.search.tree import add_virtual_loss
 
 PHI = {"small": 1.0, "middle": 0.5, "large": 0.0}
 

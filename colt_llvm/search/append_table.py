@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from random import Random
 
-from colt_llvm.search.randomness import derived
+from colt_llvm.search.protocol import derived
 from colt_llvm.search.sequences import ActionSet, Names
 
 #: Share of the worth that all actions have alike: what was promised is not all there is.
@@ -25,7 +25,7 @@ _KIN = 0.3
 _MEAN_PLACE = 3.0
 
 
-class Additions:
+class AppendTable:
     """Deterministic from the seed and the trials observed so far."""
 
     def __init__(self, actions: ActionSet, promised: Mapping[str, float], seed: int) -> None:

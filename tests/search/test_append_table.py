@@ -6,18 +6,18 @@ from collections import Counter
 from random import Random
 
 from colt_llvm.search import ActionSet
-from colt_llvm.search.additions import Additions, stem
+from colt_llvm.search.append_table import AppendTable, stem
 
 ACTIONS = ActionSet(("sroa", "gvn", "unroll<O2>", "unroll<O3>"), ("without<licm>", "without<licm#1>", "without<gvn>"))
 MANY = ActionSet(tuple(f"p{number}" for number in range(200)))
 
 
-def drawn(additions: Additions, held: tuple[str, ...] = (), draws: int = 300) -> Counter[str]:
+def drawn(additions: AppendTable, held: tuple[str, ...] = (), draws: int = 300) -> Counter[str]:
     random = Random(1)
     return Counter(additions.draw(random, held) for _ in range(draws))
 
 
-def swept(additions: Additions, trials: int, *, new: frozenset[str] = frozenset()) -> list[str]:
+def swept(additions: AppendTable, trials: int, *, new: frozenset[str] = frozenset()) -> list[str]:
     """What is tried one after another; ``new`` gives new code whenever it is."""
     random, tried = Random(2), []
     for _ in range(trials):
@@ -28,13 +28,13 @@ def swept(additions: Additions, trials: int, *, new: frozenset[str] = frozenset(
 
 
 def test_what_promises_most_stands_first() -> None:
-    counts = drawn(Additions(ACTIONS, {"gvn": 0.03, "without<licm>": 0.02, "sroa": 0.01}, 1))
+    counts = drawn(AppendTable(ACTIONS, {"gvn": 0.03, "without<licm>": 0.02, "sroa": 0.01}, 1))
     assert [name for name, _ in counts.most_common(3)] == ["gvn", "without<licm>", "sroa"]
 
 
 def test_all_are_tried_before_long_and_the_promising_first() -> None:
     promised = {f"p{number}": 0.01 for number in range(150, 170)}
-    tried = swept(Additions(MANY, promised, 1), 400)
+    tried = swept(AppendTable(MANY, promised, 1), 400)
     assert len(set(promised) & set(tried[:40])) >= 18
     assert set(promised) <= set(tried[:80])
     assert set(tried) == set(MANY.names)
@@ -42,20 +42,20 @@ def test_all_are_tried_before_long_and_the_promising_first() -> None:
 
 def test_what_gave_new_code_is_tried_again_before_what_did_not() -> None:
     new = frozenset(f"p{number}" for number in range(0, 200, 20))
-    again = swept(Additions(MANY, {}, 1), 400, new=new)[220:]
+    again = swept(AppendTable(MANY, {}, 1), 400, new=new)[220:]
     assert new <= set(again)
     assert sum(name in new for name in again) > 2 * len(new) * 180 / 200
 
 
 def test_forms_of_a_pass_that_did_nothing_wait_behind_other_passes() -> None:
-    additions = Additions(ACTIONS, {"unroll<O2>": 0.01, "unroll<O3>": 0.0099, "gvn": 0.006}, 1)
+    additions = AppendTable(ACTIONS, {"unroll<O2>": 0.01, "unroll<O3>": 0.0099, "gvn": 0.006}, 1)
     assert drawn(additions)["unroll<O3>"] > drawn(additions)["gvn"]
     additions.observe((), ("unroll<O2>",), new=False)
     assert drawn(additions)["unroll<O3>"] < drawn(additions)["gvn"]
 
 
 def test_only_a_trial_of_one_action_more_counts() -> None:
-    additions = Additions(ACTIONS, {"gvn": 0.03, "sroa": 0.02}, 1)
+    additions = AppendTable(ACTIONS, {"gvn": 0.03, "sroa": 0.02}, 1)
     before = drawn(additions)
     additions.observe(("sroa",), ("sroa", "gvn", "unroll<O2>"), new=False)
     additions.observe(("sroa", "gvn"), ("gvn", "sroa"), new=False)
@@ -65,18 +65,18 @@ def test_only_a_trial_of_one_action_more_counts() -> None:
 
 
 def test_what_is_held_is_not_drawn_unless_all_is() -> None:
-    additions = Additions(ACTIONS, {"gvn": 0.03}, 1)
+    additions = AppendTable(ACTIONS, {"gvn": 0.03}, 1)
     assert "gvn" not in drawn(additions, ("gvn",))
     assert drawn(additions, ACTIONS.names)
 
 
 def test_losses_and_unknown_actions_that_are_promised_mean_nothing() -> None:
-    assert drawn(Additions(ACTIONS, {"gvn": -1.0, "elsewhere": 5.0}, 1)) == drawn(Additions(ACTIONS, {}, 1))
+    assert drawn(AppendTable(ACTIONS, {"gvn": -1.0, "elsewhere": 5.0}, 1)) == drawn(AppendTable(ACTIONS, {}, 1))
 
 
 def test_the_order_where_nothing_is_promised_is_the_seeds() -> None:
-    assert swept(Additions(MANY, {}, 1), 20) == swept(Additions(MANY, {}, 1), 20)
-    assert swept(Additions(MANY, {}, 1), 20) != swept(Additions(MANY, {}, 2), 20)
+    assert swept(AppendTable(MANY, {}, 1), 20) == swept(AppendTable(MANY, {}, 1), 20)
+    assert swept(AppendTable(MANY, {}, 1), 20) != swept(AppendTable(MANY, {}, 2), 20)
 
 
 def test_stems() -> None:

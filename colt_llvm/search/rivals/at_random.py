@@ -1,16 +1,33 @@
-"""Plain Monte Carlo tree search: COLT's tree where one model, which draws at random, is all there is."""
+"""Strategies that learn nothing: random sequences, and COLT's tree with random proposals (plain MCTS)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search.colt import ColtSearch
 from colt_llvm.search.options import ColtOptions
 from colt_llvm.search.protocol import Model, Outcome, Proposal, Request
 from colt_llvm.search.random_proposer import RandomProposer
-from colt_llvm.search.sequences import ActionSet
+from colt_llvm.search.sequences import FIRST_LONGEST, ActionSet, Names, SequenceSearch
 from colt_llvm.search.strategy import DeclaredStrategy
+
+
+class RandomSequences(SequenceSearch):
+    """Random search: sequences of 1 to ``longest`` actions, each drawn by itself."""
+
+    def __init__(self, actions: ActionSet, seed: int, longest: int = FIRST_LONGEST) -> None:
+        super().__init__("random", actions, seed)
+        self.longest = longest
+
+    def _choose(self, request_id: int, random: Random) -> Names:
+        return self.actions.draw_sequence(random, self.longest)
+
+
+RANDOM = DeclaredStrategy(
+    "random", "random sequences", lambda task, _algorithm, _options: RandomSequences(task.actions, task.seed)
+)
 
 
 class RandomTree(ColtSearch):
