@@ -92,7 +92,7 @@ def run_command(**given: Any) -> int:
         todo = groups_of((item, cell) for item, cell in wanted if cell.id in missing)
         click.echo(f"{len(cells)} cells, {len(cells) - len(missing)} there already, {len(missing)} to make", err=True)
         with cluster_of(given) as cluster, ended_by_signal() as stop:
-            tally = run_groups(todo, results, toolchain, jobs=jobs, stop=stop, on_cell=_Said().cell, cluster=cluster)
+            tally = run_groups(todo, results, toolchain, workers=cluster or jobs, stop=stop, on_cell=_Said().cell)
     click.echo(f"{tally.done} cells made, {tally.failed} of them failed, in {_duration(tally.seconds)}", err=True)
     if stop.is_set():
         click.echo("interrupted; run it again to go on", err=True)

@@ -121,6 +121,7 @@ def record_of(item: BenchProgram, cell: Cell, llvm: str, **outcome: Any) -> dict
 
 
 def failed_record(item: BenchProgram, cell: Cell, llvm: str, error: str) -> dict[str, Any]:
+    """The content of the file of a cell that could not be made."""
     return record_of(item, cell, llvm, status="failed", error=" ".join(error.split())[:2000])
 
 
@@ -141,24 +142,20 @@ def same_host(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Point:
-    """One trial as it was told.
+    """One trial as it was told."""
 
-    seconds: since the search began. cost: money spent so far. effort: parameters x answers so far. reward: None for
-    a failure. sequence: names, as the claim's list of rejected ones has it.
-    """
-
-    seconds: float
-    cost: float
-    effort: float
-    reward: float | None
-    sequence: str
+    seconds: float  #: since the search began
+    cost: float  #: money spent so far
+    effort: float  #: parameters x answers so far
+    reward: float | None  #: None for a failure
+    sequence: str  #: names, as the proof's list of rejected ones has it
 
 
 def curve(points: Sequence[Point], rejected: Collection[str], gain: float, seconds: float) -> list[list[float]]:
     """[trials told, seconds, money, parameters x answers, gain so far] at each improvement and at the end.
 
-    What the claim rejected counts as no improvement, and nothing counts for more than what was claimed (``gain``):
-    so the last point is the claim, and a wrong program that looked good raises no part of the curve.
+    What the proof rejected counts as no improvement, and nothing counts for more than what was proved (``gain``): so
+    the last point is what was proved, and a wrong program that looked good raises no part of the curve.
     """
     found: list[list[float]] = []
     best = 0.0

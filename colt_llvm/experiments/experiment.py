@@ -48,6 +48,7 @@ class Budget:
         return f"trials-{self.trials}" if self.trials is not None else f"seconds-{self.seconds:g}"
 
     def to_dict(self) -> dict[str, Any]:
+        """JSON-able."""
         return {"trials": self.trials} if self.trials is not None else {"seconds": self.seconds}
 
 
@@ -137,6 +138,7 @@ class SuiteSpec:
 
     @property
     def label(self) -> str:
+        """Its name, or what tables call its kind."""
         return self.name or ("programs" if self.kind == "included" else self.kind)
 
 
@@ -191,4 +193,5 @@ def number_list(text: str, what: str) -> tuple[int, ...]:
 
 
 def is_number(value: Any) -> bool:
+    """Finite, and no truth value."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.experiments.experiment import Budget, Experiment, StrategySpec, SuiteSpec, is_number, number_list, safe
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
@@ -67,21 +70,21 @@ def experiment_of(data: Mapping[str, Any], folder: Path) -> Experiment:
     )
 
 
-def with_options(
-    experiment: Experiment | None,
-    *,
-    programs: str | None = None,
-    strategies: str | None = None,
-    objectives: str | None = None,
-    seeds: str | None = None,
-    trials: int | None = None,
-    seconds: float | None = None,
-) -> Experiment:
-    """The experiment with what options say in place of its own; without a file, one of the included programs.
+class Changes(TypedDict, total=False):
+    """What options say in place of an experiment's own values; None: nothing. Lists have commas between."""
 
-    programs: names with commas between, a split, or all. strategies: labels of the experiment, or names.
-    Raises UsageError.
-    """
+    programs: str | None  #: names, a split, or all
+    strategies: str | None  #: labels of the experiment, or names
+    objectives: str | None
+    seeds: str | None
+    trials: int | None
+    seconds: float | None
+
+
+def with_options(experiment: Experiment | None, **changes: Unpack[Changes]) -> Experiment:
+    """The experiment with what options say; without a file, one of the included programs. Raises UsageError."""
+    programs, strategies, objectives = changes.get("programs"), changes.get("strategies"), changes.get("objectives")
+    seeds, trials, seconds = changes.get("seeds"), changes.get("trials"), changes.get("seconds")
     if experiment is None:
         chosen = [StrategySpec(name, name) for name in _split(strategies or "colt,random")]
         experiment = Experiment((SuiteSpec("included", split="held-out"),), tuple(chosen))

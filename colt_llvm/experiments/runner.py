@@ -54,15 +54,14 @@ def run_groups(
     results: Results,
     toolchain: Toolchain,
     *,
-    jobs: int,
+    workers: int | Cluster,
     stop: threading.Event,
     on_cell: Callable[[Tally, dict[str, Any]], None] = lambda tally, record: None,
-    cluster: Cluster | None = None,
 ) -> Tally:
     """Make the cells of all groups. Those that measure run time come last, one at a time.
 
     stop: the cells under way still end, and what is done is kept. A process that dies fails the cell that it was at,
-    and another one goes on with the rest. cluster: its workers make the cells, and not processes of this machine.
+    and another one goes on with the rest. workers: so many processes of this machine, or those of a cluster.
     """
     tally = Tally(sum(len(group.cells) for group in groups))
     began = time.monotonic()
@@ -75,14 +74,14 @@ def run_groups(
         tally.last = record["id"]
         on_cell(tally, record)
 
-    if cluster is not None:
+    if not isinstance(workers, int):
         from colt_llvm.experiments.on_cluster import run_on_cluster
 
-        run_on_cluster(cluster, groups, toolchain, stop, take)
+        run_on_cluster(workers, groups, toolchain, stop, take)
         return tally
     untimed = [group for group in groups if not group.timed]
     timed = [group for group in groups if group.timed]
-    for chosen, side_by_side in ((untimed, jobs), (timed, 1)):
+    for chosen, side_by_side in ((untimed, workers), (timed, 1)):
         parts = [part for group in chosen for part in (_parts(group) if side_by_side > 1 else [group])]
         _run(deque(parts), results, toolchain, side_by_side, stop, take)
     return tally
@@ -213,7 +212,7 @@ def run_group(group: Group, toolchain: Toolchain, runs: Path, tell: Tell, stop: 
 
         _each(group, toolchain, tell, stop, lambda cell: run_timed(group, cell, toolchain, runs / cell.id, stop))
         return
-    from colt_llvm.experiments.workbench import workbench
+    from colt_llvm.experiments.untimed import untimed_cells
 
     told: set[str] = set()
 
@@ -223,8 +222,8 @@ def run_group(group: Group, toolchain: Toolchain, runs: Path, tell: Tell, stop: 
         tell(message)
 
     try:
-        with workbench(group.program, group.objective, toolchain) as bench:
-            _each(group, toolchain, telling, stop, lambda cell: bench.run(cell, runs / cell.id))
+        with untimed_cells(group.program, group.objective, toolchain) as cells:
+            _each(group, toolchain, telling, stop, lambda cell: cells.run(cell, runs / cell.id))
     except Exception as error:
         for cell in group.cells:
             if cell.id not in told:

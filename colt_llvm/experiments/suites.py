@@ -19,19 +19,17 @@ from colt_llvm.program.program import C_SUFFIXES, CXX_SUFFIXES, IR_SUFFIXES, Pro
 
 @dataclass(frozen=True)
 class BenchProgram:
-    """One program of a suite, under a name that no other program of the experiment has.
-
-    expected_status: what it exits with. timeout_seconds: of one run. digest: of its sources and how it is built.
-    """
+    """One program of a suite, under a name that no other program of the experiment has."""
 
     suite: str
     program: Program
-    expected_status: int = 0
-    timeout_seconds: float = 60.0
-    digest: str = ""
+    expected_status: int = 0  #: what it exits with
+    timeout_seconds: float = 60.0  #: of one run
+    digest: str = ""  #: of its sources and how it is built
 
     @property
     def name(self) -> str:
+        """The program's."""
         return self.program.name
 
 

@@ -25,7 +25,7 @@ def run_timed(group: Group, cell: Cell, toolchain: Toolchain, folder: Path, stop
     """Run, or go on with what was interrupted. Raises Interrupted where ``stop`` ended it, and ColtError."""
     if cell.strategy.strategy == CLANG_PGO:
         return _profile_guided(group, cell, toolchain, folder)
-    from colt_llvm.experiments.workbench import models_of
+    from colt_llvm.experiments.untimed import models_of
     from colt_llvm.run.tuner import resume, tune
 
     began = time.monotonic()

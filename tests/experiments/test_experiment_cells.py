@@ -21,12 +21,11 @@ from colt_llvm.core.errors import ToolchainError
 from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.experiments.cells import Cell, Group, Point, curve
 from colt_llvm.experiments.experiment import Budget, SuiteSpec
-from colt_llvm.experiments.remembering import RememberingTimer
 from colt_llvm.experiments.results import read_cells
 from colt_llvm.experiments.runner import Interrupted, run_group
 from colt_llvm.experiments.suites import BenchProgram, gather
 from colt_llvm.experiments.timed import run_timed
-from colt_llvm.experiments.workbench import Workbench, workbench
+from colt_llvm.experiments.untimed import RememberingTimer, UntimedCells, untimed_cells
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 
 
@@ -47,8 +46,8 @@ def item(tmp_path_factory: pytest.TempPathFactory) -> BenchProgram:
 
 
 @pytest.fixture(scope="module")
-def bench(toolchain: Toolchain, item: BenchProgram) -> Iterator[Workbench]:
-    with workbench(item, "instructions", toolchain) as made:
+def cells(toolchain: Toolchain, item: BenchProgram) -> Iterator[UntimedCells]:
+    with untimed_cells(item, "instructions", toolchain) as made:
         yield made
 
 
@@ -62,12 +61,12 @@ def without_times(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key not in left_out} | {"curve": curves}
 
 
-def test_searches_that_share_a_service_find_what_each_finds_alone(bench: Workbench, tmp_path: Path) -> None:
-    bench.builder.forget()
-    alone = bench.run(cell(), tmp_path)
-    bench.run(cell("random"), tmp_path)
-    bench.run(cell(seed=2), tmp_path)
-    assert without_times(bench.run(cell(), tmp_path)) == without_times(alone)
+def test_searches_that_share_a_service_find_what_each_finds_alone(cells: UntimedCells, tmp_path: Path) -> None:
+    cells.builder.forget()
+    alone = cells.run(cell(), tmp_path)
+    cells.run(cell("random"), tmp_path)
+    cells.run(cell(seed=2), tmp_path)
+    assert without_times(cells.run(cell(), tmp_path)) == without_times(alone)
     assert alone["shared_cache"]
     assert alone["trials"] == 8
     assert alone["gain"] > 0
@@ -79,22 +78,22 @@ def test_searches_that_share_a_service_find_what_each_finds_alone(bench: Workben
     assert counts[0] == alone["baseline"]["instructions"] > counts[1]
 
 
-def test_a_budget_of_seconds_begins_with_nothing_known(bench: Workbench, tmp_path: Path) -> None:
-    bench.run(cell("random"), tmp_path)
-    before = bench.builder._env.counters()["states"]
-    made = bench.run(cell("random", seconds=0.001), tmp_path)
-    assert bench.builder._env.counters()["states"] < before
+def test_a_budget_of_seconds_begins_with_nothing_known(cells: UntimedCells, tmp_path: Path) -> None:
+    cells.run(cell("random"), tmp_path)
+    before = cells.builder._env.counters()["states"]
+    made = cells.run(cell("random", seconds=0.001), tmp_path)
+    assert cells.builder._env.counters()["states"] < before
     assert not made["shared_cache"]
 
 
-def test_a_wrong_program_is_no_gain(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_program_is_no_gain(cells: UntimedCells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(*_: Any, **__: Any) -> bool:
         raise Miscompiled("workload default: output line 1")
 
     monkeypatch.setattr(RememberingTimer, "check", wrong)
-    bench.prover._rebuilt.clear()
-    made = bench.run(cell(), tmp_path)
-    bench.prover._rebuilt.clear()
+    cells.prover._rebuilt.clear()
+    made = cells.run(cell(), tmp_path)
+    cells.prover._rebuilt.clear()
     assert made["gain"] == 0.0
     assert made["checked"] is False
     assert made["rejected"] > 0

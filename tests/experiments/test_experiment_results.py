@@ -178,7 +178,7 @@ def test_a_process_that_dies_costs_the_cell_that_it_was_at(tmp_path: Path) -> No
     cells = (cell("one", 1), cell("dies", 1), cell("two", 1))
     with Results.open(tmp_path / "r") as results:
         tally = runner.run_groups(
-            [Group(program(), "size", cells)], results, NO_TOOLCHAIN, jobs=2, stop=threading.Event()
+            [Group(program(), "size", cells)], results, NO_TOOLCHAIN, workers=2, stop=threading.Event()
         )  # fmt: skip
         found = {item["strategy"]: item for item in read_cells(results.folder)}
     assert (tally.done, tally.failed) == (3, 1)
@@ -197,7 +197,7 @@ def test_what_is_done_when_it_is_stopped_is_kept(tmp_path: Path) -> None:
 
     with Results.open(tmp_path / "r") as results:
         groups = [Group(program(), "size", cells), Group(program("beta"), "size", (cell(name="beta"),))]
-        runner.run_groups(groups, results, NO_TOOLCHAIN, jobs=1, stop=stop, on_cell=on_cell)
+        runner.run_groups(groups, results, NO_TOOLCHAIN, workers=1, stop=stop, on_cell=on_cell)
         assert {item["strategy"] for item in read_cells(results.folder)} == {"one", "waits"}
         assert len(results.missing(list(cells))) == 1
 

@@ -1,12 +1,12 @@
 """One program prepared for many searches with an objective that has no noise: instructions or size.
 
-The searches run under tune's own driver with one request in flight, so that each repeats from its seed. Those with a
+The searches run in tune's own loop with one request in flight, so that each repeats from its seed. Those with a
 budget of trials share one service and what it has computed: their results are the same as with a service each, their
 seconds are not. Those with a budget of seconds begin with a service that has forgotten everything but the empty
 sequence, which tune builds too before its clock starts; a strategy's own time is within its budget.
 
 A search runs no program: its seconds are those of the compiler and of the strategy. The best of each search is built
-again and checked on all workloads as tune claims it, apart from the budget; where it fails, the next best is.
+again and proved on all workloads as tune does it, apart from the budget; where it fails, the next best is.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from colt_llvm.core.errors import CompileError, ProgramError
+from colt_llvm.core.errors import CompileError, PassError, ProgramError
 from colt_llvm.decisions.scopes import Scopes
 from colt_llvm.evaluate.builder import Builder, start_builders
 from colt_llvm.evaluate.evaluation import Reference
@@ -29,12 +29,13 @@ from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target, prepare_target
 from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.experiments.cells import Cell, Point, curve, model_rows, record_of
 from colt_llvm.experiments.experiment import EMBEDDED, GYM_RANDOM, StrategySpec
-from colt_llvm.experiments.remembering import RememberingProver, RememberingTimer
 from colt_llvm.experiments.suites import BenchProgram
+from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure.intervals import Verdict as Finding
+from colt_llvm.measure.intervals import Verdict
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Limits
 from colt_llvm.models.registry import load_models
@@ -43,6 +44,7 @@ from colt_llvm.objectives.registry import find_objective
 from colt_llvm.run.asking import Asking, CallOptions
 from colt_llvm.run.evidence import gather, program_features
 from colt_llvm.run.loop import Loop
+from colt_llvm.run.proof import Finalist, Prover
 from colt_llvm.run.strategies import make_strategy
 from colt_llvm.run.task import make_task
 from colt_llvm.run.trials import TrialRecord
@@ -50,21 +52,21 @@ from colt_llvm.search.strategy import Task
 
 
 @dataclass
-class Workbench:
-    """What all searches share. timer: None where the program has no ``main``. Close it, or use ``workbench``."""
+class UntimedCells:
+    """Makes cells of one program, one after another."""
 
     item: BenchProgram
     objective: str
     target: Target
-    timer: Timer | None
+    timer: Timer | None  #: None where the program has no ``main``
     builder: Builder
-    figures: dict[str, float]
-    root_key: str
+    figures: dict[str, float]  #: of the baseline
+    root_key: str  #: of what the empty sequence gives
     task: Callable[[Scopes], Task]
     prover: RememberingProver
 
     def run(self, cell: Cell, folder: Path) -> dict[str, Any]:
-        """Search, claim, and the content of the cell's file. Raises ColtError for what no search can do.
+        """Search, prove, and the content of the cell's file. Raises ColtError for what no search can do.
 
         folder: for what a peer's own search keeps; made when it is used.
         """
@@ -109,7 +111,7 @@ class Workbench:
         finally:
             asking.close()
         seconds = time.monotonic() - started
-        outcome = self._claim(trials, points, seconds)
+        outcome = self._proved(trials, points, seconds)
         return record_of(
             self.item, cell, self.target.toolchain.version, baseline=dict(self.figures), trials=len(trials),
             distinct=len({trial.outcome.key for trial in trials if trial.outcome.key}), seconds=round(seconds, 6),
@@ -119,7 +121,7 @@ class Workbench:
         )  # fmt: skip
 
     def _gym_random(self, cell: Cell, folder: Path) -> dict[str, Any]:
-        """CompilerGym's agent in an environment of its own, with its own claim."""
+        """CompilerGym's agent in an environment of its own, with a proof of its own."""
         from colt_llvm.experiments.gym_random import run_gym_random
 
         began = time.monotonic()
@@ -133,7 +135,7 @@ class Workbench:
                 points.append([trials, round(seconds, 6), 0.0, 0.0, min(gain, found.gain)])
         points.append([found.trials, round(found.seconds, 6), 0.0, 0.0, found.gain])
         checked = found.checked
-        if checked is None and self.timer is not None:  # nothing is claimed: the baseline stands, or nothing did
+        if checked is None and self.timer is not None:  # nothing is proved: the baseline stands, or nothing did
             checked = not found.detail
         return record_of(
             self.item, cell, self.target.toolchain.version, baseline=dict(self.figures), trials=found.trials,
@@ -143,9 +145,9 @@ class Workbench:
             figures={name: list(pair) for name, pair in found.figures.items()},
         )  # fmt: skip
 
-    def _claim(self, trials: Sequence[TrialRecord], points: Sequence[Point], seconds: float) -> dict[str, Any]:
+    def _proved(self, trials: Sequence[TrialRecord], points: Sequence[Point], seconds: float) -> dict[str, Any]:
         proof = self.prover.prove(trials, 0.0)
-        winner = proof.winner if proof.verdict is Finding.IMPROVED else None
+        winner = proof.winner if proof.verdict is Verdict.IMPROVED else None
         gain, sequence = 0.0, tuple[str, ...]()
         figures = {name: [value, value] for name, value in self.figures.items()}
         if winner is not None:
@@ -164,7 +166,7 @@ class Workbench:
 
 
 @contextlib.contextmanager
-def workbench(item: BenchProgram, objective: str, toolchain: Toolchain) -> Iterator[Workbench]:
+def untimed_cells(item: BenchProgram, objective: str, toolchain: Toolchain) -> Iterator[UntimedCells]:
     """Prepare a program. Raises CompileError or ProgramError where it cannot be built, run or verified."""
     target = prepare_target(toolchain, item.program, _options(item, objective))
     with contextlib.ExitStack() as stack:
@@ -179,9 +181,9 @@ def workbench(item: BenchProgram, objective: str, toolchain: Toolchain) -> Itera
         def task(scopes: Scopes) -> Task:
             return make_task(target, program_counts, scopes)
 
-        believing = RememberingTimer.around(timer) if timer is not None else _Unverified.around(target, stack)
-        prover = RememberingProver(target, believing, builders.figures, builders.first)
-        yield Workbench(
+        remembering = RememberingTimer.around(timer) if timer is not None else _Unverified.around(target, stack)
+        prover = RememberingProver(target, remembering, builders.figures, builders.first)
+        yield UntimedCells(
             item, objective, target, timer, builders.first, builders.figures, builders.root_key, task, prover
         )
 
@@ -243,3 +245,70 @@ def _point(trial: TrialRecord, asking: Asking, parameters: dict[str, float]) -> 
         cost = float(counted["total"]["cost"])
         effort = sum(parameters.get(name, 0.0) * row["answers"] for name, row in counted["models"].items())
     return Point(trial.seconds, cost, effort, trial.outcome.reward, ",".join(trial.sequence))
+
+
+@dataclass
+class RememberingTimer(Timer):
+    """Verdicts by the digest of the objects' loaded content; nothing is linked before it has to run."""
+
+    _known: dict[tuple[str, bool, bool], bool | Miscompiled] = field(default_factory=dict)
+    _waiting: dict[Path, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
+
+    @staticmethod
+    def around(timer: Timer) -> RememberingTimer:
+        """With a memory of its own. The folder and what the baseline does are shared with ``timer``."""
+        return RememberingTimer(**{item.name: getattr(timer, item.name) for item in fields(Timer)})
+
+    def link(self, objects: Sequence[bytes], name: str) -> Path:
+        place = self.folder / name
+        self._waiting[place] = (":".join(map(loaded_digest, objects)), tuple(objects))
+        return place
+
+    def check(self, executable: Path, *, thorough: bool, core: int | None = None, proof: bool = False) -> bool:
+        if executable not in self._waiting:
+            return super().check(executable, thorough=thorough, core=core, proof=proof)
+        digest, objects = self._waiting.pop(executable)
+        known = self._known.get((digest, thorough, proof))
+        if known is None:
+            known = self._found(objects, executable, thorough, core, proof)
+            self._known[digest, thorough, proof] = known
+        if isinstance(known, Miscompiled):
+            raise known
+        return known
+
+    def _found(
+        self, objects: Sequence[bytes], executable: Path, thorough: bool, core: int | None, proof: bool
+    ) -> bool | Miscompiled:
+        try:
+            super().link(objects, executable.name)
+            return super().check(executable, thorough=thorough, core=core, proof=proof)
+        except Miscompiled as error:
+            return error
+        finally:
+            executable.unlink(missing_ok=True)
+
+
+@dataclass
+class RememberingProver(Prover):
+    """Finalists by what the search told of them. ``timer`` has to be one that links when asked to check.
+
+    Sequences are proved at their full length: a shorter one with the same code makes a better recipe, and costs as
+    many builds as it has passes.
+    """
+
+    _rebuilt: dict[tuple[tuple[str, ...], str | None], Finalist | Exception] = field(default_factory=dict)
+
+    def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
+        which = trial.sequence, trial.outcome.key
+        if which not in self._rebuilt:
+            try:
+                self._rebuilt[which] = super()._rebuild(trial, name)
+            except (Miscompiled, PassError, CompileError) as error:
+                self._rebuilt[which] = error
+        found = self._rebuilt[which]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def shorten(self, sequence: tuple[str, ...], key: str) -> tuple[str, ...]:
+        return sequence
