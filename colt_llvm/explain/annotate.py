@@ -273,12 +273,35 @@ class _Annotator:
         result = replace(
             result, ratio=variants.ratio(variant), ratio_recipe=variants.ratio(self._full), share=_share(reward, full)
         )
-        flags, level = _flags(variants.recipe.sequence)
-        if not flags and not level:
+        return self._with_flags(result, texts, reward, full)
+
+    def _with_flags(self, result: Annotated, texts: Mapping[Path, str], reward: float, full: float) -> Annotated:
+        """And what plain clang takes on its command line of the recipe, as far as that helps; checked too."""
+        kept: tuple[str, ...] = ()
+        level: Level | None = None
+        best = reward
+        for name in self._variants.recipe.sequence:
+            option = threshold_options(name)
+            words = (*kept, "-mllvm", option) if option else kept
+            at = _LEVELS.get(name, level)
+            if (words, at) == (kept, level):
+                continue
+            built = self._build(texts, words, at)
+            if self._reward_of(built) > best and self._is_right(built):
+                kept, level, best = words, at, self._reward_of(built)
+        if not kept and level is None:
             return result
-        more = self._reward_of(self._build(texts, flags, level))
-        words = (*([f"-{level}"] if level else []), *flags)
-        return replace(result, flags=words, flags_share=_share(more, full))
+        words = (*([f"-{level}"] if level else []), *kept)
+        return replace(result, flags=words, flags_share=_share(best, full))
+
+    def _is_right(self, built: Built) -> bool:
+        judge = self._variants.judge
+        executable = judge.link(built.objects, "flags")
+        try:
+            judge.check(executable, thorough=True, core=judge.core)
+        except Miscompiled:
+            return False
+        return True
 
     def _timed(self, result: Annotated, variant: Variant, seconds: float) -> Annotated:
         """Baseline, recipe and patched source side by side."""
@@ -312,12 +335,6 @@ class _Annotator:
 def _share(reward: float, full: float) -> float:
     """Of a gain, by logarithms; 0 where there is none to be carried."""
     return reward / full if full > 0 else 0.0
-
-
-def _flags(sequence: Sequence[str]) -> tuple[tuple[str, ...], Level | None]:
-    """What plain clang takes on its command line of the decisions about the whole module."""
-    words = [word for option in filter(None, map(threshold_options, sequence)) for word in ("-mllvm", option)]
-    return tuple(words), next((_LEVELS[name] for name in sequence if name in _LEVELS), None)
 
 
 def _files_of(toolchain: Toolchain, program: Program, source: Path, level: Level) -> dict[Path, set[str]]:

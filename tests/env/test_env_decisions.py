@@ -136,7 +136,7 @@ def test_a_pipeline_that_crashes_is_told_and_the_decisions_before_stay(
 ) -> None:
     env.step(env.action_space[LEAVE])
     with monkeypatch.context() as patch:
-        patch.setattr(DecisionsEnv, "_completion", lambda self, names: "!abort")
+        patch.setattr(DecisionsEnv, "_completion", lambda self, names: "trigger-crash-module")
         with pytest.raises(PassCrashed):
             env.try_multistep([env.action_space[INLINE]], ["IrHash"])
         _, _, done, info = env.step(env.action_space[INLINE])
