@@ -295,10 +295,10 @@ class _Annotator:
         return replace(result, flags=words, flags_share=_share(best, full))
 
     def _is_right(self, built: Built) -> bool:
-        judge = self._variants.judge
-        executable = judge.link(built.objects, "flags")
+        timer = self._variants.timer
+        executable = timer.link(built.objects, "flags")
         try:
-            judge.check(executable, thorough=True, core=judge.core)
+            timer.check(executable, thorough=True, core=timer.core)
         except Miscompiled:
             return False
         return True
