@@ -147,7 +147,7 @@ def _run(
 
     output = given["output"]
     with cluster_of(given) as cluster, ended_by_signal() as stop:
-        hooks = Hooks(workforce=cluster)
+        hooks = Hooks(remote=cluster)
         if program is None:
             with live_view(f"resuming {given['resume']}", quiet=given["as_json"]) as view:
                 return resume(given["resume"], toolchain, output=output, trials=given["trials"],

@@ -13,7 +13,7 @@ from colt_llvm.cluster.workers import Cluster, Killed
 from colt_llvm.core.errors import ClusterError, PassCrashed, PassError
 from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.evaluate.evaluators import Examination
-from colt_llvm.evaluate.remote import Hired, Job
+from colt_llvm.evaluate.remote import RemoteTarget, RemoteWorkers
 from colt_llvm.evaluate.target import Built
 
 #: Requests under way for each task that the workers do at once. Told in order, a slow one holds up those behind it
@@ -66,18 +66,18 @@ def _pass_error(name: str, text: str) -> PassError:
 
 
 @contextmanager
-def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
+def workers_for(cluster: Cluster, remote: RemoteTarget) -> Iterator[RemoteWorkers]:
     """Make the workers ready for a run. Raises ClusterError where none can be used."""
-    timed = job.target.options.times_the_program
+    timed = remote.target.options.times_the_program
     measuring = cluster.some_measuring() if timed else None
-    bundle = Bundle.pack(job.target.program) if job.portable else None
+    bundle = Bundle.pack(remote.target.program) if remote.portable else None
     notes: list[str] = []
     if timed and bundle is None:
         raise ClusterError(
             "this program can be run on this machine only (its folder, its harness or your own check); "
             "leave out --cluster, or use --objective size"
         )
-    with cluster.provided(work.RunPlugin.of(job, bundle)) as run:
+    with cluster.provided(work.RunPlugin.of(remote, bundle)) as run:
         kind, timing = "", 0
         if measuring is not None:
             cluster.prepare(work.ready_to_time, run, measuring.addresses)
@@ -97,9 +97,9 @@ def hire(cluster: Cluster, job: Job) -> Iterator[Hired]:
 
         threads = sum(cluster.threads().values())
         in_flight = threads + 2 * timing if timed else _QUEUED * threads
-        count = job.target.options.workers or in_flight
+        count = remote.target.options.workers or in_flight
         lanes = timing or min(count, threads)
-        yield Hired(
+        yield RemoteWorkers(
             [ClusterBuilder(cluster, run) for _ in range(count)],
-            examiner if bundle and job.target.with_objects else None, lanes, in_flight, [*notes, *cluster.notes()],
+            examiner if bundle and remote.target.with_objects else None, lanes, in_flight, [*notes, *cluster.notes()],
         )  # fmt: skip

@@ -23,7 +23,7 @@ from colt_llvm.core.errors import ColtError, NotRepeatable, PassError, Toolchain
 from colt_llvm.evaluate.builder import Builder
 from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.evaluate.evaluators import Examination, examine
-from colt_llvm.evaluate.remote import Job
+from colt_llvm.evaluate.remote import RemoteTarget
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.measure.host import fingerprint
@@ -61,9 +61,9 @@ class RunPlugin(WorkerPlugin):
         self.data = data
 
     @staticmethod
-    def of(job: Job, bundle: Bundle | None) -> RunPlugin:
+    def of(remote: RemoteTarget, bundle: Bundle | None) -> RunPlugin:
         """bundle: what is needed to run the program; None where it is only built."""
-        return RunPlugin(uuid.uuid4().hex, pickle.dumps((job, bundle)))
+        return RunPlugin(uuid.uuid4().hex, pickle.dumps((remote, bundle)))
 
     def setup(self, worker: Any) -> None:
         _RUNS[self.run] = _Run(self.data)
@@ -138,13 +138,13 @@ class _Run:
                 raise Refused(self._refusal)
             if self._toolchain is not None:
                 return
-            self._job: Job
+            self._remote: RemoteTarget
             self._bundle: Bundle | None
-            self._job, self._bundle = pickle.loads(self._data)
+            self._remote, self._bundle = pickle.loads(self._data)
             try:
-                if self._job.target.options.times_the_program:
+                if self._remote.target.options.times_the_program:
                     self._keep_off_timed_cores()
-                toolchain = _same_toolchain(self._job.target.toolchain)
+                toolchain = _same_toolchain(self._remote.target.toolchain)
                 self._idle.append(self._new_builder(toolchain))
                 self._compare(self._idle[0])
                 self._toolchain = toolchain
@@ -154,14 +154,14 @@ class _Run:
                 raise Refused(self._refusal) from None
 
     def _new_builder(self, toolchain: Toolchain) -> Builder:
-        builder = Builder(replace(self._job.target, toolchain=toolchain), record=self._job.record)
+        builder = Builder(replace(self._remote.target, toolchain=toolchain), record=self._remote.record)
         self._all.append(builder)
         return builder
 
     def _compare(self, builder: Builder) -> None:
         empty = builder.build(())
-        if empty != self._job.empty:
-            what = "the baseline's object" if self._job.target.with_objects else "the baseline's IR"
+        if empty != self._remote.empty:
+            what = "the baseline's object" if self._remote.target.with_objects else "the baseline's IR"
             raise Refused(f"does not give {what} byte for byte; let it have the same LLVM and CPU features")
 
     @contextmanager
@@ -204,7 +204,7 @@ class _Run:
         self._folder = Path(mkdtemp(prefix="colt-"))
         program = self._bundle.unpack(self._folder)
         core = self._core.number if self._core else None
-        return Timer.of_target(replace(self._job.target, toolchain=self._toolchain, program=program, core=core))
+        return Timer.of_target(replace(self._remote.target, toolchain=self._toolchain, program=program, core=core))
 
     def _keep_off_timed_cores(self) -> None:
         keep_off(taken(self._cores))

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from colt_llvm import __version__
 from colt_llvm.cluster.hosts import MEASURING, Measuring, choose_measuring
 from colt_llvm.core.errors import ClusterError
-from colt_llvm.evaluate.remote import Hired, Job
+from colt_llvm.evaluate.remote import RemoteTarget, RemoteWorkers
 
 T = TypeVar("T")
 
@@ -241,12 +241,12 @@ class Cluster:
     # Tuning.
 
     @contextmanager
-    def hire(self, job: Job) -> Iterator[Hired]:
+    def workers_for(self, remote: RemoteTarget) -> Iterator[RemoteWorkers]:
         """Workers for one run of ``tune``: each is made ready, and refused where it does not give the same code."""
-        from colt_llvm.cluster.tuning import hire
+        from colt_llvm.cluster.tuning import workers_for
 
-        with hire(self, job) as hired:
-            yield hired
+        with workers_for(self, remote) as workers:
+            yield workers
 
     @contextmanager
     def provided(self, plugin: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ from colt_llvm.evaluate.target import Built, Target
 
 
 @dataclass(frozen=True)
-class Job:
+class RemoteTarget:
     """All that another machine needs to build, check and time this program."""
 
     target: Target  # without what is a function of this process
@@ -23,14 +23,14 @@ class Job:
     portable: bool  # programs can be run elsewhere too; where not, only builds are sent
 
     @staticmethod
-    def of(target: Target, builders: Builders) -> Job:
+    def of(target: Target, builders: Builders) -> RemoteTarget:
         plain = replace(target, objective=target.options.goal, linker=None, own_check=None)
         portable = target.linker is None and target.own_check is None
-        return Job(plain, builders.first.record, builders.empty, portable)
+        return RemoteTarget(plain, builders.first.record, builders.empty, portable)
 
 
 @dataclass(frozen=True)
-class Hired:
+class RemoteWorkers:
     """builders: as many as may build at once. examiner: None where this machine runs the programs itself.
 
     lanes: how many candidates are examined at once. in_flight: requests under way that keep all of them busy.
@@ -43,8 +43,8 @@ class Hired:
     notes: list[str] = field(default_factory=list)
 
 
-class Workforce(Protocol):
+class RemotePool(Protocol):
     """Other machines, as a run sees them."""
 
-    def hire(self, job: Job) -> AbstractContextManager[Hired]:
+    def workers_for(self, remote: RemoteTarget) -> AbstractContextManager[RemoteWorkers]:
         """For one run. Raises ColtError where nobody can do it."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.remote import Workforce
+from colt_llvm.evaluate.remote import RemotePool
 from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.models.base import LanguageModel
 from colt_llvm.objectives.cost import CostObjective
@@ -25,7 +25,7 @@ from colt_llvm.search.strategy import StrategyFactory, Task, declared
 class Hooks:
     """strategy: called once a run. models: by name, in place of connecting to what a specification says.
 
-    workforce: other machines that build, check and time; they change no result that has no noise.
+    remote: other machines that build, check and time; they change no result that has no noise.
     sanitized: builds what the program is a part of, with the program instrumented. diagnoses: whether a miscompile is
     looked into after the search.
     """
@@ -34,7 +34,7 @@ class Hooks:
     check: OwnCheck | None = None
     strategy: StrategyFactory | None = None
     models: Mapping[str, LanguageModel] = field(default_factory=dict)
-    workforce: Workforce | None = None
+    remote: RemotePool | None = None
     sanitized: SanitizedBuild | None = None
     diagnoses: bool = True
 

@@ -14,7 +14,7 @@ from colt_llvm.core.variables import deciding_variables
 from colt_llvm.evaluate.evaluation import SECOND_LOOK
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.measure.host import fingerprint
-from colt_llvm.measure.intervals import Verdict as Finding
+from colt_llvm.measure.intervals import Verdict
 from colt_llvm.objectives.base import INSTRUCTIONS, RUN_TIME, SIZE
 from colt_llvm.program.output import write_output
 from colt_llvm.program.recipe import Recipe, opt_lines, save_recipe, source_digests
@@ -47,14 +47,14 @@ def write_results(
     if output:
         write_output(session.target.toolchain, session.target.program, objects, output)
     verdicts = {
-        Finding.IMPROVED: "improved",
-        Finding.NO_IMPROVEMENT: "no improvement found",
-        Finding.TOO_NOISY: "no improvement found",
+        Verdict.IMPROVED: "improved",
+        Verdict.NO_IMPROVEMENT: "no improvement found",
+        Verdict.TOO_NOISY: "no improvement found",
     }
     notes = [*session.notes, *searched.notes, *proof.notes]
     if diagnosis is not None:
         notes.append(diagnosis.line)
-    if proof.verdict is Finding.TOO_NOISY:
+    if proof.verdict is Verdict.TOO_NOISY:
         notes.append("the times scatter too much to tell; the baseline is kept")
     return TuneResult(
         verdict=verdicts[proof.verdict],

@@ -14,7 +14,7 @@ from colt_llvm.evaluate.builder import Builders, start_builders
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
 from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, RecordedEvaluator, examiner_of
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.remote import Hired, Job
+from colt_llvm.evaluate.remote import RemoteTarget, RemoteWorkers
 from colt_llvm.evaluate.target import Target
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.measure.host import compile_cores, confined_to
@@ -45,7 +45,7 @@ class Session:
     task: Task
     notes: list[str] = field(default_factory=list)
     hooks: Hooks = field(default_factory=Hooks)
-    hired: Hired | None = None
+    workers: RemoteWorkers | None = None
 
     @property
     def options(self) -> TuneOptions:
@@ -57,14 +57,14 @@ class Session:
 
     def pool(self) -> Pool[Any]:
         """Builders for the search: on this machine, or on others."""
-        return Pool(self.hired.builders if self.hired else self.builders.builders)
+        return Pool(self.workers.builders if self.workers else self.builders.builders)
 
     def evaluator(self, builders: Pool[Any], specs: Sequence[ModelSpec]) -> Evaluator:
         """Who values a sequence: this machine or others, and what a recorded run measured."""
         lanes = 1 if self.options.times_the_program else builder_count(self.options)
         examiner = examiner_of(self.timer)
-        if self.hired and self.hired.examiner:
-            examiner, lanes = self.hired.examiner, self.hired.lanes
+        if self.workers and self.workers.examiner:
+            examiner, lanes = self.workers.examiner, self.workers.lanes
         evaluator = ProgramEvaluator(
             builders, examiner, self.reference, lanes=lanes, seed=self.options.seed,
             with_parts=bool(self.task.surroundings.callers),
@@ -75,10 +75,10 @@ class Session:
     def in_flight(self, specs: Sequence[ModelSpec]) -> int:
         """Requests under way at once."""
         alone = requests_in_flight(self.options, specs)
-        if self.hired is None or self.options.workers or any(spec.can.recorded for spec in specs):
+        if self.workers is None or self.options.workers or any(spec.can.recorded for spec in specs):
             return alone
         thinking = _CALLS_IN_FLIGHT if any(spec.is_language_model for spec in specs) else 0
-        return self.hired.in_flight + thinking
+        return self.workers.in_flight + thinking
 
     def in_order(self, specs: Sequence[ModelSpec]) -> bool:
         """Whether results are told in the order of asking: where nothing differs from run to run, but who is first."""
@@ -103,7 +103,7 @@ def prepare(
     if target.core is not None:
         stack.enter_context(confined_to(compile_cores()))
     report(message="starting the compiler services")
-    builders = stack.enter_context(start_builders(target, 1 if hooks.workforce else builder_count(options)))
+    builders = stack.enter_context(start_builders(target, 1 if hooks.remote else builder_count(options)))
     figures = dict(builders.figures)
     if options.times_the_program:  # elsewhere a time would be all that differs between equal runs
         figures[RUN_TIME] = timer.cpu_seconds
@@ -111,10 +111,10 @@ def prepare(
     task = replace(task, trials_wanted=options.trials, seed=options.seed)
     session = Session(target, journal, timer, builders, figures, task, notes, hooks)
     target.objective.try_out(figures)
-    if hooks.workforce is not None:
+    if hooks.remote is not None:
         report(message="preparing the workers")
-        session.hired = stack.enter_context(hooks.workforce.hire(Job.of(target, builders)))
-        session.notes += session.hired.notes
+        session.workers = stack.enter_context(hooks.remote.workers_for(RemoteTarget.of(target, builders)))
+        session.notes += session.workers.notes
     if target.with_objects and builders.empty.key != builders.root_key:
         session.notes.append(
             f"this LLVM's pipeline by itself does not give the object of {baseline.name}; "

@@ -21,7 +21,7 @@ from listeners import family, ports
 from colt_llvm.cluster import Cluster, ClusterError, connect, workers
 from colt_llvm.core.errors import CommandNotFound
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.remote import Job
+from colt_llvm.evaluate.remote import RemoteTarget
 from colt_llvm.evaluate.target import Built
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 from colt_llvm.program.program import load_program, programs_directory
@@ -114,7 +114,7 @@ def test_a_killed_worker_changes_no_trial(cluster: Cluster, toolchain: Toolchain
             killed.append(cluster.call(os.getpid))
             os.kill(killed[0], signal.SIGKILL)
 
-    there = run(toolchain, tmp_path / "there", Hooks(workforce=cluster), kill_one, **given)
+    there = run(toolchain, tmp_path / "there", Hooks(remote=cluster), kill_one, **given)
     assert killed
     assert trials(tmp_path / "there") == trials(tmp_path / "here")
     assert there.sequence == here.sequence
@@ -124,7 +124,7 @@ def test_a_killed_worker_changes_no_trial(cluster: Cluster, toolchain: Toolchain
 def test_checks_on_workers_find_what_checks_here_find(cluster: Cluster, toolchain: Toolchain, tmp_path: Path) -> None:
     given: dict[str, Any] = {"objective": "size", "trials": 3, "workers": 1}
     run(toolchain, tmp_path / "here", Hooks(), **given)
-    run(toolchain, tmp_path / "there", Hooks(workforce=cluster), **given)
+    run(toolchain, tmp_path / "there", Hooks(remote=cluster), **given)
     assert trials(tmp_path / "there") == trials(tmp_path / "here")
 
 
@@ -132,13 +132,13 @@ def test_a_worker_that_gives_other_code_is_refused(cluster: Cluster, toolchain: 
     class Deceived:
         """Says that the baseline is other code than it is, as where a worker's LLVM differs."""
 
-        def hire(self, job: Job) -> Any:
-            return cluster.hire(replace(job, empty=Built("other", 1)))
+        def workers_for(self, remote: RemoteTarget) -> Any:
+            return cluster.workers_for(replace(remote, empty=Built("other", 1)))
 
     before = dict(cluster.refused)
     try:
         with pytest.raises(ClusterError, match="byte for byte") as caught:
-            run(toolchain, tmp_path / "run", Hooks(workforce=Deceived()), objective="instructions", trials=3)
+            run(toolchain, tmp_path / "run", Hooks(remote=Deceived()), objective="instructions", trials=3)
         assert "\n" not in str(caught.value)
     finally:
         cluster.refused.clear()
