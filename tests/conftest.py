@@ -6,6 +6,11 @@ import os
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long it takes to draw an example says how busy the machine is, and nothing of what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

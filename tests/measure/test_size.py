@@ -176,7 +176,9 @@ def test_bitcode_is_named_as_such() -> None:
         section_sizes(b"BC\xc0\xde0000")
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_a_damaged_object_is_a_typed_error_or_read(compile_c: Compile, data: st.DataObject) -> None:
     damaged = bytearray(build(compile_c, SOURCE))
