@@ -48,7 +48,7 @@ class Proof:
     """verdict: improved, no improvement, too noisy. winner: None where nothing is better than the baseline.
 
     winner_name: of its arm in the A/B test. reranking: what candidates showed before it, by their passes with commas.
-    at_once: whether the runs of a round of the contest shared a core, side by side.
+    at_once: whether the runs of a round of the A/B test shared a core, side by side.
     miscompiled: finalists that a second look confirmed as wrong, with its evidence.
     """
 
@@ -186,28 +186,28 @@ class Prover:
             if not rest:
                 return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected)
             return self._time(rest, max(seconds - (self.clock() - began), 0.0), rejected)
-        judged = [(self._scored(held, claim, finalists[int(claim.name)]), finalists[int(claim.name)])
-                  for claim in held.arms]  # fmt: skip
+        scored = [(self._scored(held, arm, finalists[int(arm.name)]), finalists[int(arm.name)])
+                  for arm in held.arms]  # fmt: skip
         notes: tuple[str, ...] = ()
         if held.control.verdict is Verdict.IMPROVED:
             notes = ("the baseline beat itself: this host is too noisy now for any claim",)
-            judged = [(replace(claim, verdict=Verdict.TOO_NOISY), finalist) for claim, finalist in judged]
-        improved = [item for item in judged if item[0].verdict is Verdict.IMPROVED]
-        claim, finalist = max(improved or judged, key=lambda item: item[0].interval.low)
+            scored = [(replace(arm, verdict=Verdict.TOO_NOISY), finalist) for arm, finalist in scored]
+        improved = [item for item in scored if item[0].verdict is Verdict.IMPROVED]
+        arm, finalist = max(improved or scored, key=lambda item: item[0].interval.low)
         winner = finalist if improved else None
         if why := self.timer.why_in_turn(len(arms) + 2):
             notes += (f"timed in turn, which on a busy host needs more time to be as sure: {why}",)
-        return Proof(claim.verdict, winner, claim.name, claim.interval.ratio, claim.interval, held, rejected, notes,
+        return Proof(arm.verdict, winner, arm.name, arm.interval.ratio, arm.interval, held, rejected, notes,
                      at_once=not why)  # fmt: skip
 
-    def _scored(self, held: ABTest, claim: Arm, finalist: Finalist) -> Arm:
-        """The claim in terms of the objective: for ``balanced``, size counts beside the measured time."""
+    def _scored(self, held: ABTest, arm: Arm, finalist: Finalist) -> Arm:
+        """The arm in terms of the objective: for ``balanced``, size counts beside the measured time."""
         if self.objective.time_alone:
-            return claim
-        scored = self._interval(claim.interval, self.objective.measured(finalist.built))
-        enough = claim.verdict is not Verdict.TOO_NOISY or claim.interval.low > 0
+            return arm
+        scored = self._interval(arm.interval, self.objective.measured(finalist.built))
+        enough = arm.verdict is not Verdict.TOO_NOISY or arm.interval.low > 0
         return replace(
-            claim, interval=scored, verdict=verdict_of(scored, self._noise(held.noise)) if enough else claim.verdict
+            arm, interval=scored, verdict=verdict_of(scored, self._noise(held.noise)) if enough else arm.verdict
         )
 
     def _interval(self, times: Interval, figures: Mapping[str, float]) -> Interval:
@@ -259,7 +259,7 @@ def evidence_of(proof: Proof) -> dict[str, Any]:
         "control_seconds": list(held.control.seconds),
         "runs": "at once" if proof.at_once else "in turn",
         "run_off": dict(proof.reranking),
-        "finalists": {claim.name: {"seconds": list(claim.seconds), "ratio": claim.interval.ratio,
-                                   "low": claim.interval.low, "high": claim.interval.high,
-                                   "verdict": claim.verdict.value} for claim in held.arms},
+        "finalists": {arm.name: {"seconds": list(arm.seconds), "ratio": arm.interval.ratio,
+                                   "low": arm.interval.low, "high": arm.interval.high,
+                                   "verdict": arm.verdict.value} for arm in held.arms},
     }  # fmt: skip

@@ -16,7 +16,7 @@ from colt_llvm.run.trials import TrialRecord
 #: What says that a candidate does not stand as its recipe would build it.
 UNFIT = Miscompiled, PassError, CompileError
 MOST_CANDIDATES = 12
-#: Of the proof's seconds; the contest has the rest.
+#: Of the proof's seconds; the A/B test has the rest.
 SHARE = 0.3
 
 
@@ -30,7 +30,7 @@ def seconds_for(
 ) -> float:
     """How much of the proof's ``seconds`` a re-ranking takes; 0 where there is no time for more than the finalists.
 
-    finalists: how many the contest can time in so many seconds.
+    finalists: how many the A/B test can time in so many seconds.
     """
     share = seconds * SHARE
     return share if _taking_part(candidates, share, run_seconds) > finalists(seconds - share) else 0.0

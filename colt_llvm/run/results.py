@@ -106,9 +106,9 @@ def _tuned_figures(
     own = session.target.objective.measured(winner.built)
     tuned = {name: (pair[0], own.get(name, pair[1])) for name, pair in figures.items()}
     if proof.ab_test is not None:
-        claim = next(claim for claim in proof.ab_test.arms if claim.name == proof.winner_name)
+        arm = next(arm for arm in proof.ab_test.arms if arm.name == proof.winner_name)
         middle = sorted(proof.ab_test.baseline_seconds)[len(proof.ab_test.baseline_seconds) // 2]
-        tuned[RUN_TIME] = (middle, middle / claim.interval.ratio)
+        tuned[RUN_TIME] = (middle, middle / arm.interval.ratio)
     return tuned
 
 
