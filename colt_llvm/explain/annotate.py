@@ -26,6 +26,7 @@ from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.explain.source_patch import Edit, common_root, patched, unified_diff, write_sources
 from colt_llvm.explain.source_places import SHARED, Functions, Left, Places, settle
 from colt_llvm.explain.variants import Variant, Variants, of_recipe
+from colt_llvm.llvm.decision import CODEGEN_FLAGS, is_decision, parse_decision
 from colt_llvm.llvm.process_options import threshold_options
 from colt_llvm.llvm.source_lines import source_functions
 from colt_llvm.llvm.toolchain import Toolchain
@@ -280,10 +281,9 @@ class _Annotator:
         kept: tuple[str, ...] = ()
         level: Level | None = None
         best = reward
-        for name in self._variants.recipe.sequence:
-            option = threshold_options(name)
-            words = (*kept, "-mllvm", option) if option else kept
-            at = _LEVELS.get(name, level)
+        offered = ((_flags_of(name), _LEVELS.get(name)) for name in self._variants.recipe.sequence)
+        for flags, wanted in dict.fromkeys(offered):
+            words, at = (*kept, *flags), wanted or level
             if (words, at) == (kept, level):
                 continue
             built = self._build(texts, words, at)
@@ -330,6 +330,16 @@ class _Annotator:
             low=variants.ratio(variant, patch.low) if known else None,
             high=variants.ratio(variant, patch.high) if known else None,
         )
+
+
+def _flags_of(name: str) -> tuple[str, ...]:
+    """What clang takes on its command line for all functions of a file, as near to a decision as there is."""
+    if option := threshold_options(name):
+        return "-mllvm", option
+    if not is_decision(name):
+        return ()
+    decision = parse_decision(name)
+    return CODEGEN_FLAGS.get((decision.kind, decision.value), ()) if decision.scope == "function" else ()
 
 
 def _share(reward: float, full: float) -> float:

@@ -15,7 +15,7 @@ from colt_llvm.explain.c_tokens import Source
 from colt_llvm.explain.source_edits import definition_spot, loop_spot, statement_spot
 from colt_llvm.explain.source_patch import Edit
 from colt_llvm.llvm.decide import loop_metadata
-from colt_llvm.llvm.decision import EVERY, LISTS, Decision, is_decision, parse_decision
+from colt_llvm.llvm.decision import CODEGEN, CODEGEN_FLAGS, EVERY, LISTS, Decision, is_decision, parse_decision
 from colt_llvm.llvm.process_options import threshold_options
 from colt_llvm.llvm.source_lines import Place, SourceFunction
 
@@ -75,6 +75,10 @@ class Places:
         decision = parse_decision(name)
         if decision.kind in LISTS:
             return "passes over one function have no word in a source"
+        if decision.kind in CODEGEN:
+            return (
+                f"no word in a source; clang takes {' '.join(CODEGEN_FLAGS[decision.kind, decision.value])} for a file"
+            )
         if decision.function == EVERY:
             return "is a level of clang (-Os, -O2), and no word in a source"
         if decision.kind in ("optsize", "optspeed"):

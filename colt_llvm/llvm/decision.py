@@ -34,6 +34,12 @@ Scope = Literal["function", "call", "loop"]
 SKIP, BEFORE, AFTER = LISTS = ("skip", "before", "after")
 #: Attributes that only code generation reads.
 CODEGEN = ("frame-pointer", "no-jump-tables")
+#: With their values -> what clang does with all functions of a file.
+CODEGEN_FLAGS = {
+    ("frame-pointer", "non-leaf"): ("-fno-omit-frame-pointer", "-momit-leaf-frame-pointer"),
+    ("frame-pointer", "all"): ("-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer"),
+    ("no-jump-tables", ""): ("-fno-jump-tables",),
+}
 #: Of one function there is one.
 LEVELS = ("minsize", "optsize", "optspeed")
 
