@@ -21,7 +21,7 @@ from colt_llvm.evaluate import timer
 from colt_llvm.experiments import on_cluster
 from colt_llvm.measure import folder_state, runner
 from colt_llvm.measure.ab_test import ABTestPolicy
-from colt_llvm.models.embedded import choice, succession, weights
+from colt_llvm.models.embedded import choice, policy, weights
 from colt_llvm.models.embedded.sizes import PARAMETERS
 from colt_llvm.models.health import Health
 from colt_llvm.program.program import included_programs
@@ -184,7 +184,7 @@ FIGURES = [
         "docs/embedded-models.md", r"get (\w+) to (\w+), drawn by score",
         lambda: (min(choice.DEFAULTS.lengths), max(choice.DEFAULTS.lengths)),
     ),
-    Figures("docs/embedded-models.md", r"hit rate is at least (\w+) of the best", lambda: (succession.ENOUGH,)),
+    Figures("docs/embedded-models.md", r"hit rate is at least (\w+) of the best", lambda: (policy.ENOUGH,)),
     Figures("docs/embedded-models.md", r"as much as (\w+) programs,", lambda: (tables.PRIOR_PROGRAMS,)),
     Figures("docs/embedded-models.md", r"up to (\w+) of each program, the best", lambda: (sequences._KEPT,)),
     Figures("docs/embedded-models.md", r"each model alone, (\d+) trials, (\w+) seeds,", _effort_of_train),

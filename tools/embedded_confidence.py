@@ -1,4 +1,4 @@
-"""Fits and checks how sure the embedded models say that they are (``colt_llvm/models/embedded/confidence.py``).
+"""Fits and checks how sure the embedded models say that they are (``colt_llvm/models/embedded/policy.py``).
 
     embedded_confidence.py rows FILE --programs ...   answers of noise-free searches and whether they hit, one a line
     embedded_confidence.py fit FILE                   the constants, by the rows of a file
@@ -20,8 +20,7 @@ from embedded_programs import origin
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.models.base import Answer, Prompt
 from colt_llvm.models.embedded import SPECS
-from colt_llvm.models.embedded.confidence import own_rate
-from colt_llvm.models.embedded.policy import EmbeddedModel
+from colt_llvm.models.embedded.policy import EmbeddedModel, own_rate
 from colt_llvm.models.embedded.weights import BUILT, FILE, Weights, read_arrays, weights
 from colt_llvm.models.question import Question
 from colt_llvm.program.program import included_programs, resolve_program

@@ -11,8 +11,8 @@ import numpy as np
 from embedded_programs import origin
 from embedded_runtime import NOISE, RUNTIME
 
-from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.retrieval import FAR
+from colt_llvm.models.embedded.scoring import program_vector
 from colt_llvm.models.embedded.weights import OBJECTIVES
 from colt_llvm.training.sequences import FAILED
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from colt_llvm.llvm.pipeline import is_edit
-from colt_llvm.models.embedded.features import program_vector
-from colt_llvm.models.embedded.scoring import SCALE, state_values
+from colt_llvm.models.embedded.scoring import SCALE, program_vector, state_values
 from colt_llvm.models.embedded.weights import BUILT, PARTS, weights_of
 from colt_llvm.run.journal import read_trials
 from colt_llvm.run.trials import trial_from_dict

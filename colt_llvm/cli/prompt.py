@@ -37,8 +37,8 @@ def command(**given: Any) -> None:
     toolchain = find_toolchain(given["llvm_prefix"])
     from colt_llvm.evaluate.options import TuneOptions
     from colt_llvm.evaluate.target import prepare_target
+    from colt_llvm.proposal.fitting import estimate_messages
     from colt_llvm.proposal.prompt import render
-    from colt_llvm.proposal.tokens import estimate_messages
 
     target = prepare_target(toolchain, program, TuneOptions(objective=given["objective"]))
     catalogue = target.catalogue

@@ -16,8 +16,7 @@ from colt_llvm.models.budget import Budget, BudgetSpent, Spending, worst_cost, w
 from colt_llvm.models.failures import ChatError, timed_out
 from colt_llvm.models.form import Form
 from colt_llvm.models.ledger import Ledger
-from colt_llvm.models.record import CallRecord, digest_of
-from colt_llvm.models.transcript import Transcript
+from colt_llvm.models.transcript import CallRecord, Transcript, digest_of
 
 _POLL_SECONDS = 0.05
 #: A call that its own timeout did not end is left behind after this.

@@ -77,7 +77,7 @@ def _scripted(spec: ModelSpec, _environment: Mapping[str, str]) -> LanguageModel
 
 
 def _random(spec: ModelSpec, _environment: Mapping[str, str]) -> LanguageModel:
-    from colt_llvm.models.random_model import RandomModel
+    from colt_llvm.models.scripted import RandomModel
 
     return RandomModel(spec)
 

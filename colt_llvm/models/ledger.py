@@ -10,7 +10,7 @@ from typing import Any
 
 from colt_llvm.models.base import LATE, ModelSpec
 from colt_llvm.models.budget import Spending
-from colt_llvm.models.record import CallRecord
+from colt_llvm.models.transcript import CallRecord
 
 
 @dataclass

@@ -11,9 +11,8 @@ from typing import Any
 from colt_llvm.core.errors import ColtError, RunDirectoryError, UsageError
 from colt_llvm.models.base import Answer, ModelSpec, Prompt
 from colt_llvm.models.budget import BudgetSpent
-from colt_llvm.models.record import digest_of
 from colt_llvm.models.specs import spec_from_dict
-from colt_llvm.models.transcript import Recorded, read_calls
+from colt_llvm.models.transcript import Recorded, digest_of, read_calls
 
 #: In a specification's options: the recorded run, and what the model was there.
 _RUN, _WAS, _MODEL, _OPTIONS = "run", "was", "model", "options"

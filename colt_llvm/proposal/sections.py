@@ -12,10 +12,8 @@ from colt_llvm.models.question import Offer, Question, State
 from colt_llvm.objectives.registry import known_objective
 from colt_llvm.proposal import figures
 from colt_llvm.proposal.blind import FIRST_EDITS
-from colt_llvm.proposal.fitting import Section
-from colt_llvm.proposal.tokens import estimate
-from colt_llvm.proposal.untrusted import clean_block, clean_line
-from colt_llvm.proposal.wording import say
+from colt_llvm.proposal.fitting import Section, estimate
+from colt_llvm.proposal.wording import clean_block, clean_line, say
 
 _MOST_PAID = 20
 _MOST_LINES = 400  # of remarks, attempts and functions that are looked at

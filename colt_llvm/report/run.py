@@ -13,9 +13,8 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.measure.compared import Compared
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.models.base import ModelSpec
-from colt_llvm.models.record import CallRecord
 from colt_llvm.models.specs import spec_from_dict
-from colt_llvm.models.transcript import read_calls
+from colt_llvm.models.transcript import CallRecord, read_calls
 from colt_llvm.program.program import Program, program_from_dict
 from colt_llvm.program.recipe import Recipe, load_recipe
 from colt_llvm.run.journal import is_at_work, read_header, read_result, read_trials

@@ -18,7 +18,7 @@ from colt_llvm.evaluate.target import Linker, Target, prepare_target
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.models.base import ModelSpec
-from colt_llvm.models.preflight import preflight
+from colt_llvm.models.check import preflight
 from colt_llvm.models.specs import spec_from_dict, spec_to_dict
 from colt_llvm.program.output import check_output
 from colt_llvm.program.program import Program, program_from_dict, program_to_dict

@@ -14,8 +14,8 @@ from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import prepare_target
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.models.embedded.features import program_vector
 from colt_llvm.models.embedded.own import VERSION, WeightsError, family_of, own_specs, read_card
+from colt_llvm.models.embedded.scoring import program_vector
 from colt_llvm.models.embedded.weights import (
     FILE,
     LLVM_MAJOR,

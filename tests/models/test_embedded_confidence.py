@@ -12,7 +12,7 @@ import pytest
 from colt_llvm.llvm.catalogue import load_catalogue
 from colt_llvm.models.base import Prompt
 from colt_llvm.models.embedded import SPECS, load
-from colt_llvm.models.embedded.confidence import confidence, own_rate, relative_gain
+from colt_llvm.models.embedded.policy import confidence, own_rate, relative_gain
 from colt_llvm.models.question import Offer, Question, State
 
 PROGRAM = {"TotalInstsCount": 900.0, "LoadCount": 120.0, "CallCount": 40.0, "BrCount": 160.0, "TotalBlocksCount": 180.0}

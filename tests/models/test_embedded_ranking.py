@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from colt_llvm.models.embedded.choice import DIGITS
-from colt_llvm.models.embedded.ranking import SHORT_LIST, ranked, short_list
+from colt_llvm.models.embedded.policy import SHORT_LIST, ranked, short_list
 from colt_llvm.models.embedded.weights import Candidates, candidates, weights
 
 PASSES = tuple(f"pass-{number * 7919 % 400}" for number in range(200))  # in no order of names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colt_llvm.models.embedded.succession import next_model
+from colt_llvm.models.embedded.policy import next_model
 from colt_llvm.models.question import Offer, Question, State
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.models.base import Prompt
+from colt_llvm.models.check import preflight
 from colt_llvm.models.embedded import SPECS, load, own
 from colt_llvm.models.embedded.weights import FILE, weights
-from colt_llvm.models.preflight import preflight
 from colt_llvm.models.question import Offer, Question, State
 from colt_llvm.models.registry import connect, load_models, models_of
 from colt_llvm.models.specs import spec_from_dict, spec_to_dict

@@ -12,7 +12,7 @@ from server import Endpoint
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import ModelSpec, Price
-from colt_llvm.models.preflight import preflight
+from colt_llvm.models.check import preflight
 from colt_llvm.models.registry import connect, example, load_models
 from colt_llvm.models.specs import spec_from_dict, spec_to_dict
 

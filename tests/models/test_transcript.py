@@ -17,9 +17,8 @@ from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.models.base import CallError, Message, ModelSpec, Usage
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.openai_compatible import OpenAICompatible
-from colt_llvm.models.record import CallRecord, digest_of
 from colt_llvm.models.scripted import ScriptedModel
-from colt_llvm.models.transcript import CALLS, Transcript, read_calls
+from colt_llvm.models.transcript import CALLS, CallRecord, Transcript, digest_of, read_calls
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 from colt_llvm.llvm.catalogue import load_catalogue
 from colt_llvm.models.question import Attempt, Evidence, Offer, Question, State
+from colt_llvm.proposal.fitting import estimate, estimate_messages
 from colt_llvm.proposal.prompt import PromptTooSmall, render
-from colt_llvm.proposal.tokens import estimate, estimate_messages
 from colt_llvm.proposal.wording import template
 
 GOLDEN = Path(__file__).parent / "golden" / "correction.txt"

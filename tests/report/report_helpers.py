@@ -11,9 +11,8 @@ from typing import Any
 from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.models.base import ModelSpec, Usage
-from colt_llvm.models.record import CallRecord
 from colt_llvm.models.specs import spec_to_dict
-from colt_llvm.models.transcript import Transcript
+from colt_llvm.models.transcript import CallRecord, Transcript
 from colt_llvm.program.program import Program, Workload, program_to_dict
 from colt_llvm.run.journal import Journal
 from colt_llvm.run.strategies import with_preset

@@ -1,8 +1,15 @@
-"""An embedded model as the search sees it: a question in, a joint action as JSON out. Not a language model."""
+"""An embedded model as the search sees it: a question in, a joint action as JSON out. Not a language model.
+
+Passes are drawn from a ranking of actions; the next model is the smallest that will do; a confidence goes with them.
+Every order is fixed down to equal scores, so the same question has the same answer on every machine.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Collection, Iterable, Mapping
+from operator import attrgetter
 
 import numpy as np
 
@@ -18,23 +25,21 @@ from colt_llvm.models.embedded.choice import (
     is_pipeline,
     trust_in_run,
 )
-from colt_llvm.models.embedded.confidence import confidence, relative_gain
 from colt_llvm.models.embedded.own import home_of
-from colt_llvm.models.embedded.ranking import ranked, short_list
 from colt_llvm.models.embedded.retrieval import Names
 from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved, table
-from colt_llvm.models.embedded.succession import next_model
 from colt_llvm.models.embedded.weights import (
     ADDITIONS,
     FILE,
     OBJECTIVES,
     Array,
     Candidates,
+    Indices,
     Weights,
     candidates,
     weights,
 )
-from colt_llvm.models.question import Question
+from colt_llvm.models.question import Offer, Question
 
 #: Decisions about single functions are tried side by side by the search's sweeps, many in one build: so little of what
 #: one promises is left for a proposal of its own.
@@ -137,3 +142,134 @@ class EmbeddedModel:
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+
+#: A model will do when its hit rate is at least this part of the best one's.
+ENOUGH = 0.5
+#: Calls at the pooled rate that every model is credited with, so that a few calls decide nothing.
+PRIOR_CALLS = 6.0
+
+
+def next_model(question: Question) -> str:
+    """Deterministic: the smallest offer whose smoothed hit rate is at least ENOUGH of the best smoothed hit rate.
+
+    A model without calls has the pooled rate, so the smaller one is asked until it has shown that it hits less often.
+    Where a state was just improved, whoever improved it goes on, if it is no larger than that. Without offers: the
+    acting model.
+    """
+    if not question.offers:
+        return question.acting
+    offers = sorted(question.offers, key=attrgetter("parameters", "name"))
+    rates = _smoothed(offers)
+    least = ENOUGH * max(rates)
+    enough = next(offer for offer, rate in zip(offers, rates, strict=True) if rate >= least)
+    maker = next((offer for offer in offers if offer.name == question.state.made_by), None)
+    if maker is not None and _improved(question) and maker.parameters <= enough.parameters:
+        return maker.name
+    return enough.name
+
+
+def _improved(question: Question) -> bool:
+    return question.parent is not None and question.state.reward > question.parent.reward
+
+
+def _smoothed(offers: list[Offer]) -> list[float]:
+    """Hit rates, with PRIOR_CALLS at the pooled rate added to each."""
+    hits = [offer.calls * (offer.hit_rate or 0.0) for offer in offers]
+    calls = sum([offer.calls for offer in offers])
+    prior = PRIOR_CALLS * (sum(hits) / calls if calls else 0.5)
+    return [(hit + prior) / (offer.calls + PRIOR_CALLS) for hit, offer in zip(hits, offers, strict=True)]
+
+
+#: For the confidence: calls at _OWN_RATE that every model is credited with, so that a few calls decide nothing.
+_OWN_CALLS = 6.0
+_OWN_RATE = 0.25
+_CONFIDENCE_DIGITS = 3
+
+# A logistic regression, fitted to what 20 noise-free searches of ten train programs (collatz, sorting, json, lz77,
+# sha256, nbody, regex_vm, modexp, matmul, heat2d; "size" and "instructions", 100 trials each, preset "retrieval") saw
+# of 1,125 answers: 190 whole sequences, 62 single first ideas and 873 steps, with the program's own row left out of
+# the coreset. Maximum likelihood, coefficients drawn to 0 by half of their squares. Depth, the state's reward and how
+# far behind the best it is did not make programs that were left out more likely. docs/embedded-models.md has what was
+# hit.
+#: (constant, factor of the log odds of the model's own hit rate, factor of the relative gain), in log odds.
+_WHOLE = (1.67, 1.21, 0.0)  # a whole sequence that was retrieved
+_FIRST = (-0.25, 0.04, 0.22)  # an action for a first idea, at the root
+_STEP = (-2.28, 0.04, 0.22)  # actions later in the tree: about one in ten is better than where it began
+
+
+def confidence(question: Question, name: str, relative: float | None) -> float:
+    """The chance, 0 to 1, in three digits, that an answer of the model ``name`` gives a better state than its own.
+
+    relative: expected gain of what is proposed in parts of the best that is expected, 0 to 1; None for a retrieved
+    sequence. The model's own hit rate in this run is read from ``question.offers``.
+    """
+    whole = relative is None
+    constant, of_rate, of_gain = _WHOLE if whole else _FIRST if question.kind == "seed" else _STEP
+    rate = own_rate(question, name)
+    odds = constant + of_rate * math.log(rate / (1.0 - rate)) + of_gain * (relative or 0.0)
+    return round(1.0 / (1.0 + math.exp(-odds)), _CONFIDENCE_DIGITS)
+
+
+def own_rate(question: Question, name: str) -> float:
+    """The model's hit rate in this run, smoothed: above 0 and below 1. Without calls, or not on offer: the prior."""
+    calls, hits = 0.0, 0.0
+    for offer in question.offers:
+        if offer.name == name:
+            calls, hits = float(offer.calls), offer.calls * (offer.hit_rate or 0.0)
+    return (hits + _OWN_CALLS * _OWN_RATE) / (calls + _OWN_CALLS)
+
+
+def relative_gain(chosen: Iterable[float], offered: Iterable[float]) -> float:
+    """The best score of what was chosen in parts of the best that was on offer, 0 to 1; 0 where none is above 0."""
+    best = max(offered, default=0.0)
+    return max(chosen, default=0.0) / best if best > 0 else 0.0
+
+
+#: Actions that go into the draw beside those that paid in this run: the best by the learned gain.
+SHORT_LIST = 96
+_SCALE = 10.0**DIGITS
+
+
+def short_list(gains: Array) -> Indices:
+    """Places of the SHORT_LIST greatest gains, the greatest first; of equal ones, those that stand first."""
+    best: Indices = (-gains).argsort(kind="stable")[:SHORT_LIST]
+    return best
+
+
+def ranked(
+    actions: Candidates, gains: Array, paid: Mapping[str, float], trust: float, barred: Collection[str], most: int
+) -> tuple[list[str], list[float]]:
+    """Names and scores of the ``most`` best of the short list and all that was tried in this run, without ``barred``.
+
+    gains: [actions], learned, 0 or more, rounded; not changed. paid: action -> mean gain seen in this run. trust: its
+    weight against the learned one, 0..1. Equal scores are in the order of names.
+    """
+    rank = actions.rank
+    listed = np.zeros(len(gains), dtype=np.bool_)  # in the order of names, which then decides between equal scores
+    listed[rank[short_list(gains)]] = True
+    scores = gains
+    if tried := actions.places(paid):
+        places = np.array(tried, dtype=np.intp)
+        scores = gains.copy()
+        scores[places] = mixed(gains[places], _seen(actions, paid, tried), trust)
+        listed[rank[places]] = True
+    if out := actions.places(barred):
+        listed[rank[out]] = False
+    order = actions.by_name[listed.nonzero()[0]]
+    order = order[(-scores[order]).argsort(kind="stable")[:most]]
+    names = actions.names
+    return [names[place] for place in order.tolist()], scores[order].tolist()
+
+
+def mixed(gains: Array, seen: Array, trust: float) -> Array:
+    """[actions] each: learned gains and those seen in this run, losses as nothing; rounded as all gains are."""
+    scores = (1.0 - trust) * gains + trust * np.fmax(seen, 0.0)
+    result: Array = np.floor(scores * _SCALE + 0.5) / _SCALE
+    return result
+
+
+def _seen(actions: Candidates, paid: Mapping[str, float], tried: list[int]) -> Array:
+    """What was seen at these places, which are those of ``paid`` as far as it names actions of the run."""
+    seen = paid.values() if len(tried) == len(paid) else (paid[actions.names[place]] for place in tried)
+    return np.array(list(seen), dtype=np.float64)
