@@ -21,7 +21,7 @@ from colt_llvm.models.budget import Spending
 from colt_llvm.objectives.base import Objective
 from colt_llvm.proposal.questions import Questions
 from colt_llvm.run.loop import Loop, LoopOptions
-from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, RandomProposer, Request
+from colt_llvm.search import ColtOptions, ColtSearch, DrawOptions, Model, Outcome, Proposal, RandomProposer, Request
 from colt_llvm.search.strategy import Task
 
 SIZES = (1_000, 10_000, 50_000)
@@ -38,7 +38,7 @@ def search_seconds() -> list[dict[str, float]]:
     """Seconds of one iteration (ask, question, tell) at each tree size, and the mean depth of what was asked there."""
     search = ColtSearch(_MODELS, ColtOptions(), seed=1)
     questions = Questions(Task("size", "clang -Oz", "", _ACTIONS, ()), search, _SPECS)
-    proposer = RandomProposer(_ACTIONS, _MODELS, seed=1, signed=None)
+    proposer = RandomProposer(_ACTIONS, _MODELS, seed=1, draws=DrawOptions(signed=None))
     rows = []
     for size in SIZES:
         while len(search.tree.nodes) < size:
@@ -93,7 +93,7 @@ def _run_overlapped(in_flight: int) -> float:
 
 class _SlowProposer:
     def __init__(self) -> None:
-        self._random = RandomProposer(_ACTIONS, _MODELS, seed=1, signed=None)
+        self._random = RandomProposer(_ACTIONS, _MODELS, seed=1, draws=DrawOptions(signed=None))
 
     def prepare(self, request: Request) -> Callable[[], Proposal]:
         def answer() -> Proposal:

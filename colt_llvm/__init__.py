@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     )
     from colt_llvm.evaluate.options import TuneOptions
     from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
+    from colt_llvm.measure.check import CheckError, OwnCheck, ProgramRun
     from colt_llvm.measure.intervals import Interval
-    from colt_llvm.measure.own_check import CheckError, OwnCheck, ProgramRun
     from colt_llvm.models.base import Answer, CallError, LanguageModel, Message, ModelSpec, Price, Prompt, Usage
     from colt_llvm.models.kinds import DeclaredKind
     from colt_llvm.models.question import Question
@@ -57,7 +57,7 @@ _MODULES = {
         "ColtError", "CompileError", "ProgramError", "RecipeError", "RunDirectoryError", "ToolchainError", "UsageError",
     ),
     "measure.intervals": ("Interval",),
-    "measure.own_check": ("CheckError", "OwnCheck", "ProgramRun"),
+    "measure.check": ("CheckError", "OwnCheck", "ProgramRun"),
     "models.base": ("Answer", "CallError", "LanguageModel", "Message", "ModelSpec", "Price", "Prompt", "Usage"),
     "models.kinds": ("DeclaredKind",),
     "models.question": ("Question",),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.toolchain import find_toolchain
-from colt_llvm.measure.own_check import CheckFunction, OwnCheck
+from colt_llvm.measure.check import CheckFunction, OwnCheck
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.registry import load_models
 from colt_llvm.objectives.base import Objective

@@ -14,9 +14,8 @@ from colt_llvm.core.errors import CompileError, PassError
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.module import Module
-from colt_llvm.llvm.pipeline import edits_of
+from colt_llvm.llvm.pipeline import edits_of, has_size_levels, level_pipeline
 from colt_llvm.llvm.replay import replay
-from colt_llvm.llvm.size_levels import has_size_levels, level_pipeline
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program import baseline
 from colt_llvm.program.baseline import build, prepare_baseline, written_out

@@ -8,8 +8,8 @@ import pytest
 
 from colt_llvm.core.errors import InvalidIR, PipelineSyntaxError
 from colt_llvm.llvm.module import Module, TargetMachine
+from colt_llvm.llvm.pipeline import level_pipeline
 from colt_llvm.llvm.remarks import Remark, has_remarks, most_telling, parse, run_with_remarks
-from colt_llvm.llvm.size_levels import level_pipeline
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.compilation import front_end
 from colt_llvm.program.program import load_program, program_from_files, programs_directory

@@ -14,9 +14,9 @@ from colt_llvm.evaluate.sequences import Sequences
 from colt_llvm.evaluate.target import prepare_target
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.module import Module, TargetMachine
+from colt_llvm.llvm.pipeline import has_size_levels
 from colt_llvm.llvm.process_options import split_options, with_options
 from colt_llvm.llvm.replay import replay
-from colt_llvm.llvm.size_levels import has_size_levels
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.baseline import Baseline, literature_completion, prepare_baseline
 from colt_llvm.program.compilation import front_end

@@ -15,9 +15,8 @@ from colt_llvm.core.errors import CompileError, PassError, RecipeError, RunDirec
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.elf import loaded_digest
-from colt_llvm.llvm.pipeline import edit_pipeline, edits_of
+from colt_llvm.llvm.pipeline import edit_pipeline, edits_of, level_pipeline
 from colt_llvm.llvm.process_options import with_options
-from colt_llvm.llvm.size_levels import level_pipeline
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.baseline import Completion, prepare_baseline
 from colt_llvm.program.compilation import baseline_objects

@@ -29,8 +29,8 @@ from colt_llvm.env.rewards import CostReward
 from colt_llvm.env.stepping import Lost
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.decision import decide_text, is_decision
+from colt_llvm.llvm.pipeline import level_pipeline
 from colt_llvm.llvm.process_options import split_options, threshold_options, with_options
-from colt_llvm.llvm.size_levels import level_pipeline
 from colt_llvm.program.baseline import written_out
 from colt_llvm.program.compilation import Level
 

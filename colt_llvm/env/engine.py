@@ -22,7 +22,7 @@ from colt_llvm.env.payload import BenchmarkRecord
 from colt_llvm.env.store import StateStore
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module, TargetMachine
-from colt_llvm.llvm.size_levels import marked_for_size
+from colt_llvm.llvm.pipeline import marked_for_size
 
 _LIVE_STATES = 4
 _CODEGEN_LEVEL = {"O0": 0, "O1": 1, "O2": 2, "O3": 3, "Os": 2, "Oz": 2}

@@ -200,7 +200,7 @@ def _baseline(name: str, level: str) -> Callable[[Engine, Node, Build], int]:
     """The value of space ``name`` at the first state, after this level's pipeline."""
 
     def compute(engine: Engine, node: Node, build: Build) -> int:
-        from colt_llvm.llvm.size_levels import unmarked_pipeline
+        from colt_llvm.llvm.pipeline import unmarked_pipeline
 
         reached = _first(node)
         if level != "O0":

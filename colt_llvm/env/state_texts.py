@@ -54,7 +54,7 @@ def changed_functions(engine: Engine, node: Node, build: Build) -> str:
     """Names of the functions whose code is not what ``default<LEVEL>`` of the benchmark's level makes of the first
     state, one a line."""
     from colt_llvm.llvm import flow
-    from colt_llvm.llvm.size_levels import level_pipeline
+    from colt_llvm.llvm.pipeline import level_pipeline
 
     first = node
     while first.parent is not None:

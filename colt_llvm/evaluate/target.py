@@ -19,8 +19,8 @@ from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.module import Module, bitcode_hash
 from colt_llvm.llvm.replay import DEFAULT_LIMITS, replay
 from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure.check import OwnCheck
 from colt_llvm.measure.host import measuring_core
-from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.objectives.base import INSTRUCTIONS, SIZE, TEXT, Objective
 from colt_llvm.program.baseline import Baseline, prepare_baseline
 from colt_llvm.program.compilation import generate_objects, link

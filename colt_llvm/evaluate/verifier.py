@@ -32,12 +32,11 @@ from colt_llvm.core.files import owned_folder
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Linker, Target
-from colt_llvm.measure.check import BaselineRuns, first_difference, not_repeatable, verify_baseline
+from colt_llvm.measure.check import BaselineRuns, OwnCheck, first_difference, not_repeatable, verify_baseline
 from colt_llvm.measure.compared import Compared, compared
 from colt_llvm.measure.confirmation import Confirmation, Reruns, confirm
 from colt_llvm.measure.difference import Difference, with_varying
 from colt_llvm.measure.host import confined_to
-from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.measure.runner import Observation, Outcome, run_side_by_side
 from colt_llvm.program.program import Program
 

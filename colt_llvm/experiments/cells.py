@@ -10,7 +10,7 @@ from typing import Any
 from colt_llvm import __version__
 from colt_llvm.experiments.experiment import Budget, Experiment, StrategySpec, safe
 from colt_llvm.experiments.suites import BenchProgram
-from colt_llvm.llvm.size_levels import has_size_levels
+from colt_llvm.llvm.pipeline import has_size_levels
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.objectives.registry import find_objective
 

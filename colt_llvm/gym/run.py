@@ -15,7 +15,7 @@ from colt_llvm.gym.episodes import Episodes, Valued
 from colt_llvm.gym.options import EnvironmentOptions, SearchOptions
 from colt_llvm.gym.result import EnvironmentFailed, SearchResult, Stopped
 from colt_llvm.models.base import NoMoreCalls
-from colt_llvm.search import ColtSearch, Model, Outcome, Proposal, RandomProposer, Request
+from colt_llvm.search import ColtSearch, DrawOptions, Model, Outcome, Proposal, RandomProposer, Request
 
 DEFAULT_MODELS = (Model("random:1", 1), Model("random:7e9", 7e9))
 
@@ -41,7 +41,9 @@ def random_proposer(
     actions: Sequence[str], models: Sequence[Model], search: ColtSearch, options: SearchOptions
 ) -> Proposer:
     """Draws at random under each model's own name."""
-    return RandomProposer(actions, models, options.seed, options.min_actions, options.max_actions, signed=None)
+    return RandomProposer(
+        actions, models, options.seed, DrawOptions(options.min_actions, options.max_actions, signed=None)
+    )
 
 
 def run_search(

@@ -11,8 +11,8 @@ from colt_llvm.llvm.decide import decide
 from colt_llvm.llvm.decision import Decide, steps_of
 from colt_llvm.llvm.library import DiagnosticHandler, Library
 from colt_llvm.llvm.pass_gate import forget, gate
+from colt_llvm.llvm.pipeline import refuse_size_levels
 from colt_llvm.llvm.process_options import apply_options, split_options
-from colt_llvm.llvm.size_levels import refuse_size_levels
 
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: the verifier says no, and does not abort
 _OBJECT_FILE = 1  # LLVMObjectFile

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from colt_llvm.measure.check import OwnCheck
 from colt_llvm.measure.difference import OTHER_FILES, STDERR, ignored
 from colt_llvm.measure.lines import Place, tells_own_time
-from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program.program import Check, Workload
 

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 
 from colt_llvm.core.errors import ColtError, UsageError
@@ -45,8 +45,22 @@ class Backoff:
         return max(wait, min(error.retry_after_seconds or 0.0, self.longest_retry_after_seconds))
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """How long calls are waited for."""
+
+    stop: threading.Event | None = None  # ends all waiting at once
+    deadline: float | None = None  # on ``clock``; no call goes on after it
+    backoff: Backoff = field(default_factory=Backoff)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] | None = None  # None: until ``stop`` is set
+
+
+_NO_END = Waiting()
+
+
 class Caller:
-    """Thread-safe. deadline: on ``clock``; no call goes on after it. stop: ends all waiting at once.
+    """Thread-safe.
 
     An endpoint that has not answered yet may be down, and waiting for it all that a run does. So its requests are given
     up (LATE) after a quarter of the run's time where that has an end, and at once while such a call is still under way;
@@ -59,25 +73,20 @@ class Caller:
         budget: Budget,
         ledger: Ledger,
         transcript: Transcript | None = None,
-        *,
-        stop: threading.Event | None = None,
-        deadline: float | None = None,
-        backoff: Backoff | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] | None = None,
+        waiting: Waiting = _NO_END,
     ) -> None:
         self._models = {model.spec.name: model for model in models}
         self._budget = budget
-        self._ledger = ledger
+        self.ledger = ledger
         self._transcript = transcript
-        self._stop = stop or threading.Event()
-        self.deadline = deadline
-        self._backoff = backoff or Backoff()
-        self._clock = clock
-        self._sleep = sleep or self._stop.wait
+        self._stop = waiting.stop or threading.Event()
+        self.deadline = waiting.deadline
+        self._backoff = waiting.backoff
+        self._clock = waiting.clock
+        self._sleep = waiting.sleep or self._stop.wait
         self._slots = {name: threading.Semaphore(model.spec.concurrency) for name, model in self._models.items()}
         self._writing = threading.Lock()
-        self._patience_seconds = None if deadline is None else max(0.0, deadline - clock()) * _PATIENCE
+        self._patience_seconds = None if self.deadline is None else max(0.0, self.deadline - self._clock()) * _PATIENCE
         self._answered = {record.model for record in transcript.records if not record.error} if transcript else set()
         self._given_up: dict[threading.Thread, str] = {}  # calls that go on, and their models
         self._closing = threading.Event()
@@ -214,7 +223,7 @@ class Caller:
                     self._answered.add(spec.name)
                 if self._transcript is not None:
                     self._transcript.append(record)
-                self._ledger.add(record)
+                self.ledger.add(record)
             if isinstance(outcome, CallError):
                 raise outcome
             return Answer(outcome.text, record.usage, outcome.note)

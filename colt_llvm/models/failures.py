@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -96,26 +97,28 @@ def is_too_long(text: str, code: str) -> bool:
     return "context_length" in code or bool(_TOO_LONG.search(text))
 
 
-def status_error(
-    status: int,
-    text: str,
-    code: str,
-    headers: Mapping[str, str],
-    spec: ModelSpec,
-    key: str | None,
-    answered: str = "",
-    **more: Any,
-) -> ChatError:
-    """The failure behind an HTTP status. text: the endpoint's own words.
+@dataclass(frozen=True)
+class BadStatus:
+    """A reply that is no answer."""
 
-    answered: what it answered, where the status stands in the body alone. more: of ChatError.
-    """
-    said = f"model {spec.name}: the endpoint answered {answered or status}: {one_line(text, key) or 'nothing more'}"
+    status: int  # of HTTP
+    text: str  # the endpoint's own words
+    code: str  # its name for the failure, or empty
+    headers: Mapping[str, str]
+    answered: str = ""  # what it answered, where the status stands in the body alone
+
+
+def status_error(reply: BadStatus, spec: ModelSpec, key: str | None, usage: Usage) -> ChatError:
+    """The failure behind an HTTP status."""
+    status, text, code = reply.status, reply.text, reply.code
+    said = (
+        f"model {spec.name}: the endpoint answered {reply.answered or status}: {one_line(text, key) or 'nothing more'}"
+    )
     variable = f"${spec.key_variable}" if spec.key_variable else ""
-    wait = retry_after_seconds(headers)
+    wait = retry_after_seconds(reply.headers)
 
     def failure(kind: str, remedy: str, **rest: Any) -> ChatError:
-        return ChatError(kind, f"{said}; {remedy}", **rest, **more)
+        return ChatError(kind, f"{said}; {remedy}", **rest, usage=usage)
 
     if status == 401:
         remedy = (

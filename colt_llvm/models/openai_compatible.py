@@ -13,6 +13,7 @@ from typing import Any
 from colt_llvm.models.base import Answer, ModelSpec, Prompt, Usage
 from colt_llvm.models.completion import Completion, Refusal, body_of, completion_of, holds_an_answer, refusal_of
 from colt_llvm.models.failures import (
+    BadStatus,
     ChatError,
     connection_error,
     is_too_long,
@@ -92,7 +93,7 @@ class OpenAICompatible:
         if 300 <= status < 400 or (reply.place and status in (404, 405)):
             text = f"redirected to {reply.place or 'nowhere'}" + (f": {text}" if text.strip() else "")
         failure = status_error(
-            status, text, said.code, reply.headers, self.spec, self._key, answered=answered, usage=usage
+            BadStatus(status, text, said.code, reply.headers, answered), self.spec, self._key, usage
         )  # fmt: skip
         adaptable = status in (400, 422) or (status in (500, 501) and "response_format" in body)
         if not adaptable or is_too_long(text, said.code):

@@ -21,10 +21,9 @@ from colt_llvm.core import process
 from colt_llvm.core.errors import PassError
 from colt_llvm.llvm.acceptance import accepted_pipelines
 from colt_llvm.llvm.elf import loaded_digest
-from colt_llvm.llvm.pipeline import edit_pipeline, parse_pipeline, print_pipeline
+from colt_llvm.llvm.pipeline import edit_pipeline, has_size_levels, level_pipeline, parse_pipeline, print_pipeline
 from colt_llvm.llvm.process_options import with_options
 from colt_llvm.llvm.replay import replay
-from colt_llvm.llvm.size_levels import has_size_levels, level_pipeline
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.objectives.registry import find_objective
 from colt_llvm.program.compilation import CODEGEN_LEVEL, Level, baseline_objects, front_end, generate_objects

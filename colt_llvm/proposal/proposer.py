@@ -8,22 +8,21 @@ and when none is left, a policy that ships with the package.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.models import embedded
-from colt_llvm.models.base import LATE, Answer, CallError, LanguageModel, ModelSpec, NoMoreCalls, Prompt
+from colt_llvm.models.base import LATE, Answer, CallError, LanguageModel, NoMoreCalls, Prompt
 from colt_llvm.models.caller import Caller
 from colt_llvm.models.health import Health
-from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.question import Evidence, Question
 from colt_llvm.models.replay import asked_as
 from colt_llvm.proposal.answer import JointAction, parse_answer
 from colt_llvm.proposal.prompt import LEAST_TOKENS, PromptTooSmall, render
 from colt_llvm.proposal.questions import Questions
-from colt_llvm.search import ActionSet, ColtSearch, Outcome, Proposal, RandomProposer, Refiner, Request
+from colt_llvm.search import ActionSet, DrawOptions, Outcome, Proposal, RandomProposer, Refiner, Request
 
 logger = logging.getLogger(__name__)
 
@@ -45,21 +44,17 @@ class ModelProposer:
 
     def __init__(
         self,
-        search: ColtSearch,
         questions: Questions,
         caller: Caller,
-        ledger: Ledger,
-        specs: Sequence[ModelSpec],
         catalogue: Catalogue,
         *,
         stand_in: LanguageModel | None = None,
         evidence: Callable[[tuple[str, ...]], Evidence] | None = None,
     ) -> None:
-        self._search = search
+        self._search = questions.search
         self._questions = questions
         self._caller = caller
-        self._ledger = ledger
-        self._specs = {spec.name: spec for spec in specs}
+        self._specs = {spec.name: spec for spec in questions.specs}
         self._catalogue = catalogue
         self._summaries = {action.name: action.summary for action in catalogue}
         self._stand_in = stand_in
@@ -67,10 +62,11 @@ class ModelProposer:
         self.health = Health()
         self.stood_in = 0  # proposals of the stand-in among those observed
         task = questions.task
-        self._random = RandomProposer(
-            [*task.passes, *task.edits], search.models.models, task.seed, 1, 3, signed=RANDOM_EXPANSION
-        )  # fmt: skip
-        promised = embedded.additions(map(asked_as, specs), task.objective) if search.options.refine_share else {}
+        draws = DrawOptions(1, 3, signed=RANDOM_EXPANSION)
+        self._random = RandomProposer([*task.passes, *task.edits], self._search.models.models, task.seed, draws)
+        promised = {}
+        if self._search.options.refine_share:
+            promised = embedded.additions(map(asked_as, questions.specs), task.objective)
         self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed, {**promised, **task.promised},
                                 surroundings=task.surroundings)  # fmt: skip
 
@@ -86,7 +82,7 @@ class ModelProposer:
             return self._refiner.prepare(request)
         name = self._who(request)
         question = self._questions.make(
-            request, name or self.stand_in_name, self.health.available, self._ledger.spent
+            request, name or self.stand_in_name, self.health.available, self._caller.ledger.spent
         )  # fmt: skip
         if name is None or not self._specs[name].can.at_once:
             return lambda: self._propose(request, name, question)

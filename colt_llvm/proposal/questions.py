@@ -24,8 +24,8 @@ class Questions:
 
     def __init__(self, task: Task, search: ColtSearch, specs: Sequence[ModelSpec]) -> None:
         self.task = task
-        self._search = search
-        self._specs = tuple(specs)
+        self.search = search
+        self.specs = tuple(specs)
         self._tried: defaultdict[int, deque[Attempt]] = defaultdict(lambda: deque(maxlen=_MOST_ATTEMPTS))
         self._gains: dict[str, tuple[float, int]] = {}  # action -> sum of gains, how many
         self._proposed: dict[int, tuple[str, ...]] = {}  # request id -> what it proposes; of some in flight
@@ -33,13 +33,13 @@ class Questions:
 
     def make(self, request: Request, acting: str, offered: Callable[[str], bool], spent: Spending) -> Question:
         """acting: who is asked. offered: whether a model may be named as the next one."""
-        tree = self._search.tree
+        tree = self.search.tree
         node = tree.nodes[request.node]
         parent = None if node.parent is None else tree.nodes[node.parent]
         grandparent = None if parent is None or parent.parent is None else tree.nodes[parent.parent]
-        best = self._search.best()
+        best = self.search.best()
         task = self.task
-        others = [number for number in self._search.in_flight_at(node.id) if number != request.id]
+        others = [number for number in self.search.in_flight_at(node.id) if number != request.id]
         proposed = tuple(self._proposed[number] for number in others if number in self._proposed)
         return Question(
             request_id=request.id,
@@ -56,7 +56,7 @@ class Questions:
             paid={name: total / count for name, (total, count) in self._gains.items()},
             rejected=self._rejected(request),
             best=State(best.sequence, best.reward, best.outcome.figures, best.proposal.model) if best else None,
-            offers=tuple(self._offer(spec) for spec in self._specs if offered(spec.name)),
+            offers=tuple(self._offer(spec) for spec in self.specs if offered(spec.name)),
             program=task.program,
             passes=task.passes,
             edits=task.edits,
@@ -70,7 +70,7 @@ class Questions:
             calls=spent.calls,
             tokens=spent.tokens,
             cost=spent.cost,
-            confidence_wanted=self._search.options.selection == "puct",
+            confidence_wanted=self.search.options.selection == "puct",
         )
 
     def _rejected(self, request: Request) -> Attempt | None:
@@ -83,7 +83,7 @@ class Questions:
         return Attempt(request.rejected.passes, request.rejected.model, None)
 
     def _offer(self, spec: ModelSpec) -> Offer:
-        record = self._search.statistics.by_model[spec.name]
+        record = self.search.statistics.by_model[spec.name]
         price = spec.price.output or None
         return Offer(spec.name, spec.parameters, record.calls, record.hit_rate, record.errors, price)
 
@@ -95,7 +95,7 @@ class Questions:
         """Take in a trial after the search was told, in the order of telling."""
         self._done += 1
         self._proposed.pop(request.id, None)
-        tree = self._search.tree
+        tree = self.search.tree
         child, leaf = tree.nodes[-1], tree.nodes[request.node]
         gain = None
         if child.reward is not None and request.kind != "refine":  # there it says nothing of one action

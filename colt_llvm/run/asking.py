@@ -11,7 +11,7 @@ from typing import Any
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.budget import Budget, Limits
-from colt_llvm.models.caller import Caller
+from colt_llvm.models.caller import Caller, Waiting
 from colt_llvm.models.embedded import SPECS as EMBEDDED
 from colt_llvm.models.embedded import load as load_embedded
 from colt_llvm.models.ledger import Ledger
@@ -123,10 +123,10 @@ def ask_models(
     transcript = Transcript(calls.folder, calls.told) if calls.folder is not None else None
     ledger = Ledger.from_records(specs, transcript.records if transcript else ())
     caller = Caller(
-        connected, Budget(calls.limits, ledger.spent), ledger, transcript, stop=calls.stop, deadline=calls.deadline
+        connected, Budget(calls.limits, ledger.spent), ledger, transcript, Waiting(calls.stop, calls.deadline)
     )
     proposer = ModelProposer(
-        search, Questions(task, search, specs), caller, ledger, specs, catalogue,
+        Questions(task, search, specs), caller, catalogue,
         stand_in=load_embedded(STAND_IN), evidence=calls.evidence,
     )  # fmt: skip
 

@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search.course_alteration import Correction, RegressionRun, is_regression, replaces
 from colt_llvm.search.expansion import expansion_failed, grow
-from colt_llvm.search.in_flight import InFlight
-from colt_llvm.search.model_set import ModelSet, first_model, next_model
+from colt_llvm.search.model_set import ModelSet, Statistics, first_model, next_model
 from colt_llvm.search.options import ColtOptions
-from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Trial, better_trial, derived
+from colt_llvm.search.protocol import InFlight, Kind, Model, Outcome, Proposal, Request, Trial, better_trial, derived
 from colt_llvm.search.selection import select, smallness
-from colt_llvm.search.statistics import Statistics
 from colt_llvm.search.strategy import DeclaredStrategy
 from colt_llvm.search.tree import ROOT, Node, Tree, add_virtual_loss, backpropagate
 
@@ -196,9 +194,9 @@ class ColtSearch:
         return child
 
     def _next_model(self, request: Request, proposal: Proposal) -> str:
-        fallback = self.statistics.best_model(acting=request.model)
         wanted = proposal.next_model
-        return next_model(self.models, self.options, self.seed, request.id, self._turn, wanted, fallback)
+        known = wanted if wanted in self.models else self.statistics.best_model(acting=request.model)
+        return next_model(self.models, self.options, self.seed, request.id, self._turn, known)
 
     def _alter_course(self, request: Request, proposal: Proposal, child: Node) -> bool:
         """Whether the child is to be corrected first; it is then held, and not backed up until that is settled."""

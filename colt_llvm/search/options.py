@@ -8,7 +8,35 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.search.widening import Widening
+
+_DIGITS = 9  # a power is rounded, so that its last bits do not decide whether there is one more place
+
+
+@dataclass(frozen=True)
+class Widening:
+    """Progressive widening: a node may have max(B, ceil(k · N^α)) children, for B = branching and N visits.
+
+    Coulom 2007 (Computing Elo ratings of move patterns in the game of Go), Chaslot et al. 2008 (Progressive strategies
+    for Monte-Carlo tree search). A node's children are not known beforehand: a new place is one more proposal. The
+    paper (arXiv 2602.01935) has B alone, an exponent of 0. Why so: docs/decisions/0012.
+
+    exponent: α in [0, 1); 0 is off. factor: k > 0."""
+
+    exponent: float = 0.0
+    factor: float = 1.0
+
+    @property
+    def on(self) -> bool:
+        """Whether visits count at all."""
+        return self.exponent > 0
+
+    def places(self, visits: int) -> int:
+        """ceil(k · N^α), for N = ``visits`` >= 0; 0 where it is off. Requests in flight are no visits."""
+        return math.ceil(round(self.factor * visits**self.exponent, _DIGITS)) if self.on else 0
+
+
+PLAIN = Widening()
+
 
 NEXT_MODEL_POLICIES = ("model", "random", "round_robin", "largest")
 #: "largest", as in the paper; "named": whom the last answer at the root named (ours: each seed is a step like others).

@@ -17,9 +17,18 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from colt_llvm.search.options import ColtOptions
 from colt_llvm.search.tree import Node, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Weighting:
+    """How the terms of a score are weighed against each other."""
+
+    bias: float  # λ, in [0, 1]: of the model, against Q
+    exploration: float  # C, 0 or more
 
 
 def smallness(parameters: float, least: float, greatest: float) -> float:
@@ -43,16 +52,14 @@ def scaled_value(value_sum: float, visits: int, pending: int, least: float, grea
     return (mean - least) / (greatest - least)
 
 
-def score(q: float, phi: float, parent_visits: int, visits: int, bias: float, exploration: float) -> float:
-    """The formula at the head of this file, for λ = ``bias`` and C = ``exploration``; both visit counts >= 1."""
-    return (1 - bias) * q + bias * phi + exploration * math.sqrt(math.log(parent_visits) / visits)
+def score(q: float, phi: float, parent_visits: int, visits: int, by: Weighting) -> float:
+    """The formula at the head of this file; both visit counts >= 1."""
+    return (1 - by.bias) * q + by.bias * phi + by.exploration * math.sqrt(math.log(parent_visits) / visits)
 
 
-def puct_score(
-    q: float, phi: float, prior: float, parent_visits: int, visits: int, bias: float, exploration: float
-) -> float:
+def puct_score(q: float, phi: float, prior: float, parent_visits: int, visits: int, by: Weighting) -> float:
     """The second formula at the head of this file, for P(c) = ``prior`` in [0, 1]; visit counts >= 0."""
-    return (1 - bias) * q + bias * phi + exploration * prior * math.sqrt(parent_visits) / (1 + visits)
+    return (1 - by.bias) * q + by.bias * phi + by.exploration * prior * math.sqrt(parent_visits) / (1 + visits)
 
 
 def priors(said: Sequence[float | None]) -> list[float]:
@@ -80,15 +87,14 @@ def choose_child(tree: Tree, parent: Node, phi: Mapping[str, float], options: Co
     """
     children = [tree.nodes[child] for child in parent.candidates]
     bias = effective_bias([phi[child.next_model] for child in children], options.model_bias)
+    by = Weighting(bias, options.exploration)
     parent_visits = parent.visits + parent.pending
     if options.selection == "puct":
-        return _by_puct(tree, children, parent_visits, phi, bias, options.exploration)
-    return _by_uct(tree, children, parent_visits, phi, bias, options.exploration)
+        return _by_puct(tree, children, parent_visits, phi, by)
+    return _by_uct(tree, children, parent_visits, phi, by)
 
 
-def _by_uct(
-    tree: Tree, children: Sequence[Node], parent_visits: int, phi: Mapping[str, float], bias: float, exploration: float
-) -> Node:
+def _by_uct(tree: Tree, children: Sequence[Node], parent_visits: int, phi: Mapping[str, float], by: Weighting) -> Node:
     """Unvisited children come first, the smaller model's before the larger's."""
 
     def rank(child: Node) -> tuple[bool, float, int]:
@@ -96,22 +102,20 @@ def _by_uct(
         if visits == 0:
             return True, phi[child.next_model], -child.id
         q = scaled_value(child.value_sum, child.visits, child.pending, tree.least, tree.greatest)
-        value = score(q, phi[child.next_model], parent_visits, visits, bias, exploration)
+        value = score(q, phi[child.next_model], parent_visits, visits, by)
         return False, value, -child.id
 
     return max(children, key=rank)
 
 
-def _by_puct(
-    tree: Tree, children: Sequence[Node], parent_visits: int, phi: Mapping[str, float], bias: float, exploration: float
-) -> Node:
+def _by_puct(tree: Tree, children: Sequence[Node], parent_visits: int, phi: Mapping[str, float], by: Weighting) -> Node:
     """Unvisited children need no rule of their own: their Q is 0, and the exploration term is finite."""
 
     def rank(placed: tuple[Node, float]) -> tuple[float, int]:
         child, prior = placed
         visits = child.visits + child.pending
         q = scaled_value(child.value_sum, child.visits, child.pending, tree.least, tree.greatest) if visits else 0.0
-        return puct_score(q, phi[child.next_model], prior, parent_visits, visits, bias, exploration), -child.id
+        return puct_score(q, phi[child.next_model], prior, parent_visits, visits, by), -child.id
 
     return max(zip(children, priors([child.prior for child in children]), strict=True), key=rank)[0]
 

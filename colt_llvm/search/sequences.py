@@ -13,8 +13,7 @@ from functools import cached_property
 from random import Random
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.search.in_flight import InFlight
-from colt_llvm.search.protocol import Outcome, Proposal, Request, Trial, better_trial, derived
+from colt_llvm.search.protocol import InFlight, Outcome, Proposal, Request, Trial, better_trial, derived
 from colt_llvm.search.tree import ROOT
 
 #: How often a sequence that was proposed before is drawn again: by the strategy, then anywhere. Then it is let pass.
@@ -198,3 +197,29 @@ class SequenceSearch:
 
     def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
         """Nothing more: ``tell`` has taken it in."""
+
+
+INSERT, REMOVE, REPLACE, SWAP = "insert", "remove", "replace", "swap"
+
+
+def changed(sequence: Names, kinds: tuple[str, ...], actions: ActionSet, random: Random, longest: int) -> Names:
+    """One change of a kind that is possible here, drawn among ``kinds``: one action more, less or another; two swapped.
+
+    An insertion at the end appends. The result may be empty, and never has more than ``longest`` actions.
+    """
+    kind = random.choice([kind for kind in kinds if _possible(kind, len(sequence), longest)] or [REPLACE])
+    names = list(sequence)
+    if kind == INSERT or not names:
+        names.insert(random.randint(0, len(names)), actions.draw(random))
+    elif kind == REMOVE:
+        del names[random.randrange(len(names))]
+    elif kind == REPLACE:
+        names[random.randrange(len(names))] = actions.draw(random)
+    else:
+        first, second = random.sample(range(len(names)), 2)
+        names[first], names[second] = names[second], names[first]
+    return actions.tidy(names)
+
+
+def _possible(kind: str, length: int, longest: int) -> bool:
+    return {INSERT: length < longest, REMOVE: length > 0, REPLACE: length > 0, SWAP: length > 1}[kind]

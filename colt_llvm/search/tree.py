@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from colt_llvm.search.widening import PLAIN, Widening
+from colt_llvm.search.options import PLAIN, Widening
 
 ROOT = 0
 

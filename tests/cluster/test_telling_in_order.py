@@ -15,7 +15,7 @@ from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.objectives.base import Objective
 from colt_llvm.run.loop import Loop, LoopOptions
 from colt_llvm.run.trials import TrialRecord
-from colt_llvm.search import Model, Outcome, Proposal, RandomProposer, Request
+from colt_llvm.search import DrawOptions, Model, Outcome, Proposal, RandomProposer, Request
 from colt_llvm.search.colt import ColtSearch
 from colt_llvm.search.options import ColtOptions
 
@@ -41,7 +41,7 @@ class Turns:
 
 class Proposer:
     def __init__(self, seed: int) -> None:
-        self._random = RandomProposer(PASSES, [Model("m", 1.0)], seed, 1, 2)
+        self._random = RandomProposer(PASSES, [Model("m", 1.0)], seed, DrawOptions(1, 2))
 
     def prepare(self, request: Request) -> Callable[[], Proposal]:
         return lambda: self._random.propose(request)

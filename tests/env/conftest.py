@@ -15,7 +15,7 @@ if importlib.util.find_spec("compiler_gym") is None:
 
 from colt_llvm.core.errors import ToolchainError
 from colt_llvm.env import ColtEnv, ServiceOptions, connection
-from colt_llvm.llvm.size_levels import unmarked_pipeline
+from colt_llvm.llvm.pipeline import unmarked_pipeline
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 
 ACTIONS = (

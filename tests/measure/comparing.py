@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from colt_llvm.measure.check import first_difference
-from colt_llvm.measure.own_check import OwnCheck
+from colt_llvm.measure.check import OwnCheck, first_difference
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program.program import Check
 

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.measure.check import OwnCheck
 from colt_llvm.measure.compared import Compared, compared
 from colt_llvm.measure.difference import differences, with_varying
 from colt_llvm.measure.folder_state import FileSeen
-from colt_llvm.measure.own_check import OwnCheck
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program.program import Check, Workload
 

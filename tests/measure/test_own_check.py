@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from colt_llvm.core.errors import ProgramError, UsageError
-from colt_llvm.measure.check import BaselineRuns, verify_baseline
-from colt_llvm.measure.own_check import CheckError, OwnCheck, ProgramRun
+from colt_llvm.measure.check import BaselineRuns, CheckError, OwnCheck, ProgramRun, verify_baseline
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program.program import Workload
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from colt_llvm.models.base import LanguageModel, Message, ModelSpec, Price, Prompt
 from colt_llvm.models.budget import Budget, Limits
-from colt_llvm.models.caller import Caller
+from colt_llvm.models.caller import Caller, Waiting
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.question import Attempt, Offer, Question, State
 from colt_llvm.models.transcript import Transcript
@@ -62,7 +62,7 @@ class Run:
         self.ledger = Ledger.from_records(specs, self.transcript.records if self.transcript else ())
         self.budget = Budget(limits, self.ledger.spent)
         self.sleeps: Callable[[float], None] = more.pop("sleep", Sleeps())
-        self.caller = Caller(models, self.budget, self.ledger, self.transcript, sleep=self.sleeps, **more)
+        self.caller = Caller(models, self.budget, self.ledger, self.transcript, Waiting(sleep=self.sleeps, **more))
 
     def close(self) -> None:
         self.caller.close()

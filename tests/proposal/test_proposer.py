@@ -11,7 +11,7 @@ import pytest
 from colt_llvm.llvm.catalogue import Catalogue, load_catalogue
 from colt_llvm.models.base import Answer, CallError, ModelSpec, NoMoreCalls, Prompt
 from colt_llvm.models.budget import Budget, Limits
-from colt_llvm.models.caller import Caller
+from colt_llvm.models.caller import Caller, Waiting
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.question import Evidence
 from colt_llvm.proposal.proposer import ModelProposer
@@ -67,12 +67,11 @@ class Run:
             seed=1,
         )
         self.ledger = Ledger(specs)
-        caller = Caller(self.models.values(), Budget(limits), self.ledger, sleep=lambda seconds: None)
+        caller = Caller(self.models.values(), Budget(limits), self.ledger, waiting=Waiting(sleep=lambda seconds: None))
         self.stand_in = Double(ModelSpec("policy", "embedded", 1.0), stand_in) if stand_in else None
         task = Task("size", "clang -Oz", "cpu", tuple(catalogue.names()), ("without<licm>",), {}, None, 1)
         self.proposer = ModelProposer(
-            self.search, Questions(task, self.search, specs), caller, self.ledger, specs, catalogue,
-            stand_in=self.stand_in, evidence=evidence,
+            Questions(task, self.search, specs), caller, catalogue, stand_in=self.stand_in, evidence=evidence,
         )  # fmt: skip
         self._told = 0
 

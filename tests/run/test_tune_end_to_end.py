@@ -15,7 +15,7 @@ from colt_llvm.cli.main import run
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.module import Module
-from colt_llvm.llvm.size_levels import has_size_levels
+from colt_llvm.llvm.pipeline import has_size_levels
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.program.compilation import front_end
 from colt_llvm.program.program import program_from_files

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from colt_llvm.search.in_flight import InFlight
 from colt_llvm.search.model_set import ModelSet
-from colt_llvm.search.protocol import Model, Outcome, Proposal, Request, Trial, better_trial, derived
+from colt_llvm.search.protocol import InFlight, Model, Outcome, Proposal, Request, Trial, better_trial, derived
 from colt_llvm.search.tree import ROOT
 
 

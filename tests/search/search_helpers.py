@@ -7,7 +7,17 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from colt_llvm.search import ColtOptions, ColtSearch, Model, Outcome, Proposal, RandomProposer, Request, Strategy
+from colt_llvm.search import (
+    ColtOptions,
+    ColtSearch,
+    DrawOptions,
+    Model,
+    Outcome,
+    Proposal,
+    RandomProposer,
+    Request,
+    Strategy,
+)
 
 SMALL, MIDDLE, LARGE = Model("small", 1e9), Model("middle", 1e10), Model("large", 1e11)
 MODELS = (SMALL, MIDDLE, LARGE)
@@ -82,4 +92,4 @@ def run(strategy: Strategy, proposer: RandomProposer, evaluate: Evaluate, count:
 
 def stand_in(seed: int, **options: object) -> RandomProposer:
     """Random proposals, signed by the model that was asked."""
-    return RandomProposer(ACTIONS, MODELS, seed, signed=None, **options)  # type: ignore[arg-type]
+    return RandomProposer(ACTIONS, MODELS, seed, DrawOptions(signed=None, **options))  # type: ignore[arg-type]

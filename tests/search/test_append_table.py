@@ -6,7 +6,7 @@ from collections import Counter
 from random import Random
 
 from colt_llvm.search import ActionSet
-from colt_llvm.search.append_table import AppendTable, stem
+from colt_llvm.search.refining import AppendTable, stem
 
 ACTIONS = ActionSet(("sroa", "gvn", "unroll<O2>", "unroll<O3>"), ("without<licm>", "without<licm#1>", "without<gvn>"))
 MANY = ActionSet(tuple(f"p{number}" for number in range(200)))

@@ -11,7 +11,7 @@ from memoryless_search import MemorylessSearch
 from search_helpers import ACTIONS, MODELS, answer, asked, fair
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.search import RandomProposer, Request
+from colt_llvm.search import DrawOptions, RandomProposer, Request
 
 
 def request(number: int, model: str = "small") -> Request:
@@ -33,14 +33,14 @@ def test_a_proposal_is_the_same_on_every_python() -> None:
 
 
 def test_lengths_span_the_range() -> None:
-    proposer = RandomProposer(ACTIONS, MODELS, 0, min_passes=2, max_passes=4)
+    proposer = RandomProposer(ACTIONS, MODELS, 0, DrawOptions(min_passes=2, max_passes=4))
     lengths = Counter(len(proposer.propose(request(i)).passes) for i in range(300))
     assert set(lengths) == {2, 3, 4}
     assert min(lengths.values()) > 60
 
 
 def test_weights_decide_how_often_an_action_is_drawn() -> None:
-    proposer = RandomProposer("abc", MODELS, 0, weights=[3, 1, 0])
+    proposer = RandomProposer("abc", MODELS, 0, DrawOptions(weights=[3, 1, 0]))
     counts = Counter(name for i in range(500) for name in proposer.propose(request(i)).passes)
     assert counts["a"] / counts["b"] == pytest.approx(3, rel=0.25)
     assert counts["c"] == 0
@@ -55,7 +55,7 @@ def test_half_of_the_proposals_stay_with_the_acting_model_and_half_draw_one() ->
 
 def test_it_signs_as_random_or_for_the_model_that_it_stands_in_for() -> None:
     assert RandomProposer(ACTIONS, MODELS, 0).propose(request(0)).model == "random"
-    assert RandomProposer(ACTIONS, MODELS, 0, signed=None).propose(request(0, "middle")).model == "middle"
+    assert RandomProposer(ACTIONS, MODELS, 0, DrawOptions(signed=None)).propose(request(0, "middle")).model == "middle"
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_it_signs_as_random_or_for_the_model_that_it_stands_in_for() -> None:
 )
 def test_a_proposer_that_cannot_draw_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        RandomProposer(**{"actions": ACTIONS, "models": MODELS, "seed": 0, **options})
+        RandomProposer(options.pop("actions", ACTIONS), MODELS, 0, DrawOptions(**options))
 
 
 def test_random_search_asks_at_the_root_alone_with_any_number_in_flight() -> None:

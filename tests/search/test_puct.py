@@ -11,7 +11,7 @@ from search_helpers import MODELS, answer, asked, fair, noise, run, search_with,
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search import ColtOptions, ColtSearch, Node, Proposal, RandomProposer, Request, Tree
-from colt_llvm.search.selection import choose_child, priors, puct_score
+from colt_llvm.search.selection import Weighting, choose_child, priors, puct_score
 from colt_llvm.search.tree import add_virtual_loss
 
 PHI = {"small": 1.0, "large": 0.0}
@@ -36,11 +36,11 @@ def tree_of(*children: tuple[str, int, float, float | None]) -> Tree:
 def test_score_adds_value_model_and_prior_by_the_formula() -> None:
     by_hand = 0.5 * 0.4 + 0.5 * 1.0 + 1.25 * 0.6 * math.sqrt(16) / (1 + 4)
     assert by_hand == pytest.approx(1.3)
-    assert puct_score(0.4, 1.0, 0.6, 16, 4, 0.5, 1.25) == pytest.approx(by_hand)
+    assert puct_score(0.4, 1.0, 0.6, 16, 4, Weighting(0.5, 1.25)) == pytest.approx(by_hand)
 
 
 def test_score_without_exploration_is_value_and_model_alone() -> None:
-    assert puct_score(0.8, 0.25, 1.0, 9, 1, 0.25, 0.0) == pytest.approx(0.75 * 0.8 + 0.25 * 0.25)
+    assert puct_score(0.8, 0.25, 1.0, 9, 1, Weighting(0.25, 0.0)) == pytest.approx(0.75 * 0.8 + 0.25 * 0.25)
 
 
 def test_priors_are_parts_of_their_sum() -> None:

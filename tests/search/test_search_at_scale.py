@@ -11,7 +11,7 @@ import pytest
 from memoryless_search import MemorylessSearch
 from search_helpers import ACTIONS, MODELS, HiddenSequence, iterations, run, search_with, stand_in
 
-from colt_llvm.search import ColtSearch, Node, Outcome, RandomProposer, Strategy
+from colt_llvm.search import ColtSearch, DrawOptions, Node, Outcome, RandomProposer, Strategy
 
 
 class CountingList(list[Node]):
@@ -38,7 +38,7 @@ def test_an_iteration_in_a_tree_of_10000_nodes_looks_at_no_more_than_the_path_an
     options: dict[str, Any],
 ) -> None:
     search = search_with(0, **options)
-    proposer = RandomProposer(ACTIONS, MODELS, 0, signed=None)
+    proposer = RandomProposer(ACTIONS, MODELS, 0, DrawOptions(signed=None))
     for _ in iterations(search, proposer, rough, 10_000):
         pass
     assert len(search.tree.nodes) > 9_000

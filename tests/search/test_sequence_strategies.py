@@ -23,9 +23,8 @@ from colt_llvm.search import (
     Request,
     SequenceSearch,
 )
-from colt_llvm.search.changes import INSERT, REMOVE, REPLACE, SWAP, changed
 from colt_llvm.search.rivals.genetic import crossover
-from colt_llvm.search.sequences import MOST_REDRAWS
+from colt_llvm.search.sequences import INSERT, MOST_REDRAWS, REMOVE, REPLACE, SWAP, changed
 
 PASSES = tuple("abcdefgh")
 EDITS = ("without<a>", "without<b>")

@@ -8,7 +8,7 @@ import pytest
 from search_helpers import answer, asked, fair, search_with, step
 
 from colt_llvm.search import ColtOptions, Node, Tree
-from colt_llvm.search.selection import choose_child, effective_bias, scaled_value, score, smallness
+from colt_llvm.search.selection import Weighting, choose_child, effective_bias, scaled_value, score, smallness
 from colt_llvm.search.tree import add_virtual_loss
 
 PHI = {"small": 1.0, "middle": 0.5, "large": 0.0}
@@ -41,12 +41,12 @@ def test_smallness_of_equally_large_models_is_zero() -> None:
 
 def test_score_adds_value_model_and_exploration_by_the_formula() -> None:
     by_hand = 0.5 * 0.4 + 0.5 * 1.0 + math.sqrt(2) * math.sqrt(math.log(10) / 4)
-    assert score(0.4, 1.0, 10, 4, 0.5, math.sqrt(2)) == pytest.approx(by_hand)
+    assert score(0.4, 1.0, 10, 4, Weighting(0.5, math.sqrt(2))) == pytest.approx(by_hand)
     assert by_hand == pytest.approx(1.77299, abs=1e-5)
 
 
 def test_score_weighs_value_by_one_minus_lambda() -> None:
-    assert score(0.8, 0.25, 1, 1, 0.25, 9.0) == pytest.approx(0.75 * 0.8 + 0.25 * 0.25)  # ln 1 = 0
+    assert score(0.8, 0.25, 1, 1, Weighting(0.25, 9.0)) == pytest.approx(0.75 * 0.8 + 0.25 * 0.25)  # ln 1 = 0
 
 
 def test_value_is_the_mean_scaled_by_the_least_and_greatest_reward() -> None:

@@ -6,7 +6,7 @@ import pytest
 from search_helpers import answer, asked, fair, search_with, step
 
 from colt_llvm.search import ColtSearch
-from colt_llvm.search.widening import PLAIN, Widening
+from colt_llvm.search.options import PLAIN, Widening
 
 
 @pytest.mark.parametrize(

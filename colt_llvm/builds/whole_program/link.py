@@ -13,9 +13,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from colt_llvm.builds.project.archive import read_archive
 from colt_llvm.builds.project.learn import Link
-from colt_llvm.builds.project.relink import Place, named_files
+from colt_llvm.builds.project.relink import Place, named_files, read_archive
 from colt_llvm.builds.whole_program.objects import Carried, carried_by
 from colt_llvm.core.errors import UsageError
 from colt_llvm.llvm.elf import Header, Section, read_object, unpack_symbols

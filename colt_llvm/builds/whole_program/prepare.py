@@ -13,9 +13,8 @@ from tempfile import TemporaryDirectory
 
 from colt_llvm.builds.cc.arguments import normalised
 from colt_llvm.builds.cc.compile import at_two_moments, front_end_words, inputs_in, quiet, read_dependencies
-from colt_llvm.builds.project.archive import read_archive
 from colt_llvm.builds.project.learn import Link
-from colt_llvm.builds.project.relink import Place, with_output
+from colt_llvm.builds.project.relink import Place, read_archive, with_output
 from colt_llvm.builds.project.setup import Project, selected
 from colt_llvm.builds.project.units import Measured, call, codegen_flags
 from colt_llvm.builds.recipes.store import input_digest

@@ -9,7 +9,7 @@ from colt_llvm.core.errors import UsageError
 from colt_llvm.search.colt import ColtSearch
 from colt_llvm.search.options import ColtOptions
 from colt_llvm.search.protocol import Model, Outcome, Proposal, Request
-from colt_llvm.search.random_proposer import RandomProposer
+from colt_llvm.search.random_proposer import DrawOptions, RandomProposer
 from colt_llvm.search.sequences import FIRST_LONGEST, ActionSet, Names, SequenceSearch
 from colt_llvm.search.strategy import DeclaredStrategy
 
@@ -43,7 +43,7 @@ class RandomTree(ColtSearch):
             raise UsageError("--strategy mcts: refines nothing; leave out refine_share, or use --strategy colt")
         models = [Model(MCTS.name, 1.0)]
         super().__init__(models, options, seed)
-        self._proposer = RandomProposer(actions.names, models, seed, weights=actions.weights, signed=None)
+        self._proposer = RandomProposer(actions.names, models, seed, DrawOptions(weights=actions.weights, signed=None))
 
     def prepare(self, request: Request) -> Callable[[], Proposal]:
         """The answer depends on the seed and the request alone."""

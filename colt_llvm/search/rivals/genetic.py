@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from random import Random
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.search.changes import INSERT, REMOVE, REPLACE, SWAP, changed
 from colt_llvm.search.protocol import Outcome
-from colt_llvm.search.sequences import ActionSet, Names, SequenceSearch
+from colt_llvm.search.sequences import INSERT, REMOVE, REPLACE, SWAP, ActionSet, Names, SequenceSearch, changed
 from colt_llvm.search.strategy import DeclaredStrategy
 
 
