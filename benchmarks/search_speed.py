@@ -15,7 +15,7 @@ from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, examiner_of
 from colt_llvm.evaluate.target import Built
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.measure.intervals import Interval
-from colt_llvm.measure.sampling import TrialMeasurement
+from colt_llvm.measure.rounds import TrialMeasurement
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Spending
 from colt_llvm.objectives.base import Objective

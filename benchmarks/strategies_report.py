@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colt_llvm.analysis import Results, Summary, group_cells, load_results, summarise
-from colt_llvm.analysis.documents import LEGEND, escape, markdown_table, title_of
 from colt_llvm.analysis.sentences import claims
 from colt_llvm.analysis.summary import Row
+from colt_llvm.analysis.tables import LEGEND, escape, markdown_table, title_of
 
 _STRATEGIES = (
     "`colt-llvm bench run`: every strategy on the same programs from the same action set, in the same harness, and "

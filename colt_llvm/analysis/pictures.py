@@ -11,11 +11,11 @@ import numpy as np
 
 from colt_llvm.analysis.cells import Results
 from colt_llvm.analysis.curves import strategy_curve
-from colt_llvm.analysis.documents import title_of
 from colt_llvm.analysis.groups import group_cells
 from colt_llvm.analysis.sentences import below_baseline
 from colt_llvm.analysis.style import drawing, fill_style, line_style, new_figure, save, shortened
 from colt_llvm.analysis.summary import Summary, summarise
+from colt_llvm.analysis.tables import title_of
 
 #: More than this hide each other: the reference and the best others are shown.
 _BANDS, _BARS = 2, 4

@@ -33,8 +33,7 @@ def tune_project_command(given: dict[str, Any]) -> int:
 
     toolchain = find_toolchain(given["llvm_prefix"])
     from colt_llvm.builds.project.options import ProjectRun
-    from colt_llvm.builds.project.tree_lock import alone_in
-    from colt_llvm.builds.project.tune_project import tune_project
+    from colt_llvm.builds.project.tune_project import alone_in, tune_project
     from colt_llvm.cli.tune import ended_by_signal
     from colt_llvm.cli.view import live_view
     from colt_llvm.run.journal import claimed_directory

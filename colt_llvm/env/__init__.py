@@ -18,7 +18,7 @@ from gym.envs.registration import registry  # noqa: E402
 from colt_llvm.env.connection import ServiceLost  # noqa: E402
 from colt_llvm.env.datasets import make_record  # noqa: E402
 from colt_llvm.env.environment import ColtEnv  # noqa: E402
-from colt_llvm.env.options import ServiceOptions  # noqa: E402
+from colt_llvm.env.guard import ServiceOptions  # noqa: E402
 
 ENVIRONMENT, DECISIONS_ENVIRONMENT = "colt-llvm-v0", "colt-llvm-decisions-v0"
 

@@ -34,7 +34,7 @@ from colt_llvm.core.files import owned_memory_folder
 from colt_llvm.core.variables import tool_environment
 from colt_llvm.env import guard
 from colt_llvm.env.engine import Actions
-from colt_llvm.env.options import ServiceOptions
+from colt_llvm.env.guard import ServiceOptions
 from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
 from colt_llvm.llvm.toolchain import Toolchain
 

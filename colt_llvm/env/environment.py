@@ -22,7 +22,7 @@ from compiler_gym.views import ObservationSpaceSpec
 from colt_llvm.env.connection import ServiceConnection, ServiceSpec
 from colt_llvm.env.datasets import IncludedPrograms, UserPrograms, make_benchmark, make_record
 from colt_llvm.env.engine import Actions
-from colt_llvm.env.options import ServiceOptions
+from colt_llvm.env.guard import ServiceOptions
 from colt_llvm.env.payload import unpack
 from colt_llvm.env.rewards import make_rewards
 from colt_llvm.env.stepping import Stepping

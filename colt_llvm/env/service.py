@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
     from tempfile import mkdtemp
 
     from colt_llvm.env.compat import prepare_bare
-    from colt_llvm.env.options import ServiceOptions
+    from colt_llvm.env.guard import ServiceOptions
 
     options, given = ServiceOptions.from_arguments(arguments)
     folder = Path(given.get("working_dir") or mkdtemp(prefix="colt-env-"))

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.measure.host import available_memory
+from colt_llvm.measure.rounds import TrialMeasurement, TrialPolicy, measure_trial
 from colt_llvm.measure.runner import Observation, run_side_by_side
-from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
 
 #: Of the memory that is free; more than that, and runs at once would press each other out of it.
 _MEMORY_SHARE = 0.5

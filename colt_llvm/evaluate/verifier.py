@@ -3,7 +3,7 @@
 Cheap before dear: workloads are checked in the order of the time they take, and the timed one only where the
 answer matters. Nothing can win before all of them were checked.
 
-Nobody is blamed at the first difference: the baseline runs again beside the candidate (``measure.confirmation``). Where
+Nobody is blamed at the first difference: the baseline runs again beside the candidate (``measure.difference``). Where
 it differs from itself, no candidate can be verified, and the run ends.
 """
 
@@ -34,8 +34,7 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Linker, Target
 from colt_llvm.measure.check import BaselineRuns, OwnCheck, first_difference, not_repeatable, verify_baseline
 from colt_llvm.measure.compared import Compared, compared
-from colt_llvm.measure.confirmation import Confirmation, Reruns, confirm
-from colt_llvm.measure.difference import Difference, with_varying
+from colt_llvm.measure.difference import Confirmation, Difference, Reruns, confirm, with_varying
 from colt_llvm.measure.host import confined_to
 from colt_llvm.measure.runner import Observation, Outcome, run_side_by_side
 from colt_llvm.program.program import Program

@@ -15,10 +15,10 @@ from fake_cells import HOST, fake_cell, fake_experiment, write_cells
 from colt_llvm.analysis import group_cells, load_results, summarise, write_tables
 from colt_llvm.analysis.cells import parse_cell
 from colt_llvm.analysis.curves import area_under, best_so_far, reach, steps, strategy_curve, time_to_reach
-from colt_llvm.analysis.documents import escape_latex
 from colt_llvm.analysis.sentences import claims, programs_needed
 from colt_llvm.analysis.statistics import Counts, Estimate
 from colt_llvm.analysis.summary import SIGNIFICANCE, Comparison
+from colt_llvm.analysis.tables import escape_latex
 from colt_llvm.core.errors import RunDirectoryError
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.builds.project.tree_lock import alone_in
+from colt_llvm.builds.project.tune_project import alone_in
 from colt_llvm.core.errors import UsageError
 from tests.builds.project_helpers import FILES, ROOT, console_script, write
 
-_HOLD = "import sys, time; from colt_llvm.builds.project.tree_lock import alone_in\n" \
+_HOLD = "import sys, time; from colt_llvm.builds.project.tune_project import alone_in\n" \
     "with alone_in(sys.argv[1]): print('held', flush=True); time.sleep(600)"  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from compiler_gym.wrappers import CycleOverBenchmarks, ForkOnStep, TimeLimit
 import colt_llvm.env  # noqa: F401
 from colt_llvm.core.errors import PassCrashed, PipelineSyntaxError
 from colt_llvm.env.decisions_env import DecisionsEnv
-from colt_llvm.env.options import ServiceOptions
+from colt_llvm.env.guard import ServiceOptions
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.baseline import build

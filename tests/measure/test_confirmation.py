@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from colt_llvm.core.errors import NotRepeatable
-from colt_llvm.measure.confirmation import Confirmation, Reruns, confirm
-from colt_llvm.measure.difference import Difference
+from colt_llvm.measure.difference import Confirmation, Difference, Reruns, confirm
 
 WRONG = Difference("output", "output line 1")
 LENIENT = Difference("standard error", "standard error line 1", strict=False)

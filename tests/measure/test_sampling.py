@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from colt_llvm.measure.rounds import TimeRound
-from colt_llvm.measure.sampling import TrialMeasurement, TrialPolicy, measure_trial
+from colt_llvm.measure.rounds import TimeRound, TrialMeasurement, TrialPolicy, measure_trial
 
 from .simulate import Host, in_turn
 

@@ -18,7 +18,7 @@ from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, RecordedEvalua
 from colt_llvm.evaluate.target import Built
 from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.measure.intervals import Interval
-from colt_llvm.measure.sampling import TrialMeasurement
+from colt_llvm.measure.rounds import TrialMeasurement
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.objectives.base import Objective
 from colt_llvm.run.loop import Loop, LoopOptions
