@@ -23,8 +23,8 @@ from colt_llvm.measure import folder_state, runner
 from colt_llvm.measure.ab_test import ABTestPolicy
 from colt_llvm.models.embedded import choice, policy, weights
 from colt_llvm.models.embedded.sizes import PARAMETERS
-from colt_llvm.models.health import Health
 from colt_llvm.program.program import included_programs
+from colt_llvm.proposal.proposer import Health
 from colt_llvm.run import asking
 from colt_llvm.run import proof as claim
 from colt_llvm.run import reranking as run_off

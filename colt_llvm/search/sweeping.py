@@ -18,9 +18,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from colt_llvm.search.call_graph import CallGraph
 from colt_llvm.search.plans import (
     Assignment,
+    CallGraph,
     Plan,
     Plans,
     Slot,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from colt_llvm.models.health import Health
+from colt_llvm.proposal.proposer import Health
 
 
 def observe(health: Health, model: str, outcomes: str, kind: str = "server error") -> None:
