@@ -70,7 +70,8 @@ class _Commands(click.Group):
             return None
         module, _, function = _COMMANDS[name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(f"colt_llvm.cli.{module}"), function)
-        if help_option := command.get_help_option(context):
+        # click keeps the option with the names of the first context that asks: only a real one may.
+        if "-h" in context.help_option_names and (help_option := command.get_help_option(context)):
             help_option.callback = _show_help
         return command
 

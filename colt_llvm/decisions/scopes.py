@@ -19,10 +19,8 @@ LEAST_TRIALS = 100
 
 def default_scopes(objective: str, trials: int | None) -> Scopes:
     """What a run of this objective decides in where its user says nothing. trials: at most so many; None: no limit."""
-    if not find_objective(objective).additive:
+    if not find_objective(objective).additive or (trials is not None and trials < LEAST_TRIALS):
         return ("passes",)  # where nothing is known to pay, no proposal is spent
-    if trials is not None and trials < LEAST_TRIALS:
-        return ("passes", "module")
     return ("passes", "module", "function", "call")
 
 
