@@ -20,8 +20,11 @@ def offered(group: str) -> dict[str, EntryPoint]:
     """Entry points of installed packages by name, in the order of their names."""
     from importlib.metadata import entry_points  # loads much, and help has no need of it
 
-    show_strange_modules()
-    return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+    added = show_strange_modules()
+    try:
+        return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+    finally:
+        sys.path[:] = [folder for folder in sys.path if folder not in added]  # until one of them is named
 
 
 def find_plugin(group: str, name: str) -> Any:
@@ -36,6 +39,7 @@ def find_plugin(group: str, name: str) -> Any:
         return None
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())  # last, so that nothing there hides an installed module
+    added = show_strange_modules()
     try:
         found: Any = import_module(module)
         for part in attribute.split("."):
@@ -43,4 +47,7 @@ def find_plugin(group: str, name: str) -> Any:
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UsageError(f"{name}: cannot be loaded ({said}); install its package, or mend it") from error
+    finally:
+        if module.partition(".")[0] == __package__.partition(".")[0]:  # our own needs none of these folders
+            sys.path[:] = [folder for folder in sys.path if folder not in added]
     return found

@@ -54,9 +54,11 @@ def hide_strange_modules() -> None:
     sys.path[:] = [folder for folder in sys.path if folder not in strange]
 
 
-def show_strange_modules() -> None:
-    """Behind our own: for modules that are named to us."""
-    sys.path.extend(folder for folder in strange_python_path() if folder not in sys.path)
+def show_strange_modules() -> list[str]:
+    """Behind our own: for modules that are named to us. Returns the folders that this added to ``sys.path``."""
+    added = [folder for folder in strange_python_path() if folder not in sys.path]
+    sys.path.extend(added)
+    return added
 
 
 def settle(variables: MutableMapping[str, str] = os.environ) -> Iterator[str]:
