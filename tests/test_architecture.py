@@ -24,7 +24,7 @@ RANKS = {
     "env": 6, "proposal": 6,
     "evaluate": 7, "gym": 7,
     "run": 8, "doctor": 8,
-    "analysis": 9, "explain": 9, "cluster": 9, "training": 9,
+    "analysis": 9, "compare": 9, "explain": 9, "cluster": 9, "training": 9,
     "experiments": 10, "report": 10, "builds": 10, "api": 10,
     "cli": 11,
 }  # fmt: skip

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 #: name -> (module:function, what --help says). Commands are imported when they are run, so that help is quick.
 _COMMANDS = {
     "tune": ("tune:command", "Find a pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
+    "compare": ("compare:command", "Measure what plain clang gives a program without a search: flags, profile, LTO."),
     "apply": ("apply:command", "Build a program with a recipe of tune."),
     "minimize": ("minimize:command", "Drop the actions of a recipe that bring nothing, and prove the rest."),
+    "guard": ("guard:command", "Check in CI that recipes still give the gain that they promised."),
     "annotate": ("annotate:command", "Print what a recipe decides as a patch of your own source."),
     "report": ("report:command", "Write one HTML file about a run: verdict, search tree, passes, recipe."),
     "recipes": ("recipes:command", "List the recipes in a source tree, check them, remove unused ones."),
@@ -51,6 +53,7 @@ Exit status:
   7  the recipe cannot be read, or does not fit
   8  some stale recipes could not be renewed in time (tune --ci)
   9  no usable cluster (--cluster): no answer, or no worker left
+ 10  a recipe gives less than it promised (guard)
 """
 
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from colt_llvm.core.errors import ColtError, ToolchainError, UsageError
+from colt_llvm.compare import plain_build
+from colt_llvm.compare.plain_build import PlainBuilder
+from colt_llvm.compare.rungs import Rung
+from colt_llvm.core.errors import ColtError, CompileError, ToolchainError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target, prepare_target
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.experiments import clang_pgo
 from colt_llvm.experiments.clang_pgo import run_clang_pgo
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
@@ -156,13 +158,14 @@ def test_the_profile_of_all_workloads_is_used_checked_and_timed(
     profiling: Toolchain, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[list[str]] = []
-    compile_ = clang_pgo._compile
+    compile_ = PlainBuilder.compile
 
-    def watched(toolchain: Toolchain, program: Program, source: Path, flags: list[str]) -> bytes:
-        commands.append(list(flags))
-        return compile_(toolchain, program, source, flags)
+    def watched(builder: PlainBuilder, rung: Rung, source: Path, flags: list[str]) -> bytes:
+        if flags:  # the baseline has none
+            commands.append(list(flags))
+        return compile_(builder, rung, source, flags)
 
-    monkeypatch.setattr(clang_pgo, "_compile", watched)
+    monkeypatch.setattr(PlainBuilder, "compile", watched)
     result = run_clang_pgo(program, profiling, 1, 1.0, tmp_path)
     assert result.checked
     assert result.interval is not None
@@ -180,17 +183,17 @@ def test_the_profile_of_all_workloads_is_used_checked_and_timed(
 def test_a_program_that_comes_out_wrong_where_it_is_not_timed_is_refused(
     profiling: Toolchain, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compile_ = clang_pgo._compile
+    compile_ = PlainBuilder.compile
 
-    def wrong(toolchain: Toolchain, program: Program, source: Path, flags: list[str]) -> bytes:
-        if flags[0].startswith("-fprofile-instr-use"):
+    def wrong(builder: PlainBuilder, rung: Rung, source: Path, flags: list[str]) -> bytes:
+        if flags and flags[0].startswith("-fprofile-instr-use"):
             source = tmp_path / "other.c"
             source.write_text(
                 SOURCE.replace("rounds = argc > 1 ? atoi(argv[1]) : 1", "rounds = argc > 1 ? atoi(argv[1]) : 2")
             )
-        return compile_(toolchain, program, source, flags)
+        return compile_(builder, rung, source, flags)
 
-    monkeypatch.setattr(clang_pgo, "_compile", wrong)
+    monkeypatch.setattr(PlainBuilder, "compile", wrong)
     result = run_clang_pgo(program, profiling, 1, 1.0, tmp_path)
     assert not result.checked
     assert (result.ratio, result.interval, result.gain) == (1.0, None, 0.0)
@@ -213,10 +216,10 @@ def test_a_clang_without_its_runtime_says_what_to_install(
     toolchain: Toolchain, program: Program, tmp_path: Path
 ) -> None:
     """By a linker that cannot find it."""
-    missing = clang_pgo._missing_runtime(
-        toolchain, clang_pgo.CompileError("does not link", "cannot find libclang_rt.profile.a: No such file")
+    missing = plain_build._missing_runtime(
+        toolchain, CompileError("does not link", "cannot find libclang_rt.profile.a: No such file")
     )
     assert isinstance(missing, ToolchainError)
     assert f"libclang-rt-{toolchain.major}-dev" in str(missing)
-    other: ColtError = clang_pgo.CompileError("does not link", "undefined reference to `f'")
-    assert clang_pgo._missing_runtime(toolchain, other) is other  # type: ignore[arg-type]
+    other: ColtError = CompileError("does not link", "undefined reference to `f'")
+    assert plain_build._missing_runtime(toolchain, other) is other  # type: ignore[arg-type]

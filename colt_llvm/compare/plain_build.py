@@ -1,0 +1,129 @@
+"""One rung of the ladder as an executable: clang's own compile, profile and link.
+
+A profile comes from the program's own workloads: ``-fprofile-instr-generate``, a run of each, ``llvm-profdata
+merge``, ``-fprofile-instr-use``. It is trained on the inputs that it is timed on, as a tuned program is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from colt_llvm.compare.rungs import Rung
+from colt_llvm.core import process
+from colt_llvm.core.errors import CompileError, OutputLimitExceeded, ProcessTimeout, ToolchainError, UsageError
+from colt_llvm.evaluate.verifier import Verifier
+from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure.runner import run_workload
+from colt_llvm.program.compilation import baseline_command, link
+from colt_llvm.program.program import IR_SUFFIXES, Program
+
+_INSTRUMENT = "-fprofile-instr-generate"
+#: Code that no workload reached has no counts, which is no fault of the user's.
+_QUIET = ("-Wno-profile-instr-unprofiled", "-Wno-profile-instr-missing")
+#: Instrumented code is slower, by 2 to 10 times where it branches much.
+_SLOWER = 20.0
+
+
+@dataclass(frozen=True)
+class PlainBuilder:
+    """Builds one program with plain clang."""
+
+    toolchain: Toolchain  #: clang, its linker and llvm-profdata
+    program: Program  #: with the flags that all builds share
+    folder: Path  #: for the profile, which stays there
+
+    def objects(self, rung: Rung, profile: Path | None = None) -> list[bytes]:
+        """One for each source: code, or bitcode with ``lto``. Raises CompileError."""
+        flags = [*rung.flags, *(["-flto"] if rung.lto else [])]
+        if rung.profile:
+            flags += [f"-fprofile-instr-use={profile}", *_QUIET]
+        return [self.compile(rung, source, flags) for source in self.program.sources]
+
+    def link(self, rung: Rung, objects: Sequence[bytes], place: Path) -> Path:
+        """The executable. Raises CompileError, and ToolchainError without a linker for ``lto``."""
+        extra = [*rung.ldflags]
+        if rung.lto:
+            extra += [f"-{rung.level}", "-flto", *linker_for_lto(self.toolchain)]
+        linked = replace(self.program, ldflags=(*self.program.ldflags, *extra))
+        return link(self.toolchain, linked, objects, place, rung.level)
+
+    def train(self, rung: Rung, verifier: Verifier) -> Path:
+        """Run every workload with counters, and merge what they wrote: the profile.
+
+        verifier: says how long the workloads take. Raises UsageError for sources that are LLVM IR, ToolchainError
+        without llvm-profdata or clang's runtime for profiles, CompileError for the program.
+        """
+        self.refuse_ir()
+        profdata = self.toolchain.profdata()
+        with TemporaryDirectory(prefix="colt-pgo-") as scratch:
+            # The place is compiled in, so that the program's environment is the same as ever. A file for each process.
+            raw = Path(scratch, "raw")
+            objects = [self.compile(rung, source, [f"{_INSTRUMENT}={raw}/%p-%m.profraw"])
+                       for source in self.program.sources]  # fmt: skip
+            try:
+                with_runtime = replace(rung, ldflags=(_INSTRUMENT,), lto=False)
+                executable = self.link(with_runtime, objects, Path(scratch, "counting"))
+            except CompileError as error:
+                raise _missing_runtime(self.toolchain, error) from error
+            for workload, expected in zip(self.program.workloads, verifier.expected, strict=True):
+                limits = process.Limits(max(10.0, _SLOWER * expected.wall_seconds), verifier.options.memory_bytes)
+                try:
+                    run_workload(executable, workload, limits=limits, core=verifier.core)
+                except (ProcessTimeout, OutputLimitExceeded) as error:
+                    raise CompileError(
+                        f"profile: workload {workload.name} does not end with counters ({error}); give it less work"
+                    ) from error
+            counts = sorted(raw.glob("*.profraw"))
+            if not counts:
+                raise CompileError("profile: the program wrote no counts; see that it ends by itself and by exit")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            profile = self.folder / "clang-pgo.profdata"
+            done = process.run([profdata, "merge", *counts, "-o", profile])
+            if done.status != 0:
+                said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+                raise ToolchainError(f"{profdata.name}: {said[0] if said else done.describe_status()}; check LLVM")
+            return profile
+
+    def refuse_ir(self) -> None:
+        """Raises UsageError for sources that are LLVM IR."""
+        for source in self.program.sources:
+            if source.suffix in IR_SUFFIXES:
+                raise UsageError(f"{source.name}: clang's profile counts need C or C++, and this is LLVM IR")
+
+    def compile(self, rung: Rung, source: Path, flags: Sequence[str]) -> bytes:
+        """Raises CompileError."""
+        with TemporaryDirectory(prefix="colt-pgo-") as scratch:
+            place = Path(scratch, "out.o")
+            command = [*baseline_command(self.toolchain, self.program, source, rung.level), *flags, "-o", str(place)]
+            done = process.run(command)
+            if done.status != 0 or not place.is_file():
+                raise CompileError(
+                    f"{rung.name}: {source.name} does not compile ({done.describe_status()})",
+                    done.stderr.decode("utf-8", "replace").rstrip(),
+                )
+            return place.read_bytes()
+
+
+def linker_for_lto(toolchain: Toolchain) -> tuple[str, ...]:
+    """Flags that name a linker which reads this clang's bitcode. Raises ToolchainError where there is none."""
+    for folder in (toolchain.clang.parent, toolchain.prefix / "bin"):
+        if (folder / "ld.lld").exists():
+            return ("-fuse-ld=lld",)
+    if (toolchain.prefix / "lib" / "LLVMgold.so").exists():
+        return ()  # the system's linker has clang's plugin
+    raise ToolchainError(
+        f"link-time optimisation needs lld of LLVM {toolchain.major}; install it "
+        f"(Debian, Ubuntu: apt-get install lld-{toolchain.major})"
+    )
+
+
+def _missing_runtime(toolchain: Toolchain, error: CompileError) -> CompileError | ToolchainError:
+    if "libclang_rt.profile" not in error.diagnostics and "__llvm_profile" not in error.diagnostics:
+        return error
+    return ToolchainError(
+        f"clang {toolchain.version} has no runtime for profiles; install it "
+        f"(Debian, Ubuntu: apt-get install libclang-rt-{toolchain.major}-dev)"
+    )
