@@ -20,12 +20,13 @@ from colt_llvm.core.files import write_json
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import linker_of
 from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Verifier
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.host import fingerprint, measuring_core
 from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.program import included_programs, load_program, programs_directory
-from colt_llvm.run.reranking import SHARE
+from colt_llvm.run.proof import SHARE
 
 #: Programs of different kinds, train and held-out, for what takes a quiet machine and minutes each.
 RUNTIME_PROGRAMS = (
@@ -84,7 +85,7 @@ def runtime(results: Path, seconds: float) -> None:
 def control(results: Path, rounds: float) -> None:
     """The baseline of each held-out program against itself: as many proofs as the experiment ``runtime`` has."""
     names = [program.name for program in included_programs("held-out")]
-    write_json(results / "control.json", {"contests": run_control(names, PROOF_SECONDS * rounds)})
+    write_json(results / "control.json", {"ab_tests": run_control(names, PROOF_SECONDS * rounds)})
 
 
 @cli.command()
@@ -142,13 +143,14 @@ def run_control(programs: Sequence[str], seconds: float) -> list[dict[str, Any]]
     for name in programs:
         program = load_program(programs_directory() / name)
         objects = prepare_baseline(toolchain, program, "runtime").objects
-        timer = Timer.of(program, TuneOptions(), objects, linker_of(toolchain, program), measuring_core())
+        linker = linker_of(toolchain, program)
+        timer = Timer(Verifier.of(program, TuneOptions(), objects, linker, measuring_core()))
         try:
-            copy, control = timer.link(objects, "finalist-1"), timer.link(objects, "control")
+            copy, control = timer.verifier.link(objects, "finalist-1"), timer.verifier.link(objects, "control")
             policy = ABTestPolicy(seconds=seconds).with_room(1, timer.run_seconds)
-            held = ab_test({"copy": copy}, (timer.baseline, control), timer.time_together, policy)
+            held = ab_test({"copy": copy}, (timer.verifier.baseline, control), timer.time_together, policy)
         finally:
-            timer.close()
+            timer.verifier.close()
         arm = held.arms[0]
         results.append(
             {"program": name, "verdict": arm.verdict.value, "ratio": arm.interval.ratio, "low": arm.interval.low,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.projects.steps import proof_in
 from benchmarks.strategies_report import (
     ablations_section,
     long_section,
@@ -141,8 +142,8 @@ def _suite(title: str, text: str, results: Sequence[Result], figure: str) -> str
     if not results:
         return "\n".join([*lines, "Not measured.\n"])
     splits = {program.name: program.split for program in included_programs()}
-    judged = [result for result in results if "error" not in result]
-    for label, chosen in (("all", judged), *((s, [r for r in judged if splits.get(r["program"]) == s])
+    measured = [result for result in results if "error" not in result]
+    for label, chosen in (("all", measured), *((s, [r for r in measured if splits.get(r["program"]) == s])
                                              for s in ("train", "held-out"))):  # fmt: skip
         if chosen:
             mean = math.exp(sum(math.log(_gain(result)) for result in chosen) / len(chosen))
@@ -184,10 +185,11 @@ def _control(result: Result | None) -> str:
     ]
     if result is None:
         return "\n".join([*lines, "Not measured.\n"])
-    false = sum(row["verdict"] == "improved" for row in result["contests"])
-    lines += [f"{false} of {len(result['contests'])} were called improved.\n",
+    tests = result.get("ab_tests") or result.get("contests", ())  # as older results call them
+    false = sum(row["verdict"] == "improved" for row in tests)
+    lines += [f"{false} of {len(tests)} were called improved.\n",
               "| program | verdict | ratio | interval | rounds | noise |", "|---|---|---|---|---|---|"]  # fmt: skip
-    for row in result["contests"]:
+    for row in tests:
         lines.append(
             f"| {row['program']} | {row['verdict']} | {row['ratio']:.4f} | {row['low']:.4f} to {row['high']:.4f} | "
             f"{row['rounds']} | {row['noise']:.2%} |"
@@ -281,8 +283,8 @@ def _project_gain(result: Mapping[str, Any] | None) -> str:
         return ""
     if "error" in result:
         return "failed"
-    claim = result["claim"]
-    span = f" ({claim['interval'][0]:.3f} to {claim['interval'][1]:.3f})" if claim["interval"] else ""
-    if claim["verdict"] != "improved":
+    proof = proof_in(result)
+    span = f" ({proof['interval'][0]:.3f} to {proof['interval'][1]:.3f})" if proof["interval"] else ""
+    if proof["verdict"] != "improved":
         return f"kept{span}"
-    return f"{claim['ratio']:.4f}{span}, {len(claim['units_tuned'])} of {claim['units']} units"
+    return f"{proof['ratio']:.4f}{span}, {len(proof['units_tuned'])} of {proof['units']} units"

@@ -116,14 +116,14 @@ def _running(workers: int) -> Iterator[tuple[str, int]]:
 class Model:
     """Seconds. client: serial time a trial of the machine that searches (ask, send, tell, journal).
 
-    scheduler: serial time a task. build, judge: means, each drawn from a log-normal distribution of ``spread``.
+    scheduler: serial time a task. build, verify: means, each drawn from a log-normal distribution of ``spread``.
     timing: of one measured candidate, where programs are timed; then ``measuring`` of the workers do only that.
     """
 
     client: float
     scheduler: float
     build: float
-    judge: float = 0.0
+    verify: float = 0.0
     timing: float = 0.0
     measuring: int = 0
     spread: float = 0.7
@@ -139,8 +139,8 @@ def simulate(model: Model, workers: int, trials: int, seed: int = 1) -> float:
     random = Random(seed)
     timed = model.measuring > 0
     builders = workers - model.measuring if timed else workers
-    shared = "judge" if timed else "build"  # where nothing is timed, any worker does either
-    free = {"build": builders, "judge": model.measuring} if timed else {"build": builders}
+    shared = "verify" if timed else "build"  # where nothing is timed, any worker does either
+    free = {"build": builders, "verify": model.measuring} if timed else {"build": builders}
     waiting: dict[str, deque[tuple[int, float]]] = {name: deque() for name in free}
     in_flight = model.queued * builders + 2 * model.measuring if not timed else builders + 2 * model.measuring
     events: list[tuple[float, int, str, int]] = []
@@ -185,16 +185,16 @@ def simulate(model: Model, workers: int, trials: int, seed: int = 1) -> float:
         elif what.startswith("arrive"):
             kind = what.split()[1]
             pool = kind if kind in free else shared
-            mean = model.build if kind == "build" else model.timing if timed else model.judge
+            mean = model.build if kind == "build" else model.timing if timed else model.verify
             waiting[pool].append((trial, draw(mean)))
             serve(pool)
         else:
             pool = what.split()[1]
             free[pool] += 1
             serve(pool)
-            if (model.judge or timed) and trial not in second:
+            if (model.verify or timed) and trial not in second:
                 second.add(trial)
-                send(trial, "judge")
+                send(trial, "verify")
                 continue
             landed.add(trial)
             while landed and (told in landed if model.in_order else True):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from colt_llvm.analysis import Results, Summary, group_cells, load_results, summarise
-from colt_llvm.analysis.sentences import claims
+from colt_llvm.analysis.sentences import findings
 from colt_llvm.analysis.summary import Row
 from colt_llvm.analysis.tables import LEGEND, escape, markdown_table, title_of
 
@@ -66,7 +66,7 @@ def _section(title: str, text: str, folder: Path, *, models: bool) -> str:
         lines += [f"### {escape(title_of(summary.group))}\n", markdown_table(summary), ""]
         if models:
             lines += [_models_table(summary), ""]
-        lines += [*(f"- {escape(sentence)}" for sentence in claims(summary)), ""]
+        lines += [*(f"- {escape(sentence)}" for sentence in findings(summary)), ""]
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.options import OLD_NAMES, TuneOptions
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.measure.check import CheckFunction, OwnCheck
 from colt_llvm.models.base import LanguageModel, ModelSpec
@@ -25,7 +25,7 @@ from colt_llvm.program.output import check_output
 from colt_llvm.program.program import Program, Workload, resolve_program
 from colt_llvm.program.recipe import Recipe, apply_to_file, load_recipe, with_flags_of
 from colt_llvm.run.hooks import Hooks
-from colt_llvm.run.journal import claimed_directory
+from colt_llvm.run.journal import locked_directory
 from colt_llvm.run.progress import Progress, TuneResult
 from colt_llvm.run.tuner import resume as resume_run
 from colt_llvm.run.tuner import tune as tune_program
@@ -81,7 +81,8 @@ class TuneArguments(ProgramArguments, RunArguments, total=False):
     seed: int
     workers: int
     scopes: Sequence[str]
-    strict: bool
+    clang_baseline: bool
+    strict: bool  # what clang_baseline was called
     risky: bool
     allow_nonzero: bool
     timeout_seconds: float
@@ -98,7 +99,7 @@ def tune(
     objective: str | Objective | Cost = DEFAULT,
     models: Models | None = None,
     strategy: str | StrategyFactory | OwnStrategy = "colt",
-    check: CheckFunction | OwnCheck | None = None,
+    check: str | CheckFunction | OwnCheck | None = None,
     **arguments: Unpack[TuneArguments],
 ) -> TuneResult:
     """Find, prove and write down a pass sequence that beats ``clang -O3`` or ``-Oz`` for one program.
@@ -114,8 +115,9 @@ def tune(
     :param models: who proposes: what ``--models`` takes as text, or a list of names, :class:`ModelSpec` and objects
         with the methods of :class:`LanguageModel`. Default: the embedded policies.
     :param strategy: a name as ``--strategy`` has it, or a function that makes one of a run's :class:`Task`.
-    :param check: a function that takes a :class:`ProgramRun` and gives None or the reason why it is wrong, in addition
-        to the comparison with the baseline's output; :class:`OwnCheck` can put it in the place of that.
+    :param check: a name as ``--check`` has it, or a function that takes a :class:`ProgramRun` and gives None or the
+        reason why it is wrong, in addition to the comparison with the baseline's output; :class:`OwnCheck` can put it
+        in the place of that.
     :param run_directory: a new or empty folder for the journal. Default: ``colt-runs/NAME-N``, the first that is free.
     :param output: where the tuned executable goes, or with a name in ``.o`` the object.
     :param on_progress: called with a :class:`Progress` as the run goes on, in the thread that searches.
@@ -140,13 +142,19 @@ def tune(
     if own_strategy is not None and models is not None:
         raise UsageError("a strategy of your own asks no model; leave out models, or use strategy='colt'")
     specs, objects = _models(models)
-    hooks = Hooks(own_objective, _check(check), own_strategy, objects)
+    named, own_check = (check, None) if isinstance(check, str) else ("", _check(check))
+    hooks = Hooks(own_objective, own_check, own_strategy, objects)
     run = _run_arguments(options)
     chosen_directory = _path(options.pop("run_directory", None))
-    given = {"objective": name, "weights": weights, **({"strategy": strategy} if isinstance(strategy, str) else {})}
+    given = {
+        "objective": name,
+        "weights": weights,
+        "check": named,
+        **({"strategy": strategy} if isinstance(strategy, str) else {}),
+    }
     chosen = _options({**given, **options})
     toolchain = find_toolchain(run.pop("llvm_prefix"))
-    with claimed_directory(chosen_directory, program.name) as directory:
+    with locked_directory(chosen_directory, program.name) as directory:
         return tune_program(program, toolchain, chosen, models=specs, run_directory=directory, hooks=hooks, **run)
 
 
@@ -229,8 +237,7 @@ def _taken(arguments: dict[str, Any], kind: Any) -> dict[str, Any]:
 
 
 def _with_new_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """``worth`` is still taken for ``stop_below``."""
-    return {"stop_below" if name == "worth" else name: value for name, value in arguments.items()}
+    return {OLD_NAMES.get(name, name): value for name, value in arguments.items()}
 
 
 def _run_arguments(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -210,5 +210,5 @@ def _noise(toolchain: Toolchain) -> Finding:
     how = f"{noise.confidence:.0%}, {noise.rounds} pairs"
     text = f"timing noise on core {core}: a program against itself within {noise.ratio:.1%} ({how})"
     if noise.ratio > _NOISY:
-        return Finding("note", text, "gains below that will not be claimed; end other work, or give more --time")
+        return Finding("note", text, "gains below that will not be reported; end other work, or give more --time")
     return Finding("ok", text)

@@ -25,13 +25,11 @@ from colt_llvm.models.embedded import choice, policy, weights
 from colt_llvm.models.embedded.sizes import PARAMETERS
 from colt_llvm.program.program import included_programs
 from colt_llvm.proposal.proposer import Health
-from colt_llvm.run import asking
-from colt_llvm.run import proof as claim
-from colt_llvm.run import reranking as run_off
+from colt_llvm.run import asking, proof
 from colt_llvm.search import colt, options
 from colt_llvm.search import early_stopping as worth
+from colt_llvm.training import dataset
 from colt_llvm.training import linear_model as tables
-from colt_llvm.training import sequences
 
 
 class Figures(NamedTuple):
@@ -138,12 +136,12 @@ FIGURES = [
         lambda: (BROAD.branching, BROAD.exploration, PAPER.branching, round(PAPER.exploration, 2)),
     ),
     Figures(_BREADTH, r"Later (\w+) in ten requests vary", lambda: (_tenths(RETRIEVAL.refine_share),)),
-    Figures(_BREADTH, r"later (\w+) request in ten asks", lambda: (_tenths(RETRIEVAL.idea_share),)),
+    Figures(_BREADTH, r"later (\w+) request in ten asks", lambda: (_tenths(RETRIEVAL.seed_share),)),
     Figures(_STOPPING, r"from (\d+) trials on,", lambda: (worth.FIRST,)),
-    Figures("docs/ARCHITECTURE.md", r"the (\w+) that looked best are timed", lambda: (run_off.MOST_CANDIDATES,)),
+    Figures("docs/ARCHITECTURE.md", r"the (\w+) that looked best are timed", lambda: (proof.MOST_CANDIDATES,)),
     Figures(_AT_ONCE, r"in turns of (\S+) ms\.", lambda: (1000 * runner.SLICE_SECONDS,)),
     Figures(
-        _AT_ONCE, r"of less than (\S+)% is not claimed", lambda: (100 * ABTestPolicy().least_noise,)
+        _AT_ONCE, r"of less than (\S+)% is not reported", lambda: (100 * ABTestPolicy().least_noise,)
     ),
     # The embedded models.
     *(
@@ -177,16 +175,16 @@ FIGURES = [
     Figures("docs/embedded-models.md", r"paid in this run counts (\S+)\. ", lambda: (choice._TRUST_WITHOUT_DATA,)),
     Figures(
         "docs/embedded-models.md", r"`retrieval` (\w+) requests are for such seed proposals, then (\w+) in ten, and",
-        lambda: (RETRIEVAL.seeds, _tenths(RETRIEVAL.idea_share)),
+        lambda: (RETRIEVAL.seeds, _tenths(RETRIEVAL.seed_share)),
     ),
-    Figures("docs/embedded-models.md", r"and from the (\w+) on fewer", lambda: (colt.IDEAS_THIN_OUT_AFTER,)),
+    Figures("docs/embedded-models.md", r"and from the (\w+) on fewer", lambda: (colt.SEEDS_THIN_OUT_AFTER,)),
     Figures(
         "docs/embedded-models.md", r"get (\w+) to (\w+), drawn by score",
         lambda: (min(choice.DEFAULTS.lengths), max(choice.DEFAULTS.lengths)),
     ),
     Figures("docs/embedded-models.md", r"hit rate is at least (\w+) of the best", lambda: (policy.ENOUGH,)),
     Figures("docs/embedded-models.md", r"as much as (\w+) programs,", lambda: (tables.PRIOR_PROGRAMS,)),
-    Figures("docs/embedded-models.md", r"up to (\w+) of each program, the best", lambda: (sequences._KEPT,)),
+    Figures("docs/embedded-models.md", r"up to (\w+) of each program, the best", lambda: (dataset._KEPT,)),
     Figures("docs/embedded-models.md", r"each model alone, (\d+) trials, (\w+) seeds,", _effort_of_train),
     Figures("docs/embedded-models.md", r"The (\d+) train programs, LLVM", lambda: (len(included_programs("train")),)),
     Figures(
@@ -205,7 +203,7 @@ FIGURES = [
     Figures("docs/guide/own-program.md", r"gives each (\S+) ms in turn", lambda: (1000 * runner.SLICE_SECONDS,)),
     Figures("docs/guide/own-program.md", r"more than (\S+) files", lambda: (folder_state.MOST_ENTRIES,)),
     Figures("docs/guide/own-program.md", r"more than (\w+) of the free memory", lambda: (timer._MEMORY_SHARE,)),
-    Figures("docs/guide/own-objective.md", r"and (\d+) points between", lambda: (claim._SCORED_POINTS - 1,)),
+    Figures("docs/guide/own-objective.md", r"and (\d+) points between", lambda: (proof._SCORED_POINTS - 1,)),
     Figures(
         "docs/guide/experiments.md", r"takes (\w+) programs for one comparison and (\w+) for eight",
         lambda: (programs_needed(1), programs_needed(8)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,9 +23,9 @@ RANKS = {
     "program": 3, "models": 3, "testing": 3, "measure": 4,
     "decisions": 5,
     "env": 6, "proposal": 6,
-    "evaluate": 7, "gym": 7,
+    "evaluate": 7,
     "run": 8, "doctor": 8,
-    "analysis": 9, "compare": 9, "explain": 9, "cluster": 9, "training": 9,
+    "gym": 9, "analysis": 9, "compare": 9, "explain": 9, "cluster": 9, "training": 9,
     "experiments": 10, "report": 10, "builds": 10, "api": 10,
     "cli": 11,
 }  # fmt: skip
@@ -202,3 +203,29 @@ def test_no_folder_of_tests_has_a_name_that_pytest_leaves_out(pytestconfig: pyte
         folders = path.relative_to(ROOT).parts[:-1]
         assert not [folder for folder in folders for pattern in left_out if fnmatch(folder, pattern)], path
         assert any(fnmatch(path.name, pattern) for pattern in named), path
+
+
+#: Private words, each of which has another in the field: proof, A/B test, verifier, remote worker, bundle ...
+PRIVATE = re.compile(
+    r"\b(contests?|run[- ]?offs?|judge[ds]?|workforce|lend|lending|hired|parcels?|fleets?|handovers?|lessons?"
+    r"|workshops?|workbench(es)?|ideas?|claim(s|ed|ing)?|beats? itself|mend(s|ed|ing)?|as ever)\b",
+    re.IGNORECASE,
+)
+#: What older runs and results hold is still read, and a random number is drawn by a word.
+OLDER = ("idea_share", "run_off", '"claim"', "``claim``", '"contests"', '"idea"')
+WITH_PRIVATE_WORDS = (Path(__file__), ROOT / "tests" / "cli" / "test_help.py")
+
+
+def test_no_file_holds_a_private_word() -> None:
+    found = []
+    for place in ("colt_llvm", "benchmarks", "docs", "tools", "tests", "README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for path in [ROOT / place] if (ROOT / place).is_file() else sorted((ROOT / place).rglob("*.*")):
+            if path.suffix not in (".py", ".md", ".txt", ".toml", ".js") or "_build" in path.parts:
+                continue
+            if path in WITH_PRIVATE_WORDS:
+                continue
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                words = re.sub("(?<=[a-z])(?=[A-Z])", " ", line).replace("_", " ")
+                if PRIVATE.search(words) and not any(word in line for word in OLDER):
+                    found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
+    assert not found, "\n".join(found)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.core.files import write_json
-from colt_llvm.run.journal import Journal, claimed_directory, read_header, read_trials
+from colt_llvm.run.journal import Journal, locked_directory, read_header, read_trials
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIALS = [{"id": number, "name": "sroa,licm<x>", "value": 0.1 * number} for number in range(5)]
@@ -295,10 +295,10 @@ def test_runs_that_begin_at_once_get_a_folder_each(tmp_path: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
-from colt_llvm.run.journal import Journal, claimed_directory
+from colt_llvm.run.journal import Journal, locked_directory
 while not Path("go").exists(): time.sleep(0.0005)
 for _ in range(20):
-    with claimed_directory(None, "prog") as folder:
+    with locked_directory(None, "prog") as folder:
         journal = Journal.create(folder, {})
         print(folder.name)
         journal.close()
@@ -315,15 +315,15 @@ for _ in range(20):
 
 def test_a_folder_into_which_nothing_came_goes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with claimed_directory(None, "prog") as folder:
+    with locked_directory(None, "prog") as folder:
         assert folder.is_dir()
     assert not Path("colt-runs").exists()
     Path("colt-runs").mkdir()
-    with claimed_directory(None, "prog") as first, claimed_directory(None, "prog") as second:
+    with locked_directory(None, "prog") as first, locked_directory(None, "prog") as second:
         assert (first.name, second.name) == ("prog-1", "prog-2")
         (second / "file").touch()
     assert os.listdir("colt-runs") == ["prog-2"]
-    with claimed_directory(Path("chosen"), "prog") as chosen:
+    with locked_directory(Path("chosen"), "prog") as chosen:
         assert str(chosen) == "chosen"
     assert not Path("chosen").exists()
 
@@ -341,7 +341,7 @@ def test_of_two_that_begin_in_one_chosen_folder_the_first_keeps_it(tmp_path: Pat
 def test_a_place_where_no_run_can_be_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("colt-runs").touch()
-    with pytest.raises(RunDirectoryError) as caught, claimed_directory(None, "prog"):
+    with pytest.raises(RunDirectoryError) as caught, locked_directory(None, "prog"):
         pass
     assert "colt-runs" in refusal(caught)
 

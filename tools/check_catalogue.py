@@ -206,7 +206,7 @@ def check(tools: Tools, program: Program, result: Result, lock: threading.Lock) 
                 with lock:
                     result.problems.append((error.kind, program.name, f"-passes='{shown}': {error}"))
                 continue
-            found = judge(tools, program, pipeline, modules, output, work, tag)
+            found = verify(tools, program, pipeline, modules, output, work, tag)
             with lock:
                 result.seconds = max(result.seconds, seconds if tag != "then" else 0.0)
                 if seconds > SLOW_SECONDS:
@@ -216,7 +216,7 @@ def check(tools: Tools, program: Program, result: Result, lock: threading.Lock) 
                 result.problems.extend((kind, program.name, f"-passes='{shown}': {text}") for kind, text in found)
 
 
-def judge(
+def verify(
     tools: Tools, program: Program, pipeline: str, modules: Sequence[Path], output: list[Path], work: Path, tag: str
 ) -> list[tuple[str, str]]:
     """Is a changed result the same the second time, and does the program still do what it did?"""

@@ -27,7 +27,7 @@ from colt_llvm.program.program import included_programs, resolve_program
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import PRESETS
 from colt_llvm.training.evaluator import cached_evaluator
-from colt_llvm.training.learning_curves import learning_curve
+from colt_llvm.training.validation import learning_curve
 
 _WHOLE, _FIRST, _STEP = "whole", "first", "step"
 
@@ -46,7 +46,7 @@ class Row:
 
 
 class Recorded(EmbeddedModel):
-    """Answers as ever, and appends a row for each answer."""
+    """Answers as the policy does, and appends a row for each answer."""
 
     def __init__(self, name: str, program: str, known: Weights, rows: list[Row]) -> None:
         super().__init__(SPECS[name], known=known)
@@ -66,7 +66,7 @@ class Recorded(EmbeddedModel):
         return answer
 
 
-class Judge:
+class Calibration:
     """Says of the last row whether it hit, when its trial is told."""
 
     def __init__(self, root_key: str, rows: list[Row]) -> None:
@@ -103,8 +103,8 @@ def gather(options: argparse.Namespace) -> None:
                 for seed in range(1, options.seeds + 1):
                     rows: list[Row] = []
                     models = [Recorded(name, program, without(weights(), program), rows) for name in SPECS]
-                    judge = Judge(bench.root_key, rows)
-                    learning_curve(bench, models, PRESETS["retrieval"], options.trials, seed, observers=[judge])
+                    calibration = Calibration(bench.root_key, rows)
+                    learning_curve(bench, models, PRESETS["retrieval"], options.trials, seed, observers=[calibration])
                     with options.file.open("a", encoding="utf-8") as file:
                         file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
                     print(
@@ -124,7 +124,7 @@ def fit(options: argparse.Namespace) -> None:
     print("whole: constant, rate", found.round(2))
     inputs = np.array([[1, odds[id(row)], row.relative, row.kind == _FIRST] for row in steps], float)
     found = logistic(inputs, np.array([row.hit for row in steps], float))
-    print("step: constant, rate, relative gain; first idea: more", found.round(2))
+    print("step: constant, rate, relative gain; seed proposal: more", found.round(2))
 
 
 def logistic(inputs: np.ndarray, hits: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from embedded_runtime import NOISE, RUNTIME
 from colt_llvm.models.embedded.retrieval import FAR
 from colt_llvm.models.embedded.scoring import program_vector
 from colt_llvm.models.embedded.weights import OBJECTIVES
-from colt_llvm.training.sequences import FAILED
+from colt_llvm.training.dataset import FAILED
 
 _SIZE = 64  # sequences, at most, for each objective
 _LEAST = 2e-4  # of a mean log ratio: what one more sequence has to bring

@@ -8,7 +8,7 @@ from colt_llvm.models.embedded import SPECS
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.search import PRESETS, ColtSearch, Model
 from colt_llvm.training.evaluator import CachedEvaluator
-from colt_llvm.training.learning_curves import LearningCurve, curve_of
+from colt_llvm.training.validation import LearningCurve, curve_of
 
 BLIND = Model("blind", 1.0)
 

@@ -29,7 +29,7 @@ from colt_llvm.core.errors import ColtError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built, linker_of
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import GeneticOptions
@@ -49,21 +49,21 @@ class Stopwatch:
     """Relative CPU time of candidates: the baseline's is 1. None for a program that does something else."""
 
     def __init__(self, timer: Timer) -> None:
-        self._judge = timer
+        self._timer = timer
 
     def __call__(self, built: Built) -> float | None:
         try:
-            executable = self._judge.link(built.objects, "candidate")
+            executable = self._timer.verifier.link(built.objects, "candidate")
             first = self._ratio(executable)
             if -math.log(first) < _LOOKS_BETTER:
                 return first
-            self._judge.check(executable, thorough=False)
+            self._timer.verifier.check(executable, thorough=False)
             return median(self._ratio(executable) for _ in range(_PAIRS))  # the first was chosen for being quick
         except Miscompiled:
             return None
 
     def _ratio(self, executable: Path) -> float:
-        seconds, baseline = self._judge.time_together([executable, self._judge.baseline])
+        seconds, baseline = self._timer.time_together([executable, self._timer.verifier.baseline])
         return seconds / baseline
 
 
@@ -73,12 +73,13 @@ def timed_evaluator(program: Program) -> Iterator[CachedEvaluator]:
     toolchain = find_toolchain()
     with cached_evaluator(toolchain, program, RUNTIME) as bench:
         core = min(os.sched_getaffinity(0))
-        timer = Timer.of(program, TuneOptions(), bench.builder.build(()).objects, linker_of(toolchain, program), core)
+        objects = bench.builder.build(()).objects
+        timer = Timer(Verifier.of(program, TuneOptions(), objects, linker_of(toolchain, program), core))
         try:
             bench.relative_time = Stopwatch(timer)
             yield bench
         finally:
-            timer.close()
+            timer.verifier.close()
 
 
 def find_runtime_sequences(
@@ -106,14 +107,14 @@ def cross_runtime(programs: Sequence[Program], folder: Path, jobs: int) -> None:
 
 def _liked(found: Iterable[Mapping[str, Any]]) -> list[Names]:
     """Single actions with the greatest sums of what is past noise, one of those that give one object code."""
-    worth: Counter[str] = Counter()
+    gains: Counter[str] = Counter()
     for content in found:
         first: set[str] = set()
         for action, reward, key in content["singles"]:
             if reward is not None and reward > NOISE and key not in first:
                 first.add(key)
-                worth[action] += reward
-    return [(action,) for action, _ in worth.most_common(_SINGLES)]
+                gains[action] += reward
+    return [(action,) for action, _ in gains.most_common(_SINGLES)]
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -27,7 +27,7 @@ _WIDTH, _DEPTH = 14, 8
 _TOLERATED_LOSS = 0.08  # of a step that a walk goes on from all the same
 
 
-class Worth:
+class Gains:
     """Mean gain above 0 of each action so far; new ones count as good."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ def sample(
 
     A file that exists is left alone, so this can be run again.
     """
-    worth = {objective: Worth() for objective in BUILT}
+    gains = {objective: Gains() for objective in BUILT}
     for objective, some in programs.items():
         for program in some:
             path = folder / objective / f"{program.name}.jsonl"
@@ -60,7 +60,7 @@ def sample(
                 with cached_evaluator(toolchain, program, objective) as bench:
                     draws = random.Random(f"{seed}/{objective}/{program.name}")
                     own = seconds if origin(program.name) == program.name else seconds / 3
-                    lines = _walks(bench, worth[objective], draws, time.monotonic() + own)
+                    lines = _walks(bench, gains[objective], draws, time.monotonic() + own)
             except ColtError as error:
                 print(f"{program.name}, {objective}: left out: {error}")
                 continue
@@ -70,14 +70,14 @@ def sample(
             print(f"{program.name}, {objective}: {len(lines)} samples, best reward {best:.4f}", flush=True)
 
 
-def _walks(bench: CachedEvaluator, worth: Worth, draws: random.Random, deadline: float) -> list[dict]:
+def _walks(bench: CachedEvaluator, gains: Gains, draws: random.Random, deadline: float) -> list[dict]:
     lines: list[dict] = []
     while time.monotonic() < deadline:
         sequence: tuple[str, ...] = ()
         for _ in range(_DEPTH):
             here = bench.outcome(sequence)
             found: list[tuple[float, str]] = []
-            for action in _some_actions(bench, sequence, worth, draws):
+            for action in _some_actions(bench, sequence, gains, draws):
                 if time.monotonic() > deadline:
                     break
                 after = bench.outcome((*sequence, action))
@@ -86,7 +86,7 @@ def _walks(bench: CachedEvaluator, worth: Worth, draws: random.Random, deadline:
                     {"at": sequence, "reward": here.reward, "action": action, "after": after.reward, "same": same}
                 )
                 if after.reward is not None:
-                    worth.note(action, after.reward - here.reward)
+                    gains.note(action, after.reward - here.reward)
                     if not same:
                         found.append((after.reward - here.reward, action))
             found = [(gain, action) for gain, action in found if gain > -_TOLERATED_LOSS]
@@ -97,11 +97,11 @@ def _walks(bench: CachedEvaluator, worth: Worth, draws: random.Random, deadline:
     return lines
 
 
-def _some_actions(bench: CachedEvaluator, sequence: tuple[str, ...], worth: Worth, draws: random.Random) -> list[str]:
+def _some_actions(bench: CachedEvaluator, sequence: tuple[str, ...], gains: Gains, draws: random.Random) -> list[str]:
     whole = [edit for edit in bench.edits if "#" not in edit]
     places = [edit for edit in bench.edits if "#" in edit]
     every = [*whole, *places, *bench.passes]
-    weights = [worth(action) for action in every]
+    weights = [gains(action) for action in every]
     chosen: dict[str, None] = {}
     while len(chosen) < _WIDTH:
         if draws.random() < 0.5:

@@ -20,7 +20,7 @@ from colt_llvm.run.journal import read_trials
 from colt_llvm.run.trials import trial_from_dict
 from colt_llvm.training.dataset import LEAST_STATE, Sample, gain_of, samples_of
 from colt_llvm.training.linear_model import mean_gains
-from colt_llvm.training.packing import packed, stored
+from colt_llvm.training.train import packed, stored
 
 PRIOR_PROGRAMS = 3.0  # an action's mean gain is drawn to that of its sort as by so many programs
 _PAIRS = 900

@@ -3,8 +3,8 @@
     .venv/bin/python tools/train_embedded.py generate DATA      # journals and samples of the train programs; resumable
     .venv/bin/python tools/train_embedded.py runtime DATA       # the same for run time, on a quiet machine
     .venv/bin/python tools/train_embedded.py train DATA         # writes colt_llvm/models/embedded/weights.npz, sizes.py
-    .venv/bin/python tools/train_embedded.py additions DATA     # what one action more brings to sequences these find
-    .venv/bin/python tools/train_embedded.py coreset DATA       # of these what "sequences", "runtime", "additions" gave
+    .venv/bin/python tools/train_embedded.py append-table DATA  # what one action more brings to sequences these find
+    .venv/bin/python tools/train_embedded.py coreset DATA       # of these what sequences, runtime and append-table gave
     .venv/bin/python tools/train_embedded.py evaluate           # held-out programs, also without a model
 
 Together they take about three hours on two cores. Training follows from the data and --seed; data and evaluation also
@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from embedded_additions import sweep, with_additions
+from embedded_append_table import sweep, with_append_table
 from embedded_coreset import coreset_arrays
 from embedded_evaluation import SETS, blind_curve
 from embedded_programs import foreign, train_programs, variants
@@ -42,7 +42,7 @@ from colt_llvm.models.embedded.weights import BUILT, FILE, read_arrays
 from colt_llvm.program.program import Program, included_programs, resolve_program
 from colt_llvm.search import PRESETS
 from colt_llvm.training.evaluator import cached_evaluator
-from colt_llvm.training.learning_curves import LearningCurve, learning_curve
+from colt_llvm.training.validation import LearningCurve, learning_curve
 
 _JOURNAL_TRIALS = 500
 _JOURNAL_SECONDS = 300.0
@@ -76,7 +76,7 @@ def runtime(options: argparse.Namespace) -> None:
     cross_runtime(programs, folder, options.jobs)
 
 
-def additions(options: argparse.Namespace) -> None:
+def append_table(options: argparse.Namespace) -> None:
     """What one action more does to the best sequences of short searches; after "sequences" and "train"."""
     sweep(train_programs(), options.data, options.objectives, options.jobs)
 
@@ -116,15 +116,15 @@ def fit(options: argparse.Namespace) -> None:
         raise SystemExit(f"{options.data}: holds no samples; run generate first")
     arrays = train(samples, features, TrainingOptions(seed=options.seed))
     arrays |= coreset_arrays(options.data / "sequences", arrays["feature_mean"], arrays["feature_scale"])
-    arrays = with_additions(with_runtime(arrays, options.data / "sequences"), options.data)
+    arrays = with_append_table(with_runtime(arrays, options.data / "sequences"), options.data)
     save(arrays, options.output)
     programs = len({row.program for row in samples})
     print(f"{len(samples)} samples of {programs} programs; wrote {options.output}/weights.npz")
 
 
 def coreset(options: argparse.Namespace) -> None:
-    """The coreset anew, the tables' row of run time, the additions; all else stays as the weights have it."""
-    arrays = with_additions(with_runtime(read_arrays(FILE), options.data / "sequences"), options.data)
+    """The coreset anew, the tables' row of run time, the append table; all else stays as the weights have it."""
+    arrays = with_append_table(with_runtime(read_arrays(FILE), options.data / "sequences"), options.data)
     arrays |= coreset_arrays(options.data / "sequences", arrays["feature_mean"], arrays["feature_scale"])
     save(arrays, options.output)
     print(f"{len(arrays['small_objective'])} sequences, {arrays['small_rewards'].shape[1]} programs and variants")
@@ -192,11 +192,11 @@ def main() -> None:
     part.add_argument("--sequence-seconds", type=float, default=60.0)
     part.add_argument("--seed", type=int, default=1)
     part.set_defaults(call=runtime)
-    part = parts.add_parser("additions")
+    part = parts.add_parser("append-table", aliases=["additions"])
     part.add_argument("data", type=Path)
     part.add_argument("--jobs", type=int, default=2)
     part.add_argument("--objectives", nargs="+", default=list(BUILT), choices=BUILT)
-    part.set_defaults(call=additions)
+    part.set_defaults(call=append_table)
     part = parts.add_parser("train")
     part.add_argument("data", type=Path)
     part.add_argument("--output", type=Path, default=Path(colt_llvm.models.embedded.__file__).parent)

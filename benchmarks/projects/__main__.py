@@ -18,7 +18,7 @@ import click
 
 from benchmarks.projects.descriptions import PROJECTS, Project
 from benchmarks.projects.fetch import digest_of, fetch, version_of
-from benchmarks.projects.steps import STEPS, Setting
+from benchmarks.projects.steps import STEPS, Setting, proof_in
 from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.core.files import write_json
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
@@ -91,7 +91,7 @@ def failures(state: Mapping[str, Any]) -> list[str]:
                 found.append(f"{name}, {step}: {len(result['different'])} objects are not clang's")
             elif result.get("rebuild_same") is False:
                 found.append(f"{name}, {step}: a second build gave other objects")
-            elif result.get("claim", {}).get("verdict") == "improved" and not result["recipes_used"]:
+            elif proof_in(result).get("verdict") == "improved" and not result["recipes_used"]:
                 found.append(f"{name}, {step}: recipes were written, and the build used none")
     return found
 

@@ -1,4 +1,4 @@
-"""What is shown of each project: it builds as ever, the same through colt-cc, and tuned for size and run time.
+"""What is shown of each project: it builds as before, the same through colt-cc, and tuned for size and run time.
 
 Each step begins with a fresh copy and returns plain data. StepFailed ends a step, not the others.
 """
@@ -118,10 +118,10 @@ def _tuned(setting: Setting, earlier: Mapping[str, Result], objective: str, flag
     output = _need(earlier, "plain")["output"]
     work = setting.workspace(wrapped=True, flags=flags)
     work.configure()
-    claim = tune(setting, work, objective)
+    proof = tune(setting, work, objective)
     work.clean()
     work.build(COLT_DISABLE="1")
-    mark, mark_objects = work.loaded_bytes(), work.objects()
+    baseline, baseline_objects = work.loaded_bytes(), work.objects()
     work.clean()
     work.build(COLT_LOG=str(work.log))
     commands, first = work.logged(), work.objects()
@@ -133,13 +133,13 @@ def _tuned(setting: Setting, earlier: Mapping[str, Result], objective: str, flag
     work.build()
     second = work.objects()
     return {
-        "claim": claim,
+        "proof": proof,
         "recipes_used": recipes_used(commands),
         "notes": sorted({str(command["note"]) for command in commands if command.get("note")}),
         "objects": len(first),
-        "objects_tuned": len(different(first, mark_objects)),
+        "objects_tuned": len(different(first, baseline_objects)),
         "rebuild_same": first == second,
-        "program_bytes": [mark, tuned],
+        "program_bytes": [baseline, tuned],
     }
 
 
@@ -155,7 +155,7 @@ def tune(setting: Setting, work: Workspace, objective: str) -> Result:
     if done.status:
         raise failure(setting.project.name, ["colt-llvm", *argv[3:]], done, setting.folder)
     try:
-        return claim_of(json.loads(done.stdout))
+        return proof_of(json.loads(done.stdout))
     except (ValueError, KeyError, TypeError) as error:
         raise StepFailed(f"{setting.project.name}: tune --json printed no result of a project ({error})") from None
 
@@ -170,7 +170,7 @@ def tune_command(work: Workspace, objective: str, seconds: float, runs: Path) ->
     return [*argv, "--run-dir", str(runs), "--json"]
 
 
-def claim_of(result: Mapping[str, Any]) -> Result:
+def proof_of(result: Mapping[str, Any]) -> Result:
     """What is kept of ``--json``. Raises KeyError or TypeError where that is not a project's result."""
     interval = result["interval"]
     improved = [unit for unit in result["units"] if unit["outcome"] == "improved"]
@@ -183,6 +183,12 @@ def claim_of(result: Mapping[str, Any]) -> Result:
         "units": int(result["units_of_program"]),
         "seconds": float(result["elapsed_seconds"]),
     }
+
+
+def proof_in(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What tuning proved of a project, empty in a step without tuning; ``claim`` in older results."""
+    found: Mapping[str, Any] = result.get("proof", result.get("claim", {}))
+    return found
 
 
 def recipes_used(commands: list[dict[str, Any]]) -> int:

@@ -1,7 +1,7 @@
 """Best-so-far curves: how much was found by when. Pure: cells in, numbers out.
 
-What counts is what was proved in the end: a curve is cut at the claimed gain, so that a candidate that failed its
-checks adds nothing, and ends at it.
+What counts is what was proved in the end: a curve is cut at that gain, so that a candidate that failed its checks adds
+nothing, and ends at it.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ def _best_known(results: Results, key: Key) -> dict[Subject, float]:
 
 
 def _unlike_baselines(key: Key, cells: Sequence[Cell]) -> list[str]:
-    """Without noise a program has one baseline. Where it has two, its cells are of two programs or two marks."""
+    """Without noise a program has one baseline. Where it has two, its cells are of two programs or two levels."""
     if is_timed(key.objective):
         return []
     seen: dict[Subject, set[float]] = {}

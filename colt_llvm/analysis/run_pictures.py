@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from colt_llvm.analysis.pictures import draw_shares
+from colt_llvm.analysis.pictures import COLOURS, MARKERS, draw_shares, drawing, new_figure, save, shortened
 from colt_llvm.analysis.sentences import below_baseline
-from colt_llvm.analysis.style import COLOURS, MARKERS, drawing, new_figure, save, shortened
 from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.models.transcript import read_calls
 from colt_llvm.objectives.base import FIGURES, INSTRUCTIONS, RUN_TIME, SIZE

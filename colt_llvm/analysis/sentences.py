@@ -31,7 +31,7 @@ def show_per_cent(estimate: Estimate, signed: bool = False) -> str:
     return f"{value} ({below_baseline(estimate.low):{sign}.2f} to {below_baseline(estimate.high):{sign}.2f})"
 
 
-def claims(summary: Summary) -> list[str]:
+def findings(summary: Summary) -> list[str]:
     """Sentences on who found most, on the reference against the others, and on what is missing."""
     said = [_leader(summary), _reference(summary), *_sooner(summary), *_cautions(summary)]
     return [sentence for sentence in said if sentence]

@@ -263,7 +263,7 @@ def sign_test(differences: Sequence[float], tie: float = TIE) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979), in the order given: below 0.05 means at most 5% of any wrong claim."""
+    """Holm's step-down correction (1979), in the order given: below 0.05 means at most 5% of any false finding."""
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     corrected = [1.0] * len(p_values)
     largest = 0.0

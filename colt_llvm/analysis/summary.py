@@ -23,7 +23,7 @@ from colt_llvm.analysis.statistics import (
     wilcoxon_signed_rank,
 )
 
-#: Fewer programs than this cannot give p < 0.05 in a two-sided signed-rank test, whatever they show: no claim.
+#: Fewer programs than this cannot give p < 0.05 in a two-sided signed-rank test, whatever they show: no finding.
 MIN_PROGRAMS = 6
 SIGNIFICANCE = 0.05
 

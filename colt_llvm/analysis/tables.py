@@ -25,7 +25,7 @@ import numpy as np
 from colt_llvm.analysis.cells import Cell, Results
 from colt_llvm.analysis.curves import Reached
 from colt_llvm.analysis.groups import EVERYTHING, Group, group_cells
-from colt_llvm.analysis.sentences import RULE, below_baseline, claims, show_per_cent
+from colt_llvm.analysis.sentences import RULE, below_baseline, findings, show_per_cent
 from colt_llvm.analysis.statistics import TIE, Estimate
 from colt_llvm.analysis.summary import Row, Summary, summarise
 from colt_llvm.core.errors import RunDirectoryError
@@ -82,7 +82,7 @@ def json_text(results: Results, summaries: Sequence[Summary]) -> str:
             "reference": summary.reference,
             "strategies": strategy_records(summary),
             "models": model_records(summary),
-            "claims": claims(summary),
+            "findings": findings(summary),
             "part_of_the_trials": {
                 f"{part:g}": {name: _estimate("gain", estimate) for name, estimate in found.items()}
                 for part, found in summary.efficiency.items()
@@ -196,7 +196,7 @@ def markdown_document(results: Results, summaries: Sequence[Summary]) -> str:
         lines.append(f"- refused: {escape(line)}")
     for summary in summaries:
         lines += ["", f"## {escape(title_of(summary.group))}\n", markdown_table(summary), ""]
-        lines += [f"- {escape(sentence)}" for sentence in claims(summary)]
+        lines += [f"- {escape(sentence)}" for sentence in findings(summary)]
     return "\n".join(lines) + "\n"
 
 

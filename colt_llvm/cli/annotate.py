@@ -10,14 +10,13 @@ import click
 
 from colt_llvm.cli.grouped import GroupedCommand, option, together
 from colt_llvm.cli.options import (
-    FILE,
     HOW_LONG,
-    WHAT_TO_TUNE,
     WHERE_IT_GOES,
     limit_options,
     limits_of,
     llvm_option,
     program_beside_recipe,
+    recipe_arguments,
     typed_options,
     workload_options,
 )
@@ -33,10 +32,7 @@ _GOAL = 0.8
 _SHOWN = 4
 
 _options_of_annotate = together(
-    click.argument("recipe", type=FILE),
-    click.argument("sources", nargs=-1, type=click.Path(), metavar="[PROGRAM]..."),
-    option("--harness", multiple=True, type=FILE, metavar="FILE", group=WHAT_TO_TUNE,
-           help="Source file that is linked in and not tuned. Repeats."),
+    recipe_arguments,
     option("--time", "seconds", type=float, default=60.0, show_default=True, metavar="SECONDS", group=HOW_LONG,
            common=True, help="Wall-clock time for finding what pays, and for measuring run time."),
     workload_options,

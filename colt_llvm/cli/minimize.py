@@ -12,12 +12,12 @@ from colt_llvm.cli.options import (
     FILE,
     HOW_LONG,
     WHAT_TO_PROVE,
-    WHAT_TO_TUNE,
     WHERE_IT_GOES,
     limit_options,
     limits_of,
     llvm_option,
     program_beside_recipe,
+    recipe_arguments,
     typed_options,
     workload_options,
 )
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 _WITHOUT_SOURCES = ("recipe", "output", "seconds", "tolerance", "as_json", "llvm_prefix")
 
 _options_of_minimize = together(
-    click.argument("recipe", type=FILE),
-    click.argument("sources", nargs=-1, type=click.Path(), metavar="[PROGRAM]..."),
-    option("--harness", multiple=True, type=FILE, metavar="FILE", group=WHAT_TO_TUNE,
-           help="Source file that is linked in and not tuned. Repeats."),
+    recipe_arguments,
     option("--time", "seconds", type=float, default=120.0, show_default=True, metavar="SECONDS", group=HOW_LONG,
            common=True, old=["--seconds"], help="Wall-clock time in all."),
     option("--tolerance", metavar="X|X%", group=WHAT_TO_PROVE, common=True,

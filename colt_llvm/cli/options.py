@@ -108,6 +108,14 @@ model_options: _Decorator = together(
            help="Who names the next model: model (the acting one), random, round_robin, largest, or fixed:NAME."),
 )  # fmt: skip
 
+#: A recipe, and the program that it is of where no run.json lies beside it.
+recipe_arguments: _Decorator = together(
+    click.argument("recipe", type=FILE),
+    click.argument("sources", nargs=-1, type=click.Path(), metavar="[PROGRAM]..."),
+    option("--harness", multiple=True, type=FILE, metavar="FILE", group=WHAT_TO_TUNE,
+           help="Source file that is linked in and not tuned. Repeats."),
+)  # fmt: skip
+
 cluster_options: _Decorator = together(
     option("--cluster", metavar="ADDRESS", group=MACHINES,
            help="Build on Dask workers: local:N starts N on this machine, tcp://HOST:PORT names a scheduler. Workers "

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from colt_llvm.builds.project.result import ProjectResult
 
 #: Of ``tune``, what means nothing for a project.
-_REFUSED = ("sources", "harness", "arguments", "output", "cflags", "ldflags", "strict", "weights", "resume")
+_REFUSED = (
+    "sources",
+    "harness",
+    "arguments",
+    "output",
+    "cflags",
+    "ldflags",
+    "clang_baseline",
+    "check",
+    "weights",
+    "resume",
+)
 #: Exit status of ``--ci`` where some recipes stay stale.
 EXIT_STALE = 8
 
@@ -36,7 +47,7 @@ def tune_project_command(given: dict[str, Any]) -> int:
     from colt_llvm.builds.project.tune_project import alone_in, tune_project
     from colt_llvm.cli.tune import ended_by_signal
     from colt_llvm.cli.view import live_view
-    from colt_llvm.run.journal import claimed_directory
+    from colt_llvm.run.journal import locked_directory
 
     quiet = given["as_json"]
 
@@ -46,7 +57,7 @@ def tune_project_command(given: dict[str, Any]) -> int:
 
     with (
         alone_in(Path.cwd()),
-        claimed_directory(given["run_dir"], Path.cwd().name or "project") as directory,
+        locked_directory(given["run_dir"], Path.cwd().name or "project") as directory,
         ended_by_signal() as stop,
     ):
         run = ProjectRun(directory, models, lambda title: live_view(title, quiet=quiet), report, stop)

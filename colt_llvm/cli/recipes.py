@@ -67,7 +67,7 @@ def command(
     damaged = [entry for entry in found if entry.state == "damaged"]
     if damaged:
         raise RecipeError(f"{damaged[0].file}: {damaged[0].reason}")
-    return _verdict(results)
+    return _status(results)
 
 
 def _toolchain(prefix: Path | None, needed: bool) -> Toolchain | None:
@@ -106,7 +106,7 @@ def _verify(found: Sequence[Entry], toolchain: Toolchain, as_json: bool) -> list
     return results
 
 
-def _verdict(results: Sequence[Verified]) -> int | None:
+def _status(results: Sequence[Verified]) -> int | None:
     from colt_llvm.builds.recipes.record import passed
     from colt_llvm.core.errors import RecipeError
 

@@ -77,8 +77,7 @@ def command(**given: Any) -> None:
     )  # fmt: skip
     models = parse_models(given["models"])
     # Imported here: what is wrong above is told without waiting for compiler_gym.
-    from colt_llvm.gym.result import result_to_dict
-    from colt_llvm.gym.run import run_search
+    from colt_llvm.gym.run import result_to_dict, run_search
 
     with _signals_as_interrupt():
         result = run_search(environment, options, models=models, on_trial=None if given["as_json"] else _show)

@@ -59,9 +59,11 @@ _options_of_tune = together(
     option("--weight", "weights", multiple=True, metavar="NAME=X", group=WHAT_TO_PROVE,
            help="With --objective balanced: weight of a figure, such as runtime=2. Default: 1 for runtime and size. "
            "Repeats."),
-    option("--strict", is_flag=True, group=WHAT_TO_PROVE,
+    option("--clang-baseline", is_flag=True, group=WHAT_TO_PROVE, old=["--strict"],
            help="With --objective instructions: against clang -Oz, a stronger baseline than opt -Oz."),
     workload_options,
+    option("--check", default="", metavar="NAME", group=WHAT_TO_PROVE,
+           help="Check of each run: of an installed package, or your own as module:NAME."),
     option("--build", "builds", multiple=True, metavar="COMMAND", group=WHAT_TO_TUNE, common=True,
            help='Tune a project instead of PROGRAM: the command that builds it, such as "make prog". Give --run '
            '"./prog input.txt" too. Repeats.'),
@@ -142,7 +144,7 @@ def _run(
     # Imported here: what is wrong above is told without waiting for them.
     from colt_llvm.cli.view import live_view
     from colt_llvm.run.hooks import Hooks
-    from colt_llvm.run.journal import claimed_directory
+    from colt_llvm.run.journal import locked_directory
     from colt_llvm.run.tuner import resume, tune
 
     output = given["output"]
@@ -154,7 +156,7 @@ def _run(
                               seconds=given["seconds"], limits={name: given[name] for name in _LIMITS},
                               on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
         with (
-            claimed_directory(given["run_dir"], program.name) as directory,
+            locked_directory(given["run_dir"], program.name) as directory,
             live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view,
         ):
             return tune(program, toolchain, options, models=models, run_directory=directory, output=output,
@@ -203,7 +205,7 @@ def _options(given: dict[str, Any]) -> TuneOptions:
         objective=given["objective"], strategy=given["strategy"], weights=weights or None,
         trials=given["trials"], seconds=given["seconds"], stop_below=given["stop_below"],
         seed=given["seed"], workers=given["workers"], scopes=tuple(filter(None, (given["scopes"] or "").split(","))),
-        strict=given["strict"], risky=given["risky"],
+        check=given["check"], clang_baseline=given["clang_baseline"], risky=given["risky"],
         preset=given["preset"] or "", search=search_changes(given),
         max_calls=given["max_calls"], max_tokens=given["max_tokens"], max_cost=given["max_cost"], **limits_of(given),
     )  # fmt: skip

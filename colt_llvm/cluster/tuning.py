@@ -8,7 +8,7 @@ from typing import Any
 
 import colt_llvm.core.errors
 from colt_llvm.cluster import work
-from colt_llvm.cluster.bundle import Bundle
+from colt_llvm.cluster.work import Bundle
 from colt_llvm.cluster.workers import Cluster, Killed
 from colt_llvm.core.errors import ClusterError, PassCrashed, PassError
 from colt_llvm.evaluate.evaluation import Evaluation

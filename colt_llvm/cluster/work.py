@@ -7,7 +7,7 @@ import pickle
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,16 +17,59 @@ from typing import Any
 from distributed import WorkerPlugin, get_worker
 
 from colt_llvm import __version__
-from colt_llvm.cluster.bundle import Bundle
-from colt_llvm.cluster.cores import MeasuringCore, keep_off, move_to, taken
-from colt_llvm.core.errors import ColtError, NotRepeatable, PassError, ToolchainError
+from colt_llvm.cluster.hosts import MeasuringCore, keep_off, move_to, taken
+from colt_llvm.core.errors import ColtError, NotRepeatable, PassError, ToolchainError, UsageError
 from colt_llvm.evaluate.builder import Builder
 from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.evaluate.evaluators import Examination, examine
 from colt_llvm.evaluate.remote import RemoteTarget
 from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Verifier
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.measure.host import fingerprint
+from colt_llvm.program.program import Program
+
+_MOST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A program, and the files that its workloads name."""
+
+    program: Program
+    files: Mapping[Path, bytes]  #: content by the path here
+
+    @staticmethod
+    def pack(program: Program) -> Bundle | None:
+        """None where the program can be run on this machine only: by its folder, its files or their size."""
+        if program.harness:
+            return None
+        paths: set[Path] = set()
+        for workload in program.workloads:
+            if workload.cwd is not None or any(Path(word).is_absolute() for word in workload.command):
+                return None
+            paths |= {path for path in (workload.stdin, workload.expected_stdout) if path is not None}
+        try:
+            if sum(path.stat().st_size for path in paths) > _MOST_BYTES:
+                return None
+            return Bundle(program, {path: path.read_bytes() for path in sorted(paths)})
+        except OSError as error:
+            raise UsageError(f"{error.filename}: cannot be read ({error.strerror}); fix the workload") from None
+
+    def unpack(self, folder: Path) -> Program:
+        """The same program with its files in ``folder``."""
+        places = {path: folder / str(number) for number, path in enumerate(self.files)}
+        for path, content in self.files.items():
+            places[path].write_bytes(content)
+        workloads = tuple(
+            replace(
+                workload,
+                stdin=places[workload.stdin] if workload.stdin else None,
+                expected_stdout=places[workload.expected_stdout] if workload.expected_stdout else None,
+            )
+            for workload in self.program.workloads
+        )
+        return replace(self.program, workloads=workloads)
 
 
 @dataclass(frozen=True)
@@ -124,7 +167,7 @@ class _Run:
         self._lock = threading.Lock()
         self._idle: list[Builder] = []
         self._all: list[Builder] = []
-        self._judge: Timer | None = None
+        self._timer: Timer | None = None
         self._folder: Path | None = None
         self._core: MeasuringCore | None = None
         self._cores = os.sched_getaffinity(0)
@@ -184,16 +227,16 @@ class _Run:
     def timer(self, timed: bool) -> Timer:
         """Raises Refused where the baseline does something else here, or no core is free."""
         with self._lock:
-            if self._judge is None:
+            if self._timer is None:
                 try:
-                    self._judge = self._new_judge(timed)
+                    self._timer = self._new_timer(timed)
                 except NotRepeatable:
                     raise  # of the program, not of this worker
                 except ColtError as error:
                     raise Refused(f"cannot run the baseline: {' '.join(str(error).split())}") from None
-            return self._judge
+            return self._timer
 
-    def _new_judge(self, timed: bool) -> Timer:
+    def _new_timer(self, timed: bool) -> Timer:
         assert self._toolchain is not None
         assert self._bundle is not None
         if timed:
@@ -204,7 +247,8 @@ class _Run:
         self._folder = Path(mkdtemp(prefix="colt-"))
         program = self._bundle.unpack(self._folder)
         core = self._core.number if self._core else None
-        return Timer.of_target(replace(self._remote.target, toolchain=self._toolchain, program=program, core=core))
+        target = replace(self._remote.target, toolchain=self._toolchain, program=program, core=core)
+        return Timer(Verifier.of_target(target))
 
     def _keep_off_timed_cores(self) -> None:
         keep_off(taken(self._cores))
@@ -216,8 +260,8 @@ class _Run:
 
     def close(self) -> None:
         self._close_builders()
-        if self._judge is not None:
-            self._judge.close()
+        if self._timer is not None:
+            self._timer.verifier.close()
         if self._core is not None:
             self._core.release()
         if self._folder is not None:

@@ -82,15 +82,15 @@ def compare(
     began = time.monotonic()
     objects = builder.objects(ladder[0])
     took = time.monotonic() - began
-    make = Timer.of if timed else Verifier.of
-    verifier = make(program, options, objects, linker_of(toolchain, program), measuring_core() if timed else None)
+    core = measuring_core() if timed else None
+    verifier = Verifier.of(program, options, objects, linker_of(toolchain, program), core)
     try:
         rows = _Rows(builder, verifier, tell)
         rows.add_baseline(ladder[0], took)
         for rung in ladder[1:]:
             rows.add(rung)
-        if isinstance(verifier, Timer):
-            return _timed(rows, verifier, options, tell)
+        if timed:
+            return _timed(rows, Timer(verifier), options, tell)
         return _sized(rows, options)
     finally:
         verifier.close()
@@ -156,7 +156,7 @@ class _Rows:
 
 def _timed(rows: _Rows, timer: Timer, options: TuneOptions, say: Say) -> Comparison:
     arms = dict(rows.executables)
-    control = timer.link(rows.builder.objects(rows.rows[0].rung), "control")
+    control = timer.verifier.link(rows.builder.objects(rows.rows[0].rung), "control")
     found, notes = list(rows.rows), []
     seconds = options.seconds or ABTestPolicy().seconds
     while arms:
@@ -164,7 +164,7 @@ def _timed(rows: _Rows, timer: Timer, options: TuneOptions, say: Say) -> Compari
         longer = f"; ten rounds of this program take longer than {seconds:g} s" if policy.seconds > seconds else ""
         say(f"timing {len(arms)} builds with the baseline and its copy, {policy.seconds:.0f} s{longer}")
         try:
-            held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=options.seed)
+            held = ab_test(arms, (timer.verifier.baseline, control), timer.time_together, policy, seed=options.seed)
         except Miscompiled as error:
             wrong = next((name for name, place in arms.items() if place == error.executable), None)
             if wrong is None:

@@ -85,6 +85,15 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         _write(temporary, content.encode(), sync=True)
 
 
+def texts(values: Any) -> tuple[str, ...]:
+    """A list of strings as JSON has it. Raises TypeError, ValueError."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"a list of texts is needed, not {values!r}")
+    if any("\0" in value for value in values):
+        raise ValueError("a text holds a zero byte")
+    return tuple(values)
+
+
 _MEMORY = Path("/dev/shm")
 
 

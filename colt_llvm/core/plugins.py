@@ -46,7 +46,7 @@ def find_plugin(group: str, name: str) -> Any:
             found = getattr(found, part)
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise UsageError(f"{name}: cannot be loaded ({said}); install its package, or mend it") from error
+        raise UsageError(f"{name}: cannot be loaded ({said}); install its package, or fix it") from error
     finally:
         if module.partition(".")[0] == __package__.partition(".")[0]:  # our own needs none of these folders
             sys.path[:] = [folder for folder in sys.path if folder not in added]

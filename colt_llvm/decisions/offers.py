@@ -56,7 +56,7 @@ MOST_OFFERS = 600
 #: LLVMPrivateLinkage; and where others have a copy of their own: LLVMLinkOnceAnyLinkage, LLVMLinkOnceODRLinkage.
 _LOCAL, _SHARED = (8, 9), (2, 3)
 
-#: What decisions promise before anything was tried: log ratios of size, as additions to a good sequence are promised.
+#: What decisions promise before anything was tried: log ratios of size, as of actions appended to a good sequence.
 _PROMISE = {
     "inline-threshold": 0.008, "level": 0.006, "threshold": 0.0005, "alwaysinline": 0.004, "noinline": 0.0015,
     "optspeed": 0.001, "optsize": 0.001, "frame-pointer": 0.001, "call": 0.0008, "loop": 0.0002,

@@ -23,9 +23,8 @@ from compiler_gym.spaces import NamedDiscrete
 from colt_llvm.core.errors import PassError, PipelineSyntaxError
 from colt_llvm.decisions.offers import offers_of
 from colt_llvm.env.connection import ServiceLost
-from colt_llvm.env.environment import ColtEnv
+from colt_llvm.env.environment import ColtEnv, CostReward
 from colt_llvm.env.payload import BenchmarkRecord
-from colt_llvm.env.rewards import CostReward
 from colt_llvm.env.stepping import Lost
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.decision import decide_text, is_decision

@@ -185,7 +185,7 @@ def session_type(engine: Engine, build: observations.Build, version: str) -> typ
 
 
 class ColtService(CompilerGymService):
-    """compiler_gym's service with its faults mended: a step takes effect as a whole or not at all, forks get an id of
+    """compiler_gym's service with its faults patched: a step takes effect as a whole or not at all, forks get an id of
     their own, and errors say what they are."""
 
     def __init__(self, working_directory: Path, kind: type[ColtSession]) -> None:

@@ -30,7 +30,7 @@ class Pool(Generic[T_co]):
             self._idle.put(thing)
 
     @contextmanager
-    def lend(self) -> Iterator[T_co]:
+    def borrow(self) -> Iterator[T_co]:
         """Wait until one is idle, and take it back at the end."""
         thing = self._idle.get()
         try:
@@ -61,11 +61,12 @@ Examiner = Callable[[tuple[bytes, ...], Examination], Evaluation]
 
 def examine(timer: Timer, objects: tuple[bytes, ...], wanted: Examination) -> Evaluation:
     """Cheap before dear: a wrong program is not timed."""
+    verifier = timer.verifier
     try:
-        executable = timer.link(objects, wanted.name)
+        executable = verifier.link(objects, wanted.name)
         if wanted.baseline_seconds is None:
-            return Evaluation(None, checked=timer.check(executable, thorough=wanted.thorough))
-        timer.check(executable, thorough=False, core=timer.core)
+            return Evaluation(None, checked=verifier.check(executable, thorough=wanted.thorough))
+        verifier.check(executable, thorough=False, core=verifier.core)
         measured = timer.measure(executable, wanted.best_ratio, wanted.seed)
         samples = {"candidate": measured.candidate, "baseline": measured.baseline, "cut": measured.cut}
         figures = {RUN_TIME: wanted.baseline_seconds / measured.ratio}
@@ -74,7 +75,7 @@ def examine(timer: Timer, objects: tuple[bytes, ...], wanted: Examination) -> Ev
         samples = {SECOND_LOOK: error.evidence} if error.evidence else {}
         return Evaluation(None, failure="miscompile", detail=str(error), samples=samples)
     finally:
-        (timer.folder / wanted.name).unlink(missing_ok=True)
+        (verifier.folder / wanted.name).unlink(missing_ok=True)
 
 
 def examiner_of(timer: Timer | None) -> Examiner | None:
@@ -120,7 +121,7 @@ class ProgramEvaluator:
 
     def _build(self, sequence: tuple[str, ...]) -> Built | Evaluation:
         """A pass that fails costs this trial only."""
-        with self._builders.lend() as builder:
+        with self._builders.borrow() as builder:
             try:
                 return builder.build(sequence)
             except PassError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.decisions.scopes import check_scopes, default_scopes
@@ -15,7 +15,12 @@ from colt_llvm.search import ColtOptions, preset
 from colt_llvm.search import registry as strategies
 from colt_llvm.search.early_stopping import DEFAULT_PERCENT
 
+if TYPE_CHECKING:
+    from colt_llvm.measure.check import OwnCheck
+
 DEFAULT_SECONDS = 120.0
+#: What options were called in older runs, and still may be.
+OLD_NAMES = {"worth": "stop_below", "strict": "clang_baseline"}
 #: Of the time, where a run time has to be proved: a gain that cannot be told from noise is no result.
 _PROOF_SHARE = 0.35
 _MOST_SECONDS = 1e6  # the kernel takes no longer waits than 24 days
@@ -35,7 +40,8 @@ class TuneOptions:
     workers: requests in flight; 0 chooses for this machine. With 1 a run repeats exactly from its seed; where nothing
     is timed and no language model is asked, so it does with any number, as long as that is the same.
     scopes: what the search may decide about (see ``decisions.SCOPES``); () is what pays in so many trials.
-    strict: ``instructions`` is held against clang's own -Oz instead of the literature's.
+    check: says whether a run is right, as ``measure.check.find_check`` takes it; "" is the comparison alone.
+    clang_baseline: ``instructions`` is held against clang's own -Oz instead of the literature's.
     risky: also draw passes that the catalogue flags as able to break programs.
     timeout_seconds: wall-clock time that one run of the program may take.
     memory_bytes: address space of the program. pass_seconds, pass_memory_bytes: of one pass.
@@ -54,7 +60,8 @@ class TuneOptions:
     seed: int = 0
     workers: int = 0
     scopes: tuple[str, ...] = ()
-    strict: bool = False
+    check: str = ""
+    clang_baseline: bool = False
     risky: bool = False
     allow_nonzero: bool = False
     timeout_seconds: float = 60.0
@@ -78,6 +85,7 @@ class TuneOptions:
         if unknown := sorted(set(self.weights or ()) - set(known)):
             raise UsageError(f"--weight {unknown[0]!r}: is no figure; use one of {', '.join(known)}")
         _ = self.goal  # refuses weights that mean nothing
+        _ = self.own_check
         if self.memory_bytes is not None and not 1 <= self.memory_bytes <= _MOST_BYTES:
             raise UsageError("--memory: use 1 MiB or more, up to what the machine has")
         if self.trials is not None and self.trials < 1:
@@ -122,6 +130,15 @@ class TuneOptions:
         return replace(found, weights=self.weights) if self.weights else found
 
     @property
+    def own_check(self) -> OwnCheck | None:
+        """What ``check`` names."""
+        if not self.check:
+            return None
+        from colt_llvm.measure.check import find_check
+
+        return find_check(self.check)
+
+    @property
     def times_the_program(self) -> bool:
         """Whether run time decides, so that one core is kept for measuring."""
         return find_objective(self.objective).timed
@@ -137,8 +154,6 @@ class TuneOptions:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> TuneOptions:
-        """Raises UsageError, and TypeError for a name that is no option. ``worth`` was the name of ``stop_below``."""
-        given = dict(data)
-        if "worth" in given:
-            given.setdefault("stop_below", given.pop("worth"))
-        return TuneOptions(**{name: value for name, value in given.items() if name != "worth"})
+        """Raises UsageError, and TypeError for a name that is no option."""
+        given = {OLD_NAMES[name]: value for name, value in data.items() if name in OLD_NAMES}
+        return TuneOptions(**given | {name: value for name, value in data.items() if name not in OLD_NAMES})

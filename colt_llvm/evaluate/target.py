@@ -148,12 +148,13 @@ def prepare_target(
     """Build the baseline, and choose a core where programs are timed. Raises CompileError, ToolchainError.
 
     objective: one of the caller's own; None is the one that the options name. linker: where the program's objects are
-    a part of something larger. own_check: says whether a run is right.
+    a part of something larger. own_check: as ``objective``.
     """
-    baseline = prepare_baseline(toolchain, program, options.objective, options.strict)
+    baseline = prepare_baseline(toolchain, program, options.objective, options.clang_baseline)
     catalogue = toolchain_catalogue(toolchain)
     if not options.risky:
         catalogue = catalogue.without(RISKS_AVOIDED)
     objective = objective or options.goal
+    own_check = own_check or options.own_check
     core = measuring_core() if options.times_the_program else None
     return Target(toolchain, program, baseline, catalogue, options, objective, linker, own_check, core)

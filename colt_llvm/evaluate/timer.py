@@ -32,29 +32,35 @@ SEARCH_POLICY = TrialPolicy(
 
 
 @dataclass
-class Timer(Verifier):
-    """A verifier that times too, on ``core``."""
+class Timer:
+    """Times what its verifier links, on the verifier's core, and lets it compare what each run did."""
 
+    verifier: Verifier
     get_along: bool = True  # runs at once have not been seen to disturb each other's output
+
+    @property
+    def _expected(self) -> Observation:
+        """What the baseline does on the timed workload."""
+        return self.verifier.expected[self.verifier.timed]
 
     @property
     def run_seconds(self) -> float:
         """Wall-clock time of one timed run of the baseline."""
-        return self.expected[self.timed].wall_seconds
+        return self._expected.wall_seconds
 
     @property
     def cpu_seconds(self) -> float:
         """CPU time of one timed run of the baseline."""
-        return self.expected[self.timed].cpu_seconds
+        return self._expected.cpu_seconds
 
     def time(self, executable: Path) -> float:
         """CPU seconds of one run on the measuring core; the output is checked too. Raises Miscompiled."""
-        return self.run(executable, self.timed, self.core).cpu_seconds
+        return self.verifier.run(executable, self.verifier.timed, self.verifier.core).cpu_seconds
 
     def measure(self, executable: Path, best_ratio: float | None, seed: int) -> TrialMeasurement:
         """Against fresh runs of the baseline, at once. Raises Miscompiled."""
         return measure_trial(
-            (executable, self.baseline), self.time_together, SEARCH_POLICY, best_ratio=best_ratio, seed=seed
+            (executable, self.verifier.baseline), self.time_together, SEARCH_POLICY, best_ratio=best_ratio, seed=seed
         )
 
     def why_in_turn(self, count: int) -> str:
@@ -62,15 +68,15 @@ class Timer(Verifier):
 
         "" where they are.
         """
-        if self.core is None:
+        if self.verifier.core is None:
             return "no core was given to measure on"
-        if self.expected[self.timed].writes_shared:
+        if self._expected.writes_shared:
             return (
                 "the program writes in its working directory or a file its command names, or that is too large to see"
             )
         if not self.get_along:
             return "at once they got in each other's way"
-        if count * self.expected[self.timed].max_rss_bytes > _MEMORY_SHARE * available_memory():
+        if count * self._expected.max_rss_bytes > _MEMORY_SHARE * available_memory():
             return f"{count} at once need more than half of the free memory"
         return ""
 
@@ -86,14 +92,15 @@ class Timer(Verifier):
         """As ``time_together``, with the fault in place of the seconds where there is one."""
         if len(executables) < 2 or self.why_in_turn(len(executables)):
             return [self._seconds_or_fault(executable) for executable in executables]
-        workload, expected = self.program.timed_workload, self.expected[self.timed]
+        verifier = self.verifier
         observed = run_side_by_side(
-            executables, workload, limits=self.limits(expected, len(executables)), core=self.core, scratch=self.folder
-        )
-        self.program_seconds += max((o.wall_seconds for o in observed if isinstance(o, Observation)), default=0.0)
+            executables, verifier.program.timed_workload, limits=verifier.limits(self._expected, len(executables)),
+            core=verifier.core, scratch=verifier.folder,
+        )  # fmt: skip
+        verifier.program_seconds += max((o.wall_seconds for o in observed if isinstance(o, Observation)), default=0.0)
         found: list[float | Miscompiled] = []
         for executable, outcome in zip(executables, observed, strict=True):
-            if isinstance(outcome, Observation) and self.difference(self.timed, outcome) is None:
+            if isinstance(outcome, Observation) and verifier.difference(verifier.timed, outcome) is None:
                 found.append(outcome.cpu_seconds)
             else:
                 # Its own fault, or do they share a file, a port, a lock? Alone it shows.

@@ -126,7 +126,7 @@ class SuiteSpec:
         if self.kind in ("folder", "polybench", "bitcode") and self.path is None:
             raise UsageError(f'suite {self.kind}: lacks path; say where its files are, as path = "DIR"')
         if self.path is not None and not self.path.is_dir():
-            raise UsageError(f"suite {self.kind}: {self.path} is no folder; mend path")
+            raise UsageError(f"suite {self.kind}: {self.path} is no folder; fix path")
         if self.kind == "csmith" and not self.seeds:
             raise UsageError("suite csmith: lacks seeds; give some, as seeds = [1, 2, 3]")
         if self.split not in ("", "train", "held-out"):

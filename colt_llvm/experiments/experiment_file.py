@@ -46,7 +46,7 @@ def load_experiment(name: str | Path) -> Experiment:
     except OSError as error:
         raise UsageError(f"{file}: cannot be read ({error.strerror}); name a file that can") from None
     except (_toml.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{file}: {str(error).splitlines()[0]}; mend the TOML") from None
+        raise UsageError(f"{file}: {str(error).splitlines()[0]}; fix the TOML") from None
     try:
         return experiment_of(data, file.absolute().parent)
     except UsageError as error:

@@ -18,7 +18,7 @@ from typing import Any
 from colt_llvm.core.errors import CompileError, PassError, UsageError
 from colt_llvm.core.files import write_json
 from colt_llvm.env import ColtEnv, ServiceOptions
-from colt_llvm.env.rewards import CostReward
+from colt_llvm.env.environment import CostReward
 from colt_llvm.evaluate.builder import baseline_figures
 from colt_llvm.evaluate.target import Target
 from colt_llvm.evaluate.verifier import Miscompiled, Verifier

@@ -157,7 +157,7 @@ def _files(suite: SuiteSpec, suffixes: tuple[str, ...]) -> list[Path]:
     root = suite.path.resolve()
     found = sorted(path for path in root.rglob("*") if path.suffix in suffixes and path.is_file())
     if not found:
-        raise UsageError(f"suite {suite.label}: {suite.path} holds no {', '.join(suffixes)} file; mend path")
+        raise UsageError(f"suite {suite.label}: {suite.path} holds no {', '.join(suffixes)} file; fix path")
     return found
 
 
@@ -217,7 +217,7 @@ def polybench_programs(suite: SuiteSpec, place: Path) -> list[BenchProgram]:
         )
         found.append(BenchProgram(suite.label, program))
     if not found:
-        raise UsageError(f"suite {suite.label}: {suite.path} holds no kernel NAME/NAME.c; mend path")
+        raise UsageError(f"suite {suite.label}: {suite.path} holds no kernel NAME/NAME.c; fix path")
     return found
 
 

@@ -6,16 +6,31 @@ import json
 import math
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from colt_llvm.compare.plain_build import PlainBuilder
+from colt_llvm.compare.rungs import Rung
+from colt_llvm.core.files import write_json
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import linker_of
+from colt_llvm.evaluate.timer import Timer
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.experiments.cells import Cell, Group, Point, curve, model_rows, record_of
 from colt_llvm.experiments.experiment import CLANG_PGO
 from colt_llvm.experiments.runner import Interrupted
+from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure.intervals import Interval
+from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
+from colt_llvm.measure.host import measuring_core
+from colt_llvm.measure.intervals import Interval, Verdict
 from colt_llvm.models.specs import spec_from_dict
 from colt_llvm.models.transcript import read_calls
+from colt_llvm.objectives.base import RUN_TIME, SIZE
+from colt_llvm.objectives.runtime import RUNTIME
+from colt_llvm.program.program import Program
 from colt_llvm.run.journal import read_trials
 from colt_llvm.run.progress import TuneResult
 from colt_llvm.run.trials import trial_from_dict
@@ -86,7 +101,7 @@ def _spending(folder: Path, result: TuneResult) -> tuple[dict[str, Any], list[Po
 
 
 def _profile_guided(group: Group, cell: Cell, toolchain: Toolchain, folder: Path) -> dict[str, Any]:
-    from colt_llvm.experiments.clang_pgo import run_clang_pgo
+    from colt_llvm.experiments.timed import run_clang_pgo
 
     began = time.monotonic()
     result = run_clang_pgo(group.program.program, toolchain, cell.seed, cell.budget.seconds, folder)
@@ -104,3 +119,79 @@ def _ends(interval: Interval | None) -> list[float] | None:
     if interval is None or not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return None
     return [interval.low, interval.high]
+
+
+_PLAIN, _GUIDED = Rung("-O3", "O3"), Rung("-O3, profile", "O3", profile=True)
+
+
+@dataclass(frozen=True)
+class PgoResult:
+    """What the profile-guided build gained."""
+
+    ratio: float  #: baseline time / its time; 1.0 where it could not be timed
+    interval: Interval | None  #: of ratio
+    verdict: Verdict
+    figures: dict[str, tuple[float, float]]  #: name -> (baseline, profile-guided): CPU seconds, bytes
+    checked: bool  #: whether it passed all workloads
+    detail: str = ""  #: why not, or why no gain is reported
+    evidence: dict[str, Any] = field(default_factory=dict)  #: raw times in seconds
+
+    @property
+    def gain(self) -> float:
+        """ln(ratio) where it is proved, else 0.0."""
+        return math.log(self.ratio) if self.verdict is Verdict.IMPROVED else 0.0
+
+
+def run_clang_pgo(program: Program, toolchain: Toolchain, seed: int, seconds: float | None, folder: Path) -> PgoResult:
+    """clang's own profile-guided build, as a peer of a tuned one, held against plain ``clang -O3`` as a recipe is.
+
+    seconds: the budget that a search would have; the proof takes the share of it that a search's proof takes.
+    folder: for the profile and the result (``clang-pgo.json``); made when missing.
+
+    Raises UsageError for sources that are LLVM IR, ToolchainError without llvm-profdata or clang's profile runtime,
+    CompileError and ProgramError for the program.
+    """
+    builder = PlainBuilder(toolchain, program, folder)
+    builder.refuse_ir()
+    folder.mkdir(parents=True, exist_ok=True)
+    options = TuneOptions(objective=RUNTIME.name, seconds=seconds, seed=seed)
+    plain = builder.objects(_PLAIN)
+    timer = Timer(Verifier.of(program, options, plain, linker_of(toolchain, program), measuring_core()))
+    try:
+        profile = builder.train(_GUIDED, timer.verifier)
+        result = _proved(timer, plain, builder.objects(_GUIDED, profile), options)
+    finally:
+        timer.verifier.close()
+    write_json(folder / "clang-pgo.json", {"seed": seed, **asdict(result), "verdict": result.verdict.value})
+    return result
+
+
+def _proved(timer: Timer, plain: Sequence[bytes], guided: Sequence[bytes], options: TuneOptions) -> PgoResult:
+    sizes = tuple(float(sum(section_sizes(data).loaded_bytes for data in objects)) for objects in (plain, guided))
+    figures = {SIZE: (sizes[0], sizes[1])}
+    try:
+        executable = timer.verifier.link(guided, "guided")
+        timer.verifier.check(executable, thorough=True, core=timer.verifier.core)
+        control = timer.verifier.link(plain, "control")
+        policy = ABTestPolicy(seconds=options.proof_seconds).with_room(1, timer.run_seconds)
+        baselines = timer.verifier.baseline, control
+        held = ab_test({"0": executable}, baselines, timer.time_together, policy, seed=options.seed)
+    except Miscompiled as error:
+        return PgoResult(1.0, None, Verdict.NO_IMPROVEMENT, figures, False, str(error))
+    arm = held.arms[0]
+    noisy = held.control.verdict is Verdict.IMPROVED
+    middle = sorted(held.baseline_seconds)[len(held.baseline_seconds) // 2]
+    return PgoResult(
+        arm.interval.ratio,
+        arm.interval,
+        Verdict.TOO_NOISY if noisy else arm.verdict,
+        {**figures, RUN_TIME: (middle, middle / arm.interval.ratio)},
+        True,
+        "A/A check failed: this host is too noisy now to report a gain" if noisy else "",
+        {
+            "host_noise": held.noise.ratio,
+            "baseline_seconds": list(held.baseline_seconds),
+            "control_seconds": list(held.control.seconds),
+            "guided_seconds": list(arm.seconds),
+        },
+    )

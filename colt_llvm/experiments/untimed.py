@@ -29,7 +29,7 @@ from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target, prepare_target
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.experiments.cells import Cell, Point, curve, model_rows, record_of
 from colt_llvm.experiments.experiment import EMBEDDED, GYM_RANDOM, StrategySpec
 from colt_llvm.experiments.suites import BenchProgram
@@ -41,12 +41,11 @@ from colt_llvm.models.budget import Limits
 from colt_llvm.models.registry import load_models
 from colt_llvm.objectives.base import Objective
 from colt_llvm.objectives.registry import find_objective
-from colt_llvm.run.asking import Asking, CallOptions
+from colt_llvm.run.asking import Asking, CallOptions, make_strategy
 from colt_llvm.run.evidence import gather, program_features
 from colt_llvm.run.loop import Loop
 from colt_llvm.run.proof import Finalist, Prover
-from colt_llvm.run.strategies import make_strategy
-from colt_llvm.run.task import make_task
+from colt_llvm.run.setup import make_task
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search.strategy import Task
 
@@ -58,7 +57,7 @@ class UntimedCells:
     item: BenchProgram
     objective: str
     target: Target
-    timer: Timer | None  #: None where the program has no ``main``
+    verifier: Verifier | None  #: None where the program has no ``main``
     builder: Builder
     figures: dict[str, float]  #: of the baseline
     root_key: str  #: of what the empty sequence gives
@@ -83,7 +82,7 @@ class UntimedCells:
         builders = Pool([self.builder])
 
         def evidence(sequence: tuple[str, ...]) -> Any:
-            with builders.lend() as builder:
+            with builders.borrow() as builder:
                 return gather(builder, sequence, for_size=find_objective(self.objective).excerpt == "largest")
 
         asking = make_strategy(
@@ -126,7 +125,7 @@ class UntimedCells:
 
         began = time.monotonic()
         found = run_gym_random(
-            self.target, self.prover.timer if self.timer is not None else None, folder,
+            self.target, self.prover.timer.verifier if self.verifier is not None else None, folder,
             seed=cell.seed, trials=cell.budget.trials, seconds=cell.budget.seconds,
         )  # fmt: skip
         points: list[list[float]] = []
@@ -135,7 +134,7 @@ class UntimedCells:
                 points.append([trials, round(seconds, 6), 0.0, 0.0, min(gain, found.gain)])
         points.append([found.trials, round(found.seconds, 6), 0.0, 0.0, found.gain])
         checked = found.checked
-        if checked is None and self.timer is not None:  # nothing is proved: the baseline stands, or nothing did
+        if checked is None and self.verifier is not None:  # nothing is proved: the baseline stands, or nothing did
             checked = not found.detail
         return record_of(
             self.item, cell, self.target.toolchain.version, baseline=dict(self.figures), trials=found.trials,
@@ -154,7 +153,7 @@ class UntimedCells:
             gain = Objective(self.objective).reward(winner.built.figures, self.figures)
             figures = {name: [value, winner.built.figures[name]] for name, value in self.figures.items()}
             sequence = winner.sequence
-        checked = None if self.timer is None else winner is not None or not proof.rejected
+        checked = None if self.verifier is None else winner is not None or not proof.rejected
         return {
             "gain": gain,
             "checked": checked,
@@ -170,9 +169,9 @@ def untimed_cells(item: BenchProgram, objective: str, toolchain: Toolchain) -> I
     """Prepare a program. Raises CompileError or ProgramError where it cannot be built, run or verified."""
     target = prepare_target(toolchain, item.program, _options(item, objective))
     with contextlib.ExitStack() as stack:
-        timer = timer_of(item, target)
-        if timer is not None:
-            stack.callback(timer.close)
+        verifier = verifier_of(item, target)
+        if verifier is not None:
+            stack.callback(verifier.close)
         # Exact steps: what a service computed for one search must not show in the next one.
         builders = stack.enter_context(start_builders(target, 1))
         program_counts = program_features(builders.first)
@@ -181,10 +180,10 @@ def untimed_cells(item: BenchProgram, objective: str, toolchain: Toolchain) -> I
         def task(scopes: Scopes) -> Task:
             return make_task(target, program_counts, scopes)
 
-        remembering = RememberingTimer.around(timer) if timer is not None else _Unverified.around(target, stack)
-        prover = RememberingProver(target, remembering, builders.figures, builders.first)
+        remembering = RememberingVerifier.around(verifier) if verifier else _Unverified.around(target, stack)
+        prover = RememberingProver(target, Timer(remembering), builders.figures, builders.first)
         yield UntimedCells(
-            item, objective, target, timer, builders.first, builders.figures, builders.root_key, task, prover
+            item, objective, target, verifier, builders.first, builders.figures, builders.root_key, task, prover
         )
 
 
@@ -192,25 +191,25 @@ def _options(item: BenchProgram, objective: str) -> TuneOptions:
     return TuneOptions(objective=objective, trials=1, timeout_seconds=item.timeout_seconds, allow_nonzero=True)
 
 
-def timer_of(item: BenchProgram, target: Target) -> Timer | None:
+def verifier_of(item: BenchProgram, target: Target) -> Verifier | None:
     """Who knows what the baseline does; None for a program without ``main``.
 
     Raises CompileError or ProgramError, the latter also where it ends with another status than its suite says.
     """
     try:
-        timer = Timer.of_target(target)
+        verifier = Verifier.of_target(target)
     except CompileError as error:
         if "undefined reference to `main'" in error.diagnostics or "undefined symbol: main" in error.diagnostics:
             return None
         raise
-    for workload, seen in zip(item.program.workloads, timer.expected, strict=True):
+    for workload, seen in zip(item.program.workloads, verifier.expected, strict=True):
         if seen.status != item.expected_status:
-            timer.close()
+            verifier.close()
             raise ProgramError(
                 f"workload {workload.name}: the baseline ends with exit status {seen.status} instead of "
-                f"{item.expected_status}; say so in its reference_output, mend it, or leave {item.name} out"
+                f"{item.expected_status}; say so in its reference_output, fix it, or leave {item.name} out"
             )
-    return timer
+    return verifier
 
 
 def models_of(strategy: StrategySpec) -> list[ModelSpec] | None:
@@ -220,7 +219,7 @@ def models_of(strategy: StrategySpec) -> list[ModelSpec] | None:
     return load_models(",".join(strategy.models))
 
 
-class _Unverified(Timer):
+class _Unverified(Verifier):
     """Of a program that cannot run: every object is believed."""
 
     @staticmethod
@@ -248,16 +247,16 @@ def _point(trial: TrialRecord, asking: Asking, parameters: dict[str, float]) -> 
 
 
 @dataclass
-class RememberingTimer(Timer):
+class RememberingVerifier(Verifier):
     """Verdicts by the digest of the objects' loaded content; nothing is linked before it has to run."""
 
     _known: dict[tuple[str, bool, bool], bool | Miscompiled] = field(default_factory=dict)
     _waiting: dict[Path, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
 
     @staticmethod
-    def around(timer: Timer) -> RememberingTimer:
-        """With a memory of its own. The folder and what the baseline does are shared with ``timer``."""
-        return RememberingTimer(**{item.name: getattr(timer, item.name) for item in fields(Timer)})
+    def around(verifier: Verifier) -> RememberingVerifier:
+        """With a memory of its own. The folder and what the baseline does are shared with ``verifier``."""
+        return RememberingVerifier(**{item.name: getattr(verifier, item.name) for item in fields(Verifier)})
 
     def link(self, objects: Sequence[bytes], name: str) -> Path:
         place = self.folder / name

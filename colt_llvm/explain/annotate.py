@@ -255,9 +255,9 @@ class _Annotator:
         """Check and measure what plain clang makes of these files; the diff and the decisions are filled in later."""
         variants = self._variants
         built = self._build(texts)
-        executable = variants.timer.link(built.objects, "annotated")
+        executable = variants.timer.verifier.link(built.objects, "annotated")
         try:
-            variants.timer.check(executable, thorough=True, core=variants.timer.core)
+            variants.timer.verifier.check(executable, thorough=True, core=variants.timer.verifier.core)
         except Miscompiled as error:
             raise ProgramError(
                 f"plain clang on the patched source does something else ({error}): the program depends on what its "
@@ -296,9 +296,9 @@ class _Annotator:
 
     def _is_right(self, built: Built) -> bool:
         timer = self._variants.timer
-        executable = timer.link(built.objects, "flags")
+        executable = timer.verifier.link(built.objects, "flags")
         try:
-            timer.check(executable, thorough=True, core=timer.core)
+            timer.verifier.check(executable, thorough=True, core=timer.verifier.core)
         except Miscompiled:
             return False
         return True
@@ -311,14 +311,15 @@ class _Annotator:
         self._say("timing the patched source beside the recipe and the baseline")
         arms = {"recipe": self._full.executable, "patched": variant.executable}
         policy = ABTestPolicy(seconds=seconds).with_room(len(arms), timer.run_seconds)
-        control = timer.link(self._target.baseline.objects, "control")
+        control = timer.verifier.link(self._target.baseline.objects, "control")
         try:
-            held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=self._target.options.seed)
+            baselines, seed = (timer.verifier.baseline, control), self._target.options.seed
+            held = ab_test(arms, baselines, timer.time_together, policy, seed=seed)
         except Miscompiled as error:
             raise ProgramError(f"one of the builds does something else now and then ({error}); tune again") from error
         recipe, patch = (arm.interval for arm in held.arms)
         if held.control.verdict is Verdict.IMPROVED:
-            self.notes.append("the baseline beat itself: this host is too noisy now to tell a share")
+            self.notes.append("A/A check failed: this host is too noisy to tell a share")
         known = patch.low > 0 and math.isfinite(patch.high)
         if not known:
             self.notes.append("too few rounds to say how sure the ratio is; give --seconds more")

@@ -181,9 +181,10 @@ def _timed(variants: Variants, full: Variant, without: Sequence[Variant], second
             left_out += 1
             continue
         arms[variant.key] = variant.executable
-    control = timer.link(variants.target.baseline.objects, "control")
+    control = timer.verifier.link(variants.target.baseline.objects, "control")
     try:
-        held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=variants.target.options.seed)
+        baselines, seed = (timer.verifier.baseline, control), variants.target.options.seed
+        held = ab_test(arms, baselines, timer.time_together, policy, seed=seed)
     except Miscompiled as error:
         # Seen late, as it does not show each time: without that arm, all is measured anew.
         wrong = [variant for variant in without if variant.executable == error.executable]

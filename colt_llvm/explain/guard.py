@@ -15,7 +15,7 @@ from colt_llvm.core.errors import CompileError, PassError, RecipeError
 from colt_llvm.evaluate.builder import baseline_figures
 from colt_llvm.evaluate.target import Built, Target, prepare_target
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.explain.variants import of_recipe
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
@@ -70,13 +70,13 @@ def guard(
         detail = f"made with LLVM {recipe.llvm_major}, and this is {toolchain.version}; tune again, or use that LLVM"
         return replace(found, detail=detail)
     target = prepare_target(toolchain, program, replace(tuned_with, risky=True, **options.limits))
-    timer = Timer.of_target(target)
+    timer = Timer(Verifier.of_target(target))
     try:
         built = target.rebuild(recipe.pipeline)
         changes = (*differences(recipe, program, toolchain, built.objects), *found.changes)
         found = replace(found, changes=changes)
-        executable = timer.link(built.objects, "guarded")
-        timer.check(executable, thorough=True, core=timer.core, proof=True)
+        executable = timer.verifier.link(built.objects, "guarded")
+        timer.verifier.check(executable, thorough=True, core=timer.verifier.core, proof=True)
         if target.objective.timed:
             return _by_time(found, target, timer, built, options.seconds)
         figures = baseline_figures(target, target.rebuild(target.baseline.completion.pipeline))
@@ -85,7 +85,7 @@ def guard(
     except (PassError, CompileError, Miscompiled) as error:
         return replace(found, detail=str(error))
     finally:
-        timer.close()
+        timer.verifier.close()
 
 
 def _promise(recipe: Recipe, place: Path) -> tuple[float, float]:
@@ -99,9 +99,9 @@ def _promise(recipe: Recipe, place: Path) -> tuple[float, float]:
 
 def _by_time(found: Guarded, target: Target, timer: Timer, built: Built, seconds: float) -> Guarded:
     policy = ABTestPolicy(seconds=seconds).with_room(1, timer.run_seconds)
-    arms = {"tuned": timer.link(built.objects, "tuned")}
-    control = timer.link(target.baseline.objects, "control")
-    held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=target.options.seed)
+    arms = {"tuned": timer.verifier.link(built.objects, "tuned")}
+    control = timer.verifier.link(target.baseline.objects, "control")
+    held = ab_test(arms, (timer.verifier.baseline, control), timer.time_together, policy, seed=target.options.seed)
     arm = held.arms[0]
     interval = _scored(arm.interval, target, timer, built)
     found = replace(found, ratio=interval.ratio, interval=interval)

@@ -7,7 +7,9 @@ else by the depth of loops. Of a size or a count it is the function that shrank 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,15 +22,15 @@ from colt_llvm.core.errors import ColtError, CompileError, RecipeError, RunDirec
 from colt_llvm.core.files import write_json
 from colt_llvm.core.text import plain_lines
 from colt_llvm.evaluate.target import Target
-from colt_llvm.explain.symbol_samples import symbol_samples
 from colt_llvm.explain.variants import Variants, of_recipe
 from colt_llvm.llvm.elf import read_object, unpack_symbols
 from colt_llvm.llvm.excerpt import tidy
 from colt_llvm.llvm.flow import Function, functions_of
 from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure.runner import run_workload
 from colt_llvm.program.compilation import baseline_command, codegen_command
-from colt_llvm.program.program import Program
+from colt_llvm.program.program import Program, Workload
 
 FILE_NAME = "hot-function.json"
 KIND, VERSION = "colt-llvm hot function", 1
@@ -135,7 +137,7 @@ def _hottest(variants: Variants, optimised: Sequence[bytes], texts: Sequence[Map
     known = set(texts[0]) | set(texts[1])
     try:
         timer, workload = variants.timer, variants.target.program.timed_workload
-        samples = symbol_samples(timer.baseline, workload, timer.run_seconds, timer.core)
+        samples = symbol_samples(timer.verifier.baseline, workload, timer.run_seconds, timer.verifier.core)
         total = sum(samples.values())
         own = {name: count for name, count in samples.items() if name in known}
         if own:
@@ -310,3 +312,37 @@ def _renumbered(lines: list[str]) -> str:
             number(found[1], found[2])
     text = "\n".join(lines)
     return plain_lines(_LOCAL.sub(lambda found: f".L{found[1]}{number(found[1], found[2])}", text))
+
+
+#: Samples a second; a prime, so that no loop of the program beats with it.
+_FREQUENCY = "1999"
+_SAMPLE = re.compile(r"\s*[0-9a-f]+\s+(\S+)\s*")
+
+
+class NoSamples(ColtError, RuntimeError):
+    """perf gives none here; the message says why."""
+
+
+def symbol_samples(executable: Path, workload: Workload, run_seconds: float, core: int | None) -> Counter[str]:
+    """Symbol as the linker knows it -> samples; libraries' symbols too. run_seconds: what one run takes.
+
+    Raises NoSamples, and what a run raises.
+    """
+    perf = shutil.which("perf")
+    if perf is None:
+        raise NoSamples("perf is not installed")
+    with TemporaryDirectory(prefix="colt-perf-") as folder:
+        data = Path(folder, "perf.data")
+        # Without -B and -N perf copies every program that it sees to ~/.debug.
+        record = (perf, "record", "-B", "-N", "-e", "cpu-clock:u", "-F", _FREQUENCY, "-o", str(data), "--")
+        limits = process.Limits(max(10.0, 10 * run_seconds))
+        run_workload(executable, replace(workload, command=record + workload.command), limits=limits, core=core)
+        done = process.run(
+            [perf, "script", "-i", data, "-F", "ip,sym", "--no-demangle"],
+            env={**os.environ, "PERF_CONFIG": os.devnull, "LC_ALL": "C", "PAGER": "cat"},
+        )
+        lines = done.stdout.decode("utf-8", "replace").splitlines()
+        samples = Counter(found[1] for line in lines if (found := _SAMPLE.fullmatch(line)))
+        if done.status != 0 or not samples:
+            raise NoSamples("perf is not allowed here, or the run was too short for a sample")
+        return samples

@@ -162,7 +162,7 @@ def _evidence_of_times(found: Reduced) -> dict[str, Any]:
         "host_noise": held.noise.ratio,
         "baseline_seconds": list(held.baseline_seconds),
         "control_seconds": list(held.control.seconds),
-        "finalists": {claim.name: {"seconds": list(claim.seconds)} for claim in held.arms},
+        "finalists": {arm.name: {"seconds": list(arm.seconds)} for arm in held.arms},
     }
     if found.against_full is not None:
         evidence["against_full"] = {"ratio": found.against_full.ratio, **_interval(found.against_full)}
@@ -193,7 +193,7 @@ def _recipe(variants: Variants, variant: Variant, ratio: float, full_ratio: floa
             "sections": section_changes(variants.target.baseline.objects, built.objects),
             "seed": variants.target.options.seed,
             "host": asdict(fingerprint()),
-            "compared": variants.timer.compared.to_dict(),
+            "compared": variants.timer.verifier.compared.to_dict(),
             **evidence,
             "minimized_from": {
                 "sequence": list(old.sequence), "objects": list(old.objects), "ratio": full_ratio,

@@ -36,7 +36,7 @@ class Reduced:
     """best: what is proved; the full variant where the proof failed, which ``kept_full`` says.
 
     interval, full_interval: of baseline / best and baseline / full, in terms of the objective. against_full: of full /
-    best; None where the object code is the same. contest: raw times.
+    best; None where the object code is the same. ab_test: raw times.
     """
 
     best: Variant
@@ -70,7 +70,7 @@ class Reducer:
         count = len(self.full.sequence)
         # About as many decisions as delta debugging makes where few chunks go.
         share = (for_decisions - self.clock()) / max(2 * count, 1)
-        judged: dict[str, bool] = {self.full.key: True}
+        decided: dict[str, bool] = {self.full.key: True}
         best = self.full
 
         def accepts(sequence: tuple[str, ...]) -> bool:
@@ -79,16 +79,16 @@ class Reducer:
             variant = self.variants.check(self.variants.build(sequence))
             if variant.failure:
                 return False
-            if variant.key not in judged:
+            if variant.key not in decided:
                 try:
-                    judged[variant.key] = self._not_slower(variant, share)
+                    decided[variant.key] = self._not_slower(variant, share)
                 except Miscompiled as error:
                     self._raise_of_full(error)
-                    judged[variant.key] = False
-            if judged[variant.key]:
+                    decided[variant.key] = False
+            if decided[variant.key]:
                 best = variant
                 self.say(f"{len(sequence)} of {count} actions left")
-            return judged[variant.key]
+            return decided[variant.key]
 
         _, complete = reduce_sequence(self.full.sequence, accepts, lambda: self.clock() > for_decisions)
         if not complete:
@@ -153,8 +153,8 @@ class Reducer:
         if best.key != self.full.key:
             arms[_CANDIDATE] = best.executable
         policy = ABTestPolicy(seconds=seconds).with_room(len(arms), timer.run_seconds)
-        control = timer.link(variants.target.baseline.objects, "control")
-        held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=seed)
+        control = timer.verifier.link(variants.target.baseline.objects, "control")
+        held = ab_test(arms, (timer.verifier.baseline, control), timer.time_together, policy, seed=seed)
         arms_by_name = {arm.name: arm for arm in held.arms}
         full_interval = _scored(variants, self.full, arms_by_name[_FULL].interval)
         if _CANDIDATE not in arms:

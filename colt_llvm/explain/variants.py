@@ -17,7 +17,7 @@ from colt_llvm.evaluate.builder import baseline_figures
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built, Target, prepare_target
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.llvm.catalogue import UnknownPassError
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.objectives.base import RUN_TIME
@@ -65,12 +65,12 @@ class Variants:
             raise RecipeError(f"the recipe's sequence: {error}; tune again") from error
         if pipeline != recipe.pipeline:
             raise RecipeError("the recipe's sequence means another pipeline here and now; tune again")
-        timer = Timer.of_target(target)
+        timer = Timer(Verifier.of_target(target))
         try:
             empty = target.rebuild(target.baseline.completion.pipeline)
             figures = baseline_figures(target, empty)
         except BaseException:
-            timer.close()
+            timer.verifier.close()
             raise
         if target.objective.timed:
             figures[RUN_TIME] = timer.cpu_seconds
@@ -98,8 +98,8 @@ class Variants:
         if known is None:
             known = self._by_key[variant.key] = replace(variant)
             try:
-                known.executable = self.timer.link(variant.built.objects, f"variant-{len(self._by_key)}")
-                self.timer.check(known.executable, thorough=True, core=self.timer.core)
+                known.executable = self.timer.verifier.link(variant.built.objects, f"variant-{len(self._by_key)}")
+                self.timer.verifier.check(known.executable, thorough=True, core=self.timer.verifier.core)
                 known.checked = True
             except Miscompiled as error:
                 known.failure, known.detail = "miscompile", str(error)
@@ -109,7 +109,7 @@ class Variants:
         """Once more what ``check`` found good, several times beside the baseline, as a proof does; or its failure."""
         assert variant.executable is not None
         try:
-            self.timer.check(variant.executable, thorough=True, core=self.timer.core, proof=True)
+            self.timer.verifier.check(variant.executable, thorough=True, core=self.timer.verifier.core, proof=True)
         except Miscompiled as error:
             return replace(variant, failure="miscompile", detail=str(error), checked=False)
         return variant
@@ -128,7 +128,7 @@ class Variants:
 
     def close(self) -> None:
         """Remove what was built."""
-        self.timer.close()
+        self.timer.verifier.close()
 
     def __enter__(self) -> Variants:
         return self
@@ -175,8 +175,8 @@ def of_recipe(place: Path, program: Program | None = None) -> tuple[Recipe, Prog
     if program is None:
         raise UsageError(f"{file}: has no run.json beside it that names the program; name its sources after it")
     # The front end's level tells what the count of instructions was held against.
-    strict = find_objective(recipe.objective).opt_baseline and recipe.level == "Oz"
-    return recipe, program, TuneOptions(objective=recipe.objective, strict=strict)
+    clang_baseline = find_objective(recipe.objective).opt_baseline and recipe.level == "Oz"
+    return recipe, program, TuneOptions(objective=recipe.objective, clang_baseline=clang_baseline)
 
 
 def _refuse_other_kinds(place: Path) -> None:

@@ -28,7 +28,7 @@ from compiler_gym.util.runfiles_path import runfiles_path, site_data_path
 
 from colt_llvm.core.files import owned_memory_folder
 from colt_llvm.env.unix_socket import SOCKET_NAME, SocketFolder
-from colt_llvm.gym.result import EnvironmentFailed
+from colt_llvm.gym.options import EnvironmentFailed
 
 logger = logging.getLogger(__name__)
 

@@ -17,8 +17,7 @@ from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.core.variables import show_strange_modules
 from colt_llvm.env.compat import import_compiler_gym
 from colt_llvm.gym import gcc
-from colt_llvm.gym.options import EnvironmentOptions
-from colt_llvm.gym.result import EnvironmentFailed
+from colt_llvm.gym.options import EnvironmentFailed, EnvironmentOptions
 
 _OURS = "colt-llvm-v0"
 
@@ -102,7 +101,7 @@ def _refuse_spaces(options: EnvironmentOptions) -> None:
 def _make_compiler_env(made_by: type, given: dict[str, Any], options: EnvironmentOptions) -> Any:
     given.update(options.arguments)
     if options.env == gcc.ENVIRONMENT:
-        gcc.mend_gcc()
+        gcc.patch_gcc()
         given.setdefault("gcc_bin", gcc.DEFAULT_GCC)
     if options.benchmark is not None:
         given["benchmark"] = _benchmark(options, given)

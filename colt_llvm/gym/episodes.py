@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from colt_llvm.gym.environment import action_names, can_fork, close_quietly
-from colt_llvm.gym.result import EnvironmentFailed
+from colt_llvm.gym.options import EnvironmentFailed
 from colt_llvm.search import Outcome
 
 

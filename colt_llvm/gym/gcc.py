@@ -25,12 +25,12 @@ def within_interval(line: str) -> str:
     return f"{match[1]}{default}"
 
 
-def mend_gcc() -> None:
+def patch_gcc() -> None:
     """Let compiler_gym read the parameters of gcc 12 and later, which its assertions refuse. Twice is harmless."""
     from compiler_gym.envs.gcc import gcc as module
 
     original = module._gcc_parse_params
-    if getattr(original, "mended", False):
+    if getattr(original, "patched", False):
         return
 
     def parse_params(gcc: Any) -> Any:
@@ -39,7 +39,7 @@ def mend_gcc() -> None:
 
         return original(ask)
 
-    parse_params.mended = True  # type: ignore[attr-defined]
+    parse_params.patched = True  # type: ignore[attr-defined]
     module._gcc_parse_params = parse_params
 
 

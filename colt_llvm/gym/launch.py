@@ -23,10 +23,10 @@ def main(arguments: list[str]) -> None:
 
     import_compiler_gym()
     logging.getLogger("compiler_gym").setLevel(logging.ERROR)
-    mend_runtime(_working_folder(arguments))
-    from colt_llvm.gym.gcc import mend_gcc
+    patch_runtime(_working_folder(arguments))
+    from colt_llvm.gym.gcc import patch_gcc
 
-    mend_gcc()
+    patch_gcc()
     sys.argv = arguments
     sys.path[0] = str(Path(script).parent)
     runpy.run_path(script, run_name="__main__")
@@ -47,7 +47,7 @@ def _working_folder(arguments: list[str]) -> Path:
     return Path(next(argument for argument in arguments if argument.startswith(name)).removeprefix(name))
 
 
-def mend_runtime(folder: Path) -> None:
+def patch_runtime(folder: Path) -> None:
     """Fix what compiler_gym's service does wrong: see each part. folder: its working folder, its user's alone."""
     import grpc
     from compiler_gym.service.runtime import compiler_gym_service as runtime

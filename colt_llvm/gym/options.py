@@ -8,10 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from colt_llvm.core.errors import UsageError
+from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.search import ColtOptions, Model
 
 DEFAULT_TRIALS = 100
+
+
+class EnvironmentFailed(ColtError, RuntimeError):
+    """An environment cannot be made or reset, or its service does not start."""
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,61 @@
-"""The loop: ask the tree, let the proposer answer, value the sequence, tell the tree."""
+"""COLT's loop (``run.loop``) in somebody's environment: its tree, whoever proposes, an episode for each sequence."""
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any, Literal, Protocol
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.evaluate.evaluation import Evaluation, Standing
 from colt_llvm.gym.environment import make_environment, space_name
 from colt_llvm.gym.episodes import Episodes, Valued
-from colt_llvm.gym.options import EnvironmentOptions, SearchOptions
-from colt_llvm.gym.result import EnvironmentFailed, SearchResult, Stopped
-from colt_llvm.models.base import NoMoreCalls
+from colt_llvm.gym.options import EnvironmentFailed, EnvironmentOptions, SearchOptions
+from colt_llvm.run.loop import Loop, LoopOptions
+from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import ColtSearch, DrawOptions, Model, Outcome, Proposal, RandomProposer, Request
 
 DEFAULT_MODELS = (Model("random:1", 1), Model("random:7e9", 7e9))
+
+
+Stopped = Literal["trials", "time", "interrupted", "exhausted", "failed", "no more calls"]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found."""
+
+    env: str  #: the id of the environment
+    benchmark: str | None  #: its URI
+    reward_space: str | None  #: its name
+    observation_space: str | None  #: its name
+    sequence: tuple[str, ...]  #: the best; empty where no reward was above 0
+    reward: float  #: cumulative reward of its episode, higher is better
+    replayed: float | None  #: the same from a fresh environment; None where that failed or was cut short
+    confirmed: bool  #: both are equal
+    found_at: int | None  #: number of the trial, from 1; None for the empty sequence
+    trials: int  #: sequences that were valued
+    transpositions: int  #: trials that led to a state known before
+    failures: Mapping[str, int]  #: other failed trials by kind
+    examples: Mapping[str, str]  #: what was said of the first of each kind
+    models: Mapping[str, Mapping[str, float]]  #: calls, hits and so on by model
+    actions: int  #: that proposals were made of
+    forking: bool  #: states were kept as forks
+    seed: int  #: of tree and proposals
+    seconds: float  #: wall-clock time
+    stopped: Stopped  #: why the search ended
+    note: str = ""  #: more on that
+    history: tuple[tuple[int, float], ...] = field(default=())  #: trial, reward: each time it got better
+
+
+def result_to_dict(result: SearchResult) -> dict[str, Any]:
+    """One object of plain values. ``seconds`` alone differs between two runs with one seed and a budget of trials."""
+    return asdict(result) | {"sequence": list(result.sequence), "history": [list(item) for item in result.history]}
 
 
 class Proposer(Protocol):
@@ -64,19 +102,38 @@ def run_search(
         step_seconds=options.step_seconds, single_steps=options.single_steps, forks=options.forks,
     )  # fmt: skip
     try:
-        search = ColtSearch(models, options.colt, options.seed)
+        search = _Search(models, options)
         proposer = make_proposer(options.allowed(episodes.actions), models, search, options)
-        loop = _Loop(search, proposer, episodes, options, on_trial, clock)
-        loop.run()
-        return loop.result(environment)
+        searching = _Searching(search, proposer, episodes, options, on_trial, clock)
+        searching.run()
+        return searching.result(environment)
     finally:
         episodes.close()
 
 
-class _Loop:
+class _Search(ColtSearch):
+    """COLT's tree, which goes on from no sequence that has no room left or whose episode has ended."""
+
+    def __init__(self, models: Sequence[Model], options: SearchOptions) -> None:
+        super().__init__(models, options.colt, options.seed)
+        self._longest = options.max_length
+        self.over: set[tuple[str, ...]] = set()  # sequences whose episode has ended
+
+    def ask(self) -> Request | None:
+        while (request := super().ask()) is not None:
+            if len(request.sequence) < self._longest and request.sequence not in self.over:
+                return request
+            # Nobody is asked, and no trial is counted: after a few of these the tree leaves the node alone.
+            self.tell(request, Proposal((), request.model, "nobody"), Outcome(None, None, "no room"))
+        return None
+
+
+class _Searching:
+    """Who proposes and who evaluates, as the loop wants them, and what was found."""
+
     def __init__(
         self,
-        search: ColtSearch,
+        search: _Search,
         proposer: Proposer,
         episodes: Episodes,
         options: SearchOptions,
@@ -86,78 +143,73 @@ class _Loop:
         self._search, self._proposer, self._episodes, self._options = search, proposer, episodes, options
         self._on_trial, self._clock = on_trial, clock
         self._started = clock()
+        self._time_is_over = threading.Event()
+        self._valued = Valued(Outcome(None, None, "no actions"), ())  # the last sequence
         self._trials = self._transpositions = 0
         self._failures: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
-        self._over: set[tuple[str, ...]] = set()  # sequences whose episode has ended
         self._best: tuple[str, ...] = ()
         self._history: list[tuple[int, float]] = [(0, 0.0)]
         self._stopped: Stopped = "trials"
         self._note = ""
-        if episodes.root_key is not None:
-            search.set_root_key(episodes.root_key)
+        key = episodes.root_key
+        self.baseline = None if key is None else Evaluation(0.0, key)
 
     def run(self) -> None:
         """Sets why it stopped. The one exception that gets out is a bug's or a usage error's."""
+        # In this thread: somebody's environment may want the one that made it, and an interrupt reaches it at once.
+        loop = Loop(self._search, self, self, self._note_trial, LoopOptions(in_flight=1, threads=False))
+        most = self._options.most_trials
         try:
-            while (why := self._spent()) is None:
-                request = self._search.ask()
-                if request is None:
-                    self._stopped = "exhausted"
-                    return
-                self._trial(request)
-            self._stopped = why
+            loop.run(trials=most, seconds=None, stop=self._time_is_over)
+            if loop.ended_because is not None:
+                self._stopped, self._note = "no more calls", str(loop.ended_because)
+            elif self._trials != most:
+                self._stopped = "time" if self._time_is_over.is_set() else "exhausted"
         except KeyboardInterrupt:
             self._stopped = "interrupted"
-        except NoMoreCalls as stop:
-            self._stopped, self._note = "no more calls", str(stop)
         except EnvironmentFailed as error:
             self._stopped, self._note = "failed", str(error)
 
-    def _spent(self) -> Stopped | None:
-        most, seconds = self._options.most_trials, self._options.seconds
-        if most is not None and self._trials >= most:
-            return "trials"
-        if seconds is not None and self._clock() - self._started >= seconds:
-            return "time"
-        return None
+    def prepare(self, request: Request) -> Callable[[], Proposal]:
+        """The proposer's answer: actions that there are, as many as there is room for. It may raise NoMoreCalls."""
+        prepare = getattr(self._proposer, "prepare", None)
+        answer = partial(self._proposer.propose, request) if prepare is None else prepare(request)
 
-    def _trial(self, request: Request) -> None:
-        room = self._options.max_length - len(request.sequence)
-        if room <= 0 or request.sequence in self._over:
-            # Nobody is asked, and no trial is counted: after a few of these the tree leaves the node alone.
-            self._search.tell(request, Proposal((), request.model, "nobody"), Outcome(None, None, "no room"))
-            return
-        proposal = self._propose(request)
-        self._check(proposal)
-        proposal = replace(proposal, passes=proposal.passes[:room])
-        sequence = request.sequence + proposal.passes
-        if proposal.passes:
-            valued = self._episodes.value(sequence)
-        else:
-            valued = Valued(Outcome(None, None, "no actions"), sequence)
-        if valued.over:
-            self._over.add(sequence)
-        self._search.tell(request, proposal, valued.outcome)
+        def within_bounds() -> Proposal:
+            proposal = answer()
+            unknown = set(proposal.passes) - set(self._episodes.actions)
+            if unknown:
+                raise UsageError(
+                    f"{sorted(unknown)[0]!r} is no action here: a proposer may use the names it was given only"
+                )
+            passes = proposal.passes[: self._options.max_length - len(request.sequence)]
+            self._valued = Valued(Outcome(None, None, "no actions"), request.sequence)
+            return replace(proposal, passes=passes)
+
+        return within_bounds
+
+    def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
+        """Pass on to a proposer that listens."""
         observe = getattr(self._proposer, "observe", None)
         if observe is not None:
-            observe(request, proposal, valued.outcome)
-        self._note_trial(valued)
+            observe(request, proposal, outcome)
 
-    def _propose(self, request: Request) -> Proposal:
-        prepare: Callable[[Request], Callable[[], Proposal]] | None = getattr(self._proposer, "prepare", None)
-        return self._proposer.propose(request) if prepare is None else prepare(request)()
+    def evaluate(self, sequence: tuple[str, ...], standing: Standing) -> Evaluation:
+        """An episode. Raises EnvironmentFailed when nothing goes."""
+        if sequence != self._valued.taken:  # else nothing was proposed
+            self._valued = self._episodes.value(sequence)
+        if self._valued.over:
+            self._search.over.add(sequence)
+        outcome = self._valued.outcome
+        return Evaluation(outcome.reward, outcome.key, outcome.failure, outcome.figures, detail=self._valued.detail)
 
-    def _check(self, proposal: Proposal) -> None:
-        unknown = set(proposal.passes) - set(self._episodes.actions)
-        if unknown:
-            raise UsageError(
-                f"{sorted(unknown)[0]!r} is no action here: a proposer may use the names it was given only"
-            )
+    def close(self) -> None:
+        """Nothing: the best is still to be replayed."""
 
-    def _note_trial(self, valued: Valued) -> None:
+    def _note_trial(self, trial: TrialRecord) -> None:
         self._trials += 1
-        outcome = valued.outcome
+        valued, outcome = self._valued, trial.outcome
         if outcome.failure is not None:
             self._failures[outcome.failure] += 1
             self._examples.setdefault(outcome.failure, valued.detail)
@@ -172,6 +224,8 @@ class _Loop:
             self._history.append((self._trials, outcome.reward))
         if self._on_trial is not None:
             self._on_trial(self._trials, valued, improved)
+        if self._options.seconds is not None and self._clock() - self._started >= self._options.seconds:
+            self._time_is_over.set()
 
     def result(self, environment: EnvironmentOptions) -> SearchResult:
         """The best, replayed in a fresh environment."""

@@ -1,6 +1,10 @@
 """Does the candidate still do what the program does? And does the baseline always do the same?
 
-The built-in comparison, and a check of the caller's own: a Python function that says whether a run is right.
+The built-in comparison, and a check of the caller's own: a Python function that says whether a run is right. A package
+adds one with an entry point, whose name is what --check takes:
+
+    [project.entry-points."colt_llvm.checks"]
+    roots = "their_package:ROOTS"
 
 Why so: docs/decisions/0019.
 """
@@ -12,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from colt_llvm.core import process
@@ -24,6 +29,7 @@ from colt_llvm.core.errors import (
     ProgramError,
     UsageError,
 )
+from colt_llvm.core.plugins import find_plugin, offered
 from colt_llvm.measure.difference import (
     Difference,
     differences,
@@ -37,6 +43,7 @@ from colt_llvm.measure.difference import (
 from colt_llvm.measure.runner import Observation, run_workload
 from colt_llvm.program.program import Check, Workload
 
+GROUP = "colt_llvm.checks"
 _SHOWN_CHARACTERS = 200
 
 
@@ -88,10 +95,24 @@ class OwnCheck:
                 reason = self.function(run)
         except Exception as error:
             said = _line(f"{type(error).__name__}: {error}")
-            raise CheckError(f"check {self.name}: raised {said}, on workload {workload}; mend it") from error
+            raise CheckError(f"check {self.name}: raised {said}, on workload {workload}; fix it") from error
         if reason is not None and not isinstance(reason, str):
             raise CheckError(f"check {self.name}: gave {_line(repr(reason))}; return None, or the reason as text")
         return None if reason is None else f"check {self.name}: {_line(reason) or 'refused, without a reason'}"
+
+
+@cache
+def find_check(name: str) -> OwnCheck:
+    """The check of an installed package by its name, or of ``module:NAME``. Raises UsageError."""
+    found = find_plugin(GROUP, name)
+    if isinstance(found, OwnCheck):
+        return found
+    if callable(found):
+        return OwnCheck(found)
+    if found is not None:
+        raise UsageError(f"--check {name}: is a {type(found).__name__}; name an OwnCheck or a function of a ProgramRun")
+    there = f"use one of {', '.join(offered(GROUP))}" if offered(GROUP) else "install its package"
+    raise UsageError(f"--check {name!r}: is not known; {there}, or name your own as module:NAME")
 
 
 def _run_of(workload: str, seen: Observation, reference: ProgramRun | None) -> ProgramRun:
@@ -179,7 +200,7 @@ def verify_baseline(
         _refuse_wrong_output(workload, observation, check, known=own is None or not own.replaces)
         if own is not None and (found := own.refusal(workload.name, observation, observation)):
             raise ProgramError(
-                f"workload {workload.name}: the baseline itself is refused by {found}; mend the check or the program"
+                f"workload {workload.name}: the baseline itself is refused by {found}; fix the check or the program"
             )
     if how.next_second:
         time.sleep(1 - time.time() % 1 + _COARSE_CLOCK_SECONDS)
@@ -206,7 +227,7 @@ def not_repeatable(workload: str, found: Difference, more: str = "") -> NotRepea
     if found.what.startswith("check "):
         return NotRepeatable(
             f"workload {workload}: the baseline's own runs differ, one is refused by {found.text}{more}; "
-            "mend the check or the program, so that every run of the baseline passes"
+            "fix the check or the program, so that every run of the baseline passes"
         )
     return NotRepeatable(
         f"workload {workload}: differs from run to run, {found.text}{more}; {_remedy(found.text)}, "
@@ -250,7 +271,7 @@ def _refuse_failure(workload: Workload, observation: Observation, allow_nonzero:
     if observation.status < 0:
         raise ProgramError(
             f"workload {workload.name}: the baseline dies of {status_text(observation.status)}{said}; "
-            f"mend the program or its arguments{_input_hint(workload)}"
+            f"fix the program or its arguments{_input_hint(workload)}"
         )
     raise ProgramError(
         f"workload {workload.name}: the baseline ends with {status_text(observation.status)}{said}; "

@@ -161,7 +161,7 @@ def noise_of(control: Interval) -> Noise:
 
 
 def verdict_of(interval: Interval, noise: Noise, *, smallest_gain: float = 0.01) -> Verdict:
-    """Improved: the whole interval is above 1 and the ratio is past what the host shows between equals.
+    """Improved: the whole interval is above 1 and the ratio is past the noise floor, from the A/A control.
 
     No improvement: a gain of ``smallest_gain`` or more is ruled out. Otherwise the times cannot tell.
     """

@@ -112,7 +112,7 @@ class Prompt:
 class Answer:
     """What came back: text in the protocol of :mod:`colt_llvm.proposal.answer`, and what it took.
 
-    note: what was odd about it and how to mend that; "" where it came as it should.
+    note: what was odd about it and how to fix that; "" where it came as it should.
     """
 
     text: str

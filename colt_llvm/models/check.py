@@ -48,7 +48,7 @@ def preflight(specs: Iterable[ModelSpec], environment: Mapping[str, str] = os.en
 
 
 def _try_key(spec: ModelSpec, key: str | None) -> None:
-    from colt_llvm.models.http_client import HttpClient
+    from colt_llvm.models.openai_compatible import HttpClient
 
     http = HttpClient(spec, key)
     try:

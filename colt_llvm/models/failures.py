@@ -202,7 +202,7 @@ def _connection_remedy(text: str, spec: ModelSpec) -> str:
     parts = urlsplit(spec.base_url or "")
     proxies = {} if is_local(spec) or proxy_bypass(parts.hostname or "") else getproxies()
     if "roxy" in text or proxies.get(parts.scheme) or proxies.get("all"):
-        return "mend the proxy that the environment names, or put the endpoint's host into NO_PROXY"
+        return "fix the proxy that the environment names, or put the endpoint's host into NO_PROXY"
     return "is the endpoint up, and base_url right (http or https, the port)?"
 
 

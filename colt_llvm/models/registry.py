@@ -59,7 +59,7 @@ def read_models(file: Path) -> list[ModelSpec]:
     except UnicodeDecodeError:
         raise UsageError(f"{file}: is not UTF-8 text; write it again as such") from None
     except (_toml.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{file}: {str(error).splitlines()[0]}; mend the TOML") from None
+        raise UsageError(f"{file}: {str(error).splitlines()[0]}; fix the TOML") from None
     try:
         return models_of(data)
     except UsageError as error:

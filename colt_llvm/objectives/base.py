@@ -170,7 +170,7 @@ class Objective:
             found = {figure.name: float(own[figure.name]) for figure in self.measures}
         except Exception as error:
             said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise MeasureError(f"objective {self.name}: its measure of the objects raised {said}; mend it") from error
+            raise MeasureError(f"objective {self.name}: its measure of the objects raised {said}; fix it") from error
         return {**built.figures, **found}
 
     def try_out(self, baseline: Mapping[str, float]) -> None:

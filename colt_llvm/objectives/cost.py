@@ -96,7 +96,7 @@ class CostObjective(Objective):
                 cost = self.cost(dict(given))
         except Exception as error:
             said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            more = "; name every figure that it reads in needs" if isinstance(error, KeyError) else "; mend it"
+            more = "; name every figure that it reads in needs" if isinstance(error, KeyError) else "; fix it"
             raise CostError(f"objective {self.name}: its function raised {said}, for {_shown(given)}{more}") from error
         if isinstance(cost, bool) or not isinstance(cost, (int, float)) or not (math.isfinite(cost) and cost > 0):
             raise CostError(

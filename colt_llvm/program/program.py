@@ -110,7 +110,7 @@ def load_program(path: Path | str) -> Program:
             f"{file}: cannot be read ({error.strerror}); name a C file or a folder with a program.toml"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: is not valid TOML ({error}); mend it") from None
+        raise UsageError(f"{file}: is not valid TOML ({error}); fix it") from None
     try:
         return _program_from(data, file.parent.resolve())
     except (KeyError, TypeError, ValueError) as error:
@@ -127,7 +127,7 @@ def _program_from(data: Mapping[str, Any], folder: Path) -> Program:
     workloads = tuple(_workload_from(item, folder, index) for index, item in enumerate(data["workload"]))
     for file in (*sources, *(workload.stdin for workload in workloads if workload.stdin)):
         if not file.is_file():
-            raise UsageError(f"{file}: is named in program.toml and does not exist; mend the name")
+            raise UsageError(f"{file}: is named in program.toml and does not exist; fix the name")
     return Program(
         name=str(data["name"]),
         sources=sources,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import PassError, RecipeError
-from colt_llvm.core.files import write_json
+from colt_llvm.core.files import texts, write_json
 from colt_llvm.core.variables import deciding_variables
 from colt_llvm.llvm.decision import holds_decisions
 from colt_llvm.llvm.elf import loaded_digest
@@ -89,25 +89,17 @@ def _from_data(data: Mapping[str, Any]) -> Recipe:
         program=str(data["program"]),
         objective=str(data["objective"]),
         level=data["level"],
-        sequence=_texts(data["sequence"]),
+        sequence=texts(data["sequence"]),
         pipeline=str(data["pipeline"]),
-        cflags=_texts(data["cflags"]),
-        ldflags=_texts(data["ldflags"]),
+        cflags=texts(data["cflags"]),
+        ldflags=texts(data["ldflags"]),
         llvm=str(data["llvm"]),
         triple=str(data["triple"]),
         sources={str(name): str(digest) for name, digest in data["sources"].items()},
-        objects=_texts(data["objects"]),
-        opt=_texts(data["opt"]),
+        objects=texts(data["objects"]),
+        opt=texts(data["opt"]),
         evidence=dict(data.get("evidence", {})),
     )
-
-
-def _texts(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise TypeError(f"a list of texts is needed, not {values!r}")
-    if any("\0" in value for value in values):
-        raise ValueError("a text holds a zero byte")
-    return tuple(values)
 
 
 def apply_recipe(recipe: Recipe, toolchain: Toolchain, program: Program) -> list[bytes]:

@@ -1,7 +1,7 @@
 """Sections of a message, and how they are fitted into a number of tokens.
 
-Room is given out in the order of worth, so what is worth least is shortened first and goes first: of the sections in
-the order of worth, the last one that has room loses its last items.
+Room is given out in the order of priority, so what has the lowest is shortened first and goes first: of the sections in
+the order of priority, the last one that has room loses its last items.
 
 Tokens are estimated without a tokenizer, on the safe side for the byte-pair vocabularies in use: four letters of a
 word, one digit, one other sign and one space are a token each; the space before a word is free. Beyond ASCII each byte
@@ -88,14 +88,14 @@ class Section:
         return count
 
 
-def fit(sections: Sequence[Section], worth: Sequence[int], room: int, remedy: str) -> str:
-    """The text of at most ``room`` tokens. worth: indices of the sections, the most worth first.
+def fit(sections: Sequence[Section], priorities: Sequence[int], room: int, remedy: str) -> str:
+    """The text of at most ``room`` tokens. priorities: indices of the sections, the highest first.
 
     Raises PromptTooSmall when the needed ones do not fit; its message is ``remedy``.
     """
     texts: dict[int, str] = {}
     left = room
-    for index in sorted(worth, key=lambda place: not sections[place].needed):
+    for index in sorted(priorities, key=lambda place: not sections[place].needed):
         section = sections[index]
         if section.needed:
             text = section.text(len(section.items))

@@ -31,8 +31,8 @@ def render(question: Question, passes: Mapping[str, str], max_tokens: int) -> tu
     """
     system = _system(tuple(passes.items()), max_tokens)
     room = max_tokens - estimate(system) - 2 * MESSAGE_TOKENS
-    sections, worth = sections_of(question, room)
-    return Message("system", system), Message("user", fit(sections, worth, room, _too_small(max_tokens)))
+    sections, priorities = sections_of(question, room)
+    return Message("system", system), Message("user", fit(sections, priorities, room, _too_small(max_tokens)))
 
 
 @lru_cache(maxsize=64)

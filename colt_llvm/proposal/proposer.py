@@ -65,7 +65,7 @@ class ModelProposer:
         self._random = RandomProposer([*task.passes, *task.edits], self._search.models.models, task.seed, draws)
         promised = {}
         if self._search.options.refine_share:
-            promised = embedded.additions(map(asked_as, questions.specs), task.objective)
+            promised = embedded.append_gains(map(asked_as, questions.specs), task.objective)
         self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed, {**promised, **task.promised},
                                 surroundings=task.surroundings)  # fmt: skip
 

@@ -19,18 +19,18 @@ _MOST_PAID = 20
 _MOST_LINES = 400  # of remarks, attempts and functions that are looked at
 _BYTES_PER_TOKEN = 8  # more than any text has, so that cutting by it first loses nothing
 
-#: From the most to the least worth. The excerpt is shortened first.
-WORTH = (
+#: By priority. The excerpt is shortened first.
+PRIORITIES = (
     "objective", "task", "state", "models", "best", "edits", "tried", "parent", "paid", "lost", "features",
     "grandparent", "budget", "program", "changed", "remarks", "excerpt",
 )  # fmt: skip
 
 
 def sections_of(question: Question, room: int) -> tuple[list[Section], list[int]]:
-    """The sections, and their indices by worth. room: tokens for all of them."""
+    """The sections, and their indices by priority. room: tokens for all of them."""
     made = {name: section for name, section in _all(question, room).items() if section is not None}
     names = list(made)
-    return [made[name] for name in names], [names.index(name) for name in WORTH if name in made]
+    return [made[name] for name in names], [names.index(name) for name in PRIORITIES if name in made]
 
 
 def _all(question: Question, room: int) -> dict[str, Section | None]:

@@ -221,7 +221,9 @@ def _commands(run: Run) -> list[str]:
         if value is not None:
             words += [name, f"{value:g}"]
     words += [f"--weight={name}={value:g}" for name, value in (options.weights or {}).items()]
-    words += [flag for flag, on in (("--strict", options.strict), ("--risky", options.risky)) if on]
+    words += [flag for flag, on in (("--clang-baseline", options.clang_baseline), ("--risky", options.risky)) if on]
+    if options.check:
+        words += ["--check", options.check]
     if options.preset:
         words += ["--preset", options.preset]
     lines = [f"# the recorded options; run it in {run.directory.parent}", shlex.join(words)]

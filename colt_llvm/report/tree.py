@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from colt_llvm.core.errors import UsageError
 from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.report.run import Run
-from colt_llvm.run.strategies import with_earlier_preset
+from colt_llvm.run.asking import with_earlier_preset
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import ColtSearch, Model
 from colt_llvm.search.registry import find_strategy

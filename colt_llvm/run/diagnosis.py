@@ -27,7 +27,7 @@ from colt_llvm.run.pass_bisection import Bisection, DecidingPass, OutOfTime
 from colt_llvm.run.reduction import reduce_sequence
 from colt_llvm.run.reproducer import Shown, write_reproducer
 from colt_llvm.run.sanitizers import Looked, SanitizedBuild, Undefined, look_for_undefined
-from colt_llvm.run.session import Session
+from colt_llvm.run.setup import Setup
 from colt_llvm.run.trials import TrialRecord
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Diagnosis:
 
 
 def diagnose(
-    session: Session,
+    setup: Setup,
     trials: Sequence[TrialRecord],
     seconds: float = DIAGNOSIS_SECONDS,
     build: SanitizedBuild | None = None,
@@ -97,8 +97,8 @@ def diagnose(
         return None
     began = time.monotonic()
     try:
-        with TemporaryDirectory(prefix="colt-", dir=session.timer.folder) as folder:
-            look = _Look(session, Path(folder), began + seconds, part)
+        with TemporaryDirectory(prefix="colt-", dir=setup.timer.verifier.folder) as folder:
+            look = _Look(setup, Path(folder), began + seconds, part)
             found = look.at(chosen, build)
     except Exception as error:  # it explains a result, and must not cost it
         logger.warning("no diagnosis of a miscompile: %s: %s", type(error).__name__, error)
@@ -110,7 +110,7 @@ def diagnose(
 class _Look:
     """One diagnosis. folder: for all that is thrown away."""
 
-    session: Session
+    setup: Setup
     folder: Path
     deadline: float
     part: bool
@@ -118,7 +118,7 @@ class _Look:
 
     @property
     def target(self) -> Target:
-        return self.session.target
+        return self.setup.target
 
     @property
     def left(self) -> float:
@@ -163,7 +163,7 @@ class _Look:
             note = f"the pass was not found in {DIAGNOSIS_SECONDS:g} s"
         except ColtError as error:
             note = f"the pass was not found: {error}"
-        kept = self.session.journal.folder("miscompiles", f"{found.trial:06d}")
+        kept = self.setup.journal.folder("miscompiles", f"{found.trial:06d}")
         pipeline = target.sequences.pipeline(found.sequence)
         shown = Shown(found.difference, pipeline, module, deciding, bisection)
         commands = write_reproducer(kept, target, shown, part=self.part)
@@ -221,9 +221,9 @@ class _Look:
         if key not in self.known:
             if self.left <= 0:
                 raise OutOfTime("no time was left")
-            timer = self.session.timer
+            timer = self.setup.timer
             try:
-                self.known[key] = timer.first_look(timer.link(objects, "diagnosis"))
+                self.known[key] = timer.verifier.first_look(timer.verifier.link(objects, "diagnosis"))
             except Miscompiled as error:
                 self.known[key] = str(error)
         return self.known[key]

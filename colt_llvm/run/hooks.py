@@ -66,7 +66,7 @@ class Hooks:
             )
 
     def options(self, options: TuneOptions) -> TuneOptions:
-        """With the mark and the measurements that an own objective has."""
+        """With the baseline and the figures that an own objective has."""
         if self.objective is None:
             return options
         return replace(options, objective=self.objective.base, weights=None)

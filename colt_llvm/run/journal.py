@@ -155,7 +155,7 @@ def is_at_work(directory: Path) -> bool:
 
 
 @contextmanager
-def claimed_directory(chosen: Path | None, name: str) -> Iterator[Path]:
+def locked_directory(chosen: Path | None, name: str) -> Iterator[Path]:
     """The folder of a run: ``chosen``, or a new ``colt-runs/NAME-N`` here, which nobody else gets at the same time.
 
     A new one goes again where nothing came into it. Raises RunDirectoryError.

@@ -1,9 +1,9 @@
 """The loop: ask the strategy, propose, evaluate, tell. Every trial is in the journal before the next.
 
-Each request has a thread, so models think side by side while others are evaluated. With one request in flight
-everything happens in turn, and a run repeats from its seed. With several it does where the strategy is told in the
-order of asking (``in_order``), and nothing is measured that differs from run to run: then it does not matter who
-answers first.
+Each request has a thread, so models think side by side while others are evaluated; without ``threads`` all
+happens in the caller's own. With one request in flight everything happens in turn, and a run repeats from its seed.
+With several it does where the strategy is told in the order of asking (``in_order``), and nothing is measured that
+differs from run to run: then it does not matter who answers first.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Standing
 from colt_llvm.models.base import NoMoreCalls
@@ -44,6 +44,19 @@ class LoopOptions:
     in_flight: int = 1  # requests under way at once
     in_order: bool = False  # tell in the order of asking; a slow candidate then holds up those behind it
     stop_below_percent: float = 0.0  # end once doubling the trials gained less (``search.early_stopping``); 0: do not
+    threads: bool = True  # each request in one of its own; else all in the caller's, where an interrupt reaches it
+
+
+class _InTurn(Executor):
+    """Has done what it is given before ``submit`` returns."""
+
+    def submit(self, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(call(*arguments, **named))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 @dataclass
@@ -110,7 +123,7 @@ class Loop:
         self._left = trials
         self._queue: list[_Flight] = []
         flights: dict[Future[Evaluation], _Flight] = {}
-        with ThreadPoolExecutor(self._options.in_flight, "trial") as threads:
+        with ThreadPoolExecutor(self._options.in_flight, "trial") if self._options.threads else _InTurn() as threads:
             try:
                 while True:
                     over = self._stops or stop.is_set() or (seconds is not None and self._elapsed() >= seconds)
@@ -148,7 +161,7 @@ class Loop:
     def _elapsed(self) -> float:
         return self._clock() - self._started
 
-    def _fill(self, flights: dict[Future[Evaluation], _Flight], threads: ThreadPoolExecutor) -> None:
+    def _fill(self, flights: dict[Future[Evaluation], _Flight], threads: Executor) -> None:
         """Ask for as many as may be under way."""
         most = self._options.in_flight
         while len(self._queue) < most and self._left != 0 and not (self.ended_because or self._stops):

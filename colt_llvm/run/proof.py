@@ -1,7 +1,8 @@
 """The proof, apart from the search: finalists are built again in one go, checked on every workload, measured again.
 
-A recipe is one pipeline text, and the search applied its passes one by one. So what is claimed is the object that
-the text itself gives, not the one that the search saw.
+A recipe is one pipeline text, and the search applied its passes one by one. So what is proved is the object that
+the text itself gives, not the one that the search saw. Before that the candidates of a timed search are re-ranked side
+by side, so that not the luckiest become finalists.
 """
 
 from __future__ import annotations
@@ -13,16 +14,91 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.core.errors import PassError
+from colt_llvm.core.errors import CompileError, PassError
 from colt_llvm.evaluate.evaluators import SequenceBuilder
 from colt_llvm.evaluate.target import Built, Target
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, Arm, ab_test
 from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
+from colt_llvm.measure.rounds import affordable, rerank
 from colt_llvm.objectives.base import RUN_TIME, SMALLEST_GAIN, Objective, is_gain
-from colt_llvm.run.reranking import UNFIT, Reranking, passes_of, seconds_for
 from colt_llvm.run.trials import TrialRecord
+
+#: What says that a candidate does not stand as its recipe would build it.
+UNFIT = Miscompiled, PassError, CompileError
+MOST_CANDIDATES = 12
+#: Of the proof's seconds; the A/B test has the rest.
+SHARE = 0.3
+
+
+def passes_of(trial: TrialRecord) -> str:
+    """The whole sequence with commas, as evidence names it."""
+    return ",".join(trial.sequence)
+
+
+def seconds_for(
+    candidates: Sequence[TrialRecord], finalists: Callable[[float], int], seconds: float, run_seconds: float
+) -> float:
+    """How much of the proof's ``seconds`` a re-ranking takes; 0 where there is no time for more than the finalists.
+
+    finalists: how many the A/B test can time in so many seconds.
+    """
+    share = seconds * SHARE
+    return share if _taking_part(candidates, share, run_seconds) > finalists(seconds - share) else 0.0
+
+
+def _taking_part(candidates: Sequence[TrialRecord], seconds: float, run_seconds: float) -> int:
+    return min(len(candidates), affordable(MOST_CANDIDATES, seconds, run_seconds))
+
+
+@dataclass
+class Reranking:
+    """Measures the candidates of a timed search once more."""
+
+    timer: Timer
+    build: Callable[[TrialRecord, str], Path]  # the executable as the recipe builds it, under this name
+    reward: Callable[[TrialRecord, float], float]  # that a trial has at this ratio of run times
+    seed: int
+    clock: Callable[[], float]
+
+    def order(
+        self, candidates: Sequence[TrialRecord], seconds: float, rejected: dict[str, str]
+    ) -> tuple[list[TrialRecord], dict[str, float]]:
+        """The candidates in a new order, and the ratio that each of the first showed, by its passes.
+
+        The first go by the reward that they have at that ratio, the others behind them as they were. One that does not
+        stand is left out, and ``rejected`` says why.
+        """
+        count = _taking_part(candidates, seconds, self.timer.run_seconds)
+        first = candidates[:count]
+        arms: dict[str, Path] = {}
+        for number, trial in enumerate(first):
+            try:
+                arms[passes_of(trial)] = self.build(trial, f"candidate-{number}")
+            except UNFIT as error:
+                rejected[passes_of(trial)] = str(error)
+        names = {executable: name for name, executable in arms.items()}
+
+        def time_round(executables: Sequence[Path]) -> list[float]:
+            spent = dict.fromkeys(executables, math.inf)  # what was at fault is not run again: it may hang each time
+            standing = [executable for executable in executables if names.get(executable) not in rejected]
+            for executable, outcome in zip(standing, self.timer.outcomes(standing), strict=True):
+                if not isinstance(outcome, Miscompiled):
+                    spent[executable] = outcome
+                elif executable in names:
+                    rejected[names[executable]] = str(outcome)
+                else:
+                    raise outcome  # the baseline
+            return [spent[executable] for executable in executables]
+
+        ratios = rerank(arms, self.timer.verifier.baseline, time_round, seconds, seed=self.seed, clock=self.clock)
+        for executable in arms.values():
+            executable.unlink(missing_ok=True)
+        fit = [trial for trial in first if passes_of(trial) not in rejected]
+        fit.sort(key=lambda trial: -self.reward(trial, ratios[passes_of(trial)]))
+        return [*fit, *candidates[count:]], {name: ratio for name, ratio in ratios.items() if name not in rejected}
+
 
 MOST_FINALISTS = 3
 #: Each finalist more widens every interval and takes time from all; so it has to leave this many rounds.
@@ -138,14 +214,14 @@ class Prover:
     def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
         sequence = self.shorten(trial.sequence, str(trial.outcome.key))
         pipeline, built, executable = self._built(sequence, name)
-        self.timer.check(executable, thorough=True, core=self.timer.core, proof=True)
+        self.timer.verifier.check(executable, thorough=True, core=self.timer.verifier.core, proof=True)
         return Finalist(trial, sequence, pipeline, built, executable)
 
     def _built(self, sequence: tuple[str, ...], name: str) -> tuple[str, Built, Path]:
         """As its recipe builds it: the pipeline, the objects, the executable. Raises one of UNFIT."""
         pipeline = self.target.sequences.pipeline(sequence)
         built = self.target.rebuild(pipeline)
-        return pipeline, built, self.timer.link(built.objects, name)
+        return pipeline, built, self.timer.verifier.link(built.objects, name)
 
     def shorten(self, sequence: tuple[str, ...], key: str) -> tuple[str, ...]:
         """Leave out every pass without which the object code is the same, the last first."""
@@ -173,10 +249,11 @@ class Prover:
     def _time(self, finalists: list[Finalist], seconds: float, rejected: dict[str, str]) -> Proof:
         policy = ABTestPolicy(seconds=seconds).with_room(len(finalists), self.timer.run_seconds)
         arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
-        control = self.timer.link(self.target.baseline.objects, "control")
+        control = self.timer.verifier.link(self.target.baseline.objects, "control")
         began = self.clock()
         try:
-            held = ab_test(arms, (self.timer.baseline, control), self.timer.time_together, policy, seed=self.seed)
+            baselines = self.timer.verifier.baseline, control
+            held = ab_test(arms, baselines, self.timer.time_together, policy, seed=self.seed)
         except Miscompiled as error:
             wrong = [finalist for finalist in finalists if finalist.executable == error.executable]
             if not wrong:
@@ -190,7 +267,7 @@ class Prover:
                   for arm in held.arms]  # fmt: skip
         notes: tuple[str, ...] = ()
         if held.control.verdict is Verdict.IMPROVED:
-            notes = ("the baseline beat itself: this host is too noisy now for any claim",)
+            notes = ("A/A check failed: this host is too noisy to report a gain",)
             scored = [(replace(arm, verdict=Verdict.TOO_NOISY), finalist) for arm, finalist in scored]
         improved = [item for item in scored if item[0].verdict is Verdict.IMPROVED]
         arm, finalist = max(improved or scored, key=lambda item: item[0].interval.low)
@@ -225,7 +302,7 @@ class Prover:
         return replace(times, ratio=score(times.ratio), low=min(ends), high=max(ends))
 
     def _noise(self, noise: Noise) -> Noise:
-        """What the host shows between equals, at least as much as it changes an own objective's cost."""
+        """The noise floor, from the A/A control; at least as much as it changes an own objective's cost."""
         if self.objective.monotone or not math.isfinite(noise.ratio):
             return noise
         alike = self._interval(Interval(1.0, 1 / (1 + noise.ratio), 1 + noise.ratio, noise.confidence, noise.rounds),
@@ -258,7 +335,7 @@ def evidence_of(proof: Proof) -> dict[str, Any]:
         "baseline_seconds": list(held.baseline_seconds),
         "control_seconds": list(held.control.seconds),
         "runs": "at once" if proof.at_once else "in turn",
-        "run_off": dict(proof.reranking),
+        "reranking": dict(proof.reranking),
         "finalists": {arm.name: {"seconds": list(arm.seconds), "ratio": arm.interval.ratio,
                                    "low": arm.interval.low, "high": arm.interval.high,
                                    "verdict": arm.verdict.value} for arm in held.arms},

@@ -22,13 +22,13 @@ from colt_llvm.run.diagnosis import Diagnosis
 from colt_llvm.run.progress import TuneResult
 from colt_llvm.run.proof import Finalist, Proof, evidence_of
 from colt_llvm.run.searching import Searched
-from colt_llvm.run.session import Session
+from colt_llvm.run.setup import Setup
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import pareto_front
 
 
 def write_results(
-    session: Session,
+    setup: Setup,
     searched: Searched,
     proof: Proof,
     output: Path | None,
@@ -36,31 +36,31 @@ def write_results(
     diagnosis: Diagnosis | None = None,
 ) -> TuneResult:
     trials, winner, recipe_path = searched.trials, proof.winner, None
-    figures = {name: (session.figures[name], session.figures[name]) for name in session.figures if name != RUN_TIME}
-    if session.target.objective.timed:
-        figures[RUN_TIME] = (session.figures[RUN_TIME], session.figures[RUN_TIME])
+    figures = {name: (setup.figures[name], setup.figures[name]) for name in setup.figures if name != RUN_TIME}
+    if setup.target.objective.timed:
+        figures[RUN_TIME] = (setup.figures[RUN_TIME], setup.figures[RUN_TIME])
     if winner:
-        figures = _tuned_figures(session, winner, proof, figures)
-        recipe_path = session.journal.directory / "recipe.json"
-        save_recipe(_recipe(session, winner, proof), recipe_path)
-    objects = winner.built.objects if winner else session.target.baseline.objects
+        figures = _tuned_figures(setup, winner, proof, figures)
+        recipe_path = setup.journal.directory / "recipe.json"
+        save_recipe(_recipe(setup, winner, proof), recipe_path)
+    objects = winner.built.objects if winner else setup.target.baseline.objects
     if output:
-        write_output(session.target.toolchain, session.target.program, objects, output)
+        write_output(setup.target.toolchain, setup.target.program, objects, output)
     verdicts = {
         Verdict.IMPROVED: "improved",
         Verdict.NO_IMPROVEMENT: "no improvement found",
         Verdict.TOO_NOISY: "no improvement found",
     }
-    notes = [*session.notes, *searched.notes, *proof.notes]
+    notes = [*setup.notes, *searched.notes, *proof.notes]
     if diagnosis is not None:
         notes.append(diagnosis.line)
     if proof.verdict is Verdict.TOO_NOISY:
         notes.append("the times scatter too much to tell; the baseline is kept")
     return TuneResult(
         verdict=verdicts[proof.verdict],
-        program=session.target.program.name,
-        objective=session.target.objective.name,
-        baseline=session.target.baseline.name,
+        program=setup.target.program.name,
+        objective=setup.target.objective.name,
+        baseline=setup.target.baseline.name,
         ratio=proof.ratio if winner or proof.interval else 1.0,
         interval=proof.interval,
         sequence=winner.sequence if winner else (),
@@ -72,21 +72,21 @@ def write_results(
         distinct=len({trial.outcome.key for trial in trials if trial.outcome.key}),
         elapsed_seconds=searched.elapsed_seconds,
         failures=dict(Counter(trial.outcome.failure for trial in trials if trial.outcome.failure)),
-        run_directory=session.journal.directory,
+        run_directory=setup.journal.directory,
         recipe=recipe_path,
         output=output,
         interrupted=interrupted,
-        busy_fraction=searched.busy_fraction if session.options.times_the_program else None,
+        busy_fraction=searched.busy_fraction if setup.options.times_the_program else None,
         front=tuple(_front(trials)),
         models=searched.models,
         notes=tuple(notes),
-        compared=session.timer.compared,
-        miscompile=first_miscompile(session, trials, proof),
+        compared=setup.timer.verifier.compared,
+        miscompile=first_miscompile(setup, trials, proof),
         diagnosis=diagnosis.to_dict() if diagnosis else {},
     )
 
 
-def first_miscompile(session: Session, trials: Sequence[TrialRecord], proof: Proof) -> dict[str, Any] | None:
+def first_miscompile(setup: Setup, trials: Sequence[TrialRecord], proof: Proof) -> dict[str, Any] | None:
     """The first trial that a second look confirmed as wrong, else the first finalist; None where there is none."""
     wrong = [
         trial for trial in trials if trial.outcome.failure == "miscompile" and SECOND_LOOK in trial.outcome.samples
@@ -95,15 +95,15 @@ def first_miscompile(session: Session, trials: Sequence[TrialRecord], proof: Pro
     for trial, evidence in found:
         return {
             "trial": trial.request.id, "sequence": list(trial.sequence),
-            "pipeline": session.target.sequences.pipeline(trial.sequence), **evidence,
+            "pipeline": setup.target.sequences.pipeline(trial.sequence), **evidence,
         }  # fmt: skip
     return None
 
 
 def _tuned_figures(
-    session: Session, winner: Finalist, proof: Proof, figures: Mapping[str, tuple[float, float]]
+    setup: Setup, winner: Finalist, proof: Proof, figures: Mapping[str, tuple[float, float]]
 ) -> dict[str, tuple[float, float]]:
-    own = session.target.objective.measured(winner.built)
+    own = setup.target.objective.measured(winner.built)
     tuned = {name: (pair[0], own.get(name, pair[1])) for name, pair in figures.items()}
     if proof.ab_test is not None:
         arm = next(arm for arm in proof.ab_test.arms if arm.name == proof.winner_name)
@@ -116,11 +116,11 @@ def _front(trials: Sequence[TrialRecord]) -> Iterator[dict[str, Any]]:
     """The trials that no other beats in both figures: run time where it was measured, and size."""
     names = [name for name in (RUN_TIME, SIZE, INSTRUCTIONS)
              if any(name in trial.outcome.figures for trial in trials)][:2]  # fmt: skip
-    judged = [
+    checked = [
         trial for trial in trials if trial.outcome.reward is not None and set(names) <= set(trial.outcome.figures)
     ]
-    for index in pareto_front([tuple(trial.outcome.figures[name] for name in names) for trial in judged]):
-        trial = judged[index]
+    for index in pareto_front([tuple(trial.outcome.figures[name] for name in names) for trial in checked]):
+        trial = checked[index]
         yield {"trial": trial.request.id, **{name: trial.outcome.figures[name] for name in names}}
 
 
@@ -133,33 +133,33 @@ def section_changes(baseline: Sequence[bytes], tuned: Sequence[bytes]) -> dict[s
     return {name: [total[name] for total in totals] for name in sorted(totals[0] | totals[1])}
 
 
-def _recipe(session: Session, winner: Finalist, proof: Proof) -> Recipe:
-    level = session.target.baseline.level
+def _recipe(setup: Setup, winner: Finalist, proof: Proof) -> Recipe:
+    level = setup.target.baseline.level
     evidence = {
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "by": f"colt-llvm {__version__}",
-        "baseline": session.target.baseline.name,
+        "baseline": setup.target.baseline.name,
         "ratio": proof.ratio,
-        "size": {"baseline": session.figures[SIZE], "tuned": winner.built.size},
-        "sections": section_changes(session.target.baseline.objects, winner.built.objects),
-        "seed": session.options.seed,
+        "size": {"baseline": setup.figures[SIZE], "tuned": winner.built.size},
+        "sections": section_changes(setup.target.baseline.objects, winner.built.objects),
+        "seed": setup.options.seed,
         "host": asdict(fingerprint()),
-        "compared": session.timer.compared.to_dict(),
+        "compared": setup.timer.verifier.compared.to_dict(),
         "variables": deciding_variables(),
         **evidence_of(proof),
     }
     return Recipe(
-        program=session.target.program.name,
-        objective=session.target.objective.name,
+        program=setup.target.program.name,
+        objective=setup.target.objective.name,
         level=level,
         sequence=winner.sequence,
         pipeline=winner.pipeline,
-        cflags=session.target.program.cflags,
-        ldflags=session.target.program.ldflags,
-        llvm=session.target.toolchain.version,
-        triple=session.target.toolchain.triple,
-        sources=source_digests(session.target.program),
+        cflags=setup.target.program.cflags,
+        ldflags=setup.target.program.ldflags,
+        llvm=setup.target.toolchain.version,
+        triple=setup.target.toolchain.triple,
+        sources=source_digests(setup.target.program),
         objects=tuple(loaded_digest(data) for data in winner.built.objects),
-        opt=opt_lines(session.target.toolchain, session.target.program, level, winner.pipeline),
+        opt=opt_lines(setup.target.toolchain, setup.target.program, level, winner.pipeline),
         evidence=evidence,
     )

@@ -16,12 +16,11 @@ from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Limits
 from colt_llvm.models.question import Evidence
 from colt_llvm.program.recipe import opt_lines
-from colt_llvm.run.asking import Asking, CallOptions
+from colt_llvm.run.asking import Asking, CallOptions, make_strategy
 from colt_llvm.run.evidence import gather
 from colt_llvm.run.loop import Loop, LoopOptions
 from colt_llvm.run.progress import Progress
-from colt_llvm.run.session import Session
-from colt_llvm.run.strategies import make_strategy
+from colt_llvm.run.setup import Setup
 from colt_llvm.run.trials import TrialRecord, trial_from_dict, trial_to_dict
 
 _LIVE_LEDGER_SECONDS = 0.5
@@ -42,51 +41,49 @@ class Searched:
 
 
 def search(
-    session: Session,
+    setup: Setup,
     specs: Sequence[ModelSpec],
     records: list[dict[str, Any]],
     progress: Progress,
     report: Callable[..., None],
     stop: threading.Event,
 ) -> Searched:
-    options = session.options
+    options = setup.options
     earlier = [trial_from_dict(record) for record in records]
     elapsed = max((trial.seconds for trial in earlier), default=0.0)
     seconds = options.search_seconds
-    builders = session.pool()
+    builders = setup.pool()
     calls = CallOptions(
-        limits=Limits(options.max_cost, options.max_calls, options.max_tokens), folder=session.journal.directory,
-        told=[trial.request.id for trial in earlier], evidence=_evidence(session, builders), stop=stop,
-        deadline=None if seconds is None else time.monotonic() + seconds - elapsed, models=session.hooks.models,
+        limits=Limits(options.max_cost, options.max_calls, options.max_tokens), folder=setup.journal.directory,
+        told=[trial.request.id for trial in earlier], evidence=_evidence(setup, builders), stop=stop,
+        deadline=None if seconds is None else time.monotonic() + seconds - elapsed, models=setup.hooks.models,
     )  # fmt: skip
-    asking = session.hooks.asking(session.task) or make_strategy(
-        options, session.task, session.target.catalogue, specs, calls
-    )
+    asking = setup.hooks.asking(setup.task) or make_strategy(options, setup.task, setup.target.catalogue, specs, calls)
     trials = list(earlier)
 
     def on_trial(trial: TrialRecord) -> None:
         trials.append(trial)
-        session.journal.append(trial_to_dict(trial))
+        setup.journal.append(trial_to_dict(trial))
         if trial.outcome.failure == "miscompile":
-            _keep_reproducer(session, trial)
+            _keep_reproducer(setup, trial)
         _note(progress, trial, asking)
         _note_models(progress, asking)
         report()
 
     loop = Loop(
-        asking.search, asking.proposer, session.evaluator(builders, specs), on_trial,
-        LoopOptions(session.in_flight(specs), session.in_order(specs), options.stop_below_percent),
+        asking.search, asking.proposer, setup.evaluator(builders, specs), on_trial,
+        LoopOptions(setup.in_flight(specs), setup.in_order(specs), options.stop_below_percent),
     )  # fmt: skip
     try:
         loop.resume(earlier)
         for trial in earlier:
             _note(progress, trial, asking)
         left = None if options.trials is None else max(0, options.trials - len(earlier))
-        ran_before, searching = session.timer.program_seconds, time.monotonic()
+        ran_before, searching = setup.timer.verifier.program_seconds, time.monotonic()
         loop.run(trials=left, seconds=seconds, elapsed=elapsed, stop=stop)
     finally:
         asking.close()
-    ran = session.timer.program_seconds - ran_before
+    ran = setup.timer.verifier.program_seconds - ran_before
     took = time.monotonic() - searching
     whole = options.trials is not None and len(trials) >= options.trials
     notes = asking.notes() + ([] if whole or stop.is_set() else _why_ended(loop))
@@ -103,11 +100,11 @@ def _why_ended(loop: Loop) -> list[str]:
     return []
 
 
-def _evidence(session: Session, builders: Pool[Any]) -> Callable[[tuple[str, ...]], Evidence]:
-    for_size = session.target.objective.excerpt == "largest"
+def _evidence(setup: Setup, builders: Pool[Any]) -> Callable[[tuple[str, ...]], Evidence]:
+    for_size = setup.target.objective.excerpt == "largest"
 
     def evidence(sequence: tuple[str, ...]) -> Evidence:
-        with builders.lend() as builder:
+        with builders.borrow() as builder:
             return gather(builder, sequence, for_size=for_size)
 
     return evidence
@@ -134,10 +131,10 @@ def _note(progress: Progress, trial: TrialRecord, asking: Asking) -> None:
         progress.best_trial = best.request.id
 
 
-def _keep_reproducer(session: Session, trial: TrialRecord) -> None:
+def _keep_reproducer(setup: Setup, trial: TrialRecord) -> None:
     """What a person needs to see the wrong program again."""
-    folder = session.journal.folder("miscompiles", f"{trial.request.id:06d}")
-    target, samples = session.target, trial.outcome.samples
+    folder = setup.journal.folder("miscompiles", f"{trial.request.id:06d}")
+    target, samples = setup.target, trial.outcome.samples
     pipeline = target.sequences.pipeline(trial.sequence)
     write_json(
         folder / "miscompile.json",

@@ -1,4 +1,8 @@
-"""One trial of a run, and the line of ``trials.jsonl`` that holds it."""
+"""One trial of a run, and the line of ``trials.jsonl`` that holds it. Reading back gives an equal value.
+
+Unknown fields are ignored, so that a journal may say more than the search reads. A missing or ill-typed field raises
+UsageError and names the field.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from colt_llvm.core.errors import RunDirectoryError
+from colt_llvm.core.errors import RunDirectoryError, UsageError
 from colt_llvm.evaluate.evaluation import Evaluation
-from colt_llvm.search.protocol import Proposal, Request
-from colt_llvm.search.records import (
-    outcome_from_dict,
-    outcome_to_dict,
-    proposal_from_dict,
-    proposal_to_dict,
-    request_from_dict,
-    request_to_dict,
-)
+from colt_llvm.search.protocol import KINDS, Outcome, Proposal, Request
 
 
 @dataclass(frozen=True)
@@ -63,3 +59,149 @@ def trial_from_dict(record: Mapping[str, Any]) -> TrialRecord:
         )  # fmt: skip
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(f"trials.jsonl: holds something that is no trial ({error}); start a new run") from None
+
+
+Record = dict[str, Any]
+
+
+def proposal_to_dict(proposal: Proposal) -> Record:
+    """One flat dict of strings, a list of strings and nulls; with a confidence, a number, only where there is one."""
+    record: Record = {
+        "passes": list(proposal.passes),
+        "next_model": proposal.next_model,
+        "model": proposal.model,
+        "error": proposal.error,
+        "asked": proposal.asked,
+    }
+    if proposal.promised is not None:
+        record["promised"] = proposal.promised
+    if proposal.confidence is not None:
+        record["confidence"] = proposal.confidence
+    return record
+
+
+def proposal_from_dict(record: Mapping[str, Any]) -> Proposal:
+    """The inverse of :func:`proposal_to_dict`."""
+    return Proposal(
+        passes=_texts(record, "passes"),
+        next_model=_text(record, "next_model"),
+        model=_text(record, "model"),
+        error=_text_or_none(record, "error"),
+        asked=_text_or_none(record, "asked") or "",
+        promised=_number_or_none(record, "promised"),
+        confidence=_chance_or_none(record, "confidence"),
+    )
+
+
+def request_to_dict(request: Request) -> Record:
+    """One dict; ``rejected`` is a nested proposal or null."""
+    return {
+        "id": request.id,
+        "node": request.node,
+        "sequence": list(request.sequence),
+        "model": request.model,
+        "kind": request.kind,
+        "rejected": None if request.rejected is None else proposal_to_dict(request.rejected),
+    }
+
+
+def request_from_dict(record: Mapping[str, Any]) -> Request:
+    """The inverse of :func:`request_to_dict`."""
+    kind = _text(record, "kind")
+    if kind not in KINDS:
+        raise _bad("kind", f"one of {', '.join(KINDS)}", kind)
+    rejected = record.get("rejected")
+    if rejected is not None and not isinstance(rejected, Mapping):
+        raise _bad("rejected", "an object or null", rejected)
+    return Request(
+        id=_count(record, "id"),
+        node=_count(record, "node"),
+        sequence=_texts(record, "sequence"),
+        model=_text(record, "model"),
+        kind=kind,
+        rejected=None if rejected is None else proposal_from_dict(rejected),
+    )
+
+
+def outcome_to_dict(outcome: Outcome) -> Record:
+    """One dict; floats are written as they are, so JSON keeps every bit of them."""
+    record: Record = {
+        "reward": outcome.reward,
+        "key": outcome.key,
+        "failure": outcome.failure,
+        "figures": dict(outcome.figures),
+    }
+    if outcome.parts:
+        record["parts"] = dict(outcome.parts)
+    return record
+
+
+def outcome_from_dict(record: Mapping[str, Any]) -> Outcome:
+    """The inverse of :func:`outcome_to_dict`."""
+    reward = record.get("reward")
+    figures = record.get("figures", {})
+    if reward is not None and not _is_number(reward):
+        raise _bad("reward", "a number or null", reward)
+    if not isinstance(figures, Mapping) or not all(_is_number(value) for value in figures.values()):
+        raise _bad("figures", "an object of numbers", figures)
+    parts = record.get("parts", {})
+    if not isinstance(parts, Mapping) or not all(isinstance(value, int) for value in parts.values()):
+        raise _bad("parts", "an object of whole numbers", parts)
+    return Outcome(
+        reward=None if reward is None else float(reward),
+        key=_text_or_none(record, "key"),
+        failure=_text_or_none(record, "failure"),
+        figures={str(name): float(value) for name, value in figures.items()},
+        parts={str(name): int(value) for name, value in parts.items()},
+    )
+
+
+def _bad(field: str, expected: str, found: object) -> UsageError:
+    return UsageError(f"record field {field!r} must be {expected}, found {found!r}: the journal was edited or cut off")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(record: Mapping[str, Any], field: str) -> str:
+    value = record.get(field)
+    if not isinstance(value, str):
+        raise _bad(field, "text", value)
+    return value
+
+
+def _text_or_none(record: Mapping[str, Any], field: str) -> str | None:
+    return None if record.get(field) is None else _text(record, field)
+
+
+def _texts(record: Mapping[str, Any], field: str) -> tuple[str, ...]:
+    value = record.get(field)
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise _bad(field, "a list of texts", value)
+    return tuple(value)
+
+
+def _number_or_none(record: Mapping[str, Any], field: str) -> float | None:
+    value = record.get(field)
+    if value is None:
+        return None
+    if not _is_number(value):
+        raise _bad(field, "a number or null", value)
+    return float(value)
+
+
+def _chance_or_none(record: Mapping[str, Any], field: str) -> float | None:
+    value = record.get(field)
+    if value is None:
+        return None
+    if not _is_number(value) or not 0.0 <= value <= 1.0:
+        raise _bad(field, "a number from 0 to 1 or null", value)
+    return float(value)
+
+
+def _count(record: Mapping[str, Any], field: str) -> int:
+    value = record.get(field)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise _bad(field, "a whole number, 0 or more", value)
+    return value

@@ -23,6 +23,7 @@ from colt_llvm.models.specs import spec_from_dict, spec_to_dict
 from colt_llvm.program.output import check_output
 from colt_llvm.program.program import Program, program_from_dict, program_to_dict
 from colt_llvm.program.recipe import source_digest
+from colt_llvm.run.asking import specs_for, with_earlier_preset, with_preset
 from colt_llvm.run.diagnosis import DIAGNOSIS_SECONDS, diagnose
 from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal
@@ -30,8 +31,7 @@ from colt_llvm.run.progress import Progress, TuneResult, result_to_dict
 from colt_llvm.run.proof import Proof, Prover, evidence_of
 from colt_llvm.run.results import write_results
 from colt_llvm.run.searching import search
-from colt_llvm.run.session import Session, prepare
-from colt_llvm.run.strategies import specs_for, with_earlier_preset, with_preset
+from colt_llvm.run.setup import Setup, prepare
 from colt_llvm.run.trials import TrialRecord
 
 if TYPE_CHECKING:
@@ -175,19 +175,19 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
                 return Journal.open(plan.directory)[0]
             return Journal.create(plan.directory, plan.header(target, hooks.names()))
 
-        session = prepare(stack, target, begin, hooks, report)
+        setup = prepare(stack, target, begin, hooks, report)
         report(phase="search", message="")
-        searched = search(session, plan.specs, records or [], progress, report, stop)
+        searched = search(setup, plan.specs, records or [], progress, report, stop)
         report(phase="prove", message="building the best again and measuring it apart from the search")
-        proof = _prove(session, searched.trials, stop)
+        proof = _prove(setup, searched.trials, stop)
         wrong = [trial for trial in searched.trials if trial.outcome.failure == "miscompile"]
         wrong += [trial for trial, _ in proof.miscompiled]
         if wrong:
             report(message="looking for the cause of a wrong program")
         seconds = 0.0 if stop.is_set() or not hooks.diagnoses else DIAGNOSIS_SECONDS
-        diagnosis = diagnose(session, wrong, seconds, hooks.sanitized, part=plan.linker is not None)
-        result = write_results(session, searched, proof, plan.output, stop.is_set(), diagnosis)
-        session.journal.write_result(
+        diagnosis = diagnose(setup, wrong, seconds, hooks.sanitized, part=plan.linker is not None)
+        result = write_results(setup, searched, proof, plan.output, stop.is_set(), diagnosis)
+        setup.journal.write_result(
             {**result_to_dict(result), "evidence": evidence_of(proof), "rejected": dict(proof.rejected)}
         )
         report(phase="done", message="")
@@ -204,8 +204,8 @@ def _reporter(progress: Progress, on_progress: Callable[[Progress], None] | None
     return report
 
 
-def _prove(session: Session, trials: list[TrialRecord], stop: threading.Event) -> Proof:
-    options = session.options
-    prover = Prover(session.target, session.timer, session.figures, session.builders.first, options.seed)
+def _prove(setup: Setup, trials: list[TrialRecord], stop: threading.Event) -> Proof:
+    options = setup.options
+    prover = Prover(setup.target, setup.timer, setup.figures, setup.builders.first, options.seed)
     # Whoever stops a run wants its result soon.
     return prover.prove(trials, min(options.proof_seconds, 10.0) if stop.is_set() else options.proof_seconds)

@@ -11,9 +11,8 @@ from colt_llvm.search.model_set import ModelStatistics, Statistics
 from colt_llvm.search.options import PRESETS, ColtOptions, preset
 from colt_llvm.search.pareto import ParetoFront, pareto_front
 from colt_llvm.search.protocol import Kind, Model, Outcome, Proposal, Request, Strategy, Trial
-from colt_llvm.search.random_proposer import DrawOptions, RandomProposer
 from colt_llvm.search.refining import Refiner
-from colt_llvm.search.rivals.at_random import RandomSequences
+from colt_llvm.search.rivals.at_random import DrawOptions, RandomProposer, RandomSequences
 from colt_llvm.search.rivals.genetic import GeneticOptions, GeneticSearch
 from colt_llvm.search.rivals.greedy import GreedyOptions, GreedySearch
 from colt_llvm.search.sequences import ActionSet, SequenceSearch

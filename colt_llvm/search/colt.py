@@ -18,8 +18,8 @@ from colt_llvm.search.selection import select, smallness
 from colt_llvm.search.strategy import DeclaredStrategy
 from colt_llvm.search.tree import ROOT, Node, Tree, add_virtual_loss, backpropagate
 
-#: Requests after which first ideas are asked for more and more seldom: as many in each doubling.
-IDEAS_THIN_OUT_AFTER = 100
+#: Requests after which seed proposals are asked for more and more seldom: as many in each doubling.
+SEEDS_THIN_OUT_AFTER = 100
 
 
 class ColtSearch:
@@ -84,7 +84,7 @@ class ColtSearch:
             return self._request(request_id, self.tree.nodes[due.leaf], "correct", due.rejected)
         if self._seeds_left:
             return self._request(request_id, self.tree.root, "seed")
-        if self._has_an_idea(request_id):
+        if self._is_a_later_seed(request_id):
             return self._request(request_id, self.tree.root, "seed")
         if self.tree.root.open and self._refines(request_id):
             return self._request(request_id, self.tree.root, "refine")
@@ -94,14 +94,14 @@ class ColtSearch:
             return self._request(request_id, self.tree.root, "seed")  # the tree is exhausted: a restart (ours)
         return None
 
-    def _has_an_idea(self, request_id: int) -> bool:
-        """Whether this one asks for one more first idea: a share of the requests after the seeds, by their ids.
+    def _is_a_later_seed(self, request_id: int) -> bool:
+        """Whether this one asks for one more seed proposal: a share of the requests after the seeds, by their ids.
 
         From the hundredth on the share thins out, for models come to an end of what they would begin with.
         """
-        if not self.options.idea_share or request_id < self.options.seeds:
+        if not self.options.seed_share or request_id < self.options.seeds:
             return False
-        share = self.options.idea_share * min(1.0, IDEAS_THIN_OUT_AFTER / max(1, request_id))
+        share = self.options.seed_share * min(1.0, SEEDS_THIN_OUT_AFTER / max(1, request_id))
         return derived(self.seed, "idea", request_id).random() < share
 
     def _refines(self, request_id: int) -> bool:
@@ -120,7 +120,7 @@ class ColtSearch:
             due = self._due(request)
             self._corrections.remove(due)
             self._correcting[request.id] = due
-        elif request.kind == "seed" and not self._has_an_idea(request.id):
+        elif request.kind == "seed" and not self._is_a_later_seed(request.id):
             if not self._seeds_left:
                 self._seeds_left = max(1, self.options.seeds)
                 self._restarts_without_news += 1
@@ -149,7 +149,7 @@ class ColtSearch:
         self._count_in_flight(pending, -1)
         if pending.kind == "correct":
             self._corrections.insert(0, self._correcting.pop(pending.id))
-        elif pending.kind == "seed" and not self._has_an_idea(pending.id):
+        elif pending.kind == "seed" and not self._is_a_later_seed(pending.id):
             self._seeds_left += 1
 
     # Tell: expand, course alteration, backpropagate.
@@ -183,7 +183,7 @@ class ColtSearch:
         child = grow(self.tree, request, proposal, outcome, model, corrected)
         leaf = self.tree.nodes[request.node]
         if not child.live:
-            if request.kind != "refine" and not (request.kind == "seed" and self._has_an_idea(request.id)):
+            if request.kind != "refine" and not (request.kind == "seed" and self._is_a_later_seed(request.id)):
                 # (Those two say nothing of the root.)
                 expansion_failed(self.tree, leaf, self.options.max_expansion_failures)
             return child

@@ -14,7 +14,7 @@ import math
 
 #: Per cent that the last doubling has to have brought, where the user sets no limit.
 DEFAULT_PERCENT = 0.1
-#: No search stops before so many trials: by then it has gone over its first ideas and what can be made of them.
+#: No search stops before so many trials: by then it has gone over its seed proposals and what can be made of them.
 FIRST = 192
 #: Nor one that has found nothing yet before so many.
 FIRST_WITHOUT_GAIN = 384

@@ -60,7 +60,7 @@ class ColtOptions:
     next_model: str = "model"  # who is asked next: see NEXT_MODEL_POLICIES and FIXED
     backup: str = "mean"  # Q = W / N
     max_restarts_without_news: int = 5  # rounds of new seeds without one new state, before the search ends
-    idea_share: float = 0.0  # of the requests after the seeds, in [0, 1): one more first idea (ours); thins out
+    seed_share: float = 0.0  # of the requests after the seeds, in [0, 1): one more seed proposal (ours); thins out
     refine_share: float = 0.0  # of the requests, in [0, 1): vary a whole good sequence instead (ours)
     selection: str = "uct"  # which child is descended to: see SELECTIONS
     widening: float = 0.0  # exponent of N in [0, 1): nodes have more than B children as they are visited; 0: never
@@ -79,8 +79,8 @@ class ColtOptions:
             raise UsageError(f"model_bias is {self.model_bias}: give a number from 0 to 1; 0.5 is usual")
         if not 0 <= self.refine_share < 1:
             raise UsageError(f"refine_share is {self.refine_share}: give a number from 0 to below 1; 0 refines nothing")
-        if not 0 <= self.idea_share < 1:
-            raise UsageError(f"idea_share is {self.idea_share}: give a number from 0 to below 1; 0 ends with the seeds")
+        if not 0 <= self.seed_share < 1:
+            raise UsageError(f"seed_share is {self.seed_share}: give a number from 0 to below 1; 0 ends with the seeds")
         if self.selection not in SELECTIONS:
             raise UsageError(f"selection is {self.selection!r}: give one of {', '.join(SELECTIONS)}")
         if not 0 <= self.widening < 1:
@@ -114,11 +114,11 @@ def _at_least(name: str, value: int, least: int) -> None:
 #: "paper": the values of arXiv 2602.01935. "broad": for proposals that cost next to nothing, where breadth decides
 #: (ours: 6.0% against 5.7% below -Oz on four train programs at 400 builds, with proposals that look at no code).
 #: "retrieval" (ours): for policies that know whole sequences. These come first, about twelve, then single actions;
-#: later one request in ten asks for one more first idea (from the hundredth on fewer), and of the others eight in ten
-#: vary the best: five train programs had 3.9% after 300 trials of `size` that way (3.3% with six in ten and additions
-#: drawn at random; genetic search 3.0%), their own sequences left out. Seven train programs likewise, `size`, one seed:
-#: single actions among the first ideas cost six 0.03 points after 30 trials, and bring queens 4.8, where one action
-#: does what no sequence does.
+#: later one request in ten asks for one more seed proposal (from the hundredth on fewer), and of the others eight in
+#: ten vary the best: five train programs had 3.9% after 300 trials of `size` that way (3.3% with six in ten and
+#: appended actions drawn at random; genetic search 3.0%), their own sequences left out. Seven train programs likewise,
+#: `size`, one seed: single actions among the seed proposals cost six 0.03 points after 30 trials, and bring queens 4.8,
+#: where one action does what no sequence does.
 PRESETS: Mapping[str, ColtOptions] = {
     "paper": ColtOptions(),
     "broad": ColtOptions(branching=4, exploration=0.1, max_expansion_failures=20, seeds=26),
@@ -128,7 +128,7 @@ PRESETS: Mapping[str, ColtOptions] = {
         max_expansion_failures=20,
         seeds=20,
         seed_models="named",
-        idea_share=0.1,
+        seed_share=0.1,
         refine_share=0.8,
     ),
 }
@@ -139,6 +139,8 @@ def preset(name: str, changes: Mapping[str, Any]) -> ColtOptions:
     if name not in PRESETS:
         raise UsageError(f"preset is {name!r}: give one of {', '.join(PRESETS)}")
     known = [field.name for field in fields(ColtOptions)]
+    # ``idea_share`` is what older runs call it.
+    changes = {"seed_share" if name == "idea_share" else name: value for name, value in changes.items()}
     for unknown in changes.keys() - set(known):
         raise UsageError(f"{unknown!r} is no option of the search: give one of {', '.join(known)}")
     return replace(PRESETS[name], **changes)

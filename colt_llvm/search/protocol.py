@@ -2,7 +2,7 @@
 
 The driver asks for a :class:`Request`, lets a model answer with a :class:`Proposal`, measures what the
 proposal gives, and tells the strategy the :class:`Outcome`. All of them are plain values, so a run can be
-written to a journal and read back (see :mod:`colt_llvm.search.records`).
+written to a journal and read back.
 """
 
 from __future__ import annotations

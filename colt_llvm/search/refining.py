@@ -41,8 +41,8 @@ _GOOD = 24  # sequences that are kept to be made use of
 _BEST_FIRST = 0.6  # how often the best of them is the one that is varied
 _MOST_DRAWS = 30  # until a variation is new
 _LONGEST = 40
-_OF_THIS_RUN = 0.1  # of the additions, how many are drawn by what models' proposals with them gained here
-_AT_THE_END = 0.6  # of the additions; the others come anywhere
+_OF_THIS_RUN = 0.1  # of the appended actions, how many are drawn by what models' proposals with them gained here
+_AT_THE_END = 0.6  # of the appended actions; the others come anywhere
 
 
 class Refiner:
@@ -227,7 +227,7 @@ class AppendTable:
         total = sum(given.values()) or 1.0
         random = derived(seed, "additions", 0)  # for an order where nothing is promised
         alike = _ALIKE / max(1, len(self._names))
-        self._worth = {name: random.uniform(0.5, 1.5) * alike + value / total for name, value in given.items()}
+        self._weights = {name: random.uniform(0.5, 1.5) * alike + value / total for name, value in given.items()}
         self._tried: Counter[str] = Counter()  # actions
         self._new: Counter[str] = Counter()
         self._kin_tried: Counter[str] = Counter()  # stems
@@ -264,7 +264,7 @@ class AppendTable:
         kin = stem(name)
         tried = self._tried[name] + _KIN * (self._kin_tried[kin] - self._tried[name])
         new = self._new[name] + _KIN * (self._kin_new[kin] - self._new[name])
-        weight: float = self._worth[name] * (1 + _NEW * new) / (1 + tried) ** _POWER
+        weight: float = self._weights[name] * (1 + _NEW * new) / (1 + tried) ** _POWER
         return weight
 
 

@@ -96,6 +96,6 @@ def declared(factory: StrategyFactory, name: str = "") -> DeclaredStrategy:
             raise
         except Exception as error:
             said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise UsageError(f"strategy {name}: cannot be made of a run's Task ({said}); mend it") from error
+            raise UsageError(f"strategy {name}: cannot be made of a run's Task ({said}); fix it") from error
 
     return DeclaredStrategy(name, summary, make, note=f"proposed by strategy {name}, no model")

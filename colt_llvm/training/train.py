@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from colt_llvm.core.errors import ColtError, UsageError
+from colt_llvm.core import files
+from colt_llvm.core.errors import ColtError, RunDirectoryError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import prepare_target
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.models.embedded.own import VERSION, WeightsError, family_of, own_specs, read_card
+from colt_llvm.models.embedded.own import CARD, VERSION, WeightsError, family_of, own_specs, read_card
 from colt_llvm.models.embedded.scoring import program_vector
 from colt_llvm.models.embedded.weights import (
     FILE,
@@ -26,11 +31,9 @@ from colt_llvm.models.embedded.weights import (
     weights_of,
 )
 from colt_llvm.program.program import Program
-from colt_llvm.training.dataset import Sample, TrainingRun, read_dataset
+from colt_llvm.training.dataset import Array, Sample, TrainingRun, experiences, grown, read_dataset
 from colt_llvm.training.evaluator import cached_evaluator, features_of
 from colt_llvm.training.linear_model import learned_row, tuned
-from colt_llvm.training.packing import packed, replacing, stored
-from colt_llvm.training.sequences import Array, experiences, grown
 from colt_llvm.training.validation import Comparison, Effort, Validation, compare, validations
 
 Say = Callable[[str], None]
@@ -243,3 +246,45 @@ def _card(
             for run in dataset
         ],
     }
+
+
+_DATE = (2020, 1, 1, 0, 0, 0)
+_HALVES = ("base_in", "base_out", "small_rewards", "small_neighbours")  # in half precision
+
+
+def stored(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """In the precision of the file."""
+    return {
+        name: array if array.dtype.kind == "U" else array.astype(_stored_type(name)) for name, array in arrays.items()
+    }
+
+
+def packed(arrays: Mapping[str, Any], card: Mapping[str, Any] | None = None) -> bytes:
+    """The content of an .npz; with a card beside the arrays where it is the user's own."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in sorted(stored(arrays).items()):
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asanyarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _DATE), buffer.getvalue(), zipfile.ZIP_DEFLATED)
+        if card is not None:
+            archive.writestr(zipfile.ZipInfo(CARD, _DATE), json.dumps(card, indent=1), zipfile.ZIP_DEFLATED)
+    return content.getvalue()
+
+
+def _stored_type(name: str) -> type:
+    if name in ("nano_pairs", "small_objective"):
+        return np.int16
+    return np.float16 if name.startswith(_HALVES) else np.float32
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """``core.files.replacing``, whose errors name the option. Raises RunDirectoryError."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "is a folder")
+        with files.replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise RunDirectoryError(f"{path}: {error.strerror or error}; name a file with -o that can be written") from None

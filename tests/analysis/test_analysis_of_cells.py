@@ -15,7 +15,7 @@ from fake_cells import HOST, fake_cell, fake_experiment, write_cells
 from colt_llvm.analysis import group_cells, load_results, summarise, write_tables
 from colt_llvm.analysis.cells import parse_cell
 from colt_llvm.analysis.curves import area_under, best_so_far, reach, steps, strategy_curve, time_to_reach
-from colt_llvm.analysis.sentences import claims, programs_needed
+from colt_llvm.analysis.sentences import findings, programs_needed
 from colt_llvm.analysis.statistics import Counts, Estimate
 from colt_llvm.analysis.summary import SIGNIFICANCE, Comparison
 from colt_llvm.analysis.tables import escape_latex
@@ -68,7 +68,7 @@ def test_splits_are_told_apart_where_there_are_several(tmp_path: Path) -> None:
 def test_two_baselines_of_one_program_are_doubtful(tmp_path: Path) -> None:
     write_cells(tmp_path, [fake_cell(), fake_cell(seed=2, baseline={"size": 3100.0})])
     summary = summarise(group_cells(load_results(tmp_path))[0])
-    assert any("different baselines of size (3000, 3100)" in sentence for sentence in claims(summary))
+    assert any("different baselines of size (3000, 3100)" in sentence for sentence in findings(summary))
 
 
 def test_a_curve_counts_what_was_proved_alone() -> None:
@@ -105,7 +105,7 @@ def test_strategies_are_told_apart_where_they_differ_and_not_where_they_do_not(t
     assert summary.group.strategies == tuple(effects)
     told = {row.strategy: row.comparison.told_apart for row in summary.rows if row.comparison}
     assert told == {"same": False, "random": True, "oracle": True}
-    first, second, *_ = claims(summary)
+    first, second, *_ = findings(summary)
     assert "that of oracle" in first
     assert "better than all others" in first
     assert "COLT is better than random" in second
@@ -121,7 +121,7 @@ def test_strategies_are_told_apart_where_they_differ_and_not_where_they_do_not(t
 
 def test_few_programs_prove_nothing(tmp_path: Path) -> None:
     write_cells(tmp_path, fake_experiment({"COLT": 0.3, "random": 0.05}, programs=5))
-    said = " ".join(claims(summarise(group_cells(load_results(tmp_path))[0])))
+    said = " ".join(findings(summarise(group_cells(load_results(tmp_path))[0])))
     assert "not told apart from any other" in said
     assert "With 5 programs nothing can be told apart" in said
 
@@ -137,7 +137,7 @@ def test_failed_and_missing_cells_are_said_and_pairs_stay_pairs(tmp_path: Path) 
     assert (row.programs, row.failed, summary.row("COLT").programs) == (7, 2, 8)
     assert row.comparison is not None
     assert row.comparison.difference.programs == 7
-    said = " ".join(claims(summary))
+    said = " ".join(findings(summary))
     assert "random (7 of 8)" in said
     assert "random 2" in said
 
@@ -181,7 +181,7 @@ def test_latex_escapes_every_letter_that_it_would_read() -> None:
     )
 
 
-def test_an_interval_alone_is_no_claim_nor_is_a_p() -> None:
+def test_an_interval_alone_is_no_finding_nor_is_a_p() -> None:
     apart, level = Estimate(0.1, 0.05, 0.2, 0.95, 8), Estimate(0.1, -0.05, 0.2, 0.95, 8)
     told = [(apart, 0.01), (apart, 0.2), (level, 0.01), (replace(apart, programs=5), 0.01)]
     assert [Comparison("COLT", e, Counts(8, 0, 0), p, p, p).told_apart for e, p in told] == [True, False, False, False]

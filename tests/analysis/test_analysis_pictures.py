@@ -13,9 +13,8 @@ from fake_cells import fake_experiment, write_cells
 pytest.importorskip("matplotlib")
 
 from colt_llvm.analysis import group_cells, load_results, summarise, write_pictures
-from colt_llvm.analysis.pictures import draw_convergence, draw_differences, draw_models
+from colt_llvm.analysis.pictures import draw_convergence, draw_differences, draw_models, drawing, line_style, save
 from colt_llvm.analysis.run_pictures import draw_pareto, draw_tree, place_nodes, tree_nodes, write_run_pictures
-from colt_llvm.analysis.style import drawing, line_style, save
 from colt_llvm.core.errors import RunDirectoryError
 
 

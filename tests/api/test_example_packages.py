@@ -1,4 +1,4 @@
-"""An objective, a strategy and a model of packages of their own: installed, found by name, and proved like ours."""
+"""An objective, a strategy, a model and a check of packages of their own: installed, and found by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from colt_llvm.llvm.toolchain import find_toolchain
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
-PACKAGES = ("objective-xz", "strategy-annealing", "model-leave-out")
+PACKAGES = ("objective-xz", "strategy-annealing", "model-leave-out", "check-roots")
 TUNE = [sys.executable, "-m", "colt_llvm.cli.main", "tune", "words.c", "--workers", "1", "--json"]
 
 
@@ -92,6 +92,19 @@ def test_without_an_installation_they_are_named_by_their_modules(folder: Path) -
     assert result["models"]["models"]["leave-out"]["answers"] > 0
 
 
+def test_a_check_decides_in_place_of_a_comparison_that_the_program_would_not_pass(folder: Path, site: Path) -> None:
+    shutil.copy(EXAMPLES / "newton.c", folder)
+    command = [*TUNE[:4], "newton.c", "--objective", "size", "--trials", "3", "--workers", "1", "--json"]
+    refused = told(command, folder, site)
+    assert refused.returncode == 5
+    assert "differs from run to run" in refused.stderr
+    found = told([*command, "--check", "roots", "--run-dir", "run"], folder, site)
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["compared"]["what"] == ["exit status", "check roots_are_right"]
+    longer = told([*TUNE[:4], "--resume", "run", "--trials", "4", "--json"], folder, site)
+    assert json.loads(longer.stdout)["trials"] == 4
+
+
 def test_the_model_is_listed_by_its_kind(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "colt-llvm").mkdir()
@@ -118,6 +131,8 @@ def test_the_strategy_passes_the_suite(site: Path, tmp_path: Path) -> None:
         (("--strategy", "math:pi"), "name a class that is made of a run's Task"),
         (("--strategy", "math:sqrt", "--objective", "size"), "math:sqrt: cannot be made of a run's Task (TypeError"),
         (("--models", "math:pi"), "name a DeclaredKind"),
+        (("--check", "math:pi"), "name an OwnCheck or a function of a ProgramRun"),
+        (("--check", "no-such"), "--check 'no-such': is not known; install its package, or name your own"),
     ],
 )
 def test_what_is_none_is_refused_in_one_line(folder: Path, options: tuple[str, ...], remedy: str) -> None:

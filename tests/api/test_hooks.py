@@ -1,4 +1,4 @@
-"""Python objects in a real run: judged, written down by name, and asked for again when the run goes on."""
+"""Python objects in a real run: used, written down by name, and asked for again when the run goes on."""
 
 from __future__ import annotations
 
@@ -51,16 +51,16 @@ def trials_of(directory: Path) -> list[dict[str, Any]]:
 
 
 def test_a_run_with_own_objective_strategy_and_check_goes_on_as_if_it_had_not_stopped(source: Path) -> None:
-    """A check that raises ends the run, and is no miscompile; mended, under its name, it goes on."""
-    mended = False
+    """A check that raises ends the run, and is no miscompile; patched, under its name, it goes on."""
+    patched = False
     runs: list[Any] = []
 
     def sound(run: Any) -> None:
         runs.append(run)
-        assert mended or len(runs) < 4
+        assert patched or len(runs) < 4
 
     own: dict[str, Any] = {"objective": bulk, "strategy": Cycle}
-    with pytest.raises(colt_llvm.CheckError, match=r"check sound: raised AssertionError.*on workload default; mend it"):
+    with pytest.raises(colt_llvm.CheckError, match=r"check sound: raised AssertionError.*on workload default; fix it"):
         colt_llvm.tune(source, check=sound, run_directory="cut", trials=24, workers=1, seed=5, **own)
     cut = trials_of(Path("cut"))
     assert 0 < len(cut) < 24
@@ -69,7 +69,7 @@ def test_a_run_with_own_objective_strategy_and_check_goes_on_as_if_it_had_not_st
     assert (first.workload, first.status, first.stderr, dict(first.files)) == ("default", 0, b"", {})
     assert first.stdout.startswith(b" 2 letters: ")
     assert first.reference.stdout == first.stdout
-    mended = True
+    patched = True
     with pytest.raises(colt_llvm.UsageError, match=r"began with strategy Cycle"):
         colt_llvm.resume("cut", objective=bulk, check=sound)
     resumed = colt_llvm.resume("cut", check=sound, **own)
@@ -119,7 +119,7 @@ def test_a_check_that_refuses_the_baseline_now_and_then_blames_no_candidate(sour
         runs += 1
         return "no roots" if runs > 3 else None
 
-    with pytest.raises(colt_llvm.ProgramError, match=r"one is refused by check moody: no roots.*mend the check"):
+    with pytest.raises(colt_llvm.ProgramError, match=r"one is refused by check moody: no roots.*fix the check"):
         colt_llvm.tune(source, objective="size", check=moody, trials=16, workers=1)
 
 

@@ -18,7 +18,7 @@ from benchmarks.projects import workspace as projects_workspace
 from benchmarks.projects.__main__ import FILE, failures, load, missing_steps
 from benchmarks.projects.descriptions import PROJECTS, Project, document, fill, text
 from benchmarks.projects.fetch import FetchError, fetch, find_archive, first_reason, source_entries, unpack
-from benchmarks.projects.steps import STEPS, Setting, claim_of, different, recipes_used, tune_command
+from benchmarks.projects.steps import STEPS, Setting, different, proof_of, recipes_used, tune_command
 from benchmarks.projects.workspace import StepFailed, Workspace
 from benchmarks.report import projects_table
 from colt_llvm.core import process
@@ -230,20 +230,20 @@ def test_a_step_needs_the_one_before(setting: Setting) -> None:
             projects_steps.wrapped(setting, earlier)
 
 
-CLAIM = {"verdict": "improved", "ratio": 1.0213, "interval": [1.01, 1.03], "units_tuned": ["a.c"], "units": 3}
+PROOF = {"verdict": "improved", "ratio": 1.0213, "interval": [1.01, 1.03], "units_tuned": ["a.c"], "units": 3}
 
 
-def test_a_tuned_project_is_built_twice_more_and_judged_by_its_output(
+def test_a_tuned_project_is_built_twice_more_and_verified_by_its_output(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(projects_steps, "tune", lambda *_given: CLAIM)
+    monkeypatch.setattr(projects_steps, "tune", lambda *_given: PROOF)
     plain = projects_steps.plain(setting, {})
     build = (
         "sh", "-c", "cp source program && chmod +x program && echo ${COLT_DISABLE:-tuned} > a.o && "
         """echo '{"recipe": "a.json", "note": ""}' >> ${COLT_LOG:-/dev/null}""",
     )  # fmt: skip
     result = projects_steps.size(changed(setting, build=build), {"plain": plain})
-    assert (result["claim"], result["recipes_used"], result["objects_tuned"]) == (CLAIM, 1, 1)
+    assert (result["proof"], result["recipes_used"], result["objects_tuned"]) == (PROOF, 1, 1)
     assert result["rebuild_same"]
     varying = ("sh", "-c", "cat /proc/sys/kernel/random/uuid > a.o; cp source program; chmod +x program")
     assert not projects_steps.size(changed(setting, build=varying), {"plain": plain})["rebuild_same"]
@@ -262,17 +262,17 @@ def test_tune_is_called_as_a_user_would_with_the_words_of_the_project(setting: S
     ]  # fmt: skip
 
 
-def test_the_claim_is_read_from_the_result_of_a_project() -> None:
+def test_the_proof_is_read_from_the_result_of_a_project() -> None:
     result = {
         "verdict": "improved", "ratio": 1.02, "interval": {"ratio": 1.02, "low": 1.01, "high": 1.03, "rounds": 9},
         "figures": {"runtime": [1.0, 0.98]}, "units_of_program": 3, "elapsed_seconds": 50.0,
         "units": [{"source": "a.c", "outcome": "improved"}, {"source": "b.c", "outcome": "no improvement found"}],
     }  # fmt: skip
-    claim = claim_of(result)
-    assert (claim["interval"], claim["units_tuned"], claim["units"]) == ([1.01, 1.03], ["a.c"], 3)
-    assert claim_of(result | {"interval": None})["interval"] is None
+    proof = proof_of(result)
+    assert (proof["interval"], proof["units_tuned"], proof["units"]) == ([1.01, 1.03], ["a.c"], 3)
+    assert proof_of(result | {"interval": None})["interval"] is None
     with pytest.raises(KeyError):
-        claim_of({"verdict": "improved"})
+        proof_of({"verdict": "improved"})
 
 
 def test_names_that_only_one_side_has_are_different() -> None:
@@ -309,13 +309,13 @@ def state(**steps: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-TUNED = {"claim": CLAIM, "recipes_used": 2, "rebuild_same": True, "objects": 9, "program_bytes": [100, 90]}
+TUNED = {"proof": PROOF, "recipes_used": 2, "rebuild_same": True, "objects": 9, "program_bytes": [100, 90]}
 WRAPPED = {"objects": 9, "different": [], "same_loaded": ["a.o"]}
 
 
 def test_what_does_not_hold_is_a_failure_of_the_run() -> None:
     assert failures(state(plain={"run_seconds": 0.5}, wrapped=WRAPPED, size=TUNED)) == []
-    kept = TUNED | {"recipes_used": 0, "claim": CLAIM | {"verdict": "no improvement found"}}
+    kept = TUNED | {"recipes_used": 0, "proof": PROOF | {"verdict": "no improvement found"}}
     assert failures(state(size=kept)) == []
     found = failures(
         state(plain={"error": "no make"}, wrapped=WRAPPED | {"different": ["b.o"]},
@@ -325,7 +325,9 @@ def test_what_does_not_hold_is_a_failure_of_the_run() -> None:
 
 
 def test_the_table_says_what_was_measured_and_what_failed() -> None:
-    kept = TUNED | {"claim": CLAIM | {"verdict": "no improvement found", "interval": None}}
+    old = {"claim" if name == "proof" else name: value for name, value in TUNED.items()}
+    assert projects_table(state(size=old)) == projects_table(state(size=TUNED))
+    kept = TUNED | {"proof": PROOF | {"verdict": "no improvement found", "interval": None}}
     table = projects_table(state(plain={"run_seconds": 0.25}, wrapped=WRAPPED, size=TUNED, runtime=kept))
     assert (
         "| toy 1.0 | parser, make | passed in 4 of 4 steps | 8 of 9, and 1 but for a build date | 0.25 s | "

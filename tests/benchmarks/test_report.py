@@ -52,7 +52,7 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
 def test_a_section_that_was_measured_before_stays(tmp_path: Path) -> None:
     report(tmp_path, result("lz77", 1.1))
     (tmp_path / "size" / "lz77.json").unlink()
-    write_json(tmp_path / "control.json", {"contests": []})
+    write_json(tmp_path / "control.json", {"ab_tests": []})
     write_report(tmp_path, tmp_path / "out.md")
     text = (tmp_path / "out.md").read_text()
     assert "| lz77 | train | 1000 | 909 | 1.1000 |" in text

@@ -86,7 +86,7 @@ def test_a_launcher_of_the_project_is_kept_without_recipes(project: Project, tmp
     assert (tmp_path / "launched").read_text().split() == ["1", "1"]
 
 
-def test_a_folder_with_another_compiler_is_built_as_ever_and_says_what_to_type(project: Project) -> None:
+def test_a_folder_with_another_compiler_is_built_as_before_and_says_what_to_type(project: Project) -> None:
     project.type(f"{CONFIGURE.replace('=colt-cc', '=cc')} -DCOLT_RUN=build/prog && {BUILD} -v")
     said = project.type(f"{BUILD} --target colt-tuned || {BUILD} --target colt-tune || {BUILD} --target colt-report")
     assert said.count("make one with cmake -DCMAKE_C_COMPILER=colt-cc -DCMAKE_CXX_COMPILER=colt-c++") >= 2

@@ -12,7 +12,6 @@ import pytest
 
 from colt_llvm.builds.profile import perf as profile_perf
 from colt_llvm.builds.profile import profile as profiling
-from colt_llvm.builds.profile.counts import check_instrumentation, read_counts
 from colt_llvm.builds.profile.owners import Owners
 from colt_llvm.builds.profile.perf import sample_program
 from colt_llvm.builds.profile.profile import (
@@ -23,7 +22,9 @@ from colt_llvm.builds.profile.profile import (
     by_clock,
     by_counts,
     by_size,
+    check_instrumentation,
     profile_program,
+    read_counts,
 )
 from colt_llvm.builds.profile.result import CannotProfile, Profile, profile_of
 from colt_llvm.core.errors import CompileError, ProcessTimeout

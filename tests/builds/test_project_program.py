@@ -1,4 +1,4 @@
-"""What is asked for has to be a program that can be judged; else one line says what to do, and nothing is changed."""
+"""What is asked for has to be a program that can be verified; else one line says what to do, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_refuses_before_anything_is_built(
         ("for (;;);", ("--run", "./prog", "--timeout", "1"), 5, "1 s"),
     ],
 )  # fmt: skip
-def test_refuses_a_program_that_cannot_be_judged(
+def test_refuses_a_program_that_cannot_be_verified(
     project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
     main: str, words: tuple[str, ...], status: int, says: str,
 ) -> None:  # fmt: skip

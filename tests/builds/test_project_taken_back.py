@@ -10,8 +10,7 @@ import pytest
 from colt_llvm.builds.project.result import ProjectResult
 from colt_llvm.cli.main import run
 from colt_llvm.core.errors import NotRepeatable
-from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from tests.builds.project_helpers import (
     BOTH,
     FILES,
@@ -129,15 +128,15 @@ def test_writes_nothing_where_the_program_is_wrong_with_all_recipes_together(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     after_learning: dict[str, str] = {}
-    check = Timer.check
+    check = Verifier.check
 
-    def wrong_together(self: Timer, executable: Path, **given: Any) -> bool:
+    def wrong_together(self: Verifier, executable: Path, **given: Any) -> bool:
         after_learning.update(digests(project))
         if executable.name == "tuned":
             raise Miscompiled("workload run-1: standard output differs in line 1")
         return check(self, executable, **given)
 
-    monkeypatch.setattr(Timer, "check", wrong_together)
+    monkeypatch.setattr(Verifier, "check", wrong_together)
     result = tune_here(project)
     assert result.verdict == "no improvement found"
     assert "does something else: workload run-1: standard output differs" in result.notes[-1]
@@ -149,14 +148,14 @@ def test_writes_nothing_where_the_program_is_wrong_with_all_recipes_together(
 def test_takes_recipes_back_where_the_program_of_the_build_is_wrong(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = Timer.check
+    check = Verifier.check
 
-    def wrong_built(self: Timer, executable: Path, **given: Any) -> bool:
+    def wrong_built(self: Verifier, executable: Path, **given: Any) -> bool:
         if executable.name == "built":
             raise Miscompiled("workload run-1: exit status differs")
         return check(self, executable, **given)
 
-    monkeypatch.setattr(Timer, "check", wrong_built)
+    monkeypatch.setattr(Verifier, "check", wrong_built)
     assert_taken_back(tune_here(project), "workload run-1: exit status differs")
     assert_as_built(project)
 
@@ -165,14 +164,14 @@ def test_takes_recipes_back_where_the_program_of_the_build_is_wrong(
 def test_a_program_that_differs_from_itself_ends_the_run_and_leaves_the_project_as_built(
     project: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    check = Timer.check
+    check = Verifier.check
 
-    def varies(self: Timer, executable: Path, **given: Any) -> bool:
+    def varies(self: Verifier, executable: Path, **given: Any) -> bool:
         if executable.name == where:
             raise NotRepeatable("workload run-1: differs from run to run, output line 1")
         return check(self, executable, **given)
 
-    monkeypatch.setattr(Timer, "check", varies)
+    monkeypatch.setattr(Verifier, "check", varies)
     with pytest.raises(NotRepeatable):
         tune_here(project)
     assert_as_built(project)

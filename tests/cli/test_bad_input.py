@@ -174,7 +174,7 @@ def test_ir_that_is_none(told: Told, here: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("body", "options", "said"),
     [
-        ("__builtin_trap();", [], "the baseline dies of SIGILL; mend the program or its arguments"),
+        ("__builtin_trap();", [], "the baseline dies of SIGILL; fix the program or its arguments"),
         ("volatile int *p = 0; return *p;", [], "the baseline dies of SIGSEGV"),
         ("for (;;) sleep(1);", ["--timeout", "0.3"], "never ends within 0.3 s; "),
         ('printf("%ld\\n", (long)time(0));', [], "differs from run to run"),
@@ -185,7 +185,7 @@ def test_ir_that_is_none(told: Told, here: Path, suffix: str) -> None:
         ('FILE *f = fopen("gone.txt", "r"); char c = fgetc(f); return c;', [], "dies of SIGSEGV"),
     ],
 )  # fmt: skip
-def test_a_program_that_cannot_be_judged(told: Told, here: Path, body: str, options: list[str], said: str) -> None:
+def test_a_program_that_cannot_be_verified(told: Told, here: Path, body: str, options: list[str], said: str) -> None:
     headers = "".join(f"#include <{name}.h>\n" for name in ("stdio", "time", "unistd"))
     (here / "odd.c").write_text(f"{headers}int main(void) {{ {body} return 0; }}\n")
     line = told(5, *tune("odd.c"), *options)
@@ -194,7 +194,7 @@ def test_a_program_that_cannot_be_judged(told: Told, here: Path, body: str, opti
     assert not (here / "colt-runs").exists()
 
 
-def test_the_time_of_what_is_over_at_once_cannot_be_judged(told: Told) -> None:
+def test_the_time_of_what_is_over_at_once_cannot_be_verified(told: Told) -> None:
     assert "cannot be timed; give it more work" in told(5, "tune", "good.c", "--objective", "runtime", "--trials", "1")
 
 

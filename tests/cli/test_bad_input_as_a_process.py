@@ -169,7 +169,7 @@ NOW = "double now(void) { struct timespec t; timespec_get(&t, 1); return t.tv_se
 
 #: Body of main, options, exit status, what is said.
 PROGRAMS: dict[str, tuple[str, list[str], int, str]] = {
-    "dies": ("abort();", [], 5, "the baseline dies of SIGABRT; mend the program or its arguments"),
+    "dies": ("abort();", [], 5, "the baseline dies of SIGABRT; fix the program or its arguments"),
     "never ends": ("for (;;) pause();", ["--timeout", "1"], 5,
                    "never ends within 1 s; give --run a smaller input or raise --timeout"),
     "prints the time": ('printf("%ld ticks, took %.9f s\\n", (long)clock(), now());', [], 5,
@@ -206,7 +206,7 @@ def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Future[str]]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_that_cannot_be_judged(refusals: dict[str, Future[str]], name: str) -> None:
+def test_a_program_that_cannot_be_verified(refusals: dict[str, Future[str]], name: str) -> None:
     line = refusals[name].result()
     _, _, status, said = PROGRAMS[name]
     assert said in line

@@ -38,7 +38,7 @@ def test_prints_both_messages_and_counts_their_tokens(source: str) -> None:
     result = shown(source, "--objective", "size", "--models", "tiny:1e9,huge:1e12")
     system, user = result.stdout.removeprefix("[system]\n").split("\n[user]\n")
     assert "instcombine: " in system
-    for part in ("clang -Oz", "without<NAME>", "tiny | 1B", "huge | 1T", "TotalInsts", "ratio 1, ", "first idea 1"):
+    for part in ("clang -Oz", "without<NAME>", "tiny | 1B", "huge | 1T", "TotalInsts", "ratio 1, ", "seed proposal 1"):
         assert part in user
     assert "tokens of 15360" in result.stderr
 

@@ -13,9 +13,8 @@ import pytest
 
 from benchmarks.scaling import Model, simulate
 from colt_llvm.cluster import ClusterError, connect
-from colt_llvm.cluster.bundle import Bundle
-from colt_llvm.cluster.cores import MeasuringCore, keep_off, move_to, taken
-from colt_llvm.cluster.hosts import choose_measuring
+from colt_llvm.cluster.hosts import MeasuringCore, choose_measuring, keep_off, move_to, taken
+from colt_llvm.cluster.work import Bundle
 from colt_llvm.core.errors import UsageError
 from colt_llvm.program.program import Program, Workload, load_program, programs_directory
 

@@ -71,7 +71,7 @@ def test_reads_every_part_of_a_file(tmp_path: Path) -> None:
         ('models = ["embedded"]', "models = 3", "models: is a list of texts"),
         ("[[suite]]", "[suite]", "suite: is a list of tables"),
         ('kind = "included"', 'kind = "csmith"', "lacks seeds"),
-        ("objectives =", "objectives", "mend the TOML"),
+        ("objectives =", "objectives", "fix the TOML"),
     ],
 )
 def test_refuses_a_wrong_value_in_one_line_with_file_and_remedy(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""Real cells, on a program that is built in a moment: what they claim, and that sharing changes nothing."""
+"""Real cells, on a program that is built in a moment: what they prove, and that sharing changes nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from colt_llvm.experiments.results import read_cells
 from colt_llvm.experiments.runner import Interrupted, run_group
 from colt_llvm.experiments.suites import BenchProgram, gather
 from colt_llvm.experiments.timed import run_timed
-from colt_llvm.experiments.untimed import RememberingTimer, UntimedCells, untimed_cells
+from colt_llvm.experiments.untimed import RememberingVerifier, UntimedCells, untimed_cells
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 
 
@@ -90,7 +90,7 @@ def test_a_wrong_program_is_no_gain(cells: UntimedCells, tmp_path: Path, monkeyp
     def wrong(*_: Any, **__: Any) -> bool:
         raise Miscompiled("workload default: output line 1")
 
-    monkeypatch.setattr(RememberingTimer, "check", wrong)
+    monkeypatch.setattr(RememberingVerifier, "check", wrong)
     cells.prover._rebuilt.clear()
     made = cells.run(cell(), tmp_path)
     cells.prover._rebuilt.clear()
@@ -101,7 +101,7 @@ def test_a_wrong_program_is_no_gain(cells: UntimedCells, tmp_path: Path, monkeyp
     assert made["sequence"] == []
 
 
-def test_the_curve_ends_at_the_claim_and_leaves_out_what_was_rejected() -> None:
+def test_the_curve_ends_at_the_proof_and_leaves_out_what_was_rejected() -> None:
     points = [
         Point(0.1, 0.0, 10.0, None, "a"), Point(0.2, 1.0, 20.0, 0.5, "b"), Point(0.3, 2.0, 30.0, 0.2, "c"),
         Point(0.4, 2.0, 40.0, 0.31, "d"), Point(0.5, 3.0, 50.0, 0.1, "e"),
@@ -136,7 +136,7 @@ def test_a_whole_tune_is_a_cell_that_can_be_gone_on_with(
         (SOURCE, "1 1\nexit 3\n", "the baseline itself gives the wrong output"),
     ],
 )
-def test_a_program_that_cannot_be_judged_fails_its_cells_alone(
+def test_a_program_that_cannot_be_verified_fails_its_cells_alone(
     toolchain: Toolchain, tmp_path: Path, source: str, reference: str | None, said: str
 ) -> None:
     (tmp_path / "bad.c").write_text(source)

@@ -17,8 +17,8 @@ from colt_llvm.compare.rungs import Rung
 from colt_llvm.core.errors import ColtError, CompileError, ToolchainError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target, prepare_target
-from colt_llvm.evaluate.timer import Timer
-from colt_llvm.experiments.clang_pgo import run_clang_pgo
+from colt_llvm.evaluate.verifier import Verifier
+from colt_llvm.experiments.timed import run_clang_pgo
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.measure.intervals import Verdict
@@ -102,15 +102,15 @@ def test_each_step_is_a_trial_and_the_same_seed_walks_the_same_way(
     assert (results[0].sequence, results[0].gain) == (results[1].sequence, results[1].gain)
 
 
-def test_what_is_claimed_is_the_object_of_one_pipeline_checked_and_held_against_clang(
+def test_what_is_proved_is_the_object_of_one_pipeline_checked_and_held_against_clang(
     toolchain: Toolchain, program: Program, tmp_path: Path
 ) -> None:
     target = target_of(toolchain, program, "size")
-    judge = Timer.of_target(target)
+    verifier = Verifier.of_target(target)
     try:
-        result = run_gym_random(target, judge, tmp_path / "new", seed=1, trials=150, seconds=60)
+        result = run_gym_random(target, verifier, tmp_path / "new", seed=1, trials=150, seconds=60)
     finally:
-        judge.close()
+        verifier.close()
     baseline = baselines.prepare_baseline(toolchain, program, "size")
     plain = sum(section_sizes(data).loaded_bytes for data in baseline.objects)
     if result.sequence:

@@ -17,8 +17,7 @@ import pytest
 from colt_llvm.core.errors import UsageError
 from colt_llvm.gym.environment import make_environment, set_spaces
 from colt_llvm.gym.episodes import Episodes
-from colt_llvm.gym.options import EnvironmentOptions, SearchOptions
-from colt_llvm.gym.result import EnvironmentFailed
+from colt_llvm.gym.options import EnvironmentFailed, EnvironmentOptions, SearchOptions
 from colt_llvm.gym.run import run_search
 
 HERE = Path(__file__).resolve().parent

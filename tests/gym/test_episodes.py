@@ -12,7 +12,7 @@ from gym_search_doubles import ACTIONS, Forking, NewProtocol, NotApart, NumberEn
 from colt_llvm.core.errors import UsageError
 from colt_llvm.gym.environment import action_names
 from colt_llvm.gym.episodes import Episodes
-from colt_llvm.gym.result import EnvironmentFailed
+from colt_llvm.gym.options import EnvironmentFailed
 
 
 def episodes(env: Any, **options: Any) -> Episodes:

@@ -11,8 +11,7 @@ from gym_search_doubles import Forking, NumberEnv
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.gym.options import EnvironmentOptions, SearchOptions, parse_models
-from colt_llvm.gym.result import SearchResult, result_to_dict
-from colt_llvm.gym.run import run_search
+from colt_llvm.gym.run import SearchResult, result_to_dict, run_search
 from colt_llvm.models.base import NoMoreCalls
 from colt_llvm.search import Model, Proposal, Request
 

@@ -1,4 +1,4 @@
-"""The claim: what it says of equals, of true gains, and that nothing decides it but the times."""
+"""The A/B test: what it says of equals, of true gains, and that nothing decides it but the times."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def hold(speeds: dict[str, float], seed: int, policy: ABTestPolicy = POLICY, **n
     )
 
 
-def claims_among_equals(policy: ABTestPolicy, **noise: float) -> tuple[int, int]:
-    """How many contests between equals claim a gain, and how many claims there were: over 1000."""
-    contests = [hold({"a": 1.0, "b": 1.0, "c": 1.0}, seed, policy, **noise) for seed in range(334)]
-    improved = [claim for held in contests for claim in held.arms if claim.verdict is Verdict.IMPROVED]
-    return len(improved), sum(len(held.arms) for held in contests)
+def arms_of_equals(policy: ABTestPolicy, **noise: float) -> tuple[int, int]:
+    """How many A/A tests report a gain, and how many arms there were: over 1000."""
+    tests = [hold({"a": 1.0, "b": 1.0, "c": 1.0}, seed, policy, **noise) for seed in range(334)]
+    improved = [arm for held in tests for arm in held.arms if arm.verdict is Verdict.IMPROVED]
+    return len(improved), sum(len(held.arms) for held in tests)
 
 
 @pytest.mark.parametrize("rounds", [10, 20, 40])
-def test_equals_are_called_improved_in_less_than_one_claim_of_a_hundred(rounds: int) -> None:
+def test_equals_are_called_improved_in_less_than_one_arm_of_a_hundred(rounds: int) -> None:
     policy = ABTestPolicy(seconds=1e9, max_rounds=rounds, resamples=2000)
-    improved, claims = claims_among_equals(policy)
-    assert claims > 1000
-    assert improved / claims < 0.01
+    improved, arms = arms_of_equals(policy)
+    assert arms > 1000
+    assert improved / arms < 0.01
 
 
 def test_equals_are_not_called_improved_on_a_very_disturbed_host() -> None:
-    improved, claims = claims_among_equals(POLICY, noise=0.05, outliers=0.3, outlier_size=0.4, drift=0.2)
-    assert improved / claims < 0.01
+    improved, arms = arms_of_equals(POLICY, noise=0.05, outliers=0.3, outlier_size=0.4, drift=0.2)
+    assert improved / arms < 0.01
 
 
 def test_a_gain_of_three_percent_under_one_percent_of_noise_is_found_most_of_the_time() -> None:
@@ -92,7 +92,7 @@ def test_the_time_budget_ends_the_rounds() -> None:
     assert 10 <= len(held.orders) <= 14
 
 
-def test_too_few_rounds_claim_nothing_however_great_the_gain() -> None:
+def test_too_few_rounds_prove_nothing_however_great_the_gain() -> None:
     held = hold({"a": 0.5}, 0, ABTestPolicy(seconds=15))
     assert len(held.orders) < ABTestPolicy().min_rounds
     assert held.arms[0].verdict is Verdict.TOO_NOISY
@@ -132,7 +132,7 @@ def test_a_copy_of_the_baseline_can_be_the_control() -> None:
     assert host.order.count("copy") == host.order.count("baseline") == POLICY.max_rounds + 1
 
 
-def test_a_control_that_differs_is_reported_and_forbids_small_claims() -> None:
+def test_a_control_that_differs_is_reported_and_forbids_small_gains() -> None:
     host = Host({"baseline": 1.0, "copy": 0.9, "a": 0.95}, 0)
     held = ab_test({"a": "a"}, ("baseline", "copy"), in_turn(host.time), POLICY, clock=host.clock)
     assert held.control.verdict is Verdict.IMPROVED
@@ -147,7 +147,7 @@ def test_a_finalist_cannot_take_the_name_of_the_baseline_or_control(name: str) -
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(1.003, Verdict.NO_IMPROVEMENT), (1.008, Verdict.IMPROVED)])
-def test_what_turns_on_one_core_may_cost_is_not_claimed_however_well_it_is_measured(
+def test_what_turns_on_one_core_may_cost_is_not_proved_however_well_it_is_measured(
     gain: float, verdict: Verdict
 ) -> None:
     held = hold({"better": 1 / gain}, 0, noise=0.0002, outliers=0.0, drift=0.0)

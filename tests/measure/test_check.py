@@ -123,7 +123,7 @@ ECHO = """
 """
 
 
-def judge(executable: Path, *workloads: Workload, **options: object) -> list[Observation]:
+def verified(executable: Path, *workloads: Workload, **options: object) -> list[Observation]:
     check = options.pop("check", None)
     runs = BaselineRuns(**{"next_second": False, "limits": Limits(wall_seconds=5), **options})  # type: ignore[arg-type]
     return verify_baseline(executable, workloads or [Workload("default")], check, runs=runs)  # type: ignore[arg-type]
@@ -131,13 +131,13 @@ def judge(executable: Path, *workloads: Workload, **options: object) -> list[Obs
 
 def test_a_steady_baseline_is_accepted_workload_by_workload(compile_c: Compile) -> None:
     workloads = [Workload("a", ("{exe}", "x")), Workload("b", ("{exe}", "y"))]
-    assert [found.stdout for found in judge(compile_c(ECHO), *workloads)] == [b"x\n", b"y\n"]
+    assert [found.stdout for found in verified(compile_c(ECHO), *workloads)] == [b"x\n", b"y\n"]
 
 
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("int main(void) { __builtin_trap(); }", "default: the baseline dies of SIG.*mend"),
+        ("int main(void) { __builtin_trap(); }", "default: the baseline dies of SIG.*fix"),
         ("int main(void) { return 3; }", "exit status 3.*allow a nonzero status"),
         (
             '#include <stdio.h>\nint main(void) { fputs("cannot open x\\n", stderr); return 2; }',
@@ -153,45 +153,45 @@ def test_a_steady_baseline_is_accepted_workload_by_workload(compile_c: Compile) 
         ('#include <stdio.h>\nint main(void) { for (;;) puts("more input?"); }', "prints more than.*as a file"),
     ],
 )
-def test_refuses_what_cannot_be_judged_and_says_what_to_do(compile_c: Compile, source: str, words: str) -> None:
+def test_refuses_what_cannot_be_verified_and_says_what_to_do(compile_c: Compile, source: str, words: str) -> None:
     with pytest.raises(ProgramError, match=words) as caught:
-        judge(compile_c(source), limits=Limits(wall_seconds=20, output_bytes=100_000))
+        verified(compile_c(source), limits=Limits(wall_seconds=20, output_bytes=100_000))
     assert "\n" not in str(caught.value)
 
 
 def test_refuses_a_program_that_never_ends(compile_c: Compile) -> None:
     forever = compile_c("int main(void) { for (volatile int i = 0;; i++); }")
     with pytest.raises(ProgramError, match=r"never ends within 0\.3 s; give --run a smaller input or raise --timeout"):
-        judge(forever, limits=Limits(wall_seconds=0.3))
+        verified(forever, limits=Limits(wall_seconds=0.3))
 
 
 def test_the_clocks_second_as_a_seed_is_found_out(compile_c: Compile) -> None:
     source = '#include <stdio.h>\n#include <time.h>\nint main(void) { printf("%ld", (long)time(0)); }'
     with pytest.raises(ProgramError, match="differs from run to run"):
-        judge(compile_c(source), next_second=True)
+        verified(compile_c(source), next_second=True)
 
 
 def test_a_steady_nonzero_status_is_accepted_on_request_and_a_crash_never(compile_c: Compile) -> None:
-    assert judge(compile_c("int main(void) { return 3; }"), allow_nonzero=True)[0].status == 3
+    assert verified(compile_c("int main(void) { return 3; }"), allow_nonzero=True)[0].status == 3
     with pytest.raises(ProgramError, match="SIGABRT"):
-        judge(compile_c("#include <stdlib.h>\nint main(void) { abort(); }"), allow_nonzero=True)
+        verified(compile_c("#include <stdlib.h>\nint main(void) { abort(); }"), allow_nonzero=True)
 
 
 def test_known_output_is_held_against_the_baseline(compile_c: Compile, tmp_path: Path) -> None:
     known = tmp_path / "known.txt"
     known.write_text("hello\n")
-    judge(compile_c(ECHO), Workload("w", expected_stdout=known))
+    verified(compile_c(ECHO), Workload("w", expected_stdout=known))
     known.write_text("hallo\n")
     with pytest.raises(ProgramError, match='wrong output, output line 1: "hello" instead of "hallo"'):
-        judge(compile_c(ECHO), Workload("w", expected_stdout=known))
+        verified(compile_c(ECHO), Workload("w", expected_stdout=known))
     with pytest.raises(ProgramError, match="cannot be read"):
-        judge(compile_c(ECHO), Workload("w", expected_stdout=tmp_path / "none"))
+        verified(compile_c(ECHO), Workload("w", expected_stdout=tmp_path / "none"))
 
 
 def test_the_float_tolerance_holds_for_the_baseline_too(compile_c: Compile, tmp_path: Path) -> None:
     known = tmp_path / "known.txt"
     known.write_text("1.00000001\n")
     workload = Workload("w", ("{exe}", "1.0"), expected_stdout=known)
-    judge(compile_c(ECHO), workload, check=LOOSE)
+    verified(compile_c(ECHO), workload, check=LOOSE)
     with pytest.raises(ProgramError, match="float tolerance"):
-        judge(compile_c(ECHO), workload)
+        verified(compile_c(ECHO), workload)

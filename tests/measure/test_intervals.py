@@ -1,4 +1,4 @@
-"""The statistics, on simulated hosts: what is claimed, what is not, and that figures mean what they say."""
+"""The statistics, on simulated hosts: what is proved, what is not, and that figures mean what they say."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_blocks_are_used_only_where_neighbours_are_alike() -> None:
     assert block_length(np.zeros(64)) == 1
 
 
-def test_bonferroni_divides_the_error_among_the_claims() -> None:
+def test_bonferroni_divides_the_error_among_the_comparisons() -> None:
     assert corrected_confidence(0.99, 1) == 0.99
     assert corrected_confidence(0.99, 5) == pytest.approx(0.998)
 
@@ -122,7 +122,7 @@ def test_bonferroni_divides_the_error_among_the_claims() -> None:
     ("interval", "noise", "verdict"),
     [
         ((1.05, 1.02, 1.08), 0.01, Verdict.IMPROVED),
-        ((1.05, 1.02, 1.08), 0.06, Verdict.TOO_NOISY),  # not past what the host shows between equals
+        ((1.05, 1.02, 1.08), 0.06, Verdict.TOO_NOISY),  # not past the noise floor
         ((1.05, 0.99, 1.11), 0.01, Verdict.TOO_NOISY),
         ((1.00, 0.995, 1.005), 0.01, Verdict.NO_IMPROVEMENT),
         ((0.90, 0.85, 0.95), 0.20, Verdict.NO_IMPROVEMENT),

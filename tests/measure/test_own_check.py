@@ -72,13 +72,13 @@ def test_a_baseline_may_differ_from_run_to_run_where_the_function_decides(tmp_pa
     program.write_text(f"#!/bin/sh\necho x >> {counter}\nwc -l < {counter}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
 
-    def judged(own: OwnCheck | None) -> list[Observation]:
+    def verified(own: OwnCheck | None) -> list[Observation]:
         return verify_baseline(program, [Workload("w")], own=own, runs=BaselineRuns(next_second=False))
 
     with pytest.raises(ProgramError, match="differs from run to run"):
-        judged(OwnCheck(small))
-    assert judged(OwnCheck(small, replaces=True))[0].stdout.strip() == b"3"
+        verified(OwnCheck(small))
+    assert verified(OwnCheck(small, replaces=True))[0].stdout.strip() == b"3"
     for _ in range(2):
-        judged(OwnCheck(small, replaces=True))
+        verified(OwnCheck(small, replaces=True))
     with pytest.raises(ProgramError, match=r"differs from run to run, check small: 10 is 10 or more|refused by check"):
-        judged(OwnCheck(small, replaces=True))
+        verified(OwnCheck(small, replaces=True))

@@ -1,4 +1,4 @@
-"""The run-off: who goes on to the contest, on a host that is simulated."""
+"""The re-ranking: who goes on to the A/B test, on a host that is simulated."""
 
 from __future__ import annotations
 

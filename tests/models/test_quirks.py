@@ -20,8 +20,7 @@ from quirks import QUIRKS
 from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import CallError, ModelSpec
 from colt_llvm.models.form import Form
-from colt_llvm.models.http_client import HttpClient, Reply
-from colt_llvm.models.openai_compatible import OpenAICompatible
+from colt_llvm.models.openai_compatible import HttpClient, OpenAICompatible, Reply
 from colt_llvm.models.specs import key_of
 from colt_llvm.models.transcript import read_calls
 from colt_llvm.proposal.answer import parse_answer

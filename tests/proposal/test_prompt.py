@@ -155,9 +155,9 @@ def test_a_correction_without_a_result_says_what_failed() -> None:
     assert "Result: failed, crash" in user_text(crashed)
 
 
-def test_a_first_idea_is_asked_for_as_such() -> None:
+def test_a_seed_proposal_is_asked_for_as_such() -> None:
     seed = replace(QUESTION, kind="seed", request_id=2, rejected=None, state=State((), 0.0))
-    assert "first idea 3" in user_text(seed)
+    assert "seed proposal 3" in user_text(seed)
     assert "empty (the baseline itself)" in user_text(seed)
 
 

@@ -277,11 +277,11 @@ def test_refinement_adds_what_the_policies_among_the_models_promise(
     asked: list[list[str]] = []
     promised = set(catalogue.names()[100:120])
 
-    def additions(specs: Iterable[ModelSpec], objective: str) -> dict[str, float]:
+    def append_gains(specs: Iterable[ModelSpec], objective: str) -> dict[str, float]:
         asked.append([spec.name for spec in specs] + [objective])
         return dict.fromkeys(promised, gain)
 
-    monkeypatch.setattr("colt_llvm.models.embedded.additions", additions)
+    monkeypatch.setattr("colt_llvm.models.embedded.append_gains", append_gains)
     run = Run(catalogue, refine_share=0.9)
     run.step()
     refinements = [run.proposer.prepare(Request(number, 0, (), "small", "refine"))() for number in range(100, 140)]
@@ -290,7 +290,7 @@ def test_refinement_adds_what_the_policies_among_the_models_promise(
 
 
 def test_without_refinement_no_weights_are_asked(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("colt_llvm.models.embedded.additions", None)  # would fail if it were called
+    monkeypatch.setattr("colt_llvm.models.embedded.append_gains", None)  # would fail if it were called
     assert Run(catalogue).propose("large").passes == ("licm", "gvn")
 
 

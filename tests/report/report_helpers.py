@@ -14,8 +14,8 @@ from colt_llvm.models.base import ModelSpec, Usage
 from colt_llvm.models.specs import spec_to_dict
 from colt_llvm.models.transcript import CallRecord, Transcript
 from colt_llvm.program.program import Program, Workload, program_to_dict
+from colt_llvm.run.asking import with_preset
 from colt_llvm.run.journal import Journal
-from colt_llvm.run.strategies import with_preset
 from colt_llvm.run.trials import TrialRecord, trial_to_dict
 from colt_llvm.search import ActionSet, ColtSearch, Model, Outcome, Proposal, RandomSequences, Request
 

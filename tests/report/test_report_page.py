@@ -18,8 +18,7 @@ from colt_llvm.explain import hot_function
 from colt_llvm.explain.contributions import KIND, VERSION, Contribution, Contributions
 from colt_llvm.explain.hot_function import HotFunction
 from colt_llvm.llvm.toolchain import installed_toolchains
-from colt_llvm.report.measured import diff_table
-from colt_llvm.report.page import write_report
+from colt_llvm.report.page import diff_table, write_report
 from colt_llvm.report.run import read_run
 from colt_llvm.report.text import data_script, e, seconds
 from colt_llvm.report.tree import MARKS, nodes_of

@@ -91,10 +91,11 @@ class Builder:
             self._busy.release()
 
 
-class Judge:
+class FakeTimer:
     """Programs are known by their object code; ``wrong`` ones differ from the baseline."""
 
     core = None
+    verifier = property(lambda self: self)
 
     def __init__(self, folder: Path, wrong: Mapping[bytes, str] | None = None, quick: bool = True) -> None:
         self.folder = folder
@@ -132,16 +133,16 @@ class Run:
 
     def __init__(
         self, folder: Path, make: Callable[[int], Built], *, objective: str = "size", builders: int = 1,
-        judge: Judge | None = None, limit: int = 10**9, recorded: Mapping[str, Evaluation] | None = None,
+        timer: FakeTimer | None = None, limit: int = 10**9, recorded: Mapping[str, Evaluation] | None = None,
         known: Mapping[str, Evaluation] | None = None, proposer: Any = None,
         clock: Callable[[], float] = time.monotonic, **options: Any,
     ) -> None:  # fmt: skip
         self.strategy, self.trials = Strategy(limit), list[TrialRecord]()
         self.builders = [Builder(make) for _ in range(builders)]
-        self.judge = judge or Judge(folder)
+        self.timer = timer or FakeTimer(folder)
         reference = Reference(Objective(objective), BASELINE, "")
         lanes = 1 if reference.objective.timed else builders
-        evaluator = ProgramEvaluator(Pool(self.builders), examiner_of(self.judge), reference, lanes=lanes)  # type: ignore[arg-type]
+        evaluator = ProgramEvaluator(Pool(self.builders), examiner_of(self.timer), reference, lanes=lanes)  # type: ignore[arg-type]
         self.loop = Loop(
             self.strategy, proposer or Proposer(), RecordedEvaluator(evaluator, recorded or {}), self.trials.append,
             LoopOptions(**options), clock,
@@ -156,7 +157,7 @@ class Run:
 # --- one after another
 
 
-def test_each_trial_is_asked_built_judged_and_told_in_turn(tmp_path: Path) -> None:
+def test_each_trial_is_asked_built_verified_and_told_in_turn(tmp_path: Path) -> None:
     run = Run(tmp_path, lambda number: built(100 - number)).go(trials=5)
     assert run.strategy.asked == [number for number, _ in run.strategy.told] == [0, 1, 2, 3, 4]
     assert [trial.request.id for trial in run.trials] == [0, 1, 2, 3, 4]
@@ -173,25 +174,25 @@ def test_ends_when_the_strategy_has_no_more(tmp_path: Path) -> None:
     assert len(Run(tmp_path, lambda number: built(100 - number), limit=3).go().trials) == 3
 
 
-def test_nothing_is_left_in_the_judges_folder(tmp_path: Path) -> None:
+def test_nothing_is_left_in_the_verifiers_folder(tmp_path: Path) -> None:
     Run(tmp_path, lambda number: built(100 - number), in_flight=3, builders=2).go(trials=9)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_object_code_that_is_known_is_not_judged_again(tmp_path: Path) -> None:
-    judge = Judge(tmp_path, {b"98": "differs"})
-    run = Run(tmp_path, lambda number: built(99 - number % 2), judge=judge).go(trials=6)
-    assert judge.checks == [(b"99", True), (b"98", True)]
+def test_object_code_that_is_known_is_not_verified_again(tmp_path: Path) -> None:
+    timer = FakeTimer(tmp_path, {b"98": "differs"})
+    run = Run(tmp_path, lambda number: built(99 - number % 2), timer=timer).go(trials=6)
+    assert timer.checks == [(b"99", True), (b"98", True)]
     assert [trial.known for trial in run.trials] == [False, False, True, True, True, True]
     assert [trial.outcome.failure for trial in run.trials] == [None, "miscompile"] * 3
     assert [trial.outcome.key for trial in run.trials] == ["key-99", "key-98"] * 3
 
 
 def test_what_is_known_of_the_baseline_costs_nothing(tmp_path: Path) -> None:
-    judge = Judge(tmp_path)
+    timer = FakeTimer(tmp_path)
     known = {"root": Evaluation(0.0, "root", None, BASELINE, checked=True)}
-    run = Run(tmp_path, lambda _: built(100, "root"), judge=judge, known=known).go(trials=3)
-    assert judge.checks == []
+    run = Run(tmp_path, lambda _: built(100, "root"), timer=timer, known=known).go(trials=3)
+    assert timer.checks == []
     assert all(trial.known and trial.outcome.reward == 0 for trial in run.trials)
 
 
@@ -216,8 +217,8 @@ def test_a_pass_that_fails_costs_its_trial_only(tmp_path: Path, error: type[Colt
 
 
 def test_a_wrong_program_is_told_as_a_failure_whatever_its_size(tmp_path: Path) -> None:
-    judge = Judge(tmp_path, {b"1": "line 3 differs"})
-    run = Run(tmp_path, lambda number: built([90, 1, 95][number]), judge=judge).go(trials=3)
+    timer = FakeTimer(tmp_path, {b"1": "line 3 differs"})
+    run = Run(tmp_path, lambda number: built([90, 1, 95][number]), timer=timer).go(trials=3)
     assert [trial.outcome.failure for trial in run.trials] == [None, "miscompile", None]
     assert run.trials[1].outcome.reward is None
     assert run.trials[1].outcome.detail == "line 3 differs"
@@ -240,18 +241,18 @@ def test_an_error_that_is_no_trials_own_ends_the_run(tmp_path: Path) -> None:
 
 
 def test_only_what_would_be_the_best_is_checked_fully(tmp_path: Path) -> None:
-    judge = Judge(tmp_path, quick=False)
-    run = Run(tmp_path, lambda number: built([95, 97, 90, 92, 110][number]), judge=judge).go(trials=5)
-    assert judge.checks == [(b"95", True), (b"97", False), (b"90", True), (b"92", False), (b"110", False)]
+    timer = FakeTimer(tmp_path, quick=False)
+    run = Run(tmp_path, lambda number: built([95, 97, 90, 92, 110][number]), timer=timer).go(trials=5)
+    assert timer.checks == [(b"95", True), (b"97", False), (b"90", True), (b"92", False), (b"110", False)]
     assert [trial.outcome.checked for trial in run.trials] == [True, False, True, False, False]
 
 
 def test_what_was_half_checked_before_is_checked_when_it_would_be_the_best(tmp_path: Path) -> None:
-    judge = Judge(tmp_path, {b"90": "differs in the long run"}, quick=False)
+    timer = FakeTimer(tmp_path, {b"90": "differs in the long run"}, quick=False)
     # as a journal says that was resumed
     known = {"key-90": Evaluation(math.log(100 / 90), "key-90", None, {"size": 90.0}, checked=False)}
-    run = Run(tmp_path, lambda _: built(90), judge=judge, known=known).go(trials=2)
-    assert judge.checks == [(b"90", True)]
+    run = Run(tmp_path, lambda _: built(90), timer=timer, known=known).go(trials=2)
+    assert timer.checks == [(b"90", True)]
     assert [trial.outcome.failure for trial in run.trials] == ["miscompile", "miscompile"]
 
 
@@ -283,11 +284,11 @@ def test_a_slow_candidate_does_not_hold_up_the_others(tmp_path: Path) -> None:
 
 
 def test_one_thread_alone_measures_times(tmp_path: Path) -> None:
-    judge = Judge(tmp_path)
-    judge.ratios = {b"97": 1.25, b"95": 0.5}
-    run = Run(tmp_path, lambda number: built(99 - number), objective="runtime", judge=judge, in_flight=4, builders=3)
+    timer = FakeTimer(tmp_path)
+    timer.ratios = {b"97": 1.25, b"95": 0.5}
+    run = Run(tmp_path, lambda number: built(99 - number), objective="runtime", timer=timer, in_flight=4, builders=3)
     run.go(trials=8)
-    assert len(judge.threads) == 1
+    assert len(timer.threads) == 1
     outcomes = run.strategy.outcomes
     assert outcomes[2].figures["runtime"] == pytest.approx(0.8)
     assert outcomes[2].reward == pytest.approx(math.log(1.25))
@@ -296,9 +297,9 @@ def test_one_thread_alone_measures_times(tmp_path: Path) -> None:
 
 
 def test_instructions_alone_need_no_program(tmp_path: Path) -> None:
-    judge = Judge(tmp_path)
-    run = Run(tmp_path, lambda n: Built(f"ir-{n}", 50 - n), objective="instructions", judge=judge).go(trials=3)
-    assert judge.checks == []
+    timer = FakeTimer(tmp_path)
+    run = Run(tmp_path, lambda n: Built(f"ir-{n}", 50 - n), objective="instructions", timer=timer).go(trials=3)
+    assert timer.checks == []
     assert [trial.outcome.figures for trial in run.trials] == [{"instructions": 50 - n} for n in range(3)]
     assert not any(trial.outcome.checked for trial in run.trials)
 
@@ -347,12 +348,12 @@ def test_ends_after_its_time_the_part_before_included(tmp_path: Path) -> None:
 
 def test_what_an_earlier_part_knew_is_known(tmp_path: Path) -> None:
     first = Run(tmp_path, lambda number: built(95 + number)).go(trials=2)
-    judge = Judge(tmp_path)
-    second = Run(tmp_path, lambda _: built(95), judge=judge)
+    timer = FakeTimer(tmp_path)
+    second = Run(tmp_path, lambda _: built(95), timer=timer)
     second.loop.resume(first.trials)
     assert second.loop.best_reward == pytest.approx(math.log(100 / 95))
     second.go(trials=1)
-    assert judge.checks == []
+    assert timer.checks == []
     assert second.trials[0].known
 
 
@@ -390,6 +391,6 @@ def test_what_another_run_measured_is_taken_in_place_of_measuring(tmp_path: Path
         ),
     })  # fmt: skip
     run.go(trials=2)
-    assert run.judge.checks == []
+    assert run.timer.checks == []
     assert [trial.outcome.figures["size"] for trial in run.trials] == [50.0, 50.0]
     assert [trial.known for trial in run.trials] == [False, True]

@@ -17,12 +17,11 @@ from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.sequences import Sequences
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.explain import hot_function as hot
 from colt_llvm.explain.contributions import contributions, read_contributions
-from colt_llvm.explain.hot_function import hot_function, read_hot_function
+from colt_llvm.explain.hot_function import NoSamples, hot_function, read_hot_function, symbol_samples
 from colt_llvm.explain.minimize import minimize
-from colt_llvm.explain.symbol_samples import NoSamples, symbol_samples
 from colt_llvm.explain.variants import Variants
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
@@ -127,7 +126,7 @@ def test_the_command_writes_beside_the_recipe_and_finds_the_program_itself(
 def test_sources_named_by_hand_run_as_the_options_say(
     toolchain: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Without its argument and its input the program fails, so that its baseline could not be judged."""
+    """Without its argument and its input the program fails, so that its baseline could not be verified."""
     source = tmp_path / "echo.c"
     source.write_text(
         "#include <stdio.h>\n#include <time.h>\n"
@@ -147,27 +146,27 @@ def test_sources_named_by_hand_run_as_the_options_say(
         assert run(["minimize", "recipe.json", "echo.c", *options, *prefix]) != 0
         return capfd.readouterr().err
 
-    judged = "no better than the baseline"  # of so little nothing can be gained
+    reported = "no better than the baseline"  # of so little nothing can be gained
     assert "--allow-nonzero" in said()
-    assert judged in said("--args", "x", "--stdin", "text")
+    assert reported in said("--args", "x", "--stdin", "text")
     assert "ends with exit status 3" in said("--args", "3", "--stdin", "text")
-    assert judged in said("--args", "3", "--stdin", "text", "--allow-nonzero")
-    assert judged in said("--args", "r", "--stdin", "text")
+    assert reported in said("--args", "3", "--stdin", "text", "--allow-nonzero")
+    assert reported in said("--args", "r", "--stdin", "text")
     assert "differs from run to run" in said("--args", "r", "--stdin", "text", "--output-file", "out")
     assert "differs from run to run" in said("--args", "f", "--stdin", "text")
-    assert judged in said("--args", "f", "--stdin", "text", "--float-tolerance", "1e-6")
+    assert reported in said("--args", "f", "--stdin", "text", "--float-tolerance", "1e-6")
     assert "--timeout" in said("--args", "x", "--stdin", "text", "--timeout", "-1")
 
 
 def test_a_candidate_that_does_something_else_is_not_taken(
     place: Path, toolchain: Toolchain, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(self: Timer, executable: Path, **_: object) -> bool:
+    def wrong(self: Verifier, executable: Path, **_: object) -> bool:
         if executable.name != "variant-1":  # the full recipe
             raise Miscompiled("workload default: other output")
         return True
 
-    monkeypatch.setattr(Timer, "check", wrong)
+    monkeypatch.setattr(Verifier, "check", wrong)
     found = minimize(place, toolchain, program)
     # Only what leaves the object code as it is may go.
     assert found.recipe.objects == load_recipe(place).objects

@@ -86,7 +86,7 @@ def test_a_wrong_program_is_pruned_counted_and_never_wins(
     assert outputs[0] == outputs[1]
 
 
-def test_what_is_wrong_only_as_a_whole_pipeline_is_not_claimed(
+def test_what_is_wrong_only_as_a_whole_pipeline_is_not_proved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The proof builds anew, and checks again what it has built."""

@@ -1,4 +1,4 @@
-"""Whom the judge blames where a candidate differs: real programs, each in an original and a wrong copy."""
+"""Whom the verifier blames where a candidate differs: real programs, each in an original and a wrong copy."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 from colt_llvm.core.errors import NotRepeatable
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import linker_of
-from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.llvm.toolchain import installed_toolchains
 from colt_llvm.program.compilation import baseline_objects
 from colt_llvm.program.program import Check, Program, Workload, program_from_files
@@ -34,16 +33,16 @@ static long now(void) { struct timespec t; clock_gettime(CLOCK_REALTIME, &t); re
 static void put(const char *name, const char *text) { FILE *f = fopen(name, "w"); fputs(text, f); fclose(f); }
 """
 
-Make = Callable[..., tuple[Timer, Path]]
+Make = Callable[..., tuple[Verifier, Path]]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    """A judge of a program, and another program in its folder: ``body`` with ``WRONG`` 0 and 1."""
-    judges: list[Timer] = []
+    """A verifier of a program, and another program in its folder: ``body`` with ``WRONG`` 0 and 1."""
+    verifiers: list[Verifier] = []
 
     def build(body: str, *, ignore: tuple[str, ...] = (), outputs: tuple[str, ...] = (), here: bool = False,
-              arguments: tuple[str, ...] = ()) -> tuple[Timer, Path]:  # fmt: skip
+              arguments: tuple[str, ...] = ()) -> tuple[Verifier, Path]:  # fmt: skip
         toolchain = installed_toolchains()[0]
         objects = []
         for wrong in (0, 1):
@@ -57,19 +56,19 @@ def make(tmp_path: Path) -> Iterator[Make]:
         cwd.mkdir(exist_ok=True)
         workload = Workload("default", ("{exe}", *arguments), outputs=outputs, cwd=cwd if here or arguments else None)
         program = Program(**{**vars(program), "workloads": (workload,), "check": Check(ignore=ignore)})
-        judge = Timer.of(program, TuneOptions(objective="size"), objects[0], linker_of(toolchain, program))
-        judges.append(judge)
-        return judge, judge.link(objects[1], "wrong")
+        verifier = Verifier.of(program, TuneOptions(objective="size"), objects[0], linker_of(toolchain, program))
+        verifiers.append(verifier)
+        return verifier, verifier.link(objects[1], "wrong")
 
     yield build
-    for judge in judges:
-        judge.close()
+    for verifier in verifiers:
+        verifier.close()
 
 
-def verdict(judge: Timer, executable: Path) -> str:
-    """What the judge says of the candidate; empty where it lets it pass."""
+def verdict(verifier: Verifier, executable: Path) -> str:
+    """What the verifier says of the candidate; empty where it lets it pass."""
     try:
-        judge.check(executable, thorough=True)
+        verifier.check(executable, thorough=True)
     except Miscompiled as error:
         return str(error)
     return ""
@@ -103,15 +102,15 @@ def test_what_the_program_does_is_compared(make: Make, body: str, said: str, her
     if "symlink" in body or "mkdir" in body:
         body = f'if (system("rm -rf link d e sub")) return 1; {body}'
         said = said.replace("d was not", "e was") if here else said
-    judge, wrong = make(body, here=here)
-    assert said in verdict(judge, wrong)
-    assert not verdict(judge, judge.baseline)
+    verifier, wrong = make(body, here=here)
+    assert said in verdict(verifier, wrong)
+    assert not verdict(verifier, verifier.baseline)
 
 
 def test_a_file_that_the_command_names_elsewhere_is_compared(make: Make, tmp_path: Path) -> None:
-    judge, wrong = make('put(argv[1], WRONG ? "b" : "a")', arguments=(str(tmp_path / "elsewhere.txt"),))
-    assert "elsewhere.txt line 1" in verdict(judge, wrong)
-    assert "elsewhere.txt" in judge.compared.text
+    verifier, wrong = make('put(argv[1], WRONG ? "b" : "a")', arguments=(str(tmp_path / "elsewhere.txt"),))
+    assert "elsewhere.txt line 1" in verdict(verifier, wrong)
+    assert "elsewhere.txt" in verifier.compared.text
 
 
 @pytest.mark.parametrize(
@@ -132,9 +131,9 @@ def test_a_file_that_the_command_names_elsewhere_is_compared(make: Make, tmp_pat
 )  # fmt: skip
 def test_a_program_that_varies_by_itself_ends_the_run_and_nobody_is_blamed(make: Make, body: str) -> None:
     def check_often() -> None:
-        judge, same = make(body, here=True)  # both do the same: WRONG is not used
+        verifier, same = make(body, here=True)  # both do the same: WRONG is not used
         for _ in range(300):
-            judge.check(same, thorough=True)
+            verifier.check(same, thorough=True)
 
     with pytest.raises(NotRepeatable, match="differs from run to run"):
         check_often()
@@ -155,25 +154,27 @@ def test_a_program_that_varies_by_itself_ends_the_run_and_nobody_is_blamed(make:
 )  # fmt: skip
 @pytest.mark.parametrize("here", [False, True])
 def test_what_varies_beside_the_output_costs_no_candidate(make: Make, noise: str, here: bool) -> None:
-    judge, wrong = make(f'if (WRONG == 2) return 1; puts("same"); {noise}', here=here)  # not WRONG: the same program
+    verifier, wrong = make(f'if (WRONG == 2) return 1; puts("same"); {noise}', here=here)  # not WRONG: the same program
     for _ in range(40):
-        assert not verdict(judge, wrong)
-    judge, wrong = make(f'printf("answer %d\\n", WRONG); {noise}', here=here)
-    assert 'output line 1: "answer 1"' in verdict(judge, wrong)
+        assert not verdict(verifier, wrong)
+    verifier, wrong = make(f'printf("answer %d\\n", WRONG); {noise}', here=here)
+    assert 'output line 1: "answer 1"' in verdict(verifier, wrong)
 
 
 def test_a_line_of_standard_error_that_varies_does_not_hide_the_others(make: Make) -> None:
-    judge, wrong = make('fprintf(stderr, "took %ld ns\\nanswer %d\\n", now(), WRONG)')
-    assert 'standard error line 2: "answer 1"' in verdict(judge, wrong)
-    assert judge.compared.left_out == (
+    verifier, wrong = make('fprintf(stderr, "took %ld ns\\nanswer %d\\n", now(), WRONG)')
+    assert 'standard error line 2: "answer 1"' in verdict(verifier, wrong)
+    assert verifier.compared.left_out == (
         "figures in standard error line 1, which differs between the baseline's own runs",
     )
 
 
 def test_what_the_user_ignores_is_not_compared_and_that_is_said(make: Make) -> None:
-    judge, wrong = make('fputs(WRONG ? "b" : "a", stderr); put("x.log", WRONG ? "b" : "a")', ignore=("stderr", "*.log"))
-    assert not verdict(judge, wrong)
-    assert judge.compared.text == (
+    verifier, wrong = make(
+        'fputs(WRONG ? "b" : "a", stderr); put("x.log", WRONG ? "b" : "a")', ignore=("stderr", "*.log")
+    )
+    assert not verdict(verifier, wrong)
+    assert verifier.compared.text == (
         "only the exit status was compared; left out: standard error, by --ignore; 1 file (x.log), by --ignore"
     )
 
@@ -184,9 +185,9 @@ def test_a_named_file_stays_strict(make: Make) -> None:
 
 
 def test_a_blamed_candidate_carries_what_was_seen(make: Make) -> None:
-    judge, wrong = make('printf("%d\\n", WRONG)')
+    verifier, wrong = make('printf("%d\\n", WRONG)')
     with pytest.raises(Miscompiled) as caught:
-        judge.check(wrong, thorough=True)
+        verifier.check(wrong, thorough=True)
     seen = json.loads(json.dumps(caught.value.evidence))
     assert caught.value.executable == wrong
     assert seen["workload"] == "default"
@@ -194,22 +195,22 @@ def test_a_blamed_candidate_carries_what_was_seen(make: Make) -> None:
 
 
 def test_a_candidate_that_differs_in_half_of_its_runs_is_blamed_and_the_program_is_not(make: Make) -> None:
-    judge, wrong = make('printf("%d\\n", WRONG && now() / 1000 % 2)')
+    verifier, wrong = make('printf("%d\\n", WRONG && now() / 1000 % 2)')
     for _ in range(20):
-        if found := verdict(judge, wrong):
+        if found := verdict(verifier, wrong):
             break
     assert 'output line 1: "1" instead of "0"' in found
 
 
 def test_the_proof_runs_candidate_and_baseline_several_times(make: Make) -> None:
-    judge, same = make('if (count("../runs") == 9) puts("tenth")', arguments=("../runs",))
+    verifier, same = make('if (count("../runs") == 9) puts("tenth")', arguments=("../runs",))
     with pytest.raises(NotRepeatable, match="tenth"):
-        judge.check(same, thorough=True, proof=True)
+        verifier.check(same, thorough=True, proof=True)
 
 
 def test_what_a_wrong_candidate_leaves_in_the_folder_neither_hides_it_nor_spoils_the_next(make: Make) -> None:
     clean = 'if (system("rm -f out.* odd")) return 1;'
-    judge, wrong = make(f'{clean} put(WRONG ? "odd" : "out.txt", "")', here=True)
+    verifier, wrong = make(f'{clean} put(WRONG ? "odd" : "out.txt", "")', here=True)
     for _ in range(3):
-        assert "odd was written" in verdict(judge, wrong)
-        assert not verdict(judge, judge.baseline)
+        assert "odd was written" in verdict(verifier, wrong)
+        assert not verdict(verifier, verifier.baseline)

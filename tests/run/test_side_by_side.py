@@ -13,7 +13,7 @@ from colt_llvm.evaluate import verifier as verifier_module
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import linker_of
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.llvm.toolchain import installed_toolchains
 from colt_llvm.measure.host import measuring_core
 from colt_llvm.program.compilation import baseline_objects
@@ -42,8 +42,8 @@ Make = Callable[..., Timer]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
-    """A judge of MEETS; ``wrong`` in its folder is another program."""
-    judges: list[Timer] = []
+    """A timer of MEETS; ``wrong`` in its folder is another program."""
+    timers: list[Timer] = []
 
     def build(*arguments: str, core: int | None = measuring_core(), cwd: Path | None = None) -> Timer:
         for name, text in {"meets.c": MEETS, "wrong.c": WRONG}.items():
@@ -51,20 +51,20 @@ def make(tmp_path: Path) -> Iterator[Make]:
         toolchain = installed_toolchains()[0]
         workload = Workload("default", ("{exe}", *arguments), cwd=cwd)
         program = Program(**{**vars(program_from_files([tmp_path / "meets.c"])), "workloads": (workload,)})
-        judge = Timer.of(
+        timer = Timer(Verifier.of(
             program, TuneOptions(), baseline_objects(toolchain, program, "O2"), linker_of(toolchain, program), core
-        )
-        judges.append(judge)
+        ))  # fmt: skip
+        timers.append(timer)
         wrong = program_from_files([tmp_path / "wrong.c"])
-        judge.link(baseline_objects(toolchain, wrong, "O2"), "wrong")
-        return judge
+        timer.verifier.link(baseline_objects(toolchain, wrong, "O2"), "wrong")
+        return timer
 
     yield build
-    for judge in judges:
-        judge.close()
+    for timer in timers:
+        timer.verifier.close()
 
 
-def counted(judge: Timer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def counted(timer: Timer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many executables each call of the runner has."""
     calls: list[int] = []
     real = timer_module.run_side_by_side
@@ -79,43 +79,43 @@ def counted(judge: Timer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_copies_run_at_once_and_take_the_same_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = make()
-    calls = counted(judge, monkeypatch)
-    seconds = judge.time_together([judge.baseline] * 3)
+    timer = make()
+    calls = counted(timer, monkeypatch)
+    seconds = timer.time_together([timer.verifier.baseline] * 3)
     assert calls == [3]
     assert max(seconds) < 1.5 * min(seconds)  # wide: it is a machine of others too
-    assert judge.get_along
+    assert timer.get_along
 
 
 def test_wrong_output_is_the_candidates_own_fault_and_the_others_keep_their_times(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = make()
-    wrong = judge.folder / "wrong"
-    calls = counted(judge, monkeypatch)
-    first, fault, last = judge.outcomes([judge.baseline, wrong, judge.baseline])
+    timer = make()
+    wrong = timer.verifier.folder / "wrong"
+    calls = counted(timer, monkeypatch)
+    first, fault, last = timer.outcomes([timer.verifier.baseline, wrong, timer.verifier.baseline])
     assert isinstance(first, float)
     assert isinstance(last, float)
     assert isinstance(fault, Miscompiled)
     assert calls[:2] == [3, 1]  # once more, alone; then the baseline beside it
     assert set(calls[2:]) == {1}
-    assert judge.get_along
+    assert timer.get_along
     with pytest.raises(Miscompiled, match="sum 0"):
-        judge.time_together([judge.baseline, wrong])
+        timer.time_together([timer.verifier.baseline, wrong])
 
 
 def test_programs_that_exclude_each_other_run_in_turn_from_then_on(
     make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "lock").touch()  # to make it would be to write, and then runs are in turn from the start
-    judge = make(str(tmp_path / "lock"))
-    calls = counted(judge, monkeypatch)
-    assert all(seconds > 0 for seconds in judge.time_together([judge.baseline, judge.baseline]))
+    timer = make(str(tmp_path / "lock"))
+    calls = counted(timer, monkeypatch)
+    assert all(seconds > 0 for seconds in timer.time_together([timer.verifier.baseline, timer.verifier.baseline]))
     assert calls[0] == 2
-    assert not judge.get_along
-    assert "in each other's way" in judge.why_in_turn(2)
+    assert not timer.get_along
+    assert "in each other's way" in timer.why_in_turn(2)
     calls.clear()
-    judge.time_together([judge.baseline, judge.baseline])
+    timer.time_together([timer.verifier.baseline, timer.verifier.baseline])
     assert calls == [1, 1]
 
 
@@ -130,31 +130,31 @@ def test_in_a_folder_of_the_users_at_once_only_where_the_program_writes_nothing_
     folder = tmp_path / "cwd"
     (folder / "deep").mkdir(parents=True)
     (folder / "deep" / "input").write_text("x")
-    judge = make(*(["deep/lock"] if writes else []), cwd=folder)
-    assert ("writes in its working directory" in judge.why_in_turn(2)) == writes
-    calls = counted(judge, monkeypatch)
-    judge.time_together([judge.baseline, judge.baseline])
+    timer = make(*(["deep/lock"] if writes else []), cwd=folder)
+    assert ("writes in its working directory" in timer.why_in_turn(2)) == writes
+    calls = counted(timer, monkeypatch)
+    timer.time_together([timer.verifier.baseline, timer.verifier.baseline])
     assert calls == ([1, 1] if writes else [2])
 
 
 def test_as_many_as_half_of_the_free_memory_holds(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge = make()
-    used = judge.expected[0].max_rss_bytes
+    timer = make()
+    used = timer.verifier.expected[0].max_rss_bytes
     monkeypatch.setattr(timer_module, "available_memory", lambda: 8 * used)
-    assert not judge.why_in_turn(4)
-    assert "5 at once" in judge.why_in_turn(5)
+    assert not timer.why_in_turn(4)
+    assert "5 at once" in timer.why_in_turn(5)
 
 
 def test_a_candidate_without_end_is_ended_and_named_with_the_limit_of_one_run(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = make()
+    timer = make()
     (tmp_path / "endless.c").write_text("int main(void) { for (volatile int i = 0;; i = 1) { } }\n")
     objects = baseline_objects(installed_toolchains()[0], program_from_files([tmp_path / "endless.c"]), "O2")
-    endless = judge.link(objects, "endless")
+    endless = timer.verifier.link(objects, "endless")
     monkeypatch.setattr(verifier_module, "_LEAST_LIMIT_SECONDS", 0.5)
     monkeypatch.setattr(verifier_module, "_SLACK", 2.0)
-    fine, fault = judge.outcomes([judge.baseline, endless])
+    fine, fault = timer.outcomes([timer.verifier.baseline, endless])
     assert isinstance(fine, float)
     assert "still runs after" in str(fault)
     assert os.path.exists(endless)

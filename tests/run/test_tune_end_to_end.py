@@ -221,7 +221,7 @@ def test_several_workers_share_the_work_and_leave_nothing_out(
 
 
 @pytest.mark.parametrize("objective", ["size", "instructions"])
-def test_where_nothing_can_be_gained_nothing_is_claimed(
+def test_where_nothing_can_be_gained_nothing_is_reported(
     tmp_path: Path, objective: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "none.c").write_text("int main(void) { return 0; }\n")
@@ -263,7 +263,7 @@ int main(void) {
 """
 
 
-def test_a_claim_about_time_is_measured_apart_from_the_search(
+def test_a_gain_of_time_is_measured_apart_from_the_search(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The search is made to believe in a gain that the recipe does not have."""

@@ -17,7 +17,7 @@ from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.registry import BLIND_SPEC
-from colt_llvm.run.strategies import specs_for, with_earlier_preset, with_preset
+from colt_llvm.run.asking import specs_for, with_earlier_preset, with_preset
 from colt_llvm.search.registry import STRATEGIES
 
 QUICK = ("--objective", "instructions", "--seed", "1", "--workers", "1")

@@ -12,17 +12,17 @@ ACTIONS = ActionSet(("sroa", "gvn", "unroll<O2>", "unroll<O3>"), ("without<licm>
 MANY = ActionSet(tuple(f"p{number}" for number in range(200)))
 
 
-def drawn(additions: AppendTable, held: tuple[str, ...] = (), draws: int = 300) -> Counter[str]:
+def drawn(table: AppendTable, held: tuple[str, ...] = (), draws: int = 300) -> Counter[str]:
     random = Random(1)
-    return Counter(additions.draw(random, held) for _ in range(draws))
+    return Counter(table.draw(random, held) for _ in range(draws))
 
 
-def swept(additions: AppendTable, trials: int, *, new: frozenset[str] = frozenset()) -> list[str]:
+def swept(table: AppendTable, trials: int, *, new: frozenset[str] = frozenset()) -> list[str]:
     """What is tried one after another; ``new`` gives new code whenever it is."""
     random, tried = Random(2), []
     for _ in range(trials):
-        name = additions.draw(random, ())
-        additions.observe((), (name,), new=name in new)
+        name = table.draw(random, ())
+        table.observe((), (name,), new=name in new)
         tried.append(name)
     return tried
 
@@ -48,26 +48,26 @@ def test_what_gave_new_code_is_tried_again_before_what_did_not() -> None:
 
 
 def test_forms_of_a_pass_that_did_nothing_wait_behind_other_passes() -> None:
-    additions = AppendTable(ACTIONS, {"unroll<O2>": 0.01, "unroll<O3>": 0.0099, "gvn": 0.006}, 1)
-    assert drawn(additions)["unroll<O3>"] > drawn(additions)["gvn"]
-    additions.observe((), ("unroll<O2>",), new=False)
-    assert drawn(additions)["unroll<O3>"] < drawn(additions)["gvn"]
+    table = AppendTable(ACTIONS, {"unroll<O2>": 0.01, "unroll<O3>": 0.0099, "gvn": 0.006}, 1)
+    assert drawn(table)["unroll<O3>"] > drawn(table)["gvn"]
+    table.observe((), ("unroll<O2>",), new=False)
+    assert drawn(table)["unroll<O3>"] < drawn(table)["gvn"]
 
 
 def test_only_a_trial_of_one_action_more_counts() -> None:
-    additions = AppendTable(ACTIONS, {"gvn": 0.03, "sroa": 0.02}, 1)
-    before = drawn(additions)
-    additions.observe(("sroa",), ("sroa", "gvn", "unroll<O2>"), new=False)
-    additions.observe(("sroa", "gvn"), ("gvn", "sroa"), new=False)
-    assert drawn(additions) == before
-    additions.observe(("sroa",), ("gvn", "sroa"), new=False)
-    assert drawn(additions)["gvn"] < before["gvn"]
+    table = AppendTable(ACTIONS, {"gvn": 0.03, "sroa": 0.02}, 1)
+    before = drawn(table)
+    table.observe(("sroa",), ("sroa", "gvn", "unroll<O2>"), new=False)
+    table.observe(("sroa", "gvn"), ("gvn", "sroa"), new=False)
+    assert drawn(table) == before
+    table.observe(("sroa",), ("gvn", "sroa"), new=False)
+    assert drawn(table)["gvn"] < before["gvn"]
 
 
 def test_what_is_held_is_not_drawn_unless_all_is() -> None:
-    additions = AppendTable(ACTIONS, {"gvn": 0.03}, 1)
-    assert "gvn" not in drawn(additions, ("gvn",))
-    assert drawn(additions, ACTIONS.names)
+    table = AppendTable(ACTIONS, {"gvn": 0.03}, 1)
+    assert "gvn" not in drawn(table, ("gvn",))
+    assert drawn(table, ACTIONS.names)
 
 
 def test_losses_and_unknown_actions_that_are_promised_mean_nothing() -> None:

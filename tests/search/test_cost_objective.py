@@ -101,41 +101,41 @@ class Finalist:
 
 
 def scored(objective: CostObjective, times: Interval, noise_ratio: float) -> Arm:
-    """The claim of a finalist whose run times have this interval."""
+    """The proof of a finalist whose run times have this interval."""
     noise = Noise(noise_ratio, 0.99, 30)
-    claim = Arm("0", (), times, verdict_of(times, noise))
-    held = ABTest((claim,), claim, noise, (), {}, ())
+    arm = Arm("0", (), times, verdict_of(times, noise))
+    held = ABTest((arm,), arm, noise, (), {}, ())
     prover = Prover(SimpleNamespace(objective=objective), None, BASELINE, None)  # type: ignore[arg-type]
-    return prover._scored(held, claim, Finalist())  # type: ignore[arg-type]
+    return prover._scored(held, arm, Finalist())  # type: ignore[arg-type]
 
 
 def test_an_interval_of_times_becomes_one_of_costs() -> None:
-    claim = scored(timed(lambda figures: figures["runtime"] ** 2), Interval(1.1, 1.05, 1.2, 0.99, 30), 0.01)
-    assert claim.interval.ratio == pytest.approx(1.21)
-    assert (claim.interval.low, claim.interval.high) == pytest.approx((1.05**2, 1.2**2))
-    assert claim.verdict is Verdict.IMPROVED
+    arm = scored(timed(lambda figures: figures["runtime"] ** 2), Interval(1.1, 1.05, 1.2, 0.99, 30), 0.01)
+    assert arm.interval.ratio == pytest.approx(1.21)
+    assert (arm.interval.low, arm.interval.high) == pytest.approx((1.05**2, 1.2**2))
+    assert arm.verdict is Verdict.IMPROVED
 
 
 def test_a_cost_that_magnifies_time_magnifies_noise_too() -> None:
     times = Interval(1.009, 1.001, 1.02, 0.99, 30)
-    claim = scored(timed(lambda figures: figures["runtime"] ** 4), times, 0.01)
-    assert claim.interval.ratio > 1.03
-    assert claim.verdict is Verdict.TOO_NOISY
+    arm = scored(timed(lambda figures: figures["runtime"] ** 4), times, 0.01)
+    assert arm.interval.ratio > 1.03
+    assert arm.verdict is Verdict.TOO_NOISY
 
 
 def test_a_step_of_the_cost_within_the_noise_is_no_gain() -> None:
     def step(figures: Mapping[str, float]) -> float:
         return 1.0 if figures["runtime"] < 1.99 else 10.0
 
-    claim = scored(timed(step), Interval(1.02, 1.006, 1.03, 0.99, 30), 0.01)
-    assert claim.interval.ratio == pytest.approx(10.0)
-    assert claim.verdict is Verdict.TOO_NOISY
+    arm = scored(timed(step), Interval(1.02, 1.006, 1.03, 0.99, 30), 0.01)
+    assert arm.interval.ratio == pytest.approx(10.0)
+    assert arm.verdict is Verdict.TOO_NOISY
 
 
 def test_what_a_function_does_between_the_ends_counts() -> None:
     def dip(figures: Mapping[str, float]) -> float:
         return 5.0 if 1.8 < figures["runtime"] < 1.82 else figures["runtime"]
 
-    claim = scored(timed(dip), Interval(1.15, 1.05, 1.25, 0.99, 30), 0.001)
-    assert claim.interval.low < 1
-    assert claim.verdict is not Verdict.IMPROVED
+    arm = scored(timed(dip), Interval(1.15, 1.05, 1.25, 0.99, 30), 0.001)
+    assert arm.interval.low < 1
+    assert arm.verdict is not Verdict.IMPROVED

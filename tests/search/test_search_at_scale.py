@@ -67,7 +67,7 @@ def hidden_world(seed: int) -> HiddenSequence:
 def test_the_tree_beats_random_search_on_a_hidden_sequence(longest: int) -> None:
     """At equal evaluations, with the same steps (6) or with longer ones for random search (20).
 
-    The claim goes no further. With steps of up to 60 passes, which cost next to nothing here, random search is
+    What is shown goes no further. With steps of up to 60 passes, which cost next to nothing here, random search is
     level with the tree; and where each needless pass costs 0.05 the narrow tree (B = 2, 4 seeds) loses to it,
     because a prefix is never taken back.
     """

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.search import Outcome, Proposal, Request
-from colt_llvm.search.records import (
+from colt_llvm.run.trials import (
     outcome_from_dict,
     outcome_to_dict,
     proposal_from_dict,
@@ -19,6 +18,7 @@ from colt_llvm.search.records import (
     request_from_dict,
     request_to_dict,
 )
+from colt_llvm.search import Outcome, Proposal, Request
 
 texts = st.text(max_size=5)
 passes = st.lists(texts, max_size=4).map(tuple)
@@ -44,7 +44,7 @@ def test_records_survive_json(request_: Request, proposal: Proposal, outcome: Ou
     assert outcome_from_dict(json.loads(json.dumps(outcome_to_dict(outcome)))) == outcome
 
 
-def test_a_proposal_without_a_confidence_is_written_as_ever() -> None:
+def test_a_proposal_without_a_confidence_is_written_as_before() -> None:
     record = proposal_to_dict(Proposal(("a",), "m", "m"))
     assert list(record) == ["passes", "next_model", "model", "error", "asked"]
     assert proposal_from_dict(record).confidence is None

@@ -20,11 +20,9 @@ from colt_llvm.models.embedded.weights import (
     read_weights,
     weights_of,
 )
-from colt_llvm.training.dataset import Sample, read_dataset
+from colt_llvm.training.dataset import Experience, Sample, experiences, grown, read_dataset
 from colt_llvm.training.linear_model import PRIOR_PROGRAMS, learned_row, mean_gains
-from colt_llvm.training.packing import packed, replacing, stored
-from colt_llvm.training.sequences import Experience, experiences, grown
-from colt_llvm.training.train import _start, _Student
+from colt_llvm.training.train import _start, _Student, packed, replacing, stored
 
 NUMBER = {"aa": 0, "bb": 1, "cc": 2}
 PRIOR = np.array([0.02, 0.02, 0.01])
@@ -34,7 +32,7 @@ def samples(program: str, action: str, gain: float, count: int) -> list[Sample]:
     return [Sample(program, "size", (), action, gain, 1.0)] * count
 
 
-def test_few_tries_are_drawn_to_the_prior_and_many_are_not() -> None:
+def test_few_samples_are_drawn_to_the_prior_and_many_are_not() -> None:
     def learned(count: int) -> float:
         places = np.zeros(count, dtype=np.intp)
         return float(mean_gains(PRIOR, 1.0, places, places, np.full(count, 0.06), np.ones(count))[0])

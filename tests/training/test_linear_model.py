@@ -12,7 +12,7 @@ from colt_llvm.models.embedded.weights import FILE, Weights, read_arrays, weight
 from colt_llvm.models.question import Question, State
 from colt_llvm.training.dataset import Sample
 from colt_llvm.training.linear_model import tuned
-from colt_llvm.training.packing import stored
+from colt_llvm.training.train import stored
 
 OLD = read_arrays(FILE)
 NUMBER = {name: place for place, name in enumerate(str(OLD["actions"]).split("\n"))}
@@ -54,7 +54,7 @@ def test_without_anything_to_learn_all_stays(rows: list[Sample]) -> None:
     assert all(np.allclose(new[name], OLD[name], atol=1e-7) for name in new)
 
 
-def test_few_tries_change_less_than_many() -> None:
+def test_few_samples_change_less_than_many() -> None:
     def change(count: int) -> float:
         rows = [*samples((HELD,), 0.06, count), *samples((), 0.0, count)]
         return float(np.abs(tuned(OLD, rows, NUMBER, VECTORS)["small_weights"] - OLD["small_weights"]).max())

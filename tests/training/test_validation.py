@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from colt_llvm.models.embedded import SPECS
-from colt_llvm.training.learning_curves import LearningCurve
 from colt_llvm.training.train import _chosen
-from colt_llvm.training.validation import Comparison, validations
+from colt_llvm.training.validation import Comparison, LearningCurve, validations
 
 NANO, SMALL, BASE = SPECS
 

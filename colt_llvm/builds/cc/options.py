@@ -83,7 +83,7 @@ SILENT_BEGINNINGS = (
 WRITES_DEPENDENCIES = {"-MD", "-MMD"}
 DEPENDENCY = {*WRITES_DEPENDENCIES, "-MP"}
 DEPENDENCY_SEPARATE = {"-MF", "-MT", "-MQ"}
-#: -O as written -> the level. Any other -O is clang's to judge.
+#: -O as written -> the level. Any other -O is clang's to decide.
 LEVELS = {
     "-O": "O1", "-Og": "O1", "-O0": "O0", "-O1": "O1", "-O2": "O2", "-O3": "O3", "-Os": "Os", "-Oz": "Oz",
     "-Ofast": "O3",

@@ -12,7 +12,7 @@ from elftools.elf.elffile import ELFFile
 from colt_llvm.builds.project.options import PROOF_SHARE
 from colt_llvm.builds.project.setup import Project
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.measure.compared import Compared
@@ -48,17 +48,17 @@ def timer_of(project: Project) -> Timer:
     options = project.options
     whole = Program(project.program, (), workloads=project.workloads, check=options.check)
     core = measuring_core() if options.timed else None
-    return Timer.of(
+    return Timer(Verifier.of(
         whole, options.unit_options(options.seconds), (), lambda _, place: Path(shutil.copy(project.baseline, place)),
         core,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def prove(project: Project, timer: Timer) -> ProjectProof:
     """Link the program with all that was found, and prove it. Raises NotRepeatable, CompileError."""
     project.run.report("proving the whole program, apart from the search")
-    tuned = project.relinker.make(timer.folder / TUNED)
-    return replace(_prove(project, timer, tuned), compared=timer.compared)
+    tuned = project.relinker.make(timer.verifier.folder / TUNED)
+    return replace(_prove(project, timer, tuned), compared=timer.verifier.compared)
 
 
 def _prove(project: Project, timer: Timer, tuned: Path) -> ProjectProof:
@@ -67,12 +67,12 @@ def _prove(project: Project, timer: Timer, tuned: Path) -> ProjectProof:
         "program": (loaded_bytes(project.baseline), loaded_bytes(tuned)),
     }
     try:
-        timer.check(tuned, thorough=True, core=timer.core, proof=True)
+        timer.verifier.check(tuned, thorough=True, core=timer.verifier.core, proof=True)
     except Miscompiled as error:
         return ProjectProof(False, 1.0, figures, wrong=str(error))
     try:
         if project.as_built is not None:
-            timer.check(project.as_built, thorough=True, core=timer.core)
+            timer.verifier.check(project.as_built, thorough=True, core=timer.verifier.core)
     except Miscompiled as error:
         own = f"with the build's own flags the program does something else than at -{project.options.level}"
         return ProjectProof(False, 1.0, figures, notes=(f"{own}: {error}; the build is left as it is",))
@@ -101,11 +101,11 @@ def _time(project: Project, timer: Timer, tuned: Path, figures: dict[str, tuple[
         seconds = min(seconds, _STOPPED_SECONDS)
     arms = {TUNED: tuned}
     if project.as_built is not None:
-        arms[BUILT] = Path(shutil.copy(project.as_built, timer.folder / "arm-as-built"))
-    control = Path(shutil.copy(project.baseline, timer.folder / "control"))
+        arms[BUILT] = Path(shutil.copy(project.as_built, timer.verifier.folder / "arm-as-built"))
+    control = Path(shutil.copy(project.baseline, timer.verifier.folder / "control"))
     policy = ABTestPolicy(seconds=seconds).with_room(len(arms), timer.run_seconds)
     try:
-        held = ab_test(arms, (timer.baseline, control), timer.time_together, policy, seed=seed)
+        held = ab_test(arms, (timer.verifier.baseline, control), timer.time_together, policy, seed=seed)
     except Miscompiled as error:
         return ProjectProof(False, 1.0, figures, wrong=str(error))
     timed = {arm.name: arm for arm in held.arms}

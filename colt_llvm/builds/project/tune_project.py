@@ -70,7 +70,7 @@ def tune_project(root: Path, toolchain: Toolchain, options: ProjectOptions, run:
             ended = tune_whole(project, timer) if options.whole_program else _tune_units(project, timer, deadline)
             result = _result(project, timer, ended, began)
         finally:
-            timer.close()
+            timer.verifier.close()
     write_json(run.directory / "project-result.json", result.to_dict())
     return result
 
@@ -89,7 +89,7 @@ def _tune_units(project: Project, timer: Timer, deadline: float) -> Ended | None
     covered = sum(weights[path] for path in planned)
     what = "run time" if options.timed else "code"
     run.report(f"{len(planned)} of {len(project.units)} files hold {covered:.0%} of the {what} ({how}); searching")
-    preparing = _PREPARING_SECONDS + sum(workload.wall_seconds for workload in timer.expected)
+    preparing = _PREPARING_SECONDS + sum(workload.wall_seconds for workload in timer.verifier.expected)
     results = Searcher(project, weights).search(planned, deadline, preparing)
     if not options.timed:
         as_baseline = _as_baseline(project, results, list(chosen.values()), weights)
@@ -102,7 +102,7 @@ def _tune_units(project: Project, timer: Timer, deadline: float) -> Ended | None
     proof = prove(project, timer)
     if not proof.improved:
         return Ended(tuple(results), how, proof)
-    written, notes = install(project, timer, unit_recipes(project, results, proof))
+    written, notes = install(project, timer.verifier, unit_recipes(project, results, proof))
     return Ended(tuple(results), how, proof, written, notes)
 
 
@@ -140,7 +140,7 @@ def _result(project: Project, timer: Timer, ended: Ended | None, began: float) -
         stale=tuple(sorted(left)),
         samples=proof.samples if proof else {},
         notes=tuple(said),
-        compared=timer.compared,
+        compared=timer.verifier.compared,
     )
 
 
@@ -166,7 +166,7 @@ def _weights(project: Project, timer: Timer) -> tuple[dict[Path, float], str]:
         next((w for w in project.workloads if w.timed), project.workloads[0]),
         seconds=options.seconds * PROFILE_SHARE,
         instrumentation=Instrumentation(project.toolchain, instrument),
-        limits=Limits(max(120.0, timer.options.timeout_seconds)),
+        limits=Limits(max(120.0, timer.verifier.options.timeout_seconds)),
     )
     if profile.note:
         project.notes.append(f"profile: {profile.note}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from colt_llvm.builds.cc.options import CODEGEN_LEVEL
 from colt_llvm.builds.cc.settings import FOLDER, PROGRAMS
 from colt_llvm.core.errors import ColtError, RecipeError, RunDirectoryError
-from colt_llvm.core.files import write_file
+from colt_llvm.core.files import texts, write_file
 
 if TYPE_CHECKING:
     from colt_llvm.program.compilation import Level
@@ -287,10 +287,3 @@ def _from_data(data: Mapping[str, Any]) -> UnitRecipe:
         command=texts(data.get("command", [])),
         directory=str(data.get("directory", ".")),
     )
-
-
-def texts(values: Any) -> tuple[str, ...]:
-    """A list of strings as JSON has it. Raises TypeError."""
-    if not isinstance(values, list) or not all(isinstance(value, str) and "\0" not in value for value in values):
-        raise TypeError(f"a list of texts is needed, not {values!r}")
-    return tuple(values)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.builds.cc.settings import FOLDER, PROGRAMS
-from colt_llvm.builds.recipes.store import input_digest, machine_of, read_store, texts, write_store
+from colt_llvm.builds.recipes.store import input_digest, machine_of, read_store, write_store
 from colt_llvm.core.errors import RecipeError
+from colt_llvm.core.files import texts
 
 KIND = "colt-llvm program recipe"
 VERSION = 1

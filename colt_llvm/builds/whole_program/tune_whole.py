@@ -72,7 +72,7 @@ def tune_whole(project: Project, timer: Timer) -> Ended | None:
     proof = _by_program(project, prove(project, timer))
     if not proof.improved:
         return Ended((unit,), _PROFILE, proof, notes=() if run.stop.is_set() else _remove_outdated(project))
-    written, notes = install(project, timer, _recipes(project, whole, candidate, proof))
+    written, notes = install(project, timer.verifier, _recipes(project, whole, candidate, proof))
     return Ended((unit,), _PROFILE, proof, written, notes)
 
 

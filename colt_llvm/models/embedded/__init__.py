@@ -39,13 +39,13 @@ def load(name: str) -> LanguageModel:
     return _load(name)
 
 
-def additions(specs: Iterable[ModelSpec], objective: str) -> dict[str, float]:
+def append_gains(specs: Iterable[ModelSpec], objective: str) -> dict[str, float]:
     """What each action is expected to bring to a sequence that is good already, as the first of these says that is one.
 
     Nothing where none is. Raises WeightsError.
     """
     first = next((spec for spec in specs if spec.kind == "embedded"), None)
-    return {} if first is None else _of(first).additions(objective)
+    return {} if first is None else _of(first).append_gains(objective)
 
 
 def _load(name: str) -> EmbeddedModel:

@@ -29,7 +29,7 @@ from colt_llvm.models.embedded.own import home_of
 from colt_llvm.models.embedded.retrieval import Names
 from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved, table
 from colt_llvm.models.embedded.weights import (
-    ADDITIONS,
+    APPEND_GAINS,
     FILE,
     OBJECTIVES,
     Array,
@@ -108,10 +108,10 @@ class EmbeddedModel:
         actions, gains = self._gains(question)
         return dict(zip(actions.names, gains.tolist(), strict=True))
 
-    def additions(self, objective: str) -> dict[str, float]:
+    def append_gains(self, objective: str) -> dict[str, float]:
         """What each action is expected to bring to a sequence that is good already, a log ratio; see ``weights``."""
         weights = self._weights()
-        known = weights.arrays.get(ADDITIONS)
+        known = weights.arrays.get(APPEND_GAINS)
         return {} if known is None else dict(zip(weights.actions, table(known, objective).tolist(), strict=True))
 
     def _gains(self, question: Question) -> tuple[Candidates, Array]:
@@ -188,13 +188,13 @@ _CONFIDENCE_DIGITS = 3
 
 # A logistic regression, fitted to what 20 noise-free searches of ten train programs (collatz, sorting, json, lz77,
 # sha256, nbody, regex_vm, modexp, matmul, heat2d; "size" and "instructions", 100 trials each, preset "retrieval") saw
-# of 1,125 answers: 190 whole sequences, 62 single first ideas and 873 steps, with the program's own row left out of
+# of 1,125 answers: 190 whole sequences, 62 single seed proposals and 873 steps, with the program's own row left out of
 # the coreset. Maximum likelihood, coefficients drawn to 0 by half of their squares. Depth, the state's reward and how
 # far behind the best it is did not make programs that were left out more likely. docs/embedded-models.md has what was
 # hit.
 #: (constant, factor of the log odds of the model's own hit rate, factor of the relative gain), in log odds.
 _WHOLE = (1.67, 1.21, 0.0)  # a whole sequence that was retrieved
-_FIRST = (-0.25, 0.04, 0.22)  # an action for a first idea, at the root
+_FIRST = (-0.25, 0.04, 0.22)  # an action for a seed proposal, at the root
 _STEP = (-2.28, 0.04, 0.22)  # actions later in the tree: about one in ten is better than where it began
 
 

@@ -43,7 +43,7 @@ PARTS = {
 
 #: [objectives, vocabulary]: what one action more brings to a sequence that is good already. No model asks it, the
 #: search's refinement does. An older file has none.
-ADDITIONS = "addition_gain"
+APPEND_GAINS = "addition_gain"
 
 
 @dataclass(frozen=True, eq=False)  # compared and hashed by identity: one object a file

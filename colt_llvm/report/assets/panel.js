@@ -25,9 +25,9 @@ function fillPanel(i, go) {
   if (DATA.tree && i > 0 && ratio !== null && above !== null) fact("Ratio to its parent", ratioText(ratio / above));
   for (const [name, column] of Object.entries(DATA.figures)) {
     const value = i === 0 ? DATA.root[name] : column[i];
-    const mark = DATA.root[name];
+    const root = DATA.root[name];
     if (value === null || value === undefined) continue;
-    const change = i > 0 && mark && value !== mark ? " (" + (value >= mark ? "+" : "\u2212") + Math.abs((value / mark - 1) * 100).toFixed(2) + "%)" : "";
+    const change = i > 0 && root && value !== root ? " (" + (value >= root ? "+" : "\u2212") + Math.abs((value / root - 1) * 100).toFixed(2) + "%)" : "";
     fact(DATA.labels[name], figureText(name, value) + change);
   }
   if (C.visits) fact("Visits", String(C.visits[i]));

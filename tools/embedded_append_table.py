@@ -20,12 +20,12 @@ from embedded_coreset import coreset_arrays
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel
-from colt_llvm.models.embedded.weights import ADDITIONS, BUILT, FILE, OBJECTIVES, Weights, read_arrays, weights_of
+from colt_llvm.models.embedded.weights import APPEND_GAINS, BUILT, FILE, OBJECTIVES, Weights, read_arrays, weights_of
 from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import PRESETS, ActionSet
 from colt_llvm.training.evaluator import CachedEvaluator, cached_evaluator
-from colt_llvm.training.learning_curves import learning_curve
+from colt_llvm.training.validation import learning_curve
 
 _GROUPS = 3  # of programs that are left out together: a coreset takes a while to choose
 #: Searches of a program: seed and trials. One is short of what a search finds, one is about at its first standstill.
@@ -57,12 +57,12 @@ def _sweep(folder: Path, group: Collection[str], wanted: tuple[str, str]) -> str
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps({"states": states}), encoding="utf-8")
     better = sum(gain > 0 for state in states for gain in state["gains"].values())
-    return f"{name}, {objective}: {len(states)} sequences, {better} additions are better"
+    return f"{name}, {objective}: {len(states)} sequences, {better} appended actions are better"
 
 
 def _weights_without(folder: Path, group: Collection[str]) -> Weights:
     arrays = read_arrays(FILE)
-    arrays.pop(ADDITIONS, None)  # what is found here may not rest on what was found before
+    arrays.pop(APPEND_GAINS, None)  # what is found here may not rest on what was found before
     own = coreset_arrays(folder / "sequences", arrays["feature_mean"], arrays["feature_scale"], without=group)
     return weights_of(arrays | own)
 
@@ -93,10 +93,10 @@ def _state(bench: CachedEvaluator, known: Weights, seed: int, trials: int) -> di
     return {"reward": reward, "sequence": sequence, "gains": gains}
 
 
-def with_additions(arrays: Mapping[str, Any], folder: Path, without: Collection[str] = ()) -> dict[str, Any]:
-    """The arrays with :data:`ADDITIONS`: means over programs of what is above 0, those of a program over its sequences.
+def with_append_table(arrays: Mapping[str, Any], folder: Path, without: Collection[str] = ()) -> dict[str, Any]:
+    """With :data:`APPEND_GAINS`: means over programs of what is above 0, those of a program over its sequences.
 
-    For run time it is what single actions brought alone: additions were not timed. Without data, as before ``sweep``,
+    For run time it is what single actions brought alone. Without data, as before ``sweep``,
     an objective's row is 0: nothing is promised.
     """
     actions = str(arrays["actions"]).split("\n")
@@ -106,7 +106,7 @@ def with_additions(arrays: Mapping[str, Any], folder: Path, without: Collection[
         for objective in BUILT
     ]  # fmt: skip
     table = np.stack([*rows, arrays["nano_gain"][OBJECTIVES.index("runtime")]])
-    return {**arrays, ADDITIONS: table}
+    return {**arrays, APPEND_GAINS: table}
 
 
 def _row(actions: Sequence[str], paths: Iterable[Path]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What one action more brings, from data to the search: embedded_additions.py and ``additions`` of the policies."""
+"""What one action more brings, from data to the search: embedded_append_table.py, and ``append_gains``."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import pytest
 
 from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.models.base import ModelSpec
-from colt_llvm.models.embedded import SPECS, additions
+from colt_llvm.models.embedded import SPECS, append_gains
 from colt_llvm.models.embedded.policy import EmbeddedModel
-from colt_llvm.models.embedded.weights import ADDITIONS, FILE, OBJECTIVES, read_arrays, weights_of
+from colt_llvm.models.embedded.weights import APPEND_GAINS, FILE, OBJECTIVES, read_arrays, weights_of
 from colt_llvm.objectives.base import Objective
 from colt_llvm.search import PRESETS, ActionSet, Refiner
 from colt_llvm.training.evaluator import CachedEvaluator
-from colt_llvm.training.learning_curves import learning_curve
+from colt_llvm.training.validation import learning_curve
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-from embedded_additions import with_additions
+from embedded_append_table import with_append_table
 
 LANGUAGE_MODEL = ModelSpec(name="large", kind="openai", base_url="http://127.0.0.1:1", model="large", parameters=1e9)
 
@@ -44,35 +44,35 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_means_over_sequences_then_programs_of_what_is_above_nothing(folder: Path) -> None:
-    arrays = with_additions(read_arrays(FILE), folder)
-    row = dict(zip(str(arrays["actions"]).split("\n"), arrays[ADDITIONS][OBJECTIVES.index("size")], strict=True))
+    arrays = with_append_table(read_arrays(FILE), folder)
+    row = dict(zip(str(arrays["actions"]).split("\n"), arrays[APPEND_GAINS][OBJECTIVES.index("size")], strict=True))
     assert row["gvn"] == pytest.approx((0.02 + 0.06) / 2)
     assert row["sroa"] == pytest.approx(0.01 / 2)
     assert row["licm"] == 0.0
 
 
 def test_a_program_that_is_left_out_counts_for_nothing(folder: Path) -> None:
-    arrays = with_additions(read_arrays(FILE), folder, without=["p"])
-    row = dict(zip(str(arrays["actions"]).split("\n"), arrays[ADDITIONS][OBJECTIVES.index("size")], strict=True))
+    arrays = with_append_table(read_arrays(FILE), folder, without=["p"])
+    row = dict(zip(str(arrays["actions"]).split("\n"), arrays[APPEND_GAINS][OBJECTIVES.index("size")], strict=True))
     assert row["gvn"] == pytest.approx(0.06)
 
 
 def test_before_there_are_data_nothing_is_promised(tmp_path: Path) -> None:
-    arrays = with_additions(read_arrays(FILE), tmp_path)
-    assert not arrays[ADDITIONS][:2].any()
-    assert arrays[ADDITIONS][2].any()
+    arrays = with_append_table(read_arrays(FILE), tmp_path)
+    assert not arrays[APPEND_GAINS][:2].any()
+    assert arrays[APPEND_GAINS][2].any()
 
 
 def test_the_row_of_run_time_is_that_of_single_actions_and_all_else_stays(folder: Path) -> None:
     before = read_arrays(FILE)
-    after = with_additions(before, folder)
-    assert np.array_equal(after[ADDITIONS][2], before["nano_gain"][2])
+    after = with_append_table(before, folder)
+    assert np.array_equal(after[APPEND_GAINS][2], before["nano_gain"][2])
     assert all(np.array_equal(after[name], array, equal_nan=array.dtype.kind == "f")
-               for name, array in before.items() if name != ADDITIONS)  # fmt: skip
+               for name, array in before.items() if name != APPEND_GAINS)  # fmt: skip
 
 
 def test_the_packages_weights_promise_something_for_every_objective() -> None:
-    promised = {objective: additions(SPECS.values(), objective) for objective in (*OBJECTIVES, "balanced")}
+    promised = {objective: append_gains(SPECS.values(), objective) for objective in (*OBJECTIVES, "balanced")}
     assert all(len(gains) == 335 and min(gains.values()) >= 0 for gains in promised.values())
     assert promised["size"]["mergefunc"] > 5 * np.mean(list(promised["size"].values()))
     mean = (np.array(list(promised["size"].values())) + np.array(list(promised["runtime"].values()))) / 2
@@ -80,14 +80,14 @@ def test_the_packages_weights_promise_something_for_every_objective() -> None:
 
 
 def test_nothing_is_promised_by_language_models_or_by_a_file_from_before() -> None:
-    assert additions([LANGUAGE_MODEL], "size") == {}
+    assert append_gains([LANGUAGE_MODEL], "size") == {}
     arrays = read_arrays(FILE)
-    del arrays[ADDITIONS]
-    assert EmbeddedModel(SPECS["embedded/nano"], known=weights_of(arrays)).additions("size") == {}
+    del arrays[APPEND_GAINS]
+    assert EmbeddedModel(SPECS["embedded/nano"], known=weights_of(arrays)).append_gains("size") == {}
 
 
 def test_the_first_policy_among_the_models_is_asked() -> None:
-    assert additions([LANGUAGE_MODEL, SPECS["embedded/base"]], "size") == additions(SPECS.values(), "size") != {}
+    assert append_gains([LANGUAGE_MODEL, SPECS["embedded/base"]], "size") == append_gains(SPECS.values(), "size") != {}
 
 
 class FakeEvaluator(CachedEvaluator):
@@ -112,9 +112,9 @@ def test_a_course_refines_by_what_its_policies_know(monkeypatch: pytest.MonkeyPa
         given.append(promised)
         return Refiner(actions, seed, promised)
 
-    monkeypatch.setattr("colt_llvm.training.learning_curves.Refiner", refiner)
-    arrays[ADDITIONS] = np.zeros_like(arrays[ADDITIONS])
-    arrays[ADDITIONS][OBJECTIVES.index("size"), number] = 0.5
+    monkeypatch.setattr("colt_llvm.training.validation.Refiner", refiner)
+    arrays[APPEND_GAINS] = np.zeros_like(arrays[APPEND_GAINS])
+    arrays[APPEND_GAINS][OBJECTIVES.index("size"), number] = 0.5
     known = weights_of(arrays)
     learning_curve(FakeEvaluator(), [EmbeddedModel(SPECS["embedded/nano"], known=known)], PRESETS["retrieval"], 3, 1)
     assert [{name: gain for name, gain in promised.items() if gain} for promised in given] == [{"without<licm>": 0.5}]

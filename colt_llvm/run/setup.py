@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import ProgramError
+from colt_llvm.decisions.offers import offers_of
+from colt_llvm.decisions.scopes import Scopes, plain_flags
 from colt_llvm.evaluate.builder import Builders, start_builders
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
 from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, RecordedEvaluator, examiner_of
@@ -17,14 +19,15 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.remote import RemoteTarget, RemoteWorkers
 from colt_llvm.evaluate.target import Target
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.measure.host import compile_cores, confined_to
+from colt_llvm.evaluate.verifier import Verifier
+from colt_llvm.llvm.pipeline import edits_of
+from colt_llvm.measure.host import compile_cores, confined_to, fingerprint
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.replay import recorded_run
 from colt_llvm.objectives.base import RUN_TIME
 from colt_llvm.run.evidence import program_features
 from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal, read_trials
-from colt_llvm.run.task import make_task
 from colt_llvm.run.trials import trial_from_dict
 from colt_llvm.search.strategy import Task
 
@@ -34,7 +37,7 @@ _SHORT_SECONDS = 0.03
 
 
 @dataclass
-class Session:
+class Setup:
     """Everything of one run, put together; closed as a whole."""
 
     target: Target
@@ -91,13 +94,13 @@ def prepare(
     begin: Callable[[Target], Journal],
     hooks: Hooks,
     report: Callable[..., None],
-) -> Session:
+) -> Setup:
     """begin: opens the journal, once the baseline is known to be one that can be verified."""
     options, baseline = target.options, target.baseline
-    timer = Timer.of_target(target)
-    stack.callback(timer.close)
+    timer = Timer(Verifier.of_target(target))
+    stack.callback(timer.verifier.close)
     notes = _check_length(timer, target.program.timed_workload.name) if options.times_the_program else []
-    notes += timer.notes
+    notes += timer.verifier.notes
     journal = begin(target)
     stack.callback(journal.close)
     if target.core is not None:
@@ -109,18 +112,18 @@ def prepare(
         figures[RUN_TIME] = timer.cpu_seconds
     task = make_task(target, program_features(builders.first), options.scopes)
     task = replace(task, trials_wanted=options.trials, seed=options.seed)
-    session = Session(target, journal, timer, builders, figures, task, notes, hooks)
+    setup = Setup(target, journal, timer, builders, figures, task, notes, hooks)
     target.objective.try_out(figures)
     if hooks.remote is not None:
         report(message="preparing the workers")
-        session.workers = stack.enter_context(hooks.remote.workers_for(RemoteTarget.of(target, builders)))
-        session.notes += session.workers.notes
+        setup.workers = stack.enter_context(hooks.remote.workers_for(RemoteTarget.of(target, builders)))
+        setup.notes += setup.workers.notes
     if target.with_objects and builders.empty.key != builders.root_key:
-        session.notes.append(
+        setup.notes.append(
             f"this LLVM's pipeline by itself does not give the object of {baseline.name}; "
             "the baseline measured is clang's own object"
         )
-    return session
+    return setup
 
 
 def recorded_evaluations(specs: Sequence[ModelSpec]) -> dict[str, Evaluation]:
@@ -161,3 +164,29 @@ def requests_in_flight(options: TuneOptions, specs: Sequence[ModelSpec]) -> int:
         return 1
     thinking = _CALLS_IN_FLIGHT if any(spec.is_language_model for spec in specs) else 0
     return options.workers or builder_count(options) + (2 if options.times_the_program else 0) + thinking
+
+
+def make_task(target: Target, program: Mapping[str, float], scopes: Scopes) -> Task:
+    """program: features of the baseline's code. Raises InvalidIR.
+
+    Without the scope "passes" there are decisions alone.
+    """
+    baseline, catalogue, objective = target.baseline, target.catalogue, target.objective
+    expanded = baseline.completion.expanded
+    offered = offers_of(target.toolchain.load(), baseline.bitcodes, scopes, catalogue, expanded)
+    with_passes = "passes" in scopes
+    edits = edits_of(expanded) if expanded and with_passes else []
+    own = target.baseline_built
+    return Task(
+        objective=objective.name,
+        baseline=baseline.name,
+        cpu=fingerprint().cpu,
+        passes=tuple(catalogue.names()) if with_passes else (),
+        edits=(*edits, *(offer.name for offer in offered.offers)),
+        promised={offer.name: offer.promise for offer in offered.offers},
+        known_good=plain_flags(scopes, catalogue, calls=bool(offered.surroundings.slots))
+        if objective.plain_flags
+        else (),
+        program=program,
+        surroundings=replace(offered.surroundings, parts=own.parts, size=own.size),
+    )

@@ -9,16 +9,16 @@ from tune_helpers import trials_of, tune_here
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.exhaustive), "4"])
-def test_no_first_idea_is_tried_twice(
+def test_no_seed_proposal_is_tried_twice(
     workers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     tune_here(capfd, "queens", "--objective", "size", "--trials", "12", "--workers", workers, "--run-dir", "run")
-    ideas = [
+    proposals = [
         tuple(trial["proposal"]["passes"])
         for trial in trials_of(tmp_path / "run")
         if trial["proposal"]["model"] == "embedded/small"
     ]
-    assert len(ideas) >= 6
-    assert len(set(ideas)) == len(ideas)
-    assert max(map(len, ideas)) > 3, "they are whole sequences"
+    assert len(proposals) >= 6
+    assert len(set(proposals)) == len(proposals)
+    assert max(map(len, proposals)) > 3, "they are whole sequences"
