@@ -59,7 +59,7 @@ class PlainBuilder:
         self.refuse_ir()
         profdata = self.toolchain.profdata()
         with TemporaryDirectory(prefix="colt-pgo-") as scratch:
-            # The place is compiled in, so that the program's environment is the same each time. A file for each process.
+            # The place is compiled in, so the program's environment is the same each time. A file for each process.
             raw = Path(scratch, "raw")
             objects = [self.compile(rung, source, [f"{_INSTRUMENT}={raw}/%p-%m.profraw"])
                        for source in self.program.sources]  # fmt: skip
