@@ -11,8 +11,7 @@ from colt_llvm.models.base import Answer, LanguageModel, ModelSpec, Prompt
 from colt_llvm.models.embedded import SPECS, load
 from colt_llvm.program.program import load_program, programs_directory
 from colt_llvm.search import PRESETS
-from colt_llvm.training.evaluator import cached_evaluator
-from colt_llvm.training.validation import learning_curve
+from colt_llvm.training.validation import cached_evaluator, learning_curve
 
 _PROGRAM, _OBJECTIVE = "crc_adler", "size"
 _TRIALS = 200

@@ -24,8 +24,7 @@ from colt_llvm.models.embedded.weights import APPEND_GAINS, BUILT, FILE, OBJECTI
 from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import PRESETS, ActionSet
-from colt_llvm.training.evaluator import CachedEvaluator, cached_evaluator
-from colt_llvm.training.validation import learning_curve
+from colt_llvm.training.validation import CachedEvaluator, cached_evaluator, learning_curve
 
 _GROUPS = 3  # of programs that are left out together: a coreset takes a while to choose
 #: Searches of a program: seed and trials. One is short of what a search finds, one is about at its first standstill.

@@ -26,8 +26,7 @@ from colt_llvm.models.question import Question
 from colt_llvm.program.program import included_programs, resolve_program
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import PRESETS
-from colt_llvm.training.evaluator import cached_evaluator
-from colt_llvm.training.validation import learning_curve
+from colt_llvm.training.validation import cached_evaluator, learning_curve
 
 _WHOLE, _FIRST, _STEP = "whole", "first", "step"
 

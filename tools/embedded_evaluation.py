@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from colt_llvm.models.embedded import SPECS
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.search import PRESETS, ColtSearch, Model
-from colt_llvm.training.evaluator import CachedEvaluator
-from colt_llvm.training.validation import LearningCurve, curve_of
+from colt_llvm.training.validation import CachedEvaluator, LearningCurve, curve_of
 
 BLIND = Model("blind", 1.0)
 

@@ -34,7 +34,7 @@ from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import GeneticOptions
 from colt_llvm.search.sequences import Names
-from colt_llvm.training.evaluator import CachedEvaluator, cached_evaluator
+from colt_llvm.training.validation import CachedEvaluator, cached_evaluator
 
 RUNTIME = "runtime"
 _PAIRS = 4  # more runs of what looks better than the baseline

@@ -21,7 +21,7 @@ from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.models.embedded.weights import BUILT
 from colt_llvm.program.program import Program
-from colt_llvm.training.evaluator import CachedEvaluator, cached_evaluator
+from colt_llvm.training.validation import CachedEvaluator, cached_evaluator
 
 _WIDTH, _DEPTH = 14, 8
 _TOLERATED_LOSS = 0.08  # of a step that a walk goes on from all the same

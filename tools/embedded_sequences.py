@@ -22,7 +22,7 @@ from colt_llvm.program.program import Program, resolve_program
 from colt_llvm.search import ActionSet, GeneticOptions, GeneticSearch, Proposal, Request
 from colt_llvm.search.sequences import Names
 from colt_llvm.search.tree import ROOT
-from colt_llvm.training.evaluator import CachedEvaluator, cached_evaluator
+from colt_llvm.training.validation import CachedEvaluator, cached_evaluator
 
 _STARTS = 24  # sequences of other programs that a search starts from
 _KEPT = 8  # of one program

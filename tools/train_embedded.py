@@ -41,8 +41,7 @@ from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import BUILT, FILE, read_arrays
 from colt_llvm.program.program import Program, included_programs, resolve_program
 from colt_llvm.search import PRESETS
-from colt_llvm.training.evaluator import cached_evaluator
-from colt_llvm.training.validation import LearningCurve, learning_curve
+from colt_llvm.training.validation import LearningCurve, cached_evaluator, learning_curve
 
 _JOURNAL_TRIALS = 500
 _JOURNAL_SECONDS = 300.0

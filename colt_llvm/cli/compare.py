@@ -66,7 +66,7 @@ def command(**given: Any) -> None:
 
 
 def _print(name: str, found: Comparison) -> None:
-    from colt_llvm.compare.rungs import COSTS
+    from colt_llvm.compare.plain_build import COSTS
 
     timed = found.objective == "runtime"
     lines = [("BUILD", "SPEED" if timed else "SMALLER", "VERDICT", "BYTES", "BUILD TIME")]

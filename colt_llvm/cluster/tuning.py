@@ -12,8 +12,7 @@ from colt_llvm.cluster.work import Bundle
 from colt_llvm.cluster.workers import Cluster, Killed
 from colt_llvm.core.errors import ClusterError, PassCrashed, PassError
 from colt_llvm.evaluate.evaluation import Evaluation
-from colt_llvm.evaluate.evaluators import Examination
-from colt_llvm.evaluate.remote import RemoteTarget, RemoteWorkers
+from colt_llvm.evaluate.evaluators import Examination, RemoteTarget, RemoteWorkers
 from colt_llvm.evaluate.target import Built
 
 #: Requests under way for each task that the workers do at once. Told in order, a slow one holds up those behind it

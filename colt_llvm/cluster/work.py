@@ -21,8 +21,7 @@ from colt_llvm.cluster.hosts import MeasuringCore, keep_off, move_to, taken
 from colt_llvm.core.errors import ColtError, NotRepeatable, PassError, ToolchainError, UsageError
 from colt_llvm.evaluate.builder import Builder
 from colt_llvm.evaluate.evaluation import Evaluation
-from colt_llvm.evaluate.evaluators import Examination, examine
-from colt_llvm.evaluate.remote import RemoteTarget
+from colt_llvm.evaluate.evaluators import Examination, RemoteTarget, examine
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Verifier
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains

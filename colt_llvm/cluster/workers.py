@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from colt_llvm import __version__
 from colt_llvm.cluster.hosts import MEASURING, Measuring, choose_measuring
 from colt_llvm.core.errors import ClusterError
-from colt_llvm.evaluate.remote import RemoteTarget, RemoteWorkers
+from colt_llvm.evaluate.evaluators import RemoteTarget, RemoteWorkers
 
 T = TypeVar("T")
 

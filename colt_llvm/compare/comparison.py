@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from colt_llvm.compare.plain_build import PlainBuilder
-from colt_llvm.compare.rungs import LADDERS, Rung
+from colt_llvm.compare.plain_build import LADDERS, PlainBuilder, Rung
 from colt_llvm.core.errors import CompileError, ToolchainError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import linker_of

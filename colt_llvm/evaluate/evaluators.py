@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from colt_llvm.core.errors import PassCrashed, PassError, PassOutOfMemory, PassTimedOut
+from colt_llvm.env.payload import BenchmarkRecord
+from colt_llvm.evaluate.builder import Builders
 from colt_llvm.evaluate.evaluation import SECOND_LOOK, Evaluation, Evaluator, Reference, Standing
-from colt_llvm.evaluate.target import Built
+from colt_llvm.evaluate.target import Built, Target
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.objectives.base import RUN_TIME
@@ -175,3 +177,40 @@ class RecordedEvaluator:
 def _failure_kind(error: PassError) -> str:
     kinds = {PassCrashed: "crash", PassTimedOut: "timeout", PassOutOfMemory: "out of memory"}
     return next((name for kind, name in kinds.items() if isinstance(error, kind)), "invalid")
+
+
+@dataclass(frozen=True)
+class RemoteTarget:
+    """All that another machine needs to build, check and time this program."""
+
+    target: Target  # without what is a function of this process
+    record: BenchmarkRecord  # the front end's output, so no source is read elsewhere
+    empty: Built  # what the empty sequence gave here; whoever does not get the same is not used
+    portable: bool  # programs can be run elsewhere too; where not, only builds are sent
+
+    @staticmethod
+    def of(target: Target, builders: Builders) -> RemoteTarget:
+        plain = replace(target, objective=target.options.goal, linker=None, own_check=None)
+        portable = target.linker is None and target.own_check is None
+        return RemoteTarget(plain, builders.first.record, builders.empty, portable)
+
+
+@dataclass(frozen=True)
+class RemoteWorkers:
+    """builders: as many as may build at once. examiner: None where this machine runs the programs itself.
+
+    lanes: how many candidates are examined at once. in_flight: requests under way that keep all of them busy.
+    """
+
+    builders: Sequence[Any]
+    examiner: Examiner | None
+    lanes: int
+    in_flight: int
+    notes: list[str] = field(default_factory=list)
+
+
+class RemotePool(Protocol):
+    """Other machines, as a run sees them."""
+
+    def workers_for(self, remote: RemoteTarget) -> AbstractContextManager[RemoteWorkers]:
+        """For one run. Raises ColtError where nobody can do it."""

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.compare.plain_build import PlainBuilder
-from colt_llvm.compare.rungs import Rung
+from colt_llvm.compare.plain_build import PlainBuilder, Rung
 from colt_llvm.core.files import write_json
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import linker_of

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.evaluate.evaluators import RemotePool
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.remote import RemotePool
 from colt_llvm.measure.check import OwnCheck
 from colt_llvm.models.base import LanguageModel
 from colt_llvm.objectives.cost import CostObjective

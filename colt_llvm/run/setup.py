@@ -14,9 +14,15 @@ from colt_llvm.decisions.offers import offers_of
 from colt_llvm.decisions.scopes import Scopes, plain_flags
 from colt_llvm.evaluate.builder import Builders, start_builders
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
-from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator, RecordedEvaluator, examiner_of
+from colt_llvm.evaluate.evaluators import (
+    Pool,
+    ProgramEvaluator,
+    RecordedEvaluator,
+    RemoteTarget,
+    RemoteWorkers,
+    examiner_of,
+)
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.remote import RemoteTarget, RemoteWorkers
 from colt_llvm.evaluate.target import Target
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Verifier

@@ -32,9 +32,16 @@ from colt_llvm.models.embedded.weights import (
 )
 from colt_llvm.program.program import Program
 from colt_llvm.training.dataset import Array, Sample, TrainingRun, experiences, grown, read_dataset
-from colt_llvm.training.evaluator import cached_evaluator, features_of
 from colt_llvm.training.linear_model import learned_row, tuned
-from colt_llvm.training.validation import Comparison, Effort, Validation, compare, validations
+from colt_llvm.training.validation import (
+    Comparison,
+    Effort,
+    Validation,
+    cached_evaluator,
+    compare,
+    features_of,
+    validations,
+)
 
 Say = Callable[[str], None]
 #: program and objective -> its features, scaled.

@@ -20,8 +20,8 @@ from listeners import family, ports
 
 from colt_llvm.cluster import Cluster, ClusterError, connect, workers
 from colt_llvm.core.errors import CommandNotFound
+from colt_llvm.evaluate.evaluators import RemoteTarget
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.remote import RemoteTarget
 from colt_llvm.evaluate.target import Built
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 from colt_llvm.program.program import load_program, programs_directory

@@ -12,8 +12,7 @@ import pytest
 from colt_llvm.cli.main import run
 from colt_llvm.compare import comparison, plain_build
 from colt_llvm.compare.comparison import Comparison, Row, compare
-from colt_llvm.compare.plain_build import PlainBuilder
-from colt_llvm.compare.rungs import LADDERS, Rung
+from colt_llvm.compare.plain_build import LADDERS, PlainBuilder, Rung
 from colt_llvm.core.errors import CompileError, ToolchainError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.elf import section_sizes

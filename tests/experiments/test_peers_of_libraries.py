@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from colt_llvm.compare import plain_build
-from colt_llvm.compare.plain_build import PlainBuilder
-from colt_llvm.compare.rungs import Rung
+from colt_llvm.compare.plain_build import PlainBuilder, Rung
 from colt_llvm.core.errors import ColtError, CompileError, ToolchainError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target, prepare_target

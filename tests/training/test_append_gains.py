@@ -17,8 +17,7 @@ from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.weights import APPEND_GAINS, FILE, OBJECTIVES, read_arrays, weights_of
 from colt_llvm.objectives.base import Objective
 from colt_llvm.search import PRESETS, ActionSet, Refiner
-from colt_llvm.training.evaluator import CachedEvaluator
-from colt_llvm.training.validation import learning_curve
+from colt_llvm.training.validation import CachedEvaluator, learning_curve
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
