@@ -84,9 +84,9 @@ def example_of(name: str) -> str:
     spec = spec_of(f"{provider.name}:{provider.model}")
     assert spec is not None
     lines = [
-        "# Keep this as models.toml, then: colt-llvm models --models models.toml --check; for defaults alone, --models",
-        f"# {provider.name}:{provider.model} does the same without a file.",
-        f"# {provider.advice}." if provider.advice else "",
+        "# Keep this as models.toml, and try it: colt-llvm models --models models.toml --check",
+        f"# Without a file, --models {provider.name}:{provider.model} means the same.",
+        f"# Note: {provider.advice}.",
         "",
         f'[endpoint."{provider.name}"]',
         f'base_url = "{provider.base_url}"',
