@@ -130,6 +130,10 @@ def print_result(result: TuneResult) -> None:
     if result.found_at_trial is not None:
         console.print(f"found at trial {result.found_at_trial}, after {result.found_at_seconds:.1f} s")
         console.print("sequence: " + ", ".join(result.sequence), markup=False)
+        if result.dropped:
+            console.print(
+                f"dropped: {len(result.dropped)} more that the trial had; the figure is no worse without them"
+            )
     if result.models:
         console.print(ledger_table(result.models))
         share = result.models["largest_share"]["of_answers"]

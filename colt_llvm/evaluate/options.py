@@ -23,6 +23,10 @@ DEFAULT_SECONDS = 120.0
 OLD_NAMES = {"worth": "stop_below", "strict": "clang_baseline"}
 #: Of the time, where a run time has to be proved: a gain that cannot be told from noise is no result.
 _PROOF_SHARE = 0.35
+#: Of the time, where figures are exact: for leaving out of a recipe what does not pay. At least so many seconds, or
+#: half of a shorter time; in a run that trials end, builds for so many of the trials, at least so many builds.
+_MINIMIZING_SHARE, _LEAST_MINIMIZING_SECONDS = 0.1, 2.0
+_MINIMIZING_TRIALS, _LEAST_MINIMIZING_BUILDS = 0.25, 40
 _MOST_SECONDS = 1e6  # the kernel takes no longer waits than 24 days
 _MOST_BYTES = 1 << 60
 
@@ -33,7 +37,8 @@ class TuneOptions:
 
     strategy: a name, name:ALGORITHM or module:CLASS, as ``search.registry.find_strategy`` takes it.
     trials, seconds: when the search ends, whichever comes first; both None is DEFAULT_SECONDS. The proof of a run
-    time is made within ``seconds``; without it, it takes what it needs.
+    time is made within ``seconds``; without it, it takes what it needs. A tenth of ``seconds``, or builds for a quarter
+    of ``trials``, go to leaving out what does not pay, where figures are exact.
     stop_below: the search ends too once doubling the trials gained less than so many per cent (see
     ``search.early_stopping``); 0: it does not. None is 0 where ``trials`` or ``seconds`` is given, and 0.1 where
     neither is.
@@ -105,16 +110,31 @@ class TuneOptions:
 
     @property
     def search_seconds(self) -> float | None:
-        """The part of ``seconds`` for the search; the rest is for the proof, where that takes time."""
-        seconds = self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
-        if seconds is None or not self.times_the_program:
-            return seconds
-        return seconds * (1 - _PROOF_SHARE)
+        """The part of ``seconds`` for the search; the rest is for the proof, and for leaving out what does not pay."""
+        share = _PROOF_SHARE if self.times_the_program else _MINIMIZING_SHARE
+        return None if self._seconds is None else self._seconds * (1 - share)
+
+    @property
+    def minimizing_seconds(self) -> float | None:
+        """For leaving out what does not pay, where figures are exact; None: ``minimizing_builds`` end it."""
+        seconds = self._seconds
+        if seconds is None:
+            return None
+        return max(min(_LEAST_MINIMIZING_SECONDS, seconds / 2), seconds * _MINIMIZING_SHARE)
+
+    @property
+    def minimizing_builds(self) -> int | None:
+        """The most builds for the same; None: ``minimizing_seconds`` end it."""
+        return None if self.trials is None else max(_LEAST_MINIMIZING_BUILDS, int(self.trials * _MINIMIZING_TRIALS))
+
+    @property
+    def _seconds(self) -> float | None:
+        """Of the whole run; None where trials alone end it."""
+        return self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
 
     @property
     def proof_seconds(self) -> float:
-        total = self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
-        return 60.0 if total is None else total * _PROOF_SHARE
+        return 60.0 if self._seconds is None else self._seconds * _PROOF_SHARE
 
     @property
     def stop_below_percent(self) -> float:

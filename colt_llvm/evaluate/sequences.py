@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from colt_llvm.llvm.catalogue import Action, Catalogue
-from colt_llvm.llvm.decision import decide_text, is_decision, parse_decision
+from colt_llvm.llvm.decision import decide_text, is_decision, joined, parse_decision
 from colt_llvm.llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.llvm.process_options import threshold_options, with_options
 from colt_llvm.program.baseline import Baseline
@@ -33,8 +33,12 @@ class Sequences:
         return (*self._baseline.completion.options, *(f"{word}={value}" for word, value in sorted(named.items())))
 
     def decisions(self, names: Sequence[str], *, late: bool) -> str:
-        """The step that applies the sequence's decisions, before all passes or after them; empty where it has none."""
-        return decide_text([name for name in names if is_decision(name) and parse_decision(name).late == late])
+        """The step that applies the sequence's decisions, before all passes or after them; empty where it has none.
+
+        Passes that several decisions list for one function are one list; the order of these decisions says nothing.
+        """
+        own = [name for name in names if is_decision(name) and parse_decision(name).late == late]
+        return decide_text(joined(sorted(own)))
 
     def passes(self, names: Sequence[str]) -> list[Action]:
         """Raises UnknownPassError."""

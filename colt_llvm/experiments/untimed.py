@@ -181,7 +181,7 @@ def untimed_cells(item: BenchProgram, objective: str, toolchain: Toolchain) -> I
             return make_task(target, program_counts, scopes)
 
         remembering = RememberingVerifier.around(verifier) if verifier else _Unverified.around(target, stack)
-        prover = RememberingProver(target, Timer(remembering), builders.figures, builders.first)
+        prover = RememberingProver(target, Timer(remembering), builders.figures, lambda trial: trial.sequence)
         yield UntimedCells(
             item, objective, target, verifier, builders.first, builders.figures, builders.root_key, task, prover
         )
@@ -308,6 +308,3 @@ class RememberingProver(Prover):
         if isinstance(found, Exception):
             raise found
         return found
-
-    def shorten(self, sequence: tuple[str, ...], key: str) -> tuple[str, ...]:
-        return sequence

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
@@ -193,6 +193,30 @@ Step = Passes | Decide
 def decide_text(decisions: Sequence[str]) -> str:
     """The step that applies these, sorted; empty where there are none."""
     return f"{_DECIDE}{','.join(sorted(decisions))})" if decisions else ""
+
+
+def single(names: Sequence[str]) -> tuple[str, ...]:
+    """With a decision that lists passes as one decision for each of them."""
+    found: list[str] = []
+    for name in names:
+        decision = parse_decision(name) if is_decision(name) else None
+        listed = split_pipeline(decision.value) if decision is not None and decision.kind in LISTS else ()
+        found += [str(replace(decision, value=text)) for text in listed if decision is not None] or [name]
+    return tuple(found)
+
+
+def joined(names: Sequence[str]) -> tuple[str, ...]:
+    """The inverse: those of one function and kind as one decision, where the first of them stands."""
+    found: dict[object, str] = {}
+    for place, name in enumerate(names):
+        decision = parse_decision(name) if is_decision(name) else None
+        if decision is None or decision.kind not in LISTS:
+            found[place] = name
+            continue
+        key = decision.kind, decision.function
+        before = f"{parse_decision(found[key]).value}," if key in found else ""
+        found[key] = str(replace(decision, value=before + decision.value))
+    return tuple(found.values())
 
 
 def holds_decisions(text: str) -> bool:

@@ -48,7 +48,9 @@ class TuneResult:
     refused for what it does: trial, sequence, pipeline, workload, difference, and how often it and the baseline ran.
     figures: name -> (baseline, tuned). models: the ledger; empty where no model was asked. front: the trials that no
     other beats in both run time and size. diagnosis: of one miscompile, whose fault it is likely to be
-    (``tune.diagnosis.Diagnosis``); empty where there was none.
+    (``tune.diagnosis.Diagnosis``); empty where there was none. dropped: what the trial's sequence had beside
+    ``sequence``, and what does not pay. functions: symbol -> bytes in the baseline's object and in the tuned one, of
+    those that differ or were decided about; empty where no object was built.
     """
 
     verdict: str
@@ -77,6 +79,8 @@ class TuneResult:
     compared: Compared = field(default_factory=Compared)
     miscompile: Mapping[str, Any] | None = None
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    functions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def improved(self) -> bool:

@@ -7,6 +7,7 @@ by side, so that not the luckiest become finalists.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import CompileError, PassError
-from colt_llvm.evaluate.evaluators import SequenceBuilder
 from colt_llvm.evaluate.target import Built, Target
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Miscompiled
@@ -23,6 +23,7 @@ from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, Arm, ab_test
 from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
 from colt_llvm.measure.rounds import affordable, rerank
 from colt_llvm.objectives.base import RUN_TIME, SMALLEST_GAIN, Objective, is_gain
+from colt_llvm.run.minimizing import Shorten, dropped
 from colt_llvm.run.trials import TrialRecord
 
 #: What says that a candidate does not stand as its recipe would build it.
@@ -103,7 +104,6 @@ class Reranking:
 MOST_FINALISTS = 3
 #: Each finalist more widens every interval and takes time from all; so it has to leave this many rounds.
 _WANTED_ROUNDS = 24
-_SHORTEN_SECONDS = 5.0
 _SCORED_POINTS = 32
 _TOO_LITTLE = f"what was found gains less than {SMALLEST_GAIN:.2%}, which does not count as an improvement"
 
@@ -117,6 +117,11 @@ class Finalist:
     pipeline: str
     built: Built
     executable: Path
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """What the trial had beside it, and what does not pay."""
+        return dropped(self.trial.sequence, self.sequence)
 
 
 @dataclass(frozen=True)
@@ -143,12 +148,12 @@ class Proof:
 
 @dataclass
 class Prover:
-    """Finds the best that stands up. figures: of the baseline."""
+    """Finds the best that stands up. figures: of the baseline. shorten: leaves out of a sequence what does not pay."""
 
     target: Target
     timer: Timer
     figures: Mapping[str, float]
-    builder: SequenceBuilder
+    shorten: Shorten
     seed: int = 0
     clock: Callable[[], float] = time.monotonic
 
@@ -212,7 +217,24 @@ class Prover:
         return Reranking(self.timer, build, reward, self.seed, self.clock).order(candidates, seconds, rejected)
 
     def _rebuild(self, trial: TrialRecord, name: str) -> Finalist:
-        sequence = self.shorten(trial.sequence, str(trial.outcome.key))
+        """What of the sequence pays, as its recipe builds it; all of it where less does not stand or is worse so."""
+        shorter = self.shorten(trial)
+        found: Finalist | None = None
+        if shorter != trial.sequence and not self.objective.timed:
+            with contextlib.suppress(*UNFIT):
+                found = self._finalist(trial, shorter, f"{name}-shorter")
+            if found is not None and self._untimed_reward(found) >= (trial.outcome.reward or 0.0):
+                return found
+            shorter = trial.sequence
+        try:
+            full = self._finalist(trial, shorter, name)
+        except UNFIT:
+            if found is None:
+                raise
+            return found
+        return full if found is None or self._untimed_reward(full) > self._untimed_reward(found) else found
+
+    def _finalist(self, trial: TrialRecord, sequence: tuple[str, ...], name: str) -> Finalist:
         pipeline, built, executable = self._built(sequence, name)
         self.timer.verifier.check(executable, thorough=True, core=self.timer.verifier.core, proof=True)
         return Finalist(trial, sequence, pipeline, built, executable)
@@ -222,20 +244,6 @@ class Prover:
         pipeline = self.target.sequences.pipeline(sequence)
         built = self.target.rebuild(pipeline)
         return pipeline, built, self.timer.verifier.link(built.objects, name)
-
-    def shorten(self, sequence: tuple[str, ...], key: str) -> tuple[str, ...]:
-        """Leave out every pass without which the object code is the same, the last first."""
-        deadline = self.clock() + _SHORTEN_SECONDS
-        for index in reversed(range(len(sequence))):
-            shorter = sequence[:index] + sequence[index + 1 :]
-            if self.clock() > deadline:
-                break
-            try:
-                if self.builder.build(shorter).key == key:
-                    sequence = shorter
-            except PassError:
-                continue  # what follows needs it
-        return sequence
 
     def _untimed_reward(self, finalist: Finalist) -> float:
         return self.objective.reward(self.objective.measured(finalist.built), self.figures)

@@ -12,6 +12,7 @@ from typing import Any
 from colt_llvm import __version__
 from colt_llvm.core.variables import deciding_variables
 from colt_llvm.evaluate.evaluation import SECOND_LOOK
+from colt_llvm.llvm.decision import is_decision, parse_decision
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.measure.intervals import Verdict
@@ -83,6 +84,22 @@ def write_results(
         compared=setup.timer.verifier.compared,
         miscompile=first_miscompile(setup, trials, proof),
         diagnosis=diagnosis.to_dict() if diagnosis else {},
+        dropped=winner.dropped if winner else (),
+        functions=_functions(setup, winner) if winner else {},
+    )
+
+
+def _functions(setup: Setup, winner: Finalist) -> dict[str, tuple[int, int]]:
+    before, after = setup.target.baseline_built.parts, winner.built.parts
+    decided = {parse_decision(name).function for name in winner.sequence if is_decision(name)}
+    return (
+        {
+            name: (before.get(name, 0), after.get(name, 0))
+            for name in sorted(before.keys() | after.keys())
+            if before.get(name) != after.get(name) or name in decided
+        }
+        if winner.built.objects
+        else {}
     )
 
 
@@ -146,6 +163,7 @@ def _recipe(setup: Setup, winner: Finalist, proof: Proof) -> Recipe:
         "host": asdict(fingerprint()),
         "compared": setup.timer.verifier.compared.to_dict(),
         "variables": deciding_variables(),
+        **({"dropped": list(winner.dropped)} if winner.dropped else {}),
         **evidence_of(proof),
     }
     return Recipe(

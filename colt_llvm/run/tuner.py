@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -14,7 +14,7 @@ from colt_llvm import __version__
 from colt_llvm.core.errors import RunDirectoryError, UsageError
 from colt_llvm.core.variables import deciding_variables
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.target import Linker, Target, prepare_target
+from colt_llvm.evaluate.target import Built, Linker, Target, prepare_target
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.models.base import ModelSpec
@@ -27,6 +27,7 @@ from colt_llvm.run.asking import specs_for, with_earlier_preset, with_preset
 from colt_llvm.run.diagnosis import DIAGNOSIS_SECONDS, diagnose
 from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal
+from colt_llvm.run.minimizing import Effort, Minimizer, SameCode, Shorten
 from colt_llvm.run.progress import Progress, TuneResult, result_to_dict
 from colt_llvm.run.proof import Proof, Prover, evidence_of
 from colt_llvm.run.results import write_results
@@ -36,6 +37,10 @@ from colt_llvm.run.trials import TrialRecord
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+#: For leaving out what does not pay, where the user waits for the end or a proof's time is short.
+_SHORTEN_SECONDS = 5.0
 
 
 class RunArguments(TypedDict, total=False):
@@ -205,7 +210,23 @@ def _reporter(progress: Progress, on_progress: Callable[[Progress], None] | None
 
 
 def _prove(setup: Setup, trials: list[TrialRecord], stop: threading.Event) -> Proof:
-    options = setup.options
-    prover = Prover(setup.target, setup.timer, setup.figures, setup.builders.first, options.seed)
     # Whoever stops a run wants its result soon.
-    return prover.prove(trials, min(options.proof_seconds, 10.0) if stop.is_set() else options.proof_seconds)
+    proof_seconds = setup.options.proof_seconds
+    seconds = min(proof_seconds, 10.0) if stop.is_set() else proof_seconds
+    shorten = _shorten(setup, stopped=stop.is_set())
+    return Prover(setup.target, setup.timer, setup.figures, shorten, setup.options.seed).prove(trials, seconds)
+
+
+def _shorten(setup: Setup, *, stopped: bool) -> Shorten:
+    options, builder = setup.options, setup.builders.first
+    if setup.target.objective.timed:
+        return SameCode(builder, _SHORTEN_SECONDS)
+    effort = Effort(options.minimizing_seconds, options.minimizing_builds)
+    if stopped:
+        effort = replace(effort, seconds=_SHORTEN_SECONDS)
+    objective, baseline = setup.target.objective, setup.figures
+
+    def reward(built: Built) -> float:
+        return objective.reward(objective.measured(built), baseline)
+
+    return Minimizer(builder, reward, setup.task.surroundings.callers, effort)
