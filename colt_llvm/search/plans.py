@@ -220,6 +220,27 @@ def _codegen_name(function: str, text: str) -> str:
     return f"{kind}<{function}{separator}{value}>"
 
 
+#: Of one run: in larger programs those of the largest functions.
+_MOST_STEPS = 20_000
+
+
+def step_names(surroundings: Surroundings) -> Names:
+    """Each step of each function's plan as a decision by itself, those of the largest functions first."""
+    steps = {(SKIP, name) for name in surroundings.skippable} | {(BEFORE, text) for text in surroundings.texts.values()}
+    ordered = sorted(steps | surroundings.steps.keys())
+    functions = sorted(surroundings.callers, key=lambda name: (-surroundings.parts.get(name, 0), name))
+    if ordered:
+        functions = functions[: max(1, _MOST_STEPS // len(ordered))]
+    return tuple(_step_name(function, step) for function in functions for step in ordered)
+
+
+def _step_name(function: str, step: Step) -> str:
+    kind, text = step
+    if kind == "codegen":
+        return _codegen_name(function, text)
+    return f"{text}<{function}>" if kind == "level" else f"{kind}<{function}>({text})"
+
+
 def one_more(plan: Plan, step: Step) -> Plan:
     """With one step more, where there is room for it."""
     kind, text = step

@@ -57,10 +57,16 @@ class ActionSet:
 
     @cached_property
     def _sorts(self) -> list[Names]:
-        """Edits of the pipeline, and decisions; those of which there are any."""
+        """Edits of the pipeline, decisions, and passes for one function; those of which there are any."""
+        steps = frozenset(self.steps)
         of_pipeline = tuple(name for name in self.edits if name.startswith("without<"))
-        decisions = tuple(name for name in self.edits if not name.startswith("without<"))
-        return [sort for sort in (of_pipeline, decisions) if sort]
+        decisions = tuple(name for name in self.edits if not name.startswith("without<") and name not in steps)
+        return [sort for sort in (of_pipeline, decisions, self.steps) if sort]
+
+    @cached_property
+    def steps(self) -> Names:
+        """Of the edits, passes that are left out for one function or run over it alone."""
+        return tuple(name for name in self.edits if name.startswith(("skip<", "before<", "after<")))
 
     def draw(self, random: Random) -> str:
         """One action."""

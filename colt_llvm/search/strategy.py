@@ -8,7 +8,7 @@ from typing import Protocol
 
 from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.search.options import ColtOptions
-from colt_llvm.search.plans import Surroundings
+from colt_llvm.search.plans import Surroundings, step_names
 from colt_llvm.search.protocol import Outcome, Proposal, Request, Strategy
 from colt_llvm.search.sequences import ActionSet
 
@@ -33,6 +33,14 @@ class Task:
     def actions(self) -> ActionSet:
         """Passes and edits, to draw from. Raises UsageError where there are none."""
         return ActionSet(self.passes, self.edits)
+
+    @property
+    def table(self) -> ActionSet:
+        """The same for a search that takes each decision by itself: all that COLT's plans of functions are made of too.
+
+        Raises UsageError where there are none.
+        """
+        return ActionSet(self.passes, tuple(dict.fromkeys((*self.edits, *step_names(self.surroundings)))))
 
 
 class OwnStrategy(Strategy, Protocol):

@@ -81,7 +81,7 @@ class RandomSequences(SequenceSearch):
 
 
 RANDOM = DeclaredStrategy(
-    "random", "random sequences", lambda task, _algorithm, _options: RandomSequences(task.actions, task.seed)
+    "random", "random sequences", lambda task, _algorithm, _options: RandomSequences(task.table, task.seed)
 )
 
 
@@ -111,7 +111,7 @@ class RandomTree(ColtSearch):
 MCTS = DeclaredStrategy(
     "mcts",
     "the same tree with random proposals, no model",
-    lambda task, _algorithm, options: RandomTree(task.actions, options, task.seed),
+    lambda task, _algorithm, options: RandomTree(task.table, options, task.seed),
     has_tree=True,
     note="proposed at random to a tree search, no model",
 )

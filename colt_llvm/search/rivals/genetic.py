@@ -111,5 +111,5 @@ def crossover(first: Names, second: Names, random: Random) -> Names:
 GENETIC = DeclaredStrategy(
     "genetic",
     "a population of sequences, crossover and mutation",
-    lambda task, _algorithm, _options: GeneticSearch(task.actions, task.seed),
+    lambda task, _algorithm, _options: GeneticSearch(task.table, task.seed),
 )

@@ -70,5 +70,5 @@ class GreedySearch(SequenceSearch):
 
 
 GREEDY = DeclaredStrategy(
-    "greedy", "hill climbing with restarts", lambda task, _algorithm, _options: GreedySearch(task.actions, task.seed)
+    "greedy", "hill climbing with restarts", lambda task, _algorithm, _options: GreedySearch(task.table, task.seed)
 )

@@ -87,6 +87,6 @@ def _quiet() -> Iterator[None]:
 NEVERGRAD = DeclaredStrategy(
     "nevergrad",
     "an optimiser of nevergrad; nevergrad:NAME for another than the default",
-    lambda task, algorithm, _options: NevergradSearch(task.actions, task.seed, algorithm, task.trials_wanted),
+    lambda task, algorithm, _options: NevergradSearch(task.table, task.seed, algorithm, task.trials_wanted),
     algorithms=True,
 )
