@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.llvm.catalogue import Catalogue
-from colt_llvm.llvm.decision import is_decision
+from colt_llvm.llvm.decision import EVERY, is_decision, parse_decision
+from colt_llvm.llvm.process_options import threshold_options
 from colt_llvm.objectives.registry import find_objective
 
 #: From the largest to the smallest. "passes": passes over the whole module and edits of its pipeline. "module":
@@ -30,6 +31,16 @@ def check_scopes(scopes: Scopes) -> None:
     if unknown or not scopes:
         said = repr(unknown[0]) if unknown else "nothing"
         raise UsageError(f"--scopes: {said} is no scope; use some of {', '.join(SCOPES)}")
+
+
+def scope_of(action: str) -> str:
+    """The scope of SCOPES that an action of a sequence is of: "passes" for a pass or an edit of the pipeline."""
+    if threshold_options(action) is not None:
+        return "module"
+    if not is_decision(action):
+        return "passes"
+    decision = parse_decision(action)
+    return "module" if decision.function == EVERY else decision.scope
 
 
 Names = tuple[str, ...]

@@ -87,8 +87,9 @@ def recipe_section(run: Run) -> str:
     chips = "".join(f"<li><code>{e(name)}</code></li>" for name in recipe.sequence)
     return (
         f'<h3>Sequence</h3><ol class="chips">{chips}</ol>\n'
-        f"<p>Actions are applied in this order, before {e(run.baseline)}\N{RIGHT SINGLE QUOTATION MARK}s own pipeline; "
-        "<code>without&lt;pass&gt;</code> leaves a pass out of that pipeline.</p>\n"
+        + _dropped(run)
+        + f"<p>Actions are applied in this order, before {e(run.baseline)}\N{RIGHT SINGLE QUOTATION MARK}s own "
+        "pipeline; <code>without&lt;pass&gt;</code> leaves a pass out of that pipeline.</p>\n"
         + block(",".join(recipe.sequence), "The sequence", "Copy the sequence")
         + "<h3>Build with it</h3>\n"
         + block(
@@ -100,6 +101,17 @@ def recipe_section(run: Run) -> str:
         + "<details><summary>The complete pipeline</summary>\n"
         + block(recipe.pipeline, "The pipeline", "Copy the pipeline")
         + "</details>\n"
+    )
+
+
+def _dropped(run: Run) -> str:
+    gone = run.result.dropped if run.result is not None else ()
+    if not gone:
+        return ""
+    chips = "".join(f"<li><code>{e(name)}</code></li>" for name in gone)
+    return (
+        f"<details><summary>{len(gone):,} more that its trial had were dropped: the figure is no worse without them"
+        f'</summary><ul class="chips">{chips}</ul></details>\n'
     )
 
 

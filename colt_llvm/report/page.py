@@ -22,6 +22,7 @@ from colt_llvm.report.evidence import (
     recipe_section,
     repeat_section,
 )
+from colt_llvm.report.functions import functions_section
 from colt_llvm.report.picture import node_data, picture_section
 from colt_llvm.report.run import Run, read_run
 from colt_llvm.report.text import Markup, change, data_script, e, ratio, table
@@ -95,6 +96,7 @@ def page(run: Run, passes: str, hot_function: str, notes: Sequence[str] = ()) ->
     sections = [
         ("convergence", "Convergence", convergence_section(run)),
         ("tree", "The search tree" if nodes.is_tree else "The trials", picture_section(nodes)),
+        ("functions", "Functions, and what was decided", functions_section(run)),
         ("passes", "What each pass contributes", passes),
         ("models", "Models", ledger_section(run, nodes)),
         ("recipe", "The recipe", recipe_section(run)),

@@ -114,7 +114,8 @@ def _result(data: Mapping[str, Any], directory: Path) -> TuneResult:
             interrupted=bool(data["interrupted"]), busy_fraction=data["busy_fraction"],
             front=tuple(map(dict, data["front"])), models=dict(data["models"]), notes=tuple(map(str, data["notes"])),
             compared=Compared.from_dict(data.get("compared") or {}), miscompile=data.get("miscompile"),
-            diagnosis=dict(data.get("diagnosis", {})),
+            diagnosis=dict(data.get("diagnosis", {})), dropped=tuple(map(str, data.get("dropped", ()))),
+            functions={str(name): (int(pair[0]), int(pair[1])) for name, pair in data.get("functions", {}).items()},
         )  # fmt: skip
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(
