@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from colt_llvm.cli.options import llvm_option, objective_option, program_of
+from colt_llvm.cli.options import FILE, llvm_option, objective_option, program_of
 from colt_llvm.core.errors import UsageError
 from colt_llvm.objectives.size import LOADED_SIZE
 
 if TYPE_CHECKING:
     from colt_llvm.decisions.offers import Offer
+    from colt_llvm.explain.whereabouts import Whereabouts
 
 
 @click.command("passes", context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,13 +49,26 @@ def passes(search: str | None, pipelines: bool, as_json: bool, llvm_prefix: Path
 @click.argument("sources", nargs=-1, metavar="[PROGRAM | SOURCE...]")
 @click.option("--cflags", multiple=True, metavar="FLAGS", help="Compiler flags. Repeats.")
 @objective_option(default=LOADED_SIZE.name, help="Compile the program as for this objective.")
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="COMMAND",
+    help="Command that runs the program, such as '{exe} input.txt', to sample where its time goes.",
+)
+@click.option("--args", "arguments", metavar="ARGS", help="Arguments of the program: short for --run '{exe} ARGS'.")
+@click.option("--stdin", type=FILE, metavar="FILE", help="File that is the program's standard input.")
 @click.option("--scopes", default="module,function,call,loop", show_default=True, metavar="LIST",
               help="Scopes to list, with commas.")  # fmt: skip
 @click.option("--kinds", is_flag=True, help="List all kinds of decisions, without a program.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @llvm_option
 def decisions(**given: Any) -> None:
-    """List what a search may decide about functions, calls and loops of a program, most promising first."""
+    """List what a search may decide about functions, calls and loops of a program, most promising first.
+
+    Each with its function's size, its share of the time (one run under perf; "not measured" without it), and its line
+    in the source.
+    """
     if given["kinds"]:
         _print_kinds(given["as_json"])
         return
@@ -64,27 +78,66 @@ def decisions(**given: Any) -> None:
 
     scopes = tuple(filter(None, given["scopes"].split(",")))
     check_scopes(scopes)
-    offers = _offers(given, scopes)
+    offers, found = _offers(given, scopes)
     if given["as_json"]:
-        click.echo(json.dumps([asdict(offer) for offer in offers], indent=1))
+        click.echo(json.dumps([{**asdict(offer), **_facts(offer, found)} for offer in offers], indent=1))
         return
     width = min(60, max((len(offer.name) for offer in offers), default=0))
     for offer in offers:
         size = f"  {offer.size} instructions, {offer.calls} calls" if offer.size else ""
-        click.echo(f"{offer.name:<{width}}  {offer.summary}{size}")
+        click.echo(f"{offer.name:<{width}}  {offer.summary}{size}{_told(_facts(offer, found))}")
     click.echo(f"{len(offers)} decisions in the scopes {', '.join(scopes)}", err=True)
+    if found.why_no_shares:
+        click.echo(f"time in functions: not measured ({found.why_no_shares})", err=True)
 
 
-def _offers(given: dict[str, Any], scopes: tuple[str, ...]) -> Sequence[Offer]:
+def _facts(offer: Offer, found: Whereabouts) -> dict[str, Any]:
+    """Of the function that is decided about: its name in the source, bytes and share of the time; and the place.
+
+    None for what is not known, and for decisions about all functions.
+    """
+    from colt_llvm.llvm.decision import EVERY, is_decision, parse_decision
+
+    decision = parse_decision(offer.name) if is_decision(offer.name) else None
+    if decision is None or decision.function == EVERY:
+        return {"source_name": None, "bytes": None, "share": None, "place": None}
+    function, place = found.functions.get(decision.function), found.place(decision)
+    column = f":{place.column}" if place is not None and place.column else ""
+    return {
+        "source_name": function.name if function is not None and function.name else None,
+        "bytes": found.sizes.get(decision.function, 0),
+        "share": None if found.why_no_shares else round(found.shares.get(decision.function, 0.0), 4),
+        "place": f"{_shown(place.file)}:{place.line}{column}" if place is not None and place.line else None,
+    }
+
+
+def _told(facts: dict[str, Any]) -> str:
+    if facts["bytes"] is None:
+        return ""
+    parts = [f"{facts['bytes']} bytes" if facts["bytes"] else "inlined or removed in the baseline"]
+    parts.append("time not measured" if facts["share"] is None else f"{facts['share']:.1%} of the time")
+    parts += filter(None, (facts["source_name"], facts["place"]))
+    return "".join(f", {part}" for part in parts)
+
+
+def _shown(file: Path) -> Path:
+    """Below the working directory as it is named there."""
+    here = Path.cwd().resolve()
+    return file.relative_to(here) if file.is_relative_to(here) else file
+
+
+def _offers(given: dict[str, Any], scopes: tuple[str, ...]) -> tuple[Sequence[Offer], Whereabouts]:
     from colt_llvm.decisions.offers import offers_of
+    from colt_llvm.explain.whereabouts import whereabouts
     from colt_llvm.llvm.acceptance import toolchain_catalogue
     from colt_llvm.llvm.toolchain import find_toolchain
     from colt_llvm.program.baseline import prepare_baseline
 
-    toolchain = find_toolchain(given["llvm_prefix"])
-    baseline = prepare_baseline(toolchain, program_of(given), given["objective"])
+    toolchain, program = find_toolchain(given["llvm_prefix"]), program_of({**given, "output_files": ()})
+    baseline = prepare_baseline(toolchain, program, given["objective"])
     catalogue = toolchain_catalogue(toolchain)
-    return offers_of(toolchain.load(), baseline.bitcodes, scopes, catalogue, baseline.completion.expanded).offers
+    offered = offers_of(toolchain.load(), baseline.bitcodes, scopes, catalogue, baseline.completion.expanded)
+    return offered.offers, whereabouts(toolchain, program, baseline)
 
 
 def _print_kinds(as_json: bool) -> None:

@@ -26,6 +26,7 @@ from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.explain.source_patch import Edit, common_root, patched, unified_diff, write_sources
 from colt_llvm.explain.source_places import SHARED, Functions, Left, Places, settle
 from colt_llvm.explain.variants import Variant, Variants, of_recipe
+from colt_llvm.explain.whereabouts import LINES
 from colt_llvm.llvm.decision import CODEGEN_FLAGS, is_decision, parse_decision
 from colt_llvm.llvm.process_options import threshold_options
 from colt_llvm.llvm.source_lines import source_functions
@@ -38,7 +39,6 @@ from colt_llvm.program.program import IR_SUFFIXES, Program
 from colt_llvm.program.recipe import differences
 from colt_llvm.run.reduction import reduce_sequence
 
-_LINES = ("-gline-tables-only", "-gcolumn-info")
 _LEVELS: Mapping[str, Level] = {"optsize<*>": "Os", "optspeed<*>": "O2"}
 
 OnStep = Callable[[str], None]
@@ -174,7 +174,7 @@ class _Annotator:
     def _functions(self, edits: Sequence[Edit]) -> list[Functions]:
         """What the front end makes of the patched source. Raises CompileError."""
         program = self._program_with(self._texts(edits))
-        program = replace(program, cflags=(*program.cflags, *_LINES))
+        program = replace(program, cflags=(*program.cflags, *LINES))
         return [
             source_functions(self._toolchain.load(), bitcode)
             for bitcode in front_end(self._toolchain, program, self._level)
