@@ -19,6 +19,7 @@ from colt_llvm.core.errors import RecipeError
 from colt_llvm.evaluate import options as tune_options
 from colt_llvm.evaluate import timer
 from colt_llvm.experiments import on_cluster
+from colt_llvm.experiments.experiment_file import load_experiment
 from colt_llvm.measure import folder_state, runner
 from colt_llvm.measure.ab_test import ABTestPolicy
 from colt_llvm.models.embedded import choice, policy, weights
@@ -186,10 +187,10 @@ FIGURES = [
     Figures("docs/embedded-models.md", r"as much as (\w+) programs,", lambda: (tables.PRIOR_PROGRAMS,)),
     Figures("docs/embedded-models.md", r"up to (\w+) of each program, the best", lambda: (dataset._KEPT,)),
     Figures("docs/embedded-models.md", r"each model alone, (\d+) trials, (\w+) seeds,", _effort_of_train),
-    Figures("docs/embedded-models.md", r"The (\d+) train programs, LLVM", lambda: (len(included_programs("train")),)),
+    Figures("docs/embedded-models.md", r"The (\d+) train programs, LLVM", lambda: _programs_of_the_coreset()[:1]),
     Figures(
-        "docs/embedded-models.md", r"on all (\d+) held-out programs, one",
-        lambda: (len(included_programs("held-out")),),
+        "docs/embedded-models.md", r"on all (\d+) held-out programs of the experiment `runtime`, one",
+        lambda: (len(load_experiment("runtime").suites[0].programs),),
     ),
     # The rest.
     Figures("docs/models.md", r"\| every model set aside \| (\S+) answers", lambda: (asking.STAND_IN,)),

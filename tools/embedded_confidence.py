@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from embedded_programs import origin
+from embedded_programs import origin, train_programs
 
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.models.base import Answer, Prompt
@@ -23,7 +23,7 @@ from colt_llvm.models.embedded import SPECS
 from colt_llvm.models.embedded.policy import EmbeddedModel, own_rate
 from colt_llvm.models.embedded.weights import BUILT, FILE, Weights, read_arrays, weights
 from colt_llvm.models.question import Question
-from colt_llvm.program.program import included_programs, resolve_program
+from colt_llvm.program.program import resolve_program
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import PRESETS
 from colt_llvm.training.validation import cached_evaluator, learning_curve
@@ -153,7 +153,7 @@ def main() -> None:
     parts = parser.add_subparsers(required=True)
     part = parts.add_parser("rows")
     part.add_argument("file", type=Path)
-    names = sorted(program.name for program in included_programs("train"))
+    names = sorted(program.name for program in train_programs())
     part.add_argument("--programs", nargs="+", default=names, choices=names)
     part.add_argument("--objectives", nargs="+", default=list(BUILT), choices=BUILT)
     part.add_argument("--trials", type=int, default=100)

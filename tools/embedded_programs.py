@@ -36,9 +36,13 @@ def origin(name: str) -> str:
     return name.partition("~")[0]
 
 
+#: Train programs that came after the shipped numbers were fitted, which are to be fitted again alike.
+_LATER = frozenset(("bank_cpp", "lru_cpp", "orders_cpp", "polynomial_cpp", "table_cpp", "wordcount_cpp"))
+
+
 def train_programs() -> list[Program]:
-    """The included ones."""
-    return included_programs("train")
+    """The included ones that the shipped numbers are from."""
+    return [program for program in included_programs("train") if program.name not in _LATER]
 
 
 def variants(toolchain: Toolchain, objective: str, folder: Path, csmith: int, seed: int) -> list[Program]:
