@@ -21,10 +21,14 @@ _EMBEDDED = ("embedded/nano", "embedded/small", "embedded/base")
     help="Models to list: names with commas between, or a .toml file. Default: the embedded policies and your "
     "~/.config/colt-llvm/models.toml.",
 )  # fmt: skip
-@click.option("--example", is_flag=True, help="Print an example of a .toml file.")
+@click.option(
+    "--example", is_flag=False, flag_value="all", metavar="[PROVIDER]",
+    help="Print an example of a .toml file; for ollama, vllm, llama.cpp, lmstudio, openrouter or openai alone where "
+    "one is named.",
+)  # fmt: skip
 @click.option("--check", is_flag=True, help="Ask each model one small question; endpoints may charge for it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(named: str | None, example: bool, check: bool, as_json: bool) -> int | None:
+def command(named: str | None, example: str | None, check: bool, as_json: bool) -> int | None:
     """List the models that may propose, with --check also whether they answer.
 
     Exit status 1 if --check finds one that fails.
@@ -32,7 +36,7 @@ def command(named: str | None, example: bool, check: bool, as_json: bool) -> int
     from colt_llvm.models import registry
 
     if example:
-        click.echo(registry.example(), nl=False)
+        click.echo(registry.example("" if example == "all" else example), nl=False)
         return None
     specs = registry.load_models(named) if named else _all_known()
     rows = [_row(spec) for spec in specs]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from colt_llvm.models.question import Question
+from colt_llvm.models.question import MOST_ASKED_FOR, Question
 
 Structured = Literal["schema", "json", "text"]
 _NEXT: Mapping[str, Structured] = {"schema": "json", "json": "text"}
@@ -18,6 +18,12 @@ _STRUCTURE_WORDS = re.compile(
 _NOT_TAKEN = re.compile(
     r"unsupported|not supported|unrecogni[sz]ed|unknown|unexpected|not permitted|extra|instead", re.I
 )
+#: In ``dropped``: the schema has types alone, no lists of names and no lengths.
+_BOUNDS = "schema bounds"
+_BOUNDS_WORDS = re.compile(r"\benum\b|max_?length|m(in|ax)_?items|keyword|too (large|long|complex|many)|exceeds", re.I)
+#: What OpenAI's strict schemas take is 15,000 letters in an enum of more than 250 names.
+_MOST_LETTERS = 12_000
+_REASON_LETTERS = 160
 #: In ``dropped``: the instructions stand in the user's message.
 _SYSTEM = "system role"
 _SYSTEM_WORDS = re.compile(
@@ -32,7 +38,8 @@ class Form:
     """How a request is put.
 
     structured: JSON schema, JSON mode or plain text. length: the field with the limit of output tokens; "" where the
-    endpoint takes none. dropped: fields that it refuses, and "system role" where it takes no such message.
+    endpoint takes none. dropped: fields that it refuses, "system role" where it takes no such message, and
+    "schema bounds" where it takes no schema with lists of names and lengths.
     """
 
     structured: Structured = "schema"
@@ -52,7 +59,11 @@ class Form:
         if self.length:
             fields[self.length] = max_output_tokens
         if self.structured == "schema":
-            schema = {"name": "joint_action", "strict": True, "schema": answer_schema(question)}
+            schema = {
+                "name": "joint_action",
+                "strict": True,
+                "schema": answer_schema(question, _BOUNDS not in self.dropped),
+            }
             fields["response_format"] = {"type": "json_schema", "json_schema": schema}
         elif self.structured == "json":
             fields["response_format"] = {"type": "json_object"}
@@ -81,23 +92,30 @@ class Form:
         if _SYSTEM not in self.dropped and _SYSTEM_WORDS.search(text):
             return replace(self, dropped=(*self.dropped, _SYSTEM))
         about_structure = field.startswith("response_format") or _STRUCTURE_WORDS.search(text)
+        bounded = self.structured == "schema" and _BOUNDS not in self.dropped
+        if about_structure and bounded and _BOUNDS_WORDS.search(text):
+            return replace(self, dropped=(*self.dropped, _BOUNDS))
         if about_structure and may_step_down and self.structured in _NEXT:
             return replace(self, structured=_NEXT[self.structured])
         return None
 
 
-def answer_schema(question: Question) -> dict[str, Any]:
-    """The protocol as a JSON schema, with the models on offer as the only names.
+def answer_schema(question: Question, bounded: bool = True) -> dict[str, Any]:
+    """The protocol as a JSON schema: thinking first, then names that exist here.
 
+    bounded: with lists of names and with lengths; small models repeat themselves or copy the instructions without.
     Strict schemas have no optional fields, so a confidence is either asked for or not to be given.
     """
-    names = [offer.name for offer in question.offers]
-    next_model = {"type": "string", "enum": names} if names else {"type": "string"}
-    properties: dict[str, Any] = {
-        "passes": {"type": "array", "items": {"type": "string"}},
-        "next_model": next_model,
-        "reason": {"type": "string"},
-    }
+    reason: dict[str, Any] = {"type": "string"}
+    passes: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+    if bounded:
+        reason["maxLength"] = _REASON_LETTERS
+        passes |= {"minItems": 1, "maxItems": MOST_ASKED_FOR}
+        if names := _names(question):
+            passes["items"] = {"type": "string", "enum": names}
+    models = [offer.name for offer in question.offers]
+    next_model = {"type": "string", "enum": models} if models else {"type": "string"}
+    properties: dict[str, Any] = {"reason": reason, "passes": passes, "next_model": next_model}
     if question.confidence_wanted:
         properties["confidence"] = {"type": "number"}
     return {
@@ -106,3 +124,17 @@ def answer_schema(question: Question) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _names(question: Question) -> list[str]:
+    """What may be proposed, as much as a schema takes: passes, whole edits, decisions by promise, numbered edits."""
+    edits = question.pipeline_edits
+    whole = [edit for edit in edits if "#" not in edit]
+    wanted = [*question.passes, *whole, *question.decisions, *(edit for edit in edits if "#" in edit)]
+    names, letters = [], 0
+    for name in dict.fromkeys(wanted):
+        letters += len(name)
+        if letters > _MOST_LETTERS:
+            break
+        names.append(name)
+    return names

@@ -10,6 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+#: Passes and decisions of one answer: the effect of a longer step could not be told from its parts.
+MOST_ASKED_FOR = 6
+#: Of what is of one program alone (functions, calls, loops), the most promising are told.
+MOST_DECISIONS = 120
+_WITHOUT = "without<"
+
 
 @dataclass(frozen=True)
 class State:
@@ -123,3 +129,14 @@ class Question:
     confidence_wanted: bool = False
     promised: Mapping[str, float] = field(default_factory=dict)
     known_good: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def pipeline_edits(self) -> tuple[str, ...]:
+        """Of ``edits``, those that leave a pass out of the pipeline."""
+        return tuple(edit for edit in self.edits if edit.startswith(_WITHOUT))
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """Of ``edits``, the decisions about the module, a function, a call or a loop; the most promising first."""
+        found = [edit for edit in self.edits if not edit.startswith(_WITHOUT)]
+        return tuple(sorted(found, key=lambda edit: -self.promised.get(edit, 0.0))[:MOST_DECISIONS])

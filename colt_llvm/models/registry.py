@@ -14,6 +14,7 @@ from colt_llvm.core.plugins import find_plugin, offered
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.embedded.own import is_own, own_specs
 from colt_llvm.models.kinds import GROUP, find_kind
+from colt_llvm.models.providers import PROVIDERS, example_of, spec_of
 from colt_llvm.models.specs import SPEC_KEYS, check_url, check_variable, refuse_unknown, spec_from_dict
 
 _toml: Any = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -88,8 +89,10 @@ def configuration_file(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(home) / "colt-llvm" / "models.toml"
 
 
-def example() -> str:
-    """A TOML file to begin with."""
+def example(provider: str = "") -> str:
+    """A TOML file to begin with; of one provider's models, or of several. Raises UsageError."""
+    if provider:
+        return example_of(provider)
     return Path(__file__).with_name("example.toml").read_text(encoding="utf-8")
 
 
@@ -144,6 +147,8 @@ def _named(name: str, environment: Mapping[str, str]) -> list[ModelSpec]:
         from colt_llvm.models.replay import specs_of_run
 
         return specs_of_run(Path(name[len(REPLAY) :]))
+    if provided := spec_of(name):
+        return [provided]
     for spec in (RANDOM_SPEC, BLIND_SPEC):
         if name == spec.name:
             return [spec]
@@ -156,5 +161,12 @@ def _named(name: str, environment: Mapping[str, str]) -> list[ModelSpec]:
         kind = find_kind(name)
         return [ModelSpec(kind.name, name, kind.parameters)]
     shipped = ("embedded/nano", "embedded/small", "embedded/base", RANDOM_SPEC.name, BLIND_SPEC.name)
-    known = [*shipped, *offered(GROUP), *(spec.name for spec in configured), "replay:RUN", "a .npz of colt-llvm train"]
+    known = [
+        *shipped,
+        *offered(GROUP),
+        *(spec.name for spec in configured),
+        "replay:RUN",
+        "a .npz of colt-llvm train",
+        *(f"{provider}:MODEL" for provider in PROVIDERS),
+    ]
     raise UsageError(f"unknown model {name!r}: known are {', '.join(known)} and what {file} defines")

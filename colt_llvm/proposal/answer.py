@@ -19,8 +19,6 @@ from colt_llvm.core.text import split_pipeline
 from colt_llvm.llvm.catalogue import Action, Catalogue
 from colt_llvm.proposal.lenient_json import Value, holds_an_object, objects_with_passes
 
-#: What a model is told: the effect of a longer step could not be told from its parts.
-MOST_ASKED_FOR = 16
 #: Longer answers are cut. Whole sequences that a model knows are longer than a step, and have to stay whole: cut, they
 #: do something else, and whoever proposed one does not know it again among what was tried.
 MOST_PASSES = 40

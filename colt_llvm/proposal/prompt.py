@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
 from colt_llvm.models.base import Message
-from colt_llvm.models.question import Question
-from colt_llvm.proposal.answer import MOST_ASKED_FOR
+from colt_llvm.models.question import MOST_ASKED_FOR, Question
 from colt_llvm.proposal.fitting import MESSAGE_TOKENS, PromptTooSmall, estimate, fit
 from colt_llvm.proposal.sections import sections_of
 from colt_llvm.proposal.wording import TEMPLATE_VERSION, blocks, template
@@ -19,6 +18,8 @@ __all__ = ["TEMPLATE_VERSION", "PromptTooSmall", "render"]
 
 #: Of the tokens, for the system message with its catalogue.
 _STABLE_SHARE = 0.6
+#: In a shorter prompt the names of passes are worth more.
+_TOKENS_WITH_EXAMPLE = 2_000
 #: What a prompt is not cut below: there would be nothing left to decide by.
 LEAST_TOKENS = 1_300
 
@@ -39,7 +40,8 @@ def render(question: Question, passes: Mapping[str, str], max_tokens: int) -> tu
 def _system(passes: tuple[tuple[str, str], ...], max_tokens: int) -> str:
     """Depends on nothing but the catalogue and the number of tokens, so that prompt caches hit."""
     words = template("system.txt")
-    given = {"version": TEMPLATE_VERSION, "most": MOST_ASKED_FOR}
+    example = blocks("catalogue.txt")["example"].template + "\n\n" if max_tokens >= _TOKENS_WITH_EXAMPLE else ""
+    given = {"version": TEMPLATE_VERSION, "most": MOST_ASKED_FOR, "example": example}
     room = int(max_tokens * _STABLE_SHARE) - estimate(words.substitute(given, catalogue=""))
     for length in lengths(dict(passes)):
         catalogue = length(room)

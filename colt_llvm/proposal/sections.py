@@ -1,10 +1,12 @@
 """A question -> the sections of the user message, in the order in which they are read.
 
-What stays the same throughout a run comes first, so that a provider's cache of prompts reaches into this message too.
+What stays the same throughout a run comes first, then what stays the same at a state, so that a provider's cache of
+prompts reaches into this message too.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -19,9 +21,11 @@ _MOST_PAID = 20
 _MOST_LINES = 400  # of remarks, attempts and functions that are looked at
 _BYTES_PER_TOKEN = 8  # more than any text has, so that cutting by it first loses nothing
 
+_OF_VECTORS = re.compile(r"\b(loop-vectorize|slp-vectorizer|vectori[sz])")
+
 #: By priority. The excerpt is shortened first.
 PRIORITIES = (
-    "objective", "task", "state", "models", "best", "edits", "tried", "parent", "paid", "lost", "features",
+    "objective", "task", "state", "models", "best", "edits", "decisions", "tried", "parent", "paid", "lost", "features",
     "grandparent", "budget", "program", "changed", "remarks", "excerpt",
 )  # fmt: skip
 
@@ -41,19 +45,20 @@ def _all(question: Question, room: int) -> dict[str, Section | None]:
         "objective": Section(_objective(question), needed=True),
         "program": _counts(question.program),
         "edits": _edits(question),
-        "budget": Section(_budget(question)),
-        "models": _models(question, room),
-        "paid": _changes("paid", [pair for pair in paid if pair[0] > 0][:_MOST_PAID]),
-        "lost": _changes("lost", [pair for pair in paid[::-1] if pair[0] < 0][: _MOST_PAID // 2]),
-        "best": _state("best", question.best, room // 8, question) if _is_other_best(question) else None,
+        "decisions": _decisions(question),
         "grandparent": _state("grandparent", question.grandparent, room // 12, question),
         "parent": _state("parent", question.parent, room // 10, question),
         "state": _state("state", question.state, room // 6, question, needed=True),
         "features": _features(question),
         "changed": _data("changed", [clean_line(name, 80) for name in evidence.changed_functions[:_MOST_LINES]], 0.06),
-        "remarks": _data("remarks", [clean_line(line) for line in evidence.remarks[:_MOST_LINES]], 0.25),
+        "remarks": _data("remarks", _remarks(question), 0.25),
         "excerpt": _excerpt(evidence.excerpt, evidence.excerpt_of, letters),
         "tried": _tried(question, room),
+        "best": _state("best", question.best, room // 8, question) if _is_other_best(question) else None,
+        "paid": _changes("paid", [pair for pair in paid if pair[0] > 0][:_MOST_PAID]),
+        "lost": _changes("lost", [pair for pair in paid[::-1] if pair[0] < 0][: _MOST_PAID // 2]),
+        "budget": Section(_budget(question)),
+        "models": _models(question, room),
         "task": Section(_task(question, room), needed=True),
     }
 
@@ -102,7 +107,7 @@ def _features(question: Question) -> Section | None:
 def _edits(question: Question) -> Section | None:
     """``licm 4`` for without<licm> and its four places; those that paid on the train programs first."""
     places: Counter[str] = Counter()
-    for edit in question.edits:
+    for edit in question.pipeline_edits:
         name, numbered, number = edit[len("without<") : -1].partition("#")
         places[name] = max(places[name], int(number) if numbered and number.isdigit() else 0)
     first = [name for edit in FIRST_EDITS if (name := edit[len("without<") : -1]) in places]
@@ -115,6 +120,23 @@ def _edits(question: Question) -> Section | None:
     if first and stated is not None and not stated.timed:  # their order was found at -Oz
         head = f"{head} {say('edits that paid', count=len(first))}"
     return Section(head, items, share=0.3, inline=True) if items else None
+
+
+def _decisions(question: Question) -> Section | None:
+    items = [
+        say("decision", name=figures.name(name), gain=figures.change(question.promised.get(name, 0.0)))
+        for name in question.decisions
+    ]
+    return Section(say("decisions"), items, share=0.3) if items else None
+
+
+def _remarks(question: Question) -> list[str]:
+    """Those that can matter: where time does not count, nobody asks why a loop has no vectors."""
+    stated = known_objective(question.objective)
+    lines = question.evidence.remarks[:_MOST_LINES]
+    if stated is not None and not stated.timed:
+        lines = tuple(line for line in lines if not _OF_VECTORS.search(line))
+    return [clean_line(line) for line in lines]
 
 
 def _models(question: Question, room: int) -> Section | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 
 #: Written into journals: prompts of different versions are not to be compared. Goes up with each change of wording.
-TEMPLATE_VERSION = "colt-1"
+TEMPLATE_VERSION = "colt-2"
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
 _BLOCK = "@@ "

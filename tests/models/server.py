@@ -135,6 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
         text = self.owner.answer(body)
         word, _, detail = behaviour.partition(":")
         structured = body.get("response_format", {}).get("type", "text")
+        if word == "refuses" and detail == "bounds" and '"maxLength"' in str(json.dumps(body)):
+            said = "Invalid schema for response_format 'joint_action': in 'reason', 'maxLength' is not permitted"
+            return self._refuse(400, said, "response_format")
         if word == "refuses" and detail == "schema" and structured == "json_schema":
             return self._refuse(400, "response_format json_schema is not supported by this model", "response_format")
         if word == "refuses" and detail == "json" and structured != "text":

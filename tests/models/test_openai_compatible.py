@@ -83,6 +83,31 @@ def test_the_schema_holds_a_confidence_only_where_one_is_wanted() -> None:
     assert wanted["required"] == list(wanted["properties"])
 
 
+def test_the_schema_holds_what_may_be_proposed_and_thinks_first() -> None:
+    question = replace(
+        prompt().question,
+        passes=("licm", "gvn"),
+        edits=("without<licm>", "without<licm#2>", "noinline<f>", "noinline<g>"),
+        promised={"noinline<g>": 0.02, "noinline<f>": 0.01},
+    )  # fmt: skip
+    properties = answer_schema(question)["properties"]
+    assert list(properties) == ["reason", "passes", "next_model"]
+    assert properties["passes"]["items"]["enum"] == [
+        "licm", "gvn", "without<licm>", "noinline<g>", "noinline<f>", "without<licm#2>"
+    ]  # fmt: skip
+    assert (properties["passes"]["minItems"], properties["passes"]["maxItems"]) == (1, 6)
+    assert properties["reason"]["maxLength"] <= 200
+    plain = answer_schema(question, bounded=False)["properties"]
+    assert plain["passes"] == {"type": "array", "items": {"type": "string"}}
+
+
+def test_a_schema_has_no_more_names_than_endpoints_take() -> None:
+    question = replace(prompt().question, edits=tuple(f"without<pass-{number}#3>" for number in range(5_000)))
+    names = answer_schema(question)["properties"]["passes"]["items"]["enum"]
+    assert names[: len(question.passes)] == list(question.passes)
+    assert sum(map(len, names)) <= 15_000
+
+
 def test_takes_nothing_from_the_environment(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_ORG_ID", "my-organisation")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "my-project")
@@ -95,6 +120,7 @@ def test_takes_nothing_from_the_environment(endpoint: Endpoint, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("refused", "form"),
     [
+        ("bounds", Form(dropped=("schema bounds",))),
         ("schema", Form("json")),
         ("json", Form("text")),
         ("seed", Form(dropped=("seed",))),

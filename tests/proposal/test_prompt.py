@@ -97,7 +97,7 @@ def test_the_system_message_is_the_same_throughout_a_run() -> None:
 
 def test_what_does_not_change_in_a_run_begins_the_user_message_too() -> None:
     later = replace(QUESTION, state=State(("gvn",), 0.5), trials_done=100, calls=99, offers=QUESTION.offers[::-1])
-    before, after = (user_text(question).partition("# Spent so far") for question in (QUESTION, later))
+    before, after = (user_text(question).partition("# Its grandparent") for question in (QUESTION, later))
     assert before[0] == after[0]
     assert "# Edits on offer" in before[0]
     assert "TotalInsts 455" in before[0]
@@ -277,3 +277,31 @@ def test_a_small_model_of_4096_tokens_is_served() -> None:
 def test_the_estimate_is_not_below_a_real_vocabulary(text: str, counted: int) -> None:
     """counted: by the byte-pair vocabulary of GPT-2, the least thrifty of those in use."""
     assert counted <= estimate(text) <= 2 * counted + 4
+
+
+def test_decisions_are_told_by_promise_and_never_as_edits() -> None:
+    edits = (*QUESTION.edits, "noinline<main>", "skip<main>(licm,gvn)", "unroll<main#1;4>")
+    question = replace(QUESTION, edits=edits, promised={"skip<main>(licm,gvn)": 0.02, "noinline<main>": 0.01})
+    text = user_text(question)
+    part = text.partition("# Decisions on offer")[2].partition("\n#")[0]
+    assert part.splitlines()[2:5] == ["skip<main>(licm,gvn) +2.02%", "noinline<main> +1.01%", "unroll<main#1;4> +0%"]
+    assert (
+        text.partition("# Edits on offer")[2].partition("\n#")[0]
+        == user_text(QUESTION).partition("# Edits on offer")[2].partition("\n#")[0]
+    )
+    many = replace(question, edits=tuple(f"noinline<f{number}>" for number in range(5_000)))
+    assert len(user_text(many)) < 8 * 12_000
+
+
+def test_remarks_about_vectors_are_left_out_where_time_does_not_count() -> None:
+    remarks = ("missed loop-vectorize in main: loop not vectorized", "missed inline in main: 'f' not inlined")
+    question = replace(QUESTION, evidence=replace(QUESTION.evidence, remarks=remarks))
+    assert "loop-vectorize" not in user_text(question)
+    assert "loop-vectorize" in user_text(replace(question, objective="runtime"))
+
+
+def test_nothing_in_the_instructions_can_be_copied_as_an_answer() -> None:
+    from colt_llvm.proposal.answer import parse_answer
+
+    system = render(QUESTION, PASSES, 12_000)[0].content.partition("# Catalogue")[0]
+    assert not parse_answer(system, tuple(PASSES), QUESTION.edits, ("small", "large")).passes
