@@ -26,7 +26,11 @@ _EMBEDDED = ("embedded/nano", "embedded/small", "embedded/base")
     help="Print an example of a .toml file; for ollama, vllm, llama.cpp, lmstudio, openrouter or openai alone where "
     "one is named.",
 )  # fmt: skip
-@click.option("--check", is_flag=True, help="Ask each model one small question; endpoints may charge for it.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Ask each model one question as long as those of a search; endpoints may charge for it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(named: str | None, example: str | None, check: bool, as_json: bool) -> int | None:
     """List the models that may propose, with --check also whether they answer.
@@ -41,10 +45,10 @@ def command(named: str | None, example: str | None, check: bool, as_json: bool) 
     specs = registry.load_models(named) if named else _all_known()
     rows = [_row(spec) for spec in specs]
     if check:
-        from colt_llvm.models.check import check_model
+        from colt_llvm.proposal.check_question import try_model
 
         for row, spec in zip(rows, specs, strict=True):
-            row["check"] = check_model(spec)
+            row["check"] = try_model(spec)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     else:
@@ -96,11 +100,13 @@ def _checked(check: dict[str, Any]) -> str:
     if check["error"]:
         return f"failed: {check['error']}"
     tokens = f", {check['prompt_tokens']} + {check['completion_tokens']} tokens" if check["prompt_tokens"] else ""
-    price = f", price {check['cost']:.6f}" if check["cost"] else ""
+    tokens += f" ({check['tokens_per_second']:.0f} tokens/s)" if tokens and check["tokens_per_second"] else ""
+    price = f", price {check['cost']:.6f} (100 calls {check['cost_of_100']:.2f})" if check["cost"] else ""
+    proposal = f"; proposes {', '.join(check['proposal'])}" if check.get("proposal") else ""
     requests = f" in {check['calls']} requests" if check["calls"] > 1 else ""
     form = f"; structured output: {check['structured']}" if check["structured"] else ""
     note = f" ({check['note']})" if check["note"] else ""
-    return f"answered after {check['seconds']:.2f} s{note}{requests}{tokens}{price}{form}"
+    return f"answered after {check['seconds']:.2f} s{note}{requests}{tokens}{price}{form}{proposal}"
 
 
 def _short(count: float) -> str:

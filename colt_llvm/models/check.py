@@ -88,8 +88,12 @@ def small_question(spec: ModelSpec) -> Prompt:
     return Prompt(question, lambda: (Message("system", _SYSTEM), Message("user", user)))
 
 
-def check_model(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+def check_model(
+    spec: ModelSpec, environment: Mapping[str, str] = os.environ, prompt: Prompt | None = None
+) -> dict[str, Any]:
     """What came of it, for JSON. error: one line, None for an answer. Never raises for a model that fails.
+
+    prompt: what is asked; None is a small question.
 
     seconds: of all calls, from the first byte that is sent. note: what was odd about the answer. calls: 1, and one more
     for each thing that the endpoint refuses. structured: "schema", "json" or "text"; None where there is no choice.
@@ -102,7 +106,7 @@ def check_model(spec: ModelSpec, environment: Mapping[str, str] = os.environ) ->
         model = connect(replace(spec, max_retries=0), environment)
         caller = Caller([model], Budget(), ledger)
         try:
-            given = caller.ask(spec.name, small_question(spec), 0)
+            given = caller.ask(spec.name, prompt or small_question(spec), 0)
             answer, note = given.text, given.note
             if not holds_an_answer(answer):
                 said = one_line(answer, None)

@@ -11,7 +11,7 @@ import threading
 import time
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from colt_llvm import __version__
@@ -133,7 +133,9 @@ class OpenAICompatible:
                 "empty", f"model {self.spec.name}: no answer ({said}); {remedy}", retryable="choices" in body,
                 usage=usage, charged_unknown=usage is None and "choices" in body, form=form,
             )  # fmt: skip
-        return self._answer(completion, {"usage": usage, "charged_unknown": usage is None, "form": form})
+        answer = self._answer(completion, {"usage": usage, "charged_unknown": usage is None, "form": form})
+        other = _other_model(str(body.get("model") or ""), self.spec)
+        return replace(answer, note="; ".join(filter(None, [answer.note, other]))) if other else answer
 
     def _no_completion(self, reply: Reply, text: str, timeout_seconds: float) -> ChatError:
         """There is no JSON in it. Where it began as an answer, a model has worked for it."""
@@ -184,6 +186,15 @@ class OpenAICompatible:
             text, **({"usage": usage} if usage else {}), note="; ".join(notes), form=took["form"],
             charged_unknown=took["charged_unknown"],
         )  # fmt: skip
+
+
+def _other_model(served: str, spec: ModelSpec) -> str:
+    """What to say where an endpoint names another model than was asked for; a dated or a longer name is the same."""
+    asked = spec.model or spec.name
+    one, other = (name.lower().rpartition("/")[2].removesuffix(".gguf") for name in (served, asked))
+    if not one or one in other or other in one or other == "default":
+        return ""
+    return f"{one_line(served, None)} answered, and {asked} was asked for: correct its name"
 
 
 def _sound(text: str) -> str:

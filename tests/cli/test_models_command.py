@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "models"))
 
 from model_helpers import KEY
-from server import Endpoint
+from server import Endpoint, completion
 
 from colt_llvm.cli.models import command
 from colt_llvm.core.errors import UsageError
@@ -139,6 +139,50 @@ def test_a_check_fails_where_the_answer_is_no_proposal(
     )
     endpoint.answer = lambda body: said
     assert "names no pass" in printed(capsys, "--models", str(tmp_path / "m.toml"), "--check", status=1)
+
+
+def one_model(endpoint: Endpoint, folder: Path, more: str = "") -> str:
+    (folder / "m.toml").write_text(
+        f'[[model]]\nname = "a"\nparameters = 7e9\nbase_url = "{endpoint.url}"\nkey_variable = "GOOD_KEY"\n{more}'
+    )
+    return str(folder / "m.toml")
+
+
+def test_a_check_asks_as_much_as_a_search_and_reads_the_answer_as_one(
+    capsys: pytest.CaptureFixture[str], endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOD_KEY", KEY)
+    file = one_model(endpoint, tmp_path, "price = { input = 2.0, output = 4.0 }\n")
+    (row,) = json.loads(printed(capsys, "--models", file, "--check", "--json"))
+    check = row["check"]
+    asked = endpoint.received[0].body
+    assert sum(len(message["content"]) for message in asked["messages"]) > 15_000
+    assert set(check["proposal"]) <= set(
+        asked["response_format"]["json_schema"]["schema"]["properties"]["passes"]["items"]["enum"]
+    )
+    assert check["cost_of_100"] == pytest.approx(100 * check["cost"])
+    assert "may cut long prompts" in check["note"]  # this one says 100 tokens, whatever it is sent
+    assert "100 calls" in printed(capsys, "--models", file, "--check")
+    endpoint.answer = lambda body: '{"reason": "x", "passes": ["no-such-pass"], "next_model": "a"}'
+    assert "names no pass that exists" in printed(capsys, "--models", file, "--check", status=1)
+
+
+def test_a_check_says_who_answered_in_place_of_the_model(
+    capsys: pytest.CaptureFixture[str], endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOD_KEY", KEY)
+    monkeypatch.setattr("server.completion", served_by("tiny-llama"))
+    assert "tiny-llama answered, and a-large was asked for" in printed(
+        capsys, "--models", one_model(endpoint, tmp_path, 'model = "a-large"\n'), "--check"
+    )
+    monkeypatch.setattr("server.completion", served_by("vendor/A-Large-2026-01-01"))
+    assert "asked for" not in printed(
+        capsys, "--models", one_model(endpoint, tmp_path, 'model = "a-large"\n'), "--check"
+    )
+
+
+def served_by(name: str) -> Callable[..., dict[str, Any]]:
+    return lambda *parts, **more: {**completion(*parts, **more), "model": name}
 
 
 def test_the_seconds_of_a_check_are_without_loading_what_asks(endpoint: Endpoint, tmp_path: Path) -> None:
