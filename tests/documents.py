@@ -18,7 +18,7 @@ from colt_llvm.cluster import workers
 from colt_llvm.core.errors import RecipeError
 from colt_llvm.evaluate import options as tune_options
 from colt_llvm.evaluate import timer
-from colt_llvm.experiments import on_cluster
+from colt_llvm.experiments import runner as cells_runner
 from colt_llvm.experiments.experiment_file import load_experiment
 from colt_llvm.measure import folder_state, runner
 from colt_llvm.measure.ab_test import ABTestPolicy
@@ -195,7 +195,7 @@ FIGURES = [
     # The rest.
     Figures("docs/models.md", r"\| every model set aside \| (\S+) answers", lambda: (asking.STAND_IN,)),
     Figures("docs/scaling.md", r"no worker left for (\d+) seconds", lambda: (workers._PATIENCE_SECONDS,)),
-    Figures("docs/scaling.md", r"a task of up to (\d+) searches", lambda: (on_cluster._MOST_CELLS,)),
+    Figures("docs/scaling.md", r"a task of up to (\d+) searches", lambda: (cells_runner._MOST_CELLS,)),
     Figures(
         "docs/recipes.md", r"content \(BLAKE2b, (\d+) bytes\)", lambda: (_DIGEST_BYTES,)
     ),

@@ -37,8 +37,8 @@ def command(**given: Any) -> None:
     toolchain = find_toolchain(given["llvm_prefix"])
     from colt_llvm.evaluate.options import TuneOptions
     from colt_llvm.evaluate.target import prepare_target
-    from colt_llvm.proposal.fitting import estimate_messages
     from colt_llvm.proposal.prompt import render
+    from colt_llvm.proposal.wording import estimate_messages
 
     target = prepare_target(toolchain, program, TuneOptions(objective=given["objective"]))
     catalogue = target.catalogue
@@ -90,7 +90,7 @@ def _question(target: Target, shown: _Shown) -> Question:
     from colt_llvm.measure import host
     from colt_llvm.models.question import Attempt, Question, State
     from colt_llvm.objectives.base import MissingFigureError
-    from colt_llvm.run.evidence import gather, program_features
+    from colt_llvm.run.setup import gather, program_features
 
     kind, sequence = shown.kind, shown.sequence
     acting = shown.offers[0].name if shown.offers else ""

@@ -42,10 +42,9 @@ from colt_llvm.models.registry import load_models
 from colt_llvm.objectives.base import Objective
 from colt_llvm.objectives.registry import find_objective
 from colt_llvm.run.asking import Asking, CallOptions, make_strategy
-from colt_llvm.run.evidence import gather, program_features
 from colt_llvm.run.loop import Loop
 from colt_llvm.run.proof import Finalist, Prover
-from colt_llvm.run.setup import make_task
+from colt_llvm.run.setup import gather, make_task, program_features
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search.strategy import Task
 

@@ -14,8 +14,8 @@ from colt_llvm.models.failures import one_line
 from colt_llvm.models.question import Evidence, Offer, Question, State
 from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.proposal.answer import parse_answer
-from colt_llvm.proposal.fitting import estimate_messages
 from colt_llvm.proposal.prompt import render
+from colt_llvm.proposal.wording import estimate_messages
 
 #: Estimates are 1.25 to 1.36 times too high; where an endpoint counts so small a part, it has cut the prompt.
 _CUT_BELOW = 0.5

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from colt_llvm.models.question import Attempt, State
 from colt_llvm.objectives.base import FIGURES
-from colt_llvm.proposal.fitting import estimate
-from colt_llvm.proposal.wording import clean_line, has, say
+from colt_llvm.proposal.wording import clean_line, estimate, has, say
 
 _NAME_LETTERS = 120
 

@@ -10,9 +10,8 @@ from functools import lru_cache
 
 from colt_llvm.models.base import Message
 from colt_llvm.models.question import MOST_ASKED_FOR, Question
-from colt_llvm.proposal.fitting import MESSAGE_TOKENS, PromptTooSmall, estimate, fit
 from colt_llvm.proposal.sections import sections_of
-from colt_llvm.proposal.wording import TEMPLATE_VERSION, blocks, template
+from colt_llvm.proposal.wording import MESSAGE_TOKENS, TEMPLATE_VERSION, PromptTooSmall, blocks, estimate, fit, template
 
 __all__ = ["TEMPLATE_VERSION", "PromptTooSmall", "render"]
 
@@ -25,7 +24,7 @@ LEAST_TOKENS = 1_300
 
 
 def render(question: Question, passes: Mapping[str, str], max_tokens: int) -> tuple[Message, ...]:
-    """Two messages of at most ``max_tokens`` by the estimate of :mod:`colt_llvm.proposal.fitting`.
+    """Two messages of at most ``max_tokens`` by the estimate of :mod:`colt_llvm.proposal.wording`.
 
     passes: action name -> one-line summary, in the catalogue's order. max_tokens: of the prompt alone; the answer
     needs room of its own. Raises PromptTooSmall.

@@ -14,8 +14,7 @@ from colt_llvm.models.question import Offer, Question, State
 from colt_llvm.objectives.registry import known_objective
 from colt_llvm.proposal import figures
 from colt_llvm.proposal.blind import FIRST_EDITS
-from colt_llvm.proposal.fitting import Section, estimate
-from colt_llvm.proposal.wording import clean_block, clean_line, say
+from colt_llvm.proposal.wording import Section, clean_block, clean_line, estimate, say
 
 _MOST_PAID = 20
 _MOST_LINES = 400  # of remarks, attempts and functions that are looked at

@@ -17,10 +17,9 @@ from colt_llvm.models.budget import Limits
 from colt_llvm.models.question import Evidence
 from colt_llvm.program.recipe import opt_lines
 from colt_llvm.run.asking import Asking, CallOptions, make_strategy
-from colt_llvm.run.evidence import gather
 from colt_llvm.run.loop import Loop, LoopOptions
 from colt_llvm.run.progress import Progress
-from colt_llvm.run.setup import Setup
+from colt_llvm.run.setup import Setup, gather
 from colt_llvm.run.trials import TrialRecord, trial_from_dict, trial_to_dict
 
 _LIVE_LEDGER_SECONDS = 0.5

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from colt_llvm.core.errors import ProgramError
+from compiler_gym.errors import ServiceError
+
+import colt_llvm.env  # noqa: F401  (compiler_gym cannot be imported before it)
+from colt_llvm.core.errors import ColtError, ProgramError
 from colt_llvm.decisions.offers import offers_of
 from colt_llvm.decisions.scopes import Scopes, plain_flags
 from colt_llvm.evaluate.builder import Builders, start_builders
@@ -26,12 +31,15 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Verifier
+from colt_llvm.llvm.excerpt import function_in, shorten
+from colt_llvm.llvm.flow import changed_functions
 from colt_llvm.llvm.pipeline import edits_of
+from colt_llvm.llvm.remarks import Remark
 from colt_llvm.measure.host import compile_cores, confined_to, fingerprint
 from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.question import Evidence
 from colt_llvm.models.replay import recorded_run
 from colt_llvm.objectives.base import RUN_TIME
-from colt_llvm.run.evidence import program_features
 from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal, read_trials
 from colt_llvm.run.trials import trial_from_dict
@@ -196,3 +204,76 @@ def make_task(target: Target, program: Mapping[str, float], scopes: Scopes) -> T
         program=program,
         surroundings=replace(offered.surroundings, parts=own.parts, size=own.size),
     )
+
+
+logger = logging.getLogger(__name__)
+
+MAX_REMARKS = 24
+MAX_FUNCTIONS = 24
+DEFAULT_CHARACTERS = 6_000
+_FAILURES = (ColtError, ServiceError)
+_REMARK_SHARE = 0.4  # of the characters, at most
+
+
+class Observer(Protocol):
+    """``tune.builder.Builder``, as far as this needs it."""
+
+    def observe(self, sequence: Sequence[str], observations: Sequence[str]) -> list[Any]: ...
+
+
+def gather(
+    builder: Observer,
+    sequence: Sequence[str],
+    *,
+    max_characters: int = DEFAULT_CHARACTERS,
+    for_size: bool = False,
+) -> Evidence:
+    """Evidence about the completed sequence, its remarks and excerpt together in at most ``max_characters``.
+
+    Functions count as changed against the empty sequence, which is the baseline. for_size: the excerpt shows the
+    largest function, not the hottest. A pass or an observation that fails gives empty Evidence: a run goes on without.
+    """
+    excerpt_space = "IrExcerptLargest" if for_size else "IrExcerpt"
+    try:
+        before = str(builder.observe((), ["FunctionHashes"])[0])
+        wanted = ["InstCountDict", "OptRemarks", excerpt_space, "FunctionHashes"]
+        counts, remarks, excerpt, after = builder.observe(sequence, wanted)
+    except _FAILURES as error:
+        logger.info("no evidence for %s: %s", list(sequence), error)
+        return Evidence()
+    lines = _within(
+        [Remark.from_json(line).line() for line in str(remarks).splitlines()], int(max_characters * _REMARK_SHARE)
+    )
+    text = shorten(str(excerpt), max(0, max_characters - sum(len(line) + 1 for line in lines)), for_size=for_size)
+    changed = changed_functions(json.loads(before), json.loads(str(after)))
+    return Evidence(
+        features=_floats(counts),
+        changed_functions=tuple(changed[:MAX_FUNCTIONS]),
+        remarks=tuple(lines),
+        excerpt=text,
+        excerpt_of=function_in(text),
+    )
+
+
+def program_features(builder: Observer) -> Mapping[str, float]:
+    """InstCount of the baseline's IR by name (``TotalInstsCount``, ``LoadCount``, ...). Empty where it fails."""
+    try:
+        return _floats(builder.observe((), ["InstCountDict"])[0])
+    except _FAILURES as error:
+        logger.info("no features of the program: %s", error)
+        return {}
+
+
+def _within(lines: Sequence[str], max_characters: int) -> list[str]:
+    kept: list[str] = []
+    room = max_characters
+    for line in lines[:MAX_REMARKS]:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    return kept
+
+
+def _floats(counts: Mapping[str, Any]) -> dict[str, float]:
+    return {str(name): float(count) for name, count in sorted(counts.items())}

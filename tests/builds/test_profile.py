@@ -13,20 +13,21 @@ import pytest
 from colt_llvm.builds.profile import perf as profile_perf
 from colt_llvm.builds.profile import profile as profiling
 from colt_llvm.builds.profile.owners import Owners
-from colt_llvm.builds.profile.perf import sample_program
+from colt_llvm.builds.profile.perf import CannotProfile, sample_program
 from colt_llvm.builds.profile.profile import (
     INSTRUMENTATION,
     NONE,
     PERF,
     Instrumentation,
+    Profile,
     by_clock,
     by_counts,
     by_size,
     check_instrumentation,
+    profile_of,
     profile_program,
     read_counts,
 )
-from colt_llvm.builds.profile.result import CannotProfile, Profile, profile_of
 from colt_llvm.core.errors import CompileError, ProcessTimeout
 from colt_llvm.core.process import Limits
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains

@@ -13,7 +13,7 @@ from wrapper_helpers import PIPELINE, Case, compiler, environment, record, toolc
 
 from colt_llvm.builds.cc import toolchain_cache
 from colt_llvm.builds.cc.log import read_log
-from colt_llvm.builds.cc.passes import PassesChild
+from colt_llvm.builds.cc.tuned import PassesChild
 from colt_llvm.core.errors import PassError
 from colt_llvm.llvm.replay import replay
 

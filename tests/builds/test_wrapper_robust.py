@@ -20,7 +20,7 @@ from colt_llvm.builds.cc.log import read_log
 
 WORDS = ["-O2", "-Wall", "-c", "warn.c", "-o", "w.o"]
 CASE = Case(WORDS)
-_MODULE = "import os, signal, time, colt_llvm.llvm.module as module, colt_llvm.builds.cc.passes as passes"
+_MODULE = "import os, signal, time, colt_llvm.llvm.module as module, colt_llvm.builds.cc.tuned as passes"
 
 
 @pytest.fixture

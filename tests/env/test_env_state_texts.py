@@ -18,7 +18,7 @@ from colt_llvm.llvm.remarks import Remark
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.models.question import Evidence
 from colt_llvm.program.program import program_from_files
-from colt_llvm.run.evidence import MAX_REMARKS, gather, program_features
+from colt_llvm.run.setup import MAX_REMARKS, gather, program_features
 
 MakeEnv = Callable[..., ColtEnv]
 

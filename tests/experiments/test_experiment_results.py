@@ -211,7 +211,7 @@ def test_long_groups_are_shared_out_and_nothing_is_lost() -> None:
 
 def test_on_a_cluster_what_a_time_decides_goes_to_measuring_workers(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
-    from colt_llvm.experiments.on_cluster import run_on_cluster
+    from colt_llvm.experiments.runner import run_on_cluster
 
     sent: list[tuple[bool, list[str]]] = []
 

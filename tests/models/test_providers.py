@@ -8,8 +8,7 @@ import pytest
 
 from colt_llvm.cli.main import run
 from colt_llvm.core.errors import UsageError
-from colt_llvm.models.providers import PROVIDERS, parameters_in
-from colt_llvm.models.registry import load_models, read_models
+from colt_llvm.models.registry import PROVIDERS, load_models, parameters_in, read_models
 
 
 @pytest.mark.parametrize(

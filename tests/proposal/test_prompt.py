@@ -10,9 +10,8 @@ import pytest
 
 from colt_llvm.llvm.catalogue import load_catalogue
 from colt_llvm.models.question import Attempt, Evidence, Offer, Question, State
-from colt_llvm.proposal.fitting import estimate, estimate_messages
 from colt_llvm.proposal.prompt import PromptTooSmall, render
-from colt_llvm.proposal.wording import template
+from colt_llvm.proposal.wording import estimate, estimate_messages, template
 
 GOLDEN = Path(__file__).parent / "golden" / "correction.txt"
 WHOLE = {action.name: action.summary for action in load_catalogue(22)}

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from colt_llvm.models.base import Message
 from colt_llvm.models.question import Attempt, Evidence, Offer, Question, State
-from colt_llvm.proposal.fitting import Section, estimate, estimate_messages, fit
 from colt_llvm.proposal.prompt import PromptTooSmall, render
+from colt_llvm.proposal.wording import Section, estimate, estimate_messages, fit
 
 _NAMES = tuple(f"pass-{number}<some-parameter={number}>" for number in range(300))
 PASSES = {name: f"Does what number {number} does to loops and calls." for number, name in enumerate(_NAMES)}

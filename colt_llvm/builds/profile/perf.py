@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 from elftools.elf.elffile import ELFFile
 
-from colt_llvm.builds.profile.result import CannotProfile
 from colt_llvm.core import process
+from colt_llvm.core.errors import ColtError
 from colt_llvm.llvm.elf import damage_typed
 from colt_llvm.measure.runner import run_workload
 from colt_llvm.program.program import Workload
@@ -29,6 +29,10 @@ _SCRIPT_LIMITS = process.Limits(wall_seconds=120, output_bytes=1 << 30)
 _MAP = re.compile(r" *\d+ PERF_RECORD_MMAP2? (\d+)/\d+: \[0x([0-9a-f]+)\(0x([0-9a-f]+)\) @ (\w+) .*?\]: \S+ (.*)")
 _FORK = re.compile(r" *\d+ PERF_RECORD_FORK\((\d+):\d+\):\((\d+):\d+\)")
 _SAMPLE = re.compile(r" *(\d+) +([0-9a-f]+)\s*")
+
+
+class CannotProfile(ColtError, RuntimeError):
+    """This way of profiling does not work here; the message says why and what helps."""
 
 
 @dataclass
