@@ -96,6 +96,7 @@ def _facts(offer: Offer, found: Whereabouts) -> dict[str, Any]:
 
     None for what is not known, and for decisions about all functions.
     """
+    from colt_llvm.explain.whereabouts import demangled
     from colt_llvm.llvm.decision import EVERY, is_decision, parse_decision
 
     decision = parse_decision(offer.name) if is_decision(offer.name) else None
@@ -104,7 +105,7 @@ def _facts(offer: Offer, found: Whereabouts) -> dict[str, Any]:
     function, place = found.functions.get(decision.function), found.place(decision)
     column = f":{place.column}" if place is not None and place.column else ""
     return {
-        "source_name": function.name if function is not None and function.name else None,
+        "source_name": demangled(decision.function) or (function.name if function is not None else "") or None,
         "bytes": found.sizes.get(decision.function, 0),
         "share": None if found.why_no_shares else round(found.shares.get(decision.function, 0.0), 4),
         "place": f"{_shown(place.file)}:{place.line}{column}" if place is not None and place.line else None,
@@ -114,8 +115,11 @@ def _facts(offer: Offer, found: Whereabouts) -> dict[str, Any]:
 def _told(facts: dict[str, Any]) -> str:
     if facts["bytes"] is None:
         return ""
-    parts = [f"{facts['bytes']} bytes" if facts["bytes"] else "inlined or removed in the baseline"]
-    parts.append("time not measured" if facts["share"] is None else f"{facts['share']:.1%} of the time")
+    if not facts["bytes"]:
+        parts = ["inlined or removed in the baseline, so its time is its callers'"]
+    else:
+        time = "time not measured" if facts["share"] is None else f"{facts['share']:.1%} of the time"
+        parts = [f"{facts['bytes']} bytes", time]
     parts += filter(None, (facts["source_name"], facts["place"]))
     return "".join(f", {part}" for part in parts)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ctypes
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from colt_llvm.core.errors import ColtError
 from colt_llvm.evaluate.target import built_from_objects
@@ -66,3 +69,35 @@ def _shares(toolchain: Toolchain, program: Program, baseline: Baseline) -> dict[
     if not total:
         raise NoSamples("the run was too short for a sample")
     return {name: count / total for name, count in samples.items()}
+
+
+#: A longer one is not demangled.
+_LONGEST_SYMBOL = 4000
+
+
+def demangled(symbol: str) -> str:
+    """``_ZN3Bag3putEi`` as ``Bag::put(int)``; "" for another name, or where no C++ library is installed."""
+    demangle = _demangler()
+    if demangle is None or not symbol.startswith("_Z") or len(symbol) > _LONGEST_SYMBOL:
+        return ""
+    status = ctypes.c_int()
+    text = demangle(symbol.encode("utf-8", "surrogateescape"), None, None, ctypes.byref(status))
+    if not text:
+        return ""
+    try:
+        return ctypes.string_at(text).decode("utf-8", "replace")
+    finally:
+        ctypes.CDLL(None).free(ctypes.c_void_p(text))
+
+
+@cache
+def _demangler() -> Callable[..., int | None] | None:
+    """``abi::__cxa_demangle`` (Itanium C++ ABI 3.4): its result is to be freed."""
+    for name in ("libstdc++.so.6", "libc++abi.so.1"):
+        try:
+            demangle = ctypes.CDLL(name).__cxa_demangle
+        except (OSError, AttributeError):
+            continue
+        demangle.restype = ctypes.c_void_p
+        return cast("Callable[..., int | None]", demangle)
+    return None

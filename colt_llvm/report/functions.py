@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from colt_llvm.decisions.scopes import SCOPES, scope_of
+from colt_llvm.explain.whereabouts import demangled
 from colt_llvm.llvm.decision import EVERY, is_decision, parse_decision
 from colt_llvm.report.run import Run
 from colt_llvm.report.text import Markup, change, e, ratio, table
@@ -43,7 +44,7 @@ def _sizes(sizes: Mapping[str, tuple[int, int]], decided: Mapping[str, Sequence[
     """Those that shrank most first."""
     if not sizes:
         note = "<p>Sizes of functions are not in this run; a new one records them.</p>\n"
-        cells = [(Markup(f"<code>{e(name)}</code>"), _list(names)) for name, names in sorted(decided.items())]
+        cells = [(_named(name), _list(names)) for name, names in sorted(decided.items())]
         return note + table("What was decided about each function", ("Function", "Decided"), cells)
     names = sorted({*sizes, *decided}, key=lambda name: (_bytes_more(sizes.get(name, (0, 0))), name))
     rows = []
@@ -52,7 +53,7 @@ def _sizes(sizes: Mapping[str, tuple[int, int]], decided: Mapping[str, Sequence[
         share = change(after / before - 1) if before else ""
         more = f"{after - before:+,}".replace("-", "\N{MINUS SIGN}") if after != before else "0"
         rows.append(
-            (Markup(f"<code>{e(name)}</code>"), f"{before:,}" if before else "not there",
+            (_named(name), f"{before:,}" if before else "not there",
              f"{after:,}" if after else "inlined or gone", more, share, _list(decided.get(name, ())))
         )  # fmt: skip
     total = [sum(pair[side] for pair in sizes.values()) for side in (0, 1)]
@@ -64,6 +65,12 @@ def _sizes(sizes: Mapping[str, tuple[int, int]], decided: Mapping[str, Sequence[
                 ("Function", "Bytes before", "Bytes after", "More", "Change", "Decided"), rows, (1, 2, 3, 4))
         + (f"<p>{left_out:,} functions that changed less are left out.</p>\n" if left_out else "")
     )  # fmt: skip
+
+
+def _named(symbol: str) -> Markup:
+    """As the source has it; pointed at, as the linker does."""
+    plain = demangled(symbol)
+    return Markup(f'<code title="{e(symbol)}">{e(plain)}</code>' if plain else f"<code>{e(symbol)}</code>")
 
 
 def _bytes_more(pair: tuple[int, int]) -> int:
@@ -87,7 +94,7 @@ def _tree(sequence: Sequence[str]) -> str:
             f"<li>{e(scope)}: {', '.join(f'<code>{e(name)}</code>' for name in by_scope[scope])}</li>\n"
             for scope in _OF_A_FUNCTION if scope in by_scope
         )  # fmt: skip
-        head = f"<summary><code>{e(function)}</code>, {len(names)}</summary>"
+        head = f"<summary>{_named(function)}, {len(names)}</summary>"
         parts.append(f"<details>{head}<ul>\n{inner}</ul></details>\n")
     return "<h3>The recipe by scope</h3>\n" + "".join(parts)
 

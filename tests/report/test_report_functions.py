@@ -6,8 +6,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from report_helpers import make_run
 
+from colt_llvm.explain.whereabouts import demangled
 from colt_llvm.program.recipe import load_recipe, save_recipe
 from colt_llvm.report.functions import decided_of
 from colt_llvm.report.page import write_report
@@ -80,3 +82,12 @@ def test_a_run_without_a_recipe_says_so(tmp_path: Path) -> None:
 
 def test_decisions_about_all_functions_are_about_none_of_them() -> None:
     assert decided_of(("frame-pointer<*;all>", "gvn", "minsize<f>", "inline-threshold<50>")) == {"f": ["minsize<f>"]}
+
+
+def test_a_mangled_name_is_shown_as_the_source_has_it(tmp_path: Path) -> None:
+    make_run(tmp_path, functions={"_ZN3Bag3putEi": [50, 80], "_Znonsense": [4, 5]})
+    section = section_of(tmp_path)
+    if not demangled("_ZN3Bag3putEi"):
+        pytest.skip("no C++ library is installed")
+    assert '<code title="_ZN3Bag3putEi">Bag::put(int)</code>' in section
+    assert "<code>_Znonsense</code>" in section
