@@ -145,7 +145,7 @@ def _offers(given: dict[str, Any], scopes: tuple[str, ...]) -> tuple[Sequence[Of
 
 
 def _print_kinds(as_json: bool) -> None:
-    from colt_llvm.llvm.decision import KINDS
+    from colt_llvm.llvm.decision import KINDS, SWITCHES
     from colt_llvm.llvm.process_options import THRESHOLDS
 
     if as_json:
@@ -154,6 +154,8 @@ def _print_kinds(as_json: bool) -> None:
     for kind in KINDS:
         values = f" ({', '.join(kind.values)})" if kind.values else ""
         click.echo(f"{kind.scope:<9} {kind.name:<13} {kind.summary}{values}")
+    for name, summary in SWITCHES.items():
+        click.echo(f"{'module':<9} {name:<13} {summary}")
     for name, numbers in THRESHOLDS.items():
         click.echo(f"{'module':<9} {name:<13} LLVM's threshold of that name ({', '.join(map(str, numbers))})")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from colt_llvm.llvm import ir
 from colt_llvm.llvm.catalogue import Catalogue
-from colt_llvm.llvm.decide import UNTOUCHABLE
-from colt_llvm.llvm.decision import EVERY, KINDS, Decision, parse_decision, quoted
+from colt_llvm.llvm.decide import UNTOUCHABLE, refused_switch
+from colt_llvm.llvm.decision import EVERY, KINDS, SWITCHES, Decision, parse_decision, quoted
 from colt_llvm.llvm.ir import latches
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module
@@ -35,6 +35,13 @@ CODEGEN_STEPS: Mapping[str, float] = {
     "frame-pointer;non-leaf": 0.055,
     "frame-pointer;all": 0.002,
     "no-jump-tables": 0.003,
+}
+#: The same of what is decided of all functions at once: docs/decisions/0034.
+SWITCH_STEPS: Mapping[str, float] = {
+    "enable-ipra": 0.02,
+    "disable-lsr": 0.018,
+    "apply-ext-tsp-for-size": 0.0125,
+    "disable-machine-licm": 0.0085,
 }
 
 _FUNCTION = "function("
@@ -97,12 +104,22 @@ class Offered:
 
 
 def offers_of(
-    library: Library, bitcodes: Sequence[bytes], scopes: Collection[str], catalogue: Catalogue, pipeline: str
+    library: Library,
+    bitcodes: Sequence[bytes],
+    scopes: Collection[str],
+    catalogue: Catalogue,
+    pipeline: str,
+    *,
+    rows: bool = True,
 ) -> Offered:
     """The decisions of these scopes; "passes" has none here. Raises InvalidIR.
 
     pipeline: what completes a sequence, every pass by name; empty where that is not known.
+    rows: whether unwind rows are loaded; without them a frame pointer makes code longer and nothing shorter.
     """
+    codegen = {
+        text: gain if rows or not text.startswith("frame-pointer") else 0.0 for text, gain in CODEGEN_STEPS.items()
+    }
     offers: list[Offer] = []
     surroundings = Surroundings()
     if {"function", "inline", "call", "loop"} & set(scopes):
@@ -113,7 +130,7 @@ def offers_of(
         surroundings = Surroundings(_slots(scoped), _callers(found))
         if "function" in scopes:
             steps = {("level", level): LEVEL_STEP for level in ("optsize", "optspeed")}
-            steps |= {("codegen", text): gain for text, gain in CODEGEN_STEPS.items()}
+            steps |= {("codegen", text): gain for text, gain in codegen.items()}
             surroundings = replace(surroundings, steps=steps)
             if library.set_pass_gate is not None and library.run_passes_on_function is not None:
                 surroundings = replace(
@@ -124,7 +141,9 @@ def offers_of(
                 )
         offers += scoped
     if "module" in scopes:
-        offers += _of_module(calls=any(offer.calls for offer in offers) or not {"function", "inline"} & set(scopes))
+        calls = any(offer.calls for offer in offers) or not {"function", "inline"} & set(scopes)
+        offers += _of_module(codegen, calls=calls)
+        offers += _of_code_generation(library, bitcodes)
     offers.sort(key=lambda offer: (-offer.promise, offer.name))
     return Offered(tuple(offers[:MOST_OFFERS]), surroundings)
 
@@ -154,8 +173,8 @@ def _callers(found: dict[str, _Function]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(those) for name, those in callers.items()}
 
 
-def _of_module(*, calls: bool) -> Iterator[Offer]:
-    """calls: whether anything could be inlined."""
+def _of_module(codegen: Mapping[str, float], *, calls: bool) -> Iterator[Offer]:
+    """codegen: what each attribute for it is expected to save. calls: whether anything could be inlined."""
     for option, values in THRESHOLDS.items():
         if option == "inline-threshold" and not calls:
             continue
@@ -166,10 +185,20 @@ def _of_module(*, calls: bool) -> Iterator[Offer]:
         if kind.name in ("optsize", "optspeed"):
             name = str(Decision(EVERY, "", 0, kind.name))
             yield Offer(name, "module", f"All functions: {kind.summary}", promise=_PROMISE["level"])
-    for text, gain in CODEGEN_STEPS.items():
+    for text, gain in codegen.items():
         kind_name, _, how = text.partition(";")
         summary = f"All functions: {_SUMMARIES[kind_name, 'function']}"
         yield Offer(str(Decision(EVERY, "", 0, kind_name, how)), "module", summary, promise=gain)
+
+
+def _of_code_generation(library: Library, bitcodes: Sequence[bytes]) -> Iterator[Offer]:
+    refused: set[str] = set()
+    for bitcode in bitcodes:
+        with Module.parse(library, bitcode) as module:
+            refused |= {name for name in SWITCHES if refused_switch(library, module.handle, name)}
+    for name, gain in SWITCH_STEPS.items():
+        if name not in refused:
+            yield Offer(str(Decision(EVERY, "", 0, name)), "module", SWITCHES[name], promise=gain)
 
 
 def _of_function(function: _Function, known: dict[str, _Function], scopes: Collection[str]) -> Iterator[Offer]:

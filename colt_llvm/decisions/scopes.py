@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from colt_llvm.core.errors import UsageError
-from colt_llvm.llvm.catalogue import Catalogue
-from colt_llvm.llvm.decision import EVERY, is_decision, parse_decision
+from colt_llvm.llvm.decision import EVERY, SWITCHES, is_decision, parse_decision
 from colt_llvm.llvm.process_options import threshold_options
 from colt_llvm.objectives.registry import find_objective
 
@@ -55,19 +56,20 @@ _LEVELS: tuple[Names, ...] = (
 _INLINER = (225, 50, 100)
 #: ``-fno-omit-frame-pointer -momit-leaf-frame-pointer``: shorter unwind rows.
 _FRAME_POINTER = "frame-pointer<*;non-leaf>"
+#: ``-mllvm -enable-ipra`` and so on in code generation: together they paid on each train program (docs/decisions/0034).
+_SWITCHES = tuple(f"{switch}<{EVERY}>" for switch in SWITCHES)
 
 
-def plain_flags(scopes: Scopes, catalogue: Catalogue, *, calls: bool) -> tuple[Names, ...]:
-    """Sequences to begin with, those that pay most often first; none where the scopes have none of these.
+def plain_flags(known: Collection[str], *, rows: bool) -> tuple[Names, ...]:
+    """Sequences to begin with, those that pay most often first.
 
-    calls: whether anything in the program could be inlined.
+    known: the passes and decisions that may be taken; of LLVM 23 and later the levels for size are none of them.
+    rows: whether the program's unwind rows are loaded.
     """
-    if "module" not in scopes:
-        return ()
-    alone = (_FRAME_POINTER,)
-    inliner = [(f"inline-threshold<{value}>", _FRAME_POINTER) for value in _INLINER] if calls else []
-    # From LLVM 23 on the levels for size are O2 on functions that are marked, and no pipelines of their own.
-    levels = [
-        (*(name for name in names if is_decision(name) or name in catalogue), _FRAME_POINTER) for names in _LEVELS
-    ]
-    return (alone, *inliner[:1], *levels, *inliner[1:]) if "passes" in scopes else (alone, *inliner)
+    frame = (_FRAME_POINTER,) if rows else ()
+    all_of_it = (*frame, *_SWITCHES)
+    inliner = [(f"inline-threshold<{value}>", *all_of_it) for value in _INLINER]
+    levels = [(*names, *all_of_it) for names in _LEVELS]
+    wanted = [frame, all_of_it, *inliner[:1], *levels, *inliner[1:]]
+    found = (tuple(name for name in names if name in known) for names in wanted)
+    return tuple(names for names in dict.fromkeys(found) if names)

@@ -19,6 +19,7 @@ from colt_llvm.core.errors import ColtError, PassError, UsageError
 from colt_llvm.env import state_texts
 from colt_llvm.env.engine import Engine, Node
 from colt_llvm.env.payload import pack
+from colt_llvm.llvm.decision import switch_flags
 
 if TYPE_CHECKING:
     from colt_llvm.llvm.module import Module
@@ -131,7 +132,7 @@ def objects_of(engine: Engine, node: Node, build: Build) -> list[bytes]:
     if record.codegen == "library":
         # Code generation rewrites the module: never the live one.
         return [engine.parse(bitcode).emit_object(node.root.target) for bitcode in bitcodes]
-    return [_clang_object(node, build, bitcode) for bitcode in bitcodes]
+    return [_clang_object(engine, node, build, bitcode) for bitcode in bitcodes]
 
 
 def _compiler(node: Node, build: Build) -> Path:
@@ -141,13 +142,15 @@ def _compiler(node: Node, build: Build) -> Path:
     return compiler
 
 
-def _clang_object(node: Node, build: Build, bitcode: bytes) -> bytes:
+def _clang_object(engine: Engine, node: Node, build: Build, bitcode: bytes) -> bytes:
     record = node.root.record
     with TemporaryDirectory(prefix="colt-") as folder:
         source, result = Path(folder) / "in.bc", Path(folder) / "out.o"
         source.write_bytes(bitcode)
+        with engine.parse(bitcode) as module:
+            switches = switch_flags(module.switches, record.cflags)
         command: list[str | Path] = [
-            _compiler(node, build), f"-{record.level}", *record.cflags, "-Xclang", "-disable-llvm-passes",
+            _compiler(node, build), f"-{record.level}", *record.cflags, *switches, "-Xclang", "-disable-llvm-passes",
             "-Wno-unused-command-line-argument", "-x", "ir", "-c", source, "-o", result,
         ]  # fmt: skip
         completed = process.run(command, limits=_COMPILER_LIMITS)

@@ -120,14 +120,14 @@ class Target:
         bitcodes = bitcodes or self.baseline.bitcodes
         return replay(self.toolchain.library, bitcodes, pipeline, self.baseline.codegen_level, limits)
 
-    def generate(self, bitcodes: Sequence[bytes]) -> list[bytes]:
-        """Objects by clang's own code generation. Raises CompileError."""
-        return generate_objects(self.toolchain, self.program, bitcodes, self.baseline.level)
+    def generate(self, bitcodes: Sequence[bytes], pipeline: str) -> list[bytes]:
+        """Objects by clang's own code generation, of what a pipeline gave. Raises CompileError."""
+        return generate_objects(self.toolchain, self.program, bitcodes, self.baseline.level, pipeline)
 
     def rebuild(self, pipeline: str) -> Built:
         """What a recipe of this pipeline gives. Raises PassError, CompileError."""
         optimised = self.optimise(pipeline)
-        objects = self.generate(optimised)
+        objects = self.generate(optimised, pipeline)
         count = 0
         for bitcode in optimised:
             with Module.parse(self.toolchain.load(), bitcode) as module:

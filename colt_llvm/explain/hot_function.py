@@ -80,7 +80,7 @@ def hot_function(
         else:
             texts = [
                 _baseline_assembly(variants.target),
-                _assembly(variants.target, optimised[1]),
+                _assembly(variants.target, optimised[1], recipe.pipeline),
             ]
             if variants.target.objective.timed:
                 found = _hottest(variants, optimised[0], texts)
@@ -211,13 +211,14 @@ def _baseline_assembly(target: Target) -> dict[str, str]:
     ])  # fmt: skip
 
 
-def _assembly(target: Target, bitcodes: Sequence[bytes]) -> dict[str, str]:
-    parts = []
+def _assembly(target: Target, bitcodes: Sequence[bytes], pipeline: str) -> dict[str, str]:
+    """Of bitcode that the pipeline optimised."""
+    level, parts = target.baseline.level, []
     with TemporaryDirectory(prefix="colt-") as folder:
         for index, bitcode in enumerate(bitcodes):
             path = Path(folder, f"{index}.bc")
             path.write_bytes(bitcode)
-            parts.append(_printed(codegen_command(target.toolchain, target.program, path, target.baseline.level)))
+            parts.append(_printed(codegen_command(target.toolchain, target.program, path, level, pipeline)))
     return joined(parts)
 
 

@@ -12,6 +12,7 @@ A pass of the catalogue is about the whole module; these have a smaller scope. I
     before<main>(sroa)         passes over "main" alone, before the pipeline
     after<main>(gvn,dse)       passes over "main" alone, after it
     frame-pointer<main;all>    code for "main" keeps the frame pointer; or non-leaf: only where it calls something
+    disable-lsr<*>             code generation goes without a pass of its own; of all functions at once
 
 NAME is a symbol, the same in every build of the same source; letters that pipelines use are written as ``%3C``.
 ``*`` stands for every function that has a body. Calls and loops are counted in the front end's IR, from 1.
@@ -32,13 +33,24 @@ from colt_llvm.core.text import split_pipeline
 Scope = Literal["function", "call", "loop"]
 
 SKIP, BEFORE, AFTER = LISTS = ("skip", "before", "after")
-#: Attributes that only code generation reads.
-CODEGEN = ("frame-pointer", "no-jump-tables")
+#: Options of the process that generates code, so of all functions at once -> what each does. Beside the functions'
+#: attributes nothing could say them, so a text attribute of the same name keeps each with the module.
+SWITCHES = {
+    "disable-lsr": "Generate code without loop strength reduction, as -mllvm -disable-lsr does.",
+    "enable-ipra": "Let callers know which registers a local function uses, and save no others, as -mllvm -enable-ipra "
+    "does.",
+    "apply-ext-tsp-for-size": "Order blocks so that the fewest jumps are left, as -mllvm -apply-ext-tsp-for-size does.",
+    "disable-machine-licm": "Leave constants and addresses in loops where they are used, as -mllvm "
+    "-disable-machine-licm does.",
+}
+#: What acts in code generation.
+CODEGEN = ("frame-pointer", "no-jump-tables", *SWITCHES)
 #: With their values -> what clang does with all functions of a file.
 CODEGEN_FLAGS = {
     ("frame-pointer", "non-leaf"): ("-fno-omit-frame-pointer", "-momit-leaf-frame-pointer"),
     ("frame-pointer", "all"): ("-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer"),
     ("no-jump-tables", ""): ("-fno-jump-tables",),
+    **{(switch, ""): ("-mllvm", f"-{switch}") for switch in SWITCHES},
 }
 #: Of one function there is one.
 LEVELS = ("minsize", "optsize", "optspeed")
@@ -88,7 +100,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("novectorize", "loop", "Do not vectorise this loop."),
     Kind("distribute", "loop", "Split this loop into several."),
 )
-_NAMES = frozenset(kind.name for kind in KINDS)
+_NAMES = frozenset((*(kind.name for kind in KINDS), *SWITCHES))
 _BY_NAME = {(kind.name, kind.scope): kind for kind in KINDS}
 
 
@@ -138,6 +150,10 @@ def parse_decision(text: str) -> Decision:
     if second and not number:  # unroll<main;4> lacks its loop, and what looks like a callee lacks its number
         raise PipelineSyntaxError(f"{text}: names no call; write {name}<{first};{second}#1> for the first one")
     decision = Decision(_unquoted(first), _unquoted(second or ""), int(number or 0), name, value or "")
+    if name in SWITCHES:
+        if decision != Decision(EVERY, "", 0, name):
+            raise PipelineSyntaxError(f"{text}: is decided of all functions at once; write {name}<{EVERY}>")
+        return decision
     kind = _BY_NAME.get((name, decision.scope))
     if kind is None:
         raise PipelineSyntaxError(f"{text}: no {name!r} for a {decision.scope}; see colt-llvm decisions --kinds")
@@ -242,6 +258,23 @@ def steps_of(text: str) -> tuple[Step, ...]:
     if passes:
         steps.append(Passes(",".join(passes)))
     return tuple(steps)
+
+
+def switches_in(pipeline: str) -> tuple[str, ...]:
+    """The SWITCHES that a pipeline turns on, with options before it or without. Raises PipelineSyntaxError."""
+    if not any(switch in pipeline for switch in SWITCHES):
+        return ()
+    while pipeline.startswith("-"):
+        pipeline = pipeline.partition(" ")[2]
+    steps = steps_of(pipeline)
+    on = {decision.kind for step in steps if isinstance(step, Decide) for decision in step.decisions}
+    return tuple(switch for switch in SWITCHES if switch in on)
+
+
+def switch_flags(switches: Sequence[str], given: Sequence[str]) -> tuple[str, ...]:
+    """What clang's code generation is told of them, less what is ``given`` already: LLVM takes no option twice."""
+    flags = (CODEGEN_FLAGS[switch, ""] for switch in switches)
+    return tuple(word for words in flags if words[-1] not in given for word in words)
 
 
 def _parts(text: str) -> list[str]:

@@ -67,6 +67,12 @@ def has_attribute(library: Library, function: int, name: str) -> bool:
     return bool(library.call.LLVMGetEnumAttributeAtIndex(function, _ITSELF, _kind(library, name)))
 
 
+def has_text_attribute(library: Library, function: int, name: str) -> bool:
+    """Whether a function has a text attribute of this name, whatever it says."""
+    encoded = name.encode()
+    return bool(library.call.LLVMGetStringAttributeAtIndex(function, _ITSELF, encoded, len(encoded)))
+
+
 def call_has_attribute(library: Library, call: int, name: str) -> bool:
     """Whether this is said at the call itself, not of what it calls."""
     return bool(library.call.LLVMGetCallSiteEnumAttribute(call, _ITSELF, _kind(library, name)))

@@ -7,12 +7,13 @@ from ctypes import byref, c_void_p
 from types import TracebackType
 
 from colt_llvm.core.errors import InvalidIR, PassError, PipelineSyntaxError, ToolchainError
+from colt_llvm.llvm import ir
 from colt_llvm.llvm.decide import decide
-from colt_llvm.llvm.decision import Decide, steps_of
+from colt_llvm.llvm.decision import SWITCHES, Decide, steps_of
 from colt_llvm.llvm.library import DiagnosticHandler, Library
 from colt_llvm.llvm.pass_gate import forget, gate
 from colt_llvm.llvm.pipeline import refuse_size_levels
-from colt_llvm.llvm.process_options import apply_options, split_options
+from colt_llvm.llvm.process_options import apply_options, apply_switches, split_options
 
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: the verifier says no, and does not abort
 _OBJECT_FILE = 1  # LLVMObjectFile
@@ -149,6 +150,15 @@ class Module:
         if broken:
             raise InvalidIR(text.splitlines()[0] if text else "the verifier rejects the module")
 
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """Those of code generation that are on for this module."""
+        return tuple(
+            name
+            for name in SWITCHES
+            if any(ir.has_text_attribute(self.library, each, name) for each in ir.functions(self.library, self.handle))
+        )
+
     def bitcode(self) -> bytes:
         """Bitcode from which ``parse`` makes this very module again, the order of uses included."""
         return self.library.write_bitcode(self.handle)
@@ -166,6 +176,7 @@ class Module:
         call = self.library.call
         message, buffer = c_void_p(), c_void_p()
         self._messages.clear()
+        apply_switches(self.library, self.switches)
         failed = call.LLVMTargetMachineEmitToMemoryBuffer(
             target.handle, self.handle, _OBJECT_FILE, byref(message), byref(buffer)
         )

@@ -31,6 +31,9 @@ _ALLOWED = frozenset((*DEFAULTS, *THRESHOLDS))
 
 #: Library -> what is set in it now.
 _set: dict[Path, dict[str, int]] = {}
+#: Library -> the switches of code generation that were ever on, and whether they are now. None: not said any more,
+#: but target machines keep what they were last told.
+_switched: dict[Path, dict[str, bool | None]] = {}
 
 _WORD = re.compile(r"-([a-z-]+)=(-?\d{1,9})")
 _THRESHOLD = re.compile(r"([a-z-]+)<(-?\d{1,9})>")
@@ -79,9 +82,22 @@ def apply_options(library: Library, options: Sequence[str]) -> None:
         if library.reset_options is None:
             raise PipelineSyntaxError(f"{library.path}: cannot take a threshold back; use the system's libLLVM")
         library.reset_options()
+        _switched[library.path] = dict.fromkeys(_switched.get(library.path, {}))
         current.clear()
         current.update(DEFAULTS)
-    changed = [f"-{name}={value}" for name, value in wanted.items() if value != current.get(name)]
-    words = ["colt-llvm", *changed]
-    library.call.LLVMParseCommandLineOptions(len(words), (c_char_p * len(words))(*map(str.encode, words)), None)
+    _parse(library, [f"-{name}={value}" for name, value in wanted.items() if value != current.get(name)])
     current.update(wanted)
+
+
+def apply_switches(library: Library, on: Sequence[str]) -> None:
+    """Turn these on in this process, and off what was turned on before; of those that code generation reads."""
+    known = _switched.setdefault(library.path, {})
+    wanted = {**dict.fromkeys(known, False), **dict.fromkeys(on, True)}
+    _parse(library, [f"-{name}={value:d}" for name, value in wanted.items() if known.get(name) is not value])
+    known.update(wanted)
+
+
+def _parse(library: Library, options: Sequence[str]) -> None:
+    if options:
+        words = ["colt-llvm", *options]
+        library.call.LLVMParseCommandLineOptions(len(words), (c_char_p * len(words))(*map(str.encode, words)), None)

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from colt_llvm.core import process
 from colt_llvm.core.errors import PassError
 from colt_llvm.llvm.acceptance import accepted_pipelines
-from colt_llvm.llvm.elf import loaded_digest
+from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.pipeline import edit_pipeline, has_size_levels, level_pipeline, parse_pipeline, print_pipeline
 from colt_llvm.llvm.process_options import with_options
 from colt_llvm.llvm.replay import replay
@@ -64,6 +64,11 @@ class Baseline:
         """Of libLLVM: 0 to 3."""
         return CODEGEN_LEVEL[self.level]
 
+    @property
+    def has_unwind_rows(self) -> bool:
+        """Whether any object loads the table that unwinders read."""
+        return any(".eh_frame" in section_sizes(data).sizes for data in self.objects)
+
 
 def prepare_baseline(toolchain: Toolchain, program: Program, objective: str, strict: bool = False) -> Baseline:
     """Build what the objective is held against. Raises CompileError with clang's own message."""
@@ -88,7 +93,7 @@ def build(
     Raises PassError, CompileError.
     """
     optimised = replay(toolchain.library, bitcodes, pipeline, CODEGEN_LEVEL[level])
-    return generate_objects(toolchain, program, optimised, level)
+    return generate_objects(toolchain, program, optimised, level, pipeline)
 
 
 def _literature_baseline(toolchain: Toolchain, program: Program) -> Baseline:

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 from colt_llvm.core import process
 from colt_llvm.core.errors import CompileError, OutputLimitExceeded, ProcessTimeout, RunDirectoryError, UsageError
+from colt_llvm.llvm.decision import switch_flags, switches_in
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.program import IR_SUFFIXES, Program
 
@@ -45,9 +46,15 @@ def baseline_command(toolchain: Toolchain, program: Program, source: Path, level
     return [*_base(toolchain, program, level), *language, "-c", str(source)]
 
 
-def codegen_command(toolchain: Toolchain, program: Program, bitcode: Path, level: Level) -> list[str]:
-    """Optimised bitcode to an object, with clang's own code generation options and no more passes."""
-    return [*_base(toolchain, program, level), *_PASSES_OFF, *_IR, "-c", str(bitcode)]
+def codegen_command(
+    toolchain: Toolchain, program: Program, bitcode: Path, level: Level, pipeline: str = ""
+) -> list[str]:
+    """Optimised bitcode to an object, with clang's own code generation options and no more passes.
+
+    pipeline: what it was optimised by, which may say more for code generation (``llvm.decision.SWITCHES``).
+    """
+    switches = switch_flags(switches_in(pipeline), program.cflags)
+    return [*_base(toolchain, program, level), *switches, *_PASSES_OFF, *_IR, "-c", str(bitcode)]
 
 
 def front_end(toolchain: Toolchain, program: Program, level: Level) -> list[bytes]:
@@ -60,14 +67,16 @@ def baseline_objects(toolchain: Toolchain, program: Program, level: Level) -> li
     return [_produce(baseline_command(toolchain, program, source, level)) for source in program.sources]
 
 
-def generate_objects(toolchain: Toolchain, program: Program, bitcodes: Sequence[bytes], level: Level) -> list[bytes]:
-    """One object for each optimised bitcode, by clang. Raises CompileError."""
+def generate_objects(
+    toolchain: Toolchain, program: Program, bitcodes: Sequence[bytes], level: Level, pipeline: str = ""
+) -> list[bytes]:
+    """One object for each bitcode that ``pipeline`` has optimised, by clang. Raises CompileError."""
     objects = []
     with TemporaryDirectory(prefix="colt-") as folder:
         for index, bitcode in enumerate(bitcodes):
             path = Path(folder) / f"{index}.bc"
             path.write_bytes(bitcode)
-            objects.append(_produce(codegen_command(toolchain, program, path, level)))
+            objects.append(_produce(codegen_command(toolchain, program, path, level, pipeline)))
     return objects
 
 

@@ -192,19 +192,20 @@ class _Look:
         count = len(self.target.baseline.bitcodes)
         if count == 1:
             return 0
-        optimised = self._optimised(self.target.sequences.pipeline(sequence))
-        for index, bitcode in enumerate(optimised):
-            if self._difference_of(self._with_one(index, bitcode)):
+        pipeline = self.target.sequences.pipeline(sequence)
+        for index, bitcode in enumerate(self._optimised(pipeline)):
+            if self._difference_of(self._with_one(index, bitcode, pipeline)):
                 return index
         raise PassError(f"it shows only where several of the {count} files are built so")
 
     def _is_wrong(self, module: int, bitcode: Path) -> bool:
-        return bool(self._difference_of(self._with_one(module, bitcode.read_bytes())))
+        """Bitcode from opt, which has no words for decisions, so none about code generation either."""
+        return bool(self._difference_of(self._with_one(module, bitcode.read_bytes(), "")))
 
-    def _with_one(self, module: int, bitcode: bytes) -> list[bytes]:
-        """The baseline's objects, with one of them from this optimised bitcode."""
+    def _with_one(self, module: int, bitcode: bytes, pipeline: str) -> list[bytes]:
+        """The baseline's objects, with one of them from bitcode that this pipeline optimised."""
         objects = list(self.target.baseline.objects)
-        (objects[module],) = self.target.generate([bitcode])
+        (objects[module],) = self.target.generate([bitcode], pipeline)
         return objects
 
     def _optimised(self, pipeline: str, bitcodes: Sequence[bytes] | None = None) -> list[bytes]:
@@ -213,8 +214,9 @@ class _Look:
     def _difference(self, sequence: Sequence[str], bitcodes: Sequence[bytes] | None = None) -> str:
         """What the program does otherwise with the sequence as one pipeline; "" for nothing, and where it fails."""
         try:
-            optimised = self._optimised(self.target.sequences.pipeline(sequence), bitcodes)
-            return self._difference_of(self.target.generate(optimised))
+            pipeline = self.target.sequences.pipeline(sequence)
+            optimised = self._optimised(pipeline, bitcodes)
+            return self._difference_of(self.target.generate(optimised, pipeline))
         except (PassError, OutOfTime):
             return ""
 

@@ -187,20 +187,20 @@ def make_task(target: Target, program: Mapping[str, float], scopes: Scopes) -> T
     """
     baseline, catalogue, objective = target.baseline, target.catalogue, target.objective
     expanded = baseline.completion.expanded
-    offered = offers_of(target.toolchain.load(), baseline.bitcodes, scopes, catalogue, expanded)
-    with_passes = "passes" in scopes
-    edits = edits_of(expanded) if expanded and with_passes else []
+    rows = baseline.has_unwind_rows
+    offered = offers_of(target.toolchain.load(), baseline.bitcodes, scopes, catalogue, expanded, rows=rows)
+    passes = tuple(catalogue.names()) if "passes" in scopes else ()
+    edits = edits_of(expanded) if expanded and passes else []
+    edits += (offer.name for offer in offered.offers)
     own = target.baseline_built
     return Task(
         objective=objective.name,
         baseline=baseline.name,
         cpu=fingerprint().cpu,
-        passes=tuple(catalogue.names()) if with_passes else (),
-        edits=(*edits, *(offer.name for offer in offered.offers)),
+        passes=passes,
+        edits=tuple(edits),
         promised={offer.name: offer.promise for offer in offered.offers},
-        known_good=plain_flags(scopes, catalogue, calls=bool(offered.surroundings.slots))
-        if objective.plain_flags
-        else (),
+        known_good=plain_flags({*passes, *edits}, rows=rows) if objective.plain_flags and "module" in scopes else (),
         program=program,
         surroundings=replace(offered.surroundings, parts=own.parts, size=own.size),
     )

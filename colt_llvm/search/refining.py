@@ -27,8 +27,10 @@ REFINEMENT = "refinement"
 SWEEP = "sweep"
 #: How often that is done, as long as there is something to try.
 SWEEP_SHARE = 0.6
-#: What promises so much is tried on each of the best sequences, before anything else is.
-_LARGE_PROMISE, _OF_THE_BEST = 0.03, 3
+#: A decision about all functions that promises so much is added to each of the best sequences, or taken from it, before
+#: anything else is tried, until it is clear (so many times more often) whether it pays, or so many trials did not tell.
+_OF_ALL = "<*"
+_LARGE_PROMISE, _OF_THE_BEST, _CLEAR, _MOST_TOGGLES = 0.0085, 3, 2, 6
 #: What is done, and how often. "add" is to the best sequence.
 MOVES: Mapping[str, float] = {"add": 0.6, "merge": 0.2, "drop": 0.1, "vary": 0.1}
 #: The same after so many trials without a better one: small changes are used up, so half of them are larger. Five train
@@ -64,7 +66,10 @@ class Refiner:
         self._sweeper = Sweeper(_with_steps(surroundings or Surroundings(), promised or {}), frozenset(actions.edits))
         self._actions = actions
         self._seed = seed
-        self._large = sorted(name for name in actions.names if (promised or {}).get(name, 0.0) >= _LARGE_PROMISE)
+        gains = {name: (promised or {}).get(name, 0.0) for name in actions.edits if _OF_ALL in name}
+        large = [name for name, gain in gains.items() if gain >= _LARGE_PROMISE]
+        #: What promises much, the most first -> whether it paid, each time that this was seen.
+        self._large: dict[str, list[bool]] = {name: [] for name in sorted(large, key=lambda name: (-gains[name], name))}
         self._moves = moves
         self._at_standstill = at_standstill
         self._since_better = 0  # trials
@@ -76,7 +81,7 @@ class Refiner:
         self._keys: set[str | None] = set()
         self._append_table = AppendTable(actions, promised or {}, seed)
         self._gains: dict[str, float] = {}  # action -> sum of what proposals with it gained, where they did
-        self._rewards: dict[Names, float] = {(): 0.0}
+        self._rewards: dict[object, float] = {actions.meaning(()): 0.0}
         self._forms: defaultdict[str, list[str]] = defaultdict(list)  # all forms of one pass or edit
         for name in actions.names:
             self._forms[stem(name)].append(name)
@@ -97,10 +102,11 @@ class Refiner:
             self._append_table.observe(base, sequence, new=outcome.key not in self._keys)
         self._keys.add(outcome.key)
         self._since_better = 0 if outcome.reward is not None and outcome.reward > best[0] else self._since_better + 1
+        self._compare(sequence, outcome.reward)
         if outcome.reward is None:
             return
-        self._rewards.setdefault(sequence, outcome.reward)
-        gain = outcome.reward - self._rewards.get(request.sequence, 0.0)
+        self._rewards.setdefault(self._actions.meaning(sequence), outcome.reward)
+        gain = outcome.reward - self._rewards.get(self._actions.meaning(request.sequence), 0.0)
         if gain > 0 and request.kind != "refine":
             for name in dict.fromkeys(proposal.passes):
                 self._gains[name] = self._gains.get(name, 0.0) + gain / len(proposal.passes)
@@ -118,8 +124,8 @@ class Refiner:
         others = [meaning for number, meaning in self._under_way.items() if number != request.id]
         for name in self._large:
             for _, base, goes_on in good[:_OF_THE_BEST]:
-                names = self._actions.tidy([*base, name])
-                if name not in base and not self._is_known(names, others):
+                names = self._toggled(base, name)
+                if names and not self._is_known(names, others):
                     return Proposal(names, goes_on, REFINEMENT)
         # Without decisions nothing is drawn for them, so a search of passes alone goes as it did before there were any.
         if self._sweeper.has_decisions and random.random() < SWEEP_SHARE:
@@ -139,6 +145,21 @@ class Refiner:
             if names and not long and meaning not in self._known and meaning not in others:
                 break
         return Proposal(names or base, goes_on, REFINEMENT)
+
+    def _toggled(self, base: Names, name: str) -> Names:
+        """With a decision that it lacks, or without it; () where it is clear that this does not pay, or will not be."""
+        seen = self._large[name]
+        ahead = (2 * sum(seen) - len(seen)) * (-1 if name in base else 1)
+        if ahead <= -_CLEAR or (ahead < _CLEAR and len(seen) >= _MOST_TOGGLES):
+            return ()
+        return tuple(other for other in base if other != name) if name in base else self._actions.tidy([*base, name])
+
+    def _compare(self, sequence: Names, reward: float | None) -> None:
+        """With the same less one of the large decisions, or with it. reward: None where the trial failed."""
+        passes, edits = self._actions.meaning(sequence)
+        for name, paid in self._large.items():
+            if (other := self._rewards.get((passes, edits ^ {name}))) is not None:
+                paid.append((reward is not None and reward > other) == (name in edits))
 
     def _is_known(self, names: Names, under_way: list[object]) -> bool:
         meaning = self._actions.meaning(names)

@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.core.errors import PipelineSyntaxError
+from colt_llvm.decisions.offers import Offer, offers_of
+from colt_llvm.llvm.acceptance import toolchain_catalogue
+from colt_llvm.llvm.decide import refused_switch
+from colt_llvm.llvm.decision import SWITCHES
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.flow import functions_of
 from colt_llvm.llvm.module import Module, TargetMachine
-from colt_llvm.llvm.pipeline import edit_pipeline
-from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
+from colt_llvm.llvm.pipeline import edit_pipeline, level_pipeline
+from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.program.baseline import build, prepare_baseline, written_out
 from colt_llvm.program.compilation import front_end
 from colt_llvm.program.program import Program, program_from_files
@@ -186,6 +190,10 @@ def test_a_threshold_is_what_clang_makes_of_it(toolchain: Toolchain, program: Pr
     [
         ("frame-pointer<*;non-leaf>", ("-fno-omit-frame-pointer", "-momit-leaf-frame-pointer")),
         ("frame-pointer<*;all>", ("-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer")),
+        ("disable-lsr<*>", ("-mllvm", "-disable-lsr")),
+        ("enable-ipra<*>", ("-mllvm", "-enable-ipra")),
+        ("apply-ext-tsp-for-size<*>", ("-mllvm", "-apply-ext-tsp-for-size")),
+        ("disable-machine-licm<*>", ("-mllvm", "-disable-machine-licm")),
     ],
 )
 def test_a_frame_pointer_is_what_clang_makes_of_it(
@@ -196,6 +204,84 @@ def test_a_frame_pointer_is_what_clang_makes_of_it(
     completion = prepare_baseline(toolchain, program, "size").completion.pipeline
     (data,) = build(toolchain, program, "Oz", front_end(toolchain, program, "Oz"), f"{completion},decide({decision})")
     assert loaded_digest(data) == loaded_digest(place.read_bytes())
+
+
+STRIDE = """
+static __attribute__((noinline)) int mixed(const int *a, int n, int s) {
+    int t = 0;
+    for (int i = 0; i < n; i++) {
+        int b = a[i * 3], c = a[i * s + 1], d = a[i * 5 + 2], e = a[i * 7 + 3], f = a[i * 9 + 4], g = a[i + 11];
+        t += b * c - d * e + f * g - (b ^ c ^ d ^ e ^ f ^ g) * (b + d) * (c + e) * (f - d);
+    }
+    return t;
+}
+int stride(const int *a, int n, int s) { return mixed(a, n, s) + 3 * mixed(a + 1, n - 1, s + 1); }
+unsigned long long hash(const unsigned char *a, int n) {
+    unsigned long long h = 0xcbf29ce484222325ull;
+    for (int i = 0; i < n; i++) h = (h ^ a[i]) * 0x100000001b3ull;
+    return h;
+}
+"""
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+@pytest.mark.parametrize("found", installed_toolchains(), ids=lambda found: f"LLVM {found.major}")
+def test_a_switch_of_code_generation_holds_for_its_own_module_alone(
+    found: Toolchain, switch: str, tmp_path: Path
+) -> None:
+    """In one process and on one target machine, one after the other, with thresholds that have to be taken back."""
+    source = tmp_path / "stride.c"
+    source.write_text(STRIDE)
+    program = program_from_files([str(source)])
+    bitcode = front_end(found, program, "Oz")[0]
+    library = found.load()
+    with Module.parse(library, bitcode) as module:
+        if refusal := refused_switch(library, module.handle, switch):
+            pytest.skip(refusal)
+    target = TargetMachine(library, found.triple, 2)
+    plain_text = level_pipeline(found.major, "Oz")
+    switched_text = f"{plain_text},decide({switch}<*>)"
+
+    def emitted(text: str) -> bytes:
+        with Module.parse(library, bitcode) as module:
+            module.run(text, target)
+            again = Module.parse(library, module.bitcode())  # as a service keeps a state
+            return again.emit_object(target)
+
+    plain, switched = emitted(plain_text), emitted(switched_text)
+    assert loaded_digest(plain) != loaded_digest(switched)
+    assert emitted(plain_text) == plain
+    if library.reset_options is not None:
+        assert emitted(f"-unroll-threshold=50 {switched_text}") == switched
+        assert emitted(plain_text) == plain
+        assert emitted(switched_text) == switched
+        assert emitted(f"-unroll-threshold=50 {plain_text}") == plain
+    by_clang = [build(found, program, "Oz", [bitcode], text)[0] for text in (plain_text, switched_text)]
+    assert list(map(loaded_digest, by_clang)) == list(map(loaded_digest, (plain, switched)))
+
+
+@pytest.mark.parametrize("flags", [("-fPIC",), ("-fPIC", "-fvisibility=hidden")])
+def test_registers_are_not_allocated_across_calls_that_a_linker_may_turn(
+    toolchain: Toolchain, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    source = tmp_path / "stride.c"
+    source.write_text(STRIDE)
+    text = f"{level_pipeline(toolchain.major, 'Oz')},decide(enable-ipra<*>)"
+    for given, fits in (((), True), (("-fPIE",), True), (("-fno-pic",), True), (flags, False)):
+        program = program_from_files([str(source)], cflags=given)
+        bitcodes = front_end(toolchain, program, "Oz")
+        names = {offer.name for offer in _offers_of_module(toolchain, bitcodes)}
+        assert ("enable-ipra<*>" in names) == fits
+        assert "disable-lsr<*>" in names
+        if fits:
+            build(toolchain, program, "Oz", bitcodes, text)
+        else:
+            with pytest.raises(PipelineSyntaxError, match="shared library"):
+                build(toolchain, program, "Oz", bitcodes, text)
+
+
+def _offers_of_module(toolchain: Toolchain, bitcodes: list[bytes]) -> tuple[Offer, ...]:
+    return offers_of(toolchain.load(), bitcodes, ("module",), toolchain_catalogue(toolchain), "").offers
 
 
 def test_no_jump_tables_leaves_no_table(toolchain: Toolchain, tmp_path: Path) -> None:

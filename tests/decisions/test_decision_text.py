@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 
 from colt_llvm.core.errors import PipelineSyntaxError
-from colt_llvm.llvm.decision import KINDS, Decide, Decision, Passes, decide_text, is_decision, parse_decision, steps_of
+from colt_llvm.llvm.decision import (
+    KINDS,
+    Decide,
+    Decision,
+    Passes,
+    decide_text,
+    is_decision,
+    parse_decision,
+    steps_of,
+    switch_flags,
+    switches_in,
+)
 
 TEXTS = (
     "alwaysinline<is>",
@@ -21,6 +32,9 @@ TEXTS = (
     "frame-pointer<main;all>",
     "frame-pointer<*;non-leaf>",
     "no-jump-tables<main>",
+    "disable-lsr<*>",
+    "enable-ipra<*>",
+    "apply-ext-tsp-for-size<*>",
 )
 
 
@@ -37,6 +51,7 @@ def test_is_read_back_as_it_was_written(text: str) -> None:
         "unroll<main#1;5>", "nounroll<main#1;4>", "unroll<main;4>", "skip<main>", "skip<main>()", "skip<main>(a b)",
         "distribute<main>", "minsize<main#1>", "noinline<a<b>", "after<main>(a;rm -rf)",
         "frame-pointer<main>", "frame-pointer<main;none>", "frame-pointer<main#1;all>", "no-jump-tables<main;true>",
+        "disable-lsr<main>", "disable-lsr<*;true>", "disable-lsr<*#1>", "disable-lsr",
     ],
 )  # fmt: skip
 def test_refuses_what_is_no_decision(text: str) -> None:
@@ -70,6 +85,24 @@ def test_the_order_in_which_decisions_are_named_does_not_matter() -> None:
 def test_brackets_that_do_not_match_are_refused() -> None:
     with pytest.raises(PipelineSyntaxError):
         steps_of("decide(noinline<a>")
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "switches"),
+    [
+        ("default<Oz>", ()),
+        ("default<Oz>,decide(frame-pointer<*;all>)", ()),
+        ("default<Oz>,decide(disable-lsr<*>,frame-pointer<*;all>)", ("disable-lsr",)),
+        ("-inline-threshold=50 decide(disable-lsr<*>),default<Oz>,decide(no-jump-tables<*>)", ("disable-lsr",)),
+    ],
+)
+def test_switches_of_code_generation_are_read_from_a_pipeline(pipeline: str, switches: tuple[str, ...]) -> None:
+    assert switches_in(pipeline) == switches
+
+
+def test_what_the_user_gives_code_generation_is_not_given_twice() -> None:
+    assert switch_flags(("disable-lsr",), ("-O2",)) == ("-mllvm", "-disable-lsr")
+    assert switch_flags(("disable-lsr",), ("-mllvm", "-disable-lsr")) == ()
 
 
 def test_every_kind_says_what_it_does() -> None:

@@ -213,3 +213,29 @@ def test_what_is_bred_is_tidy_and_not_too_long() -> None:
 def test_whoever_was_to_go_on_from_a_good_sequence_goes_on_from_its_variation() -> None:
     (proposal,) = refined(taught(("unroll<O3>",)), 5)
     assert (proposal.model, proposal.next_model) == ("refinement", "next 0")
+
+
+@pytest.mark.parametrize("gain", [0.05, -0.05])
+def test_a_decision_that_promises_much_is_held_by_the_best_where_it_pays_and_soon_given_up_where_it_does_not(
+    gain: float,
+) -> None:
+    """Whether the sequences that were found first hold it or not."""
+    large = "frame-pointer<*;all>"
+    refiner = Refiner(ActionSet(ACTIONS.passes, (large, "without<gvn>")), 1, {large: 0.05})
+    told = [("sroa",), ("sroa", large), ("gvn",), ("gvn", "sroa", large), ("licm", "gvn")]
+
+    def outcome(sequence: tuple[str, ...]) -> Outcome:
+        reward = 0.01 * len(set(sequence) - {large}) + gain * (large in sequence) + 0.2
+        return Outcome(reward, str(sorted(sequence)))
+
+    for number, sequence in enumerate(told):
+        request = Request(number, 0, (), "m", "expand")
+        refiner.observe(request, Proposal(sequence, "m", "m"), outcome(sequence))
+    for number in range(10, 50):
+        request = Request(number, 0, (), "m", "refine")
+        proposal = refiner.propose(request)
+        told.append(proposal.passes)
+        refiner.observe(request, proposal, outcome(proposal.passes))
+    best = max(told, key=lambda sequence: outcome(sequence).reward or 0.0)
+    assert (large in best) == (gain > 0)
+    assert sum((large in sequence) != (gain > 0) for sequence in told[20:]) <= len(told[20:]) / 4

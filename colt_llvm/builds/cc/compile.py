@@ -110,10 +110,20 @@ def front_end_words(unit: Unit, level: str, bitcode: Path, dependencies: Path | 
             "-emit-llvm", "-c", command.source, "-o", str(bitcode)]  # fmt: skip
 
 
-def codegen_words(unit: Unit, level: str, bitcode: Path, output: Path) -> list[str]:
-    """clang's arguments for optimised bitcode to an object, without more passes."""
+def codegen_words(unit: Unit, level: str, bitcode: Path, output: Path, pipeline: str = "") -> list[str]:
+    """clang's arguments for bitcode that ``pipeline`` has optimised to an object, without more passes."""
     passed = _for_code_generation(unit.command.passed)
+    passed += switch_words(pipeline, passed)
     return [f"-{level}", *passed, NO_UNUSED_WARNING, *PASSES_OFF, "-x", "ir", "-c", str(bitcode), "-o", str(output)]
+
+
+def switch_words(pipeline: str, given: Sequence[str]) -> tuple[str, ...]:
+    """What a pipeline's decisions say to clang's code generation, less what is ``given`` already."""
+    if "decide(" not in pipeline:
+        return ()
+    from colt_llvm.llvm.decision import switch_flags, switches_in
+
+    return switch_flags(switches_in(pipeline), given)
 
 
 def plain_words(unit: Unit, level: str, output: Path) -> list[str]:
@@ -149,7 +159,7 @@ def compile_unit(
     made = passes(steps.library, [raw.read_bytes()], steps.pipeline, CODEGEN_LEVEL[steps.level])
     optimised.write_bytes(made[0])
     length = 0 if said is None else os.fstat(said).st_size
-    back = [steps.clang, *codegen_words(unit, steps.level, optimised, output)]
+    back = [steps.clang, *codegen_words(unit, steps.level, optimised, output, steps.pipeline)]
     status = subprocess.call(back, cwd=unit.directory, stderr=said)
     if status or (said is not None and _says_more(said, length)):
         raise CodeGenerationFailed(f"{unit.command.source}: code generation fails on what the recipe made; tune again")

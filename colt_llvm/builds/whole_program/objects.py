@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from colt_llvm.builds.cc.compile import NO_UNUSED_WARNING, PASSES_OFF, Steps
+from colt_llvm.builds.cc.compile import NO_UNUSED_WARNING, PASSES_OFF, Steps, switch_words
 from colt_llvm.builds.cc.options import CODEGEN_LEVEL
 from colt_llvm.core.errors import CompileError
 
@@ -125,6 +125,7 @@ def make_object(steps: Steps, merged: bytes, flags: Sequence[str], folder: Path)
 
     optimised, output = folder / "whole.bc", folder / "whole.o"
     optimised.write_bytes(replay(steps.library, [merged], steps.pipeline, CODEGEN_LEVEL[steps.level])[0])
+    flags = [*flags, *switch_words(steps.pipeline, flags)]
     words = [*flags, NO_UNUSED_WARNING, *PASSES_OFF, "-x", "ir", "-c", str(optimised), "-o", str(output)]
     _call([steps.clang, f"-{steps.level}", *words])
     return output.read_bytes()
