@@ -24,7 +24,7 @@ from colt_llvm.objectives.registry import DEFAULT, known_objective
 from colt_llvm.program.output import check_output
 from colt_llvm.program.program import Program, Workload, resolve_program
 from colt_llvm.program.recipe import Recipe, apply_to_file, load_recipe, with_flags_of
-from colt_llvm.run.hooks import Hooks
+from colt_llvm.run.asking import Hooks
 from colt_llvm.run.journal import locked_directory
 from colt_llvm.run.progress import Progress, TuneResult
 from colt_llvm.run.tuner import resume as resume_run

@@ -143,7 +143,7 @@ def _run(
     toolchain = find_toolchain(given["llvm_prefix"])
     # Imported here: what is wrong above is told without waiting for them.
     from colt_llvm.cli.view import live_view
-    from colt_llvm.run.hooks import Hooks
+    from colt_llvm.run.asking import Hooks
     from colt_llvm.run.journal import locked_directory
     from colt_llvm.run.tuner import resume, tune
 

@@ -1,4 +1,8 @@
-"""Who proposes in a run: models, what they may cost, and what they did, from specifications or from a transcript."""
+"""Who proposes in a run: models, what they may cost, and what they did, from specifications or from a transcript.
+
+A caller may give Python objects (``Hooks``), which no file holds: a run's header has their names, so that a resumed run
+is given the same ones again or says so.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from colt_llvm.core.errors import UsageError
+from colt_llvm.evaluate.evaluators import RemotePool
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.catalogue import Catalogue
+from colt_llvm.measure.check import OwnCheck
 from colt_llvm.models.base import LanguageModel, ModelSpec
 from colt_llvm.models.budget import Budget, Limits
 from colt_llvm.models.caller import Caller, Waiting
@@ -20,13 +27,15 @@ from colt_llvm.models.question import Evidence
 from colt_llvm.models.registry import BLIND_SPEC, connect
 from colt_llvm.models.replay import asked_as
 from colt_llvm.models.transcript import Transcript
+from colt_llvm.objectives.cost import CostObjective
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.proposal.proposer import ModelProposer
 from colt_llvm.proposal.questions import Questions
 from colt_llvm.run.loop import Proposer
+from colt_llvm.run.sanitizers import SanitizedBuild
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Strategy, Tree
 from colt_llvm.search.registry import find_strategy, refuse_models
-from colt_llvm.search.strategy import Task
+from colt_llvm.search.strategy import StrategyFactory, Task, declared
 
 #: Answers while every model of a run is set aside.
 STAND_IN = "embedded/base"
@@ -193,3 +202,67 @@ def make_strategy(
     strategy, algorithm = find_strategy(options.strategy)
     search = strategy.made(task, algorithm, with_preset(options, []).colt_options if strategy.has_tree else None)
     return Asking(search, search, note=strategy.note or f"proposed by {strategy.name} search, no model")
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """strategy: called once a run. models: by name, in place of connecting to what a specification says.
+
+    remote: other machines that build, check and time; they change no result that has no noise.
+    sanitized: builds what the program is a part of, with the program instrumented. diagnoses: whether a miscompile is
+    looked into after the search.
+    """
+
+    objective: CostObjective | None = None
+    check: OwnCheck | None = None
+    strategy: StrategyFactory | None = None
+    models: Mapping[str, LanguageModel] = field(default_factory=dict)
+    remote: RemotePool | None = None
+    sanitized: SanitizedBuild | None = None
+    diagnoses: bool = True
+
+    def names(self) -> dict[str, str]:
+        """What a run's header records of them; empty without any."""
+        named = {}
+        if self.objective is not None:
+            named["objective"] = f"{self.objective.name} of {', '.join(self.objective.needs)}"
+        if self.check is not None:
+            named["check"] = self.check.name + (" in place of the comparison" if self.check.replaces else "")
+        if self.strategy is not None:
+            named["strategy"] = name_of(self.strategy)
+        if self.models:
+            named["models"] = ", ".join(sorted(self.models))
+        return named
+
+    def require(self, recorded: Mapping[str, Any], directory: Path) -> None:
+        """Refuse to go on with other objects than a run began with. Raises UsageError."""
+        given = self.names()
+        for kind in ("objective", "check", "strategy", "models"):
+            was, now = recorded.get(kind), given.get(kind)
+            if was == now:
+                continue
+            if was is None:
+                raise UsageError(f"{directory}: began without {kind} {now}; leave it out, or start a new run")
+            raise UsageError(
+                f"{directory}: began with {kind} {was}, an object of Python that no file holds; "
+                f"give it again: colt_llvm.resume(run, {kind}=...)"
+            )
+
+    def options(self, options: TuneOptions) -> TuneOptions:
+        """With the baseline and the figures that an own objective has."""
+        if self.objective is None:
+            return options
+        return replace(options, objective=self.objective.base, weights=None)
+
+    def asking(self, task: Task) -> Asking | None:
+        """The caller's own search; None without one. Raises UsageError for what is no strategy."""
+        if self.strategy is None:
+            return None
+        chosen = declared(self.strategy)
+        strategy = chosen.made(task)
+        return Asking(strategy, strategy, note=chosen.note)
+
+
+def name_of(thing: object) -> str:
+    """A function's or class's own name; of another object, that of its class."""
+    return str(getattr(thing, "__name__", type(thing).__name__))

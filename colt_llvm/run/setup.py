@@ -40,7 +40,7 @@ from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.question import Evidence
 from colt_llvm.models.replay import recorded_run
 from colt_llvm.objectives.base import RUN_TIME
-from colt_llvm.run.hooks import Hooks
+from colt_llvm.run.asking import Hooks
 from colt_llvm.run.journal import Journal, read_trials
 from colt_llvm.run.trials import trial_from_dict
 from colt_llvm.search.strategy import Task

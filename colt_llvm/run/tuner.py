@@ -23,9 +23,8 @@ from colt_llvm.models.specs import spec_from_dict, spec_to_dict
 from colt_llvm.program.output import check_output
 from colt_llvm.program.program import Program, program_from_dict, program_to_dict
 from colt_llvm.program.recipe import source_digest
-from colt_llvm.run.asking import specs_for, with_earlier_preset, with_preset
+from colt_llvm.run.asking import Hooks, specs_for, with_earlier_preset, with_preset
 from colt_llvm.run.diagnosis import DIAGNOSIS_SECONDS, diagnose
-from colt_llvm.run.hooks import Hooks
 from colt_llvm.run.journal import Journal
 from colt_llvm.run.minimizing import Effort, Minimizer, SameCode, Shorten
 from colt_llvm.run.progress import Progress, TuneResult, result_to_dict

@@ -14,7 +14,7 @@ from project_helpers import options, toolchain, tune_here, write
 import colt_llvm
 from colt_llvm.builds.project import search as project_search
 from colt_llvm.run import tuner
-from colt_llvm.run.hooks import Hooks
+from colt_llvm.run.asking import Hooks
 
 FILES = {
     "ask.c": """unsigned ask(int x) {

@@ -25,7 +25,7 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain
 from colt_llvm.program.program import load_program, programs_directory
-from colt_llvm.run.hooks import Hooks
+from colt_llvm.run.asking import Hooks
 from colt_llvm.run.journal import read_trials
 from colt_llvm.run.progress import Progress, TuneResult
 from colt_llvm.run.tuner import tune

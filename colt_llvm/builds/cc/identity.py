@@ -16,8 +16,7 @@ import os
 from collections.abc import Iterator
 
 from colt_llvm import __version__
-from colt_llvm.builds.cc.settings import EXIT_USAGE, FOLDER, Settings
-from colt_llvm.builds.cc.streams import say
+from colt_llvm.builds.cc.settings import EXIT_USAGE, FOLDER, Settings, say
 
 _OPTION = "--colt-identity"
 _DIGEST_BYTES = 16

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from colt_llvm.builds.cc.streams import say
+from colt_llvm.builds.cc.settings import say
 from colt_llvm.core.errors import RunDirectoryError
 
 

@@ -16,7 +16,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from colt_llvm.builds.cc import streams
 from colt_llvm.builds.cc.arguments import Command, normalised, parse
 from colt_llvm.builds.cc.cleanup import Ended, TemporaryFolder, end_by, endings_raised
 from colt_llvm.builds.cc.compile import (
@@ -32,7 +31,7 @@ from colt_llvm.builds.cc.compile import (
     inputs_in,
 )
 from colt_llvm.builds.cc.options import CODEGEN_LEVEL
-from colt_llvm.builds.cc.settings import EXIT_STRICT, PLAIN, Settings
+from colt_llvm.builds.cc.settings import EXIT_STRICT, PLAIN, Settings, is_terminal, keep_streams_open, say, write
 from colt_llvm.builds.cc.toolchain_cache import library_of
 from colt_llvm.builds.recipes.store import Misfit, checked_level, choose, find_recipe_file, load_recipes, why_not_used
 from colt_llvm.core.errors import PassCrashed, PassError, PassTimedOut
@@ -56,7 +55,7 @@ def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -
     if found is None:
         return None
     source, root, file = found
-    streams.keep_streams_open()
+    keep_streams_open()
     try:
         with endings_raised():
             _check_asked(command, settings)
@@ -71,12 +70,12 @@ def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -
             return None
         line = f"{source}: recipe not used: {reason}"
         if settings.strict:
-            streams.say(f"{line}; {getattr(error, 'remedy', 'tune again')}, or unset COLT_STRICT")
+            say(f"{line}; {getattr(error, 'remedy', 'tune again')}, or unset COLT_STRICT")
             return EXIT_STRICT
-        streams.say(line)
+        say(line)
         return None
     settings.log_command(words, cxx, recipe=file)
-    streams.write(said)
+    write(said)
     return 0
 
 
@@ -119,7 +118,7 @@ def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -
         included, said = _run_steps(steps, unit, folder)
         if new := sorted(inputs_in(root, os.getcwd(), included) - set(recipe.inputs)):
             raise Misfit(f"{unit.command.source} includes {new[0]}, which it did not when it was tuned")
-        if said and streams.is_terminal():
+        if said and is_terminal():
             # Once more for the terminal's colours and width, which clang has to find itself.
             again = front_end_words(unit, steps.level, folder / "again.bc", None)
             subprocess.call([clang, *again], cwd=unit.directory)

@@ -25,8 +25,8 @@ from colt_llvm.builds.cc.settings import (
     PREFIX,
     PROGRAMS,
     Settings,
+    say,
 )
-from colt_llvm.builds.cc.streams import say
 
 #: As in options.SUFFIXES, for a look that costs nothing.
 _SUFFIXES = (".c", ".cc", ".cpp", ".cxx", ".c++", ".C", ".CPP", ".cp")

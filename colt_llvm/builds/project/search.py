@@ -24,7 +24,7 @@ from colt_llvm.measure.compared import Compared
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.program.program import Program
 from colt_llvm.program.recipe import load_recipe, source_digest
-from colt_llvm.run.hooks import Hooks
+from colt_llvm.run.asking import Hooks
 from colt_llvm.run.journal import read_header
 from colt_llvm.run.progress import TuneResult
 from colt_llvm.run.sanitizers import SanitizedBuild

@@ -13,8 +13,7 @@ from colt_llvm.builds.cc.arguments import Command, normalised, parse
 from colt_llvm.builds.cc.cleanup import Ended, TemporaryFolder, end_by, endings_raised
 from colt_llvm.builds.cc.compile import Steps, Unit, front_end_words, inputs_in, quiet, read_dependencies
 from colt_llvm.builds.cc.options import CODEGEN_LEVEL
-from colt_llvm.builds.cc.settings import EXIT_STRICT, PLAIN, Settings
-from colt_llvm.builds.cc.streams import keep_streams_open, say
+from colt_llvm.builds.cc.settings import EXIT_STRICT, PLAIN, Settings, keep_streams_open, say
 from colt_llvm.builds.cc.toolchain_cache import library_of
 from colt_llvm.builds.recipes.store import Misfit, checked_level, first_difference, why_not_used
 from colt_llvm.builds.whole_program.objects import Carried, with_bitcode
