@@ -7,14 +7,16 @@ Autophase is Huang et al., MLSys 2020; the meaning of each entry is noted where 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from colt_llvm.llvm.module import Module
 
-IntVector = npt.NDArray[np.int64]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    IntVector = npt.NDArray[np.int64]
 
 #: LLVMOpcode of llvm-c/Core.h, in the order of the InstCount vector.
 _OPCODES = {
@@ -85,7 +87,7 @@ def inst_count(module: Module) -> IntVector:
     for opcode, known in _BRANCHES.items():
         opcodes[known] += opcodes.pop(opcode, 0)
     totals = [opcodes.total() if hasattr(opcodes, "total") else sum(opcodes.values()), blocks, _function_count(module)]
-    return np.array(totals + [opcodes[number] for number in _OPCODES.values()], dtype=np.int64)
+    return _vector(totals + [opcodes[number] for number in _OPCODES.values()])
 
 
 def autophase(module: Module) -> IntVector:
@@ -101,7 +103,13 @@ def autophase(module: Module) -> IntVector:
         if len(successors[block]) > 1:
             counts["CriticalCount"] += sum(predecessors[target] > 1 for target in successors[block])
         _count_block(counts, module, block)
-    return np.array([counts[name] for name in AUTOPHASE_NAMES], dtype=np.int64)
+    return _vector(counts[name] for name in AUTOPHASE_NAMES)
+
+
+def _vector(counts: Iterable[int]) -> IntVector:
+    import numpy as np  # here: the names are wanted by each service as it starts, vectors by few
+
+    return np.array(list(counts), dtype=np.int64)
 
 
 def _functions(module: Module) -> Iterator[int]:
