@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +121,31 @@ def test_cxx_is_compiled_and_linked_as_such(newest: Toolchain, tmp_path: Path) -
     cxx = program(tmp_path, text, suffix=".cpp")
     executable = link(newest, cxx, baseline_objects(newest, cxx, "Oz"), tmp_path / "out", "Oz")
     assert process.run([executable]).stdout == b"ok\n"
+
+
+def test_the_linker_is_started_as_clang_would_from_the_second_time_on(
+    newest: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compilation, "_linkers", {})
+    started: list[str] = []
+    plain = process.run
+
+    def noting(argv: Sequence[str | Path], **more: object) -> process.Completed:
+        started.append(Path(argv[0]).name)
+        return plain(argv, **more)  # type: ignore[arg-type]
+
+    two = program(tmp_path, SOURCE, TWICE, ldflags=["-lm", "-Wl,--build-id=none"])
+    objects = baseline_objects(newest, two, "O3")
+    monkeypatch.setattr(process, "run", noting)
+    made = [link(newest, two, objects, tmp_path / name).read_bytes() for name in ("one", "two", "three", "four")]
+    assert made == made[:1] * 4
+    assert started[:2] == [newest.clang.name] * 2
+    assert newest.clang.name not in started[2:]
+    assert len(started) == 5, "asked once"
+    with pytest.raises(CompileError) as caught:
+        link(newest, two, [objects[0], objects[0]], tmp_path / "five")
+    assert "does not link" in refusal(caught)
+    assert shlex.join(["-lm", "-Wl,--build-id=none"]) in str(caught.value), "clang says it"
 
 
 def test_the_harness_is_linked_in_and_is_not_among_the_objects(newest: Toolchain, tmp_path: Path) -> None:

@@ -6,15 +6,24 @@ at another level it would set other attributes (minsize), and the comparison wou
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, get_args
 
 from colt_llvm.core import process
-from colt_llvm.core.errors import CompileError, OutputLimitExceeded, ProcessTimeout, RunDirectoryError, UsageError
+from colt_llvm.core.errors import (
+    CommandNotFound,
+    CompileError,
+    OutputLimitExceeded,
+    ProcessTimeout,
+    RunDirectoryError,
+    UsageError,
+)
+from colt_llvm.core.variables import deciding_variables
 from colt_llvm.llvm.decision import switch_flags, switches_in
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.program import IR_SUFFIXES, Program
@@ -92,8 +101,44 @@ def link(
             path.write_bytes(data)
             paths.append(str(path))
         command = [str(toolchain.compiler(program.is_cxx)), *paths, "-o", str(executable), *program.ldflags]
-        _check(command, _run(command), linking=True)
+        if not _link_without_clang(command, [*paths, str(executable)]):
+            _check(command, _run(command), linking=True)
     return executable
+
+
+#: By clang's command without paths, and the variables that decide: the linker's words, with numbers for the paths; None
+#: where clang would start more than one command; () where it was not asked yet.
+_linkers: dict[tuple[object, ...], tuple[str | int, ...] | None] = {}
+
+
+def _link_without_clang(command: Sequence[str], paths: Sequence[str]) -> bool:
+    """Run the linker as clang would, from the second time on: a search links each candidate, and most of the time that
+    takes is clang's start. False where clang has to do it, and to say what is wrong.
+    """
+    places = {path: number for number, path in enumerate(paths)}
+    known = tuple(places.get(word, word) for word in command)
+    key = known, os.environ.get("PATH"), frozenset(deciding_variables().items())
+    if key not in _linkers:
+        _linkers[key] = ()
+        return False
+    if _linkers[key] == ():
+        _linkers[key] = _linker_of(command, places)
+    words = _linkers[key]
+    if words is None:
+        return False
+    try:
+        return _run([word if isinstance(word, str) else paths[word] for word in words]).status == 0
+    except CommandNotFound:
+        return False
+
+
+def _linker_of(command: Sequence[str], places: Mapping[str, int]) -> tuple[str | int, ...] | None:
+    said = _run([*command, "-###"]).stderr.decode("utf-8", "surrogateescape")
+    jobs = [line for line in said.splitlines() if line.startswith(' "')]
+    if len(jobs) != 1 or "\\" in jobs[0]:
+        return None
+    words = tuple(places.get(word, word) for word in shlex.split(jobs[0]))
+    return words if set(places.values()) <= set(words) else None
 
 
 @lru_cache(maxsize=8)
