@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
@@ -87,10 +87,17 @@ _CODEGEN_FLAGS = (
 )
 
 
-def make_record(toolchain: Toolchain, program: Program, level: Level, codegen: str | None = None) -> BenchmarkRecord:
-    """Run the front end. Raises CompileError.
+def make_record(
+    toolchain: Toolchain,
+    program: Program,
+    level: Level,
+    codegen: str | None = None,
+    bitcodes: Sequence[bytes] | None = None,
+) -> BenchmarkRecord:
+    """What the service is told of a program. Raises CompileError.
 
     codegen: ``library`` or ``clang``; None chooses clang for C++ and where a flag asks for it.
+    bitcodes: what the front end makes of the sources at this level, where that is known; None runs it.
     """
     if codegen is None:
         needs_clang = program.is_cxx or any(flag.startswith(_CODEGEN_FLAGS) for flag in program.cflags)
@@ -98,7 +105,7 @@ def make_record(toolchain: Toolchain, program: Program, level: Level, codegen: s
     return BenchmarkRecord(
         name=program.name,
         level=level,
-        bitcodes=tuple(front_end(toolchain, program, level)),
+        bitcodes=tuple(front_end(toolchain, program, level) if bitcodes is None else bitcodes),
         codegen=codegen,
         cflags=program.cflags,
         ldflags=program.ldflags,
@@ -125,12 +132,14 @@ def make_benchmark(toolchain: Toolchain, uri: str | None, program: Program, reco
 class IncludedPrograms(Dataset):
     """The programs that come with colt-llvm."""
 
+    #: In this process, by clang and URI: most environments are made with the first one, and given another then.
+    _made: ClassVar[dict[tuple[Path, str], Benchmark]] = {}
+
     def __init__(self, toolchain: Toolchain) -> None:
         super().__init__(
             name=INCLUDED, description="Programs that come with colt-llvm", license="MIT", validatable="Yes"
         )
         self._toolchain = toolchain
-        self._made: dict[str, Benchmark] = {}
         self._folders = {path.parent.name: path for path in sorted(programs_directory().glob("*/program.toml"))}
 
     @property
@@ -144,9 +153,9 @@ class IncludedPrograms(Dataset):
 
     def benchmark_from_parsed_uri(self, uri: BenchmarkUri) -> Benchmark:
         """Raises LookupError for an unknown one, CompileError."""
-        known = self._made.get(str(uri))
-        if known is not None:
-            return known
+        key = self._toolchain.clang, str(uri)
+        if key in self._made:
+            return self._made[key]
         name = uri.path.strip("/")
         if name not in self._folders:
             raise LookupError(f"{uri}: no such program; there are {', '.join(self._folders)}")
@@ -155,7 +164,7 @@ class IncludedPrograms(Dataset):
             raise LookupError(f"{uri}: level {level!r} is none of {', '.join(LEVELS)}")
         program = load_program(self._folders[name])
         record = make_record(self._toolchain, program, cast(Level, level))
-        made = self._made[str(uri)] = make_benchmark(self._toolchain, str(uri), program, record)
+        made = self._made[key] = make_benchmark(self._toolchain, str(uri), program, record)
         return made
 
     def _random_benchmark(self, random_state: Any) -> Benchmark:

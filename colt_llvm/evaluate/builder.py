@@ -37,14 +37,14 @@ class Builder:
         actions = [(action.name, with_options(before, action.pipeline)) for action in target.catalogue.actions]
         self._number = {pipeline: index for index, (_, pipeline) in enumerate(actions)}
         self._observations = ["IrInstructionCount", "Object" if target.with_objects else "IrHash"]
-        self._env = ColtEnv(toolchain=target.toolchain, actions=actions, options=service or target.service)
-        try:
-            self.record = record or make_record(target.toolchain, target.program, target.baseline.level, codegen)
-            self._benchmark = make_benchmark(target.toolchain, None, target.program, self.record)
-            self._env.benchmark = self._benchmark
-        except BaseException:
-            self._env.close()
-            raise
+        baseline = target.baseline
+        self.record = record or make_record(
+            target.toolchain, target.program, baseline.level, codegen, baseline.bitcodes
+        )
+        self._env = ColtEnv(
+            make_benchmark(target.toolchain, None, target.program, self.record), toolchain=target.toolchain,
+            actions=actions, options=service or target.service,
+        )  # fmt: skip
 
     def build(self, sequence: Sequence[str]) -> Built:
         """Raises PassCrashed, PassTimedOut, PassOutOfMemory or PassError; the builder can be used afterwards."""
