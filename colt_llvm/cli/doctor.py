@@ -13,7 +13,7 @@ from colt_llvm.cli.options import llvm_option
 
 
 @click.command("doctor", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--quick", is_flag=True, help="Skip the estimate of timing noise, which takes some seconds.")
+@click.option("--quick", is_flag=True, help="Skip the estimate of timing noise, and build two programs, not seven.")
 @llvm_option
 def command(quick: bool, llvm_prefix: Path | None) -> int:
     """Check the toolchain and this host, and suggest fixes. Exit status 3 if tune cannot work."""
