@@ -20,6 +20,15 @@ CONFIGURE = 'cmake -S . -B build -DCMAKE_C_COMPILER=colt-cc -DCMAKE_PROJECT_INCL
 BUILD = "cmake --build build"
 
 
+#: What CMake itself does is the same with both: by default the first that is installed is tried.
+USUAL = next((name for name, tool in GENERATORS.items() if shutil.which(tool)), "Ninja")
+either_generator = pytest.mark.parametrize(
+    "project",
+    [pytest.param(name, marks=[] if name == USUAL else [pytest.mark.exhaustive]) for name in GENERATORS],
+    indirect=True,
+)
+
+
 @pytest.fixture(params=GENERATORS)
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
     if not shutil.which(GENERATORS[request.param]):
@@ -78,6 +87,7 @@ def test_a_new_or_changed_recipe_makes_all_objects_again(project: Project) -> No
     assert project.recipes_used(BUILD) == ["-"]
 
 
+@either_generator
 def test_a_launcher_of_the_project_is_kept_without_recipes(project: Project, tmp_path: Path) -> None:
     launcher = tmp_path / "launcher"
     launcher.write_text(f'#!/bin/sh\necho "$COLT_DISABLE" >>{tmp_path}/launched\nexec "$@"\n')
@@ -86,18 +96,21 @@ def test_a_launcher_of_the_project_is_kept_without_recipes(project: Project, tmp
     assert (tmp_path / "launched").read_text().split() == ["1", "1"]
 
 
+@either_generator
 def test_a_folder_with_another_compiler_is_built_as_before_and_says_what_to_type(project: Project) -> None:
     project.type(f"{CONFIGURE.replace('=colt-cc', '=cc')} -DCOLT_RUN=build/prog && {BUILD} -v")
     said = project.type(f"{BUILD} --target colt-tuned || {BUILD} --target colt-tune || {BUILD} --target colt-report")
     assert said.count("make one with cmake -DCMAKE_C_COMPILER=colt-cc -DCMAKE_CXX_COMPILER=colt-c++") >= 2
 
 
+@either_generator
 def test_what_to_run_has_to_be_said(project: Project) -> None:
     project.type(CONFIGURE)
     said = project.type(f"! {BUILD} --target colt-tune")
     assert 'COLT_RUN is not set; type cmake -DCOLT_RUN="build/prog input.txt"' in said
 
 
+@either_generator
 def test_a_part_of_the_project_and_further_options_reach_tune(project: Project, tmp_path: Path) -> None:
     (tmp_path / "bin/colt-llvm").rename(tmp_path / "bin/real")
     (tmp_path / "bin/colt-llvm").write_text('#!/bin/sh\n[ $1 = tune ] || exec real "$@"\nfor w; do echo "<$w>"; done\n')

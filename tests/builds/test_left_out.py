@@ -118,17 +118,24 @@ def test_a_file_that_no_recipe_is_for_is_named(tmp_path: Path, name: str, text: 
     assert note.startswith(f"{name} {reason}")
 
 
+#: Text of a source, its header, and what the note names.
+KNOW_THE_TIME = [
+    ('const char *when(void) { return __DATE__ " " __TIME__; }', "", "__DATE__ and __TIME__"),
+    ("const char *when(void) { return __TIMESTAMP__; }", "", "__TIMESTAMP__"),
+    ('#include "w.h"\nconst char *when(void) { return WHEN; }', "#define WHEN __TIME__\n", "__TIME__"),
+    ("#define GLUE(a, b) a##b\nconst char *when(void) { return GLUE(__DA, TE__); }", "", "__DATE__"),
+    ("#pragma GCC diagnostic push\nint odd = sizeof(long) == 4;\nchar hash = __TIME__[7];", "", "__TIME__"),
+]
+
+
 @pytest.mark.parametrize(
-    ("text", "header", "macros"),
+    ("text", "header", "macros", "warnings"),
     [
-        ('const char *when(void) { return __DATE__ " " __TIME__; }', "", "__DATE__ and __TIME__"),
-        ("const char *when(void) { return __TIMESTAMP__; }", "", "__TIMESTAMP__"),
-        ('#include "w.h"\nconst char *when(void) { return WHEN; }', "#define WHEN __TIME__\n", "__TIME__"),
-        ("#define GLUE(a, b) a##b\nconst char *when(void) { return GLUE(__DA, TE__); }", "", "__DATE__"),
-        ("#pragma GCC diagnostic push\nint odd = sizeof(long) == 4;\nchar hash = __TIME__[7];", "", "__TIME__"),
+        pytest.param(*case, warnings, marks=[pytest.mark.exhaustive] if place and warnings == "-w" else [])
+        for warnings in ("-w", "-Wall -Werror")
+        for place, case in enumerate(KNOW_THE_TIME)
     ],
 )
-@pytest.mark.parametrize("warnings", ["-w", "-Wall -Werror"])
 def test_a_file_that_knows_the_time_is_named(
     tmp_path: Path, text: str, header: str, macros: str, warnings: str
 ) -> None:

@@ -30,14 +30,33 @@ show:
 INCLUDE = "include $(shell colt-llvm make-include)\n"
 
 
+def project_in(folder: Path) -> Project:
+    project = Project(folder)
+    project.write({"Makefile": INCLUDE + MAKEFILE})
+    own = folder / "bin" / "gcc-of-the-project"
+    own.write_text('#!/bin/sh\nexec colt-cc "$@" -DOWN_COMPILER -g\n')
+    own.chmod(0o755)
+    return project
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """With an include before its first goal, and a C compiler of its own."""
-    project = Project(tmp_path)
-    project.write({"Makefile": INCLUDE + MAKEFILE})
-    own = tmp_path / "bin" / "gcc-of-the-project"
-    own.write_text('#!/bin/sh\nexec colt-cc "$@" -DOWN_COMPILER -g\n')
-    own.chmod(0o755)
+    return project_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def recorded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = project_in(tmp_path_factory.mktemp("recorded"))
+    record(made)
+    return made.folder
+
+
+@pytest.fixture
+def recorded(project: Project, recorded_once: Path) -> Project:
+    """The same after ``make tune``: a copy, with its times."""
+    shutil.rmtree(project.folder)
+    shutil.copytree(recorded_once, project.folder)
     return project
 
 
@@ -90,35 +109,31 @@ def test_the_default_goal_and_the_compiler_stay_the_projects_own(project: Projec
     assert "CC is colt-cc, ccache looks at %compiler% --colt-identity." in project.type("make COLT=1 show")
 
 
-def test_objects_made_before_are_made_again_by_tuned(project: Project) -> None:
-    record(project)
-    project.type("make clean; rm .colt-mode; make")
-    assert project.recipes_used("make tuned") == ["work.c"]
-    assert kinds(project) == {"colt-cc"}
+def test_objects_made_before_are_made_again_by_tuned(recorded: Project) -> None:
+    recorded.type("make clean; rm .colt-mode; make")
+    assert recorded.recipes_used("make tuned") == ["work.c"]
+    assert kinds(recorded) == {"colt-cc"}
 
 
-def test_a_plain_make_leaves_no_tuned_object_behind(project: Project) -> None:
-    record(project)
-    project.type("make tuned; touch main.c; make main.o")
-    assert not (project.folder / "work.o").exists()
-    project.type("make")
-    assert kinds(project) == {"own"}
+def test_a_plain_make_leaves_no_tuned_object_behind(recorded: Project) -> None:
+    recorded.type("make tuned; touch main.c; make main.o")
+    assert not (recorded.folder / "work.o").exists()
+    recorded.type("make")
+    assert kinds(recorded) == {"own"}
 
 
-def test_nothing_is_compiled_twice_in_one_mode(project: Project) -> None:
-    record(project)
-    project.type("make tuned")
-    assert project.recipes_used("make tuned") == ["-"]
-    assert project.recipes_used("make COLT=1 prog") == ["-"]
-    project.type("touch work.c")
-    assert project.recipes_used("make tuned") == ["work.c"]
+def test_nothing_is_compiled_twice_in_one_mode(recorded: Project) -> None:
+    recorded.type("make tuned")
+    assert recorded.recipes_used("make tuned") == ["-"]
+    assert recorded.recipes_used("make COLT=1 prog") == ["-"]
+    recorded.type("touch work.c")
+    assert recorded.recipes_used("make tuned") == ["work.c"]
 
 
-def test_a_changed_recipe_makes_all_objects_again(project: Project) -> None:
-    record(project)
-    project.type("make tuned")
-    project.change_recipe()
-    assert project.recipes_used("make tuned") == ["work.c"]
+def test_a_changed_recipe_makes_all_objects_again(recorded: Project) -> None:
+    recorded.type("make tuned")
+    recorded.change_recipe()
+    assert recorded.recipes_used("make tuned") == ["work.c"]
 
 
 def test_a_recipe_in_a_subfolder_counts_too(project: Project) -> None:
@@ -127,14 +142,13 @@ def test_a_recipe_in_a_subfolder_counts_too(project: Project) -> None:
     assert project.recipes_used("make tuned") == []
 
 
-def test_an_interrupted_change_is_begun_again(project: Project) -> None:
-    record(project)
-    project.type("make tuned")
-    said = project.type("make COLT_CLEAN=false untuned", status=2)
+def test_an_interrupted_change_is_begun_again(recorded: Project) -> None:
+    recorded.type("make tuned")
+    said = recorded.type("make COLT_CLEAN=false untuned", status=2)
     assert "set COLT_CLEAN to a command that removes all objects" in said
-    assert project.tuned("work.o")
-    project.type("make untuned")
-    assert not project.tuned("work.o")
+    assert recorded.tuned("work.o")
+    recorded.type("make untuned")
+    assert not recorded.tuned("work.o")
 
 
 def test_cleaning_and_help_compile_nothing_and_so_remove_nothing_more(project: Project) -> None:

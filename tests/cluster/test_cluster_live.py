@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -30,7 +31,7 @@ from colt_llvm.run.journal import read_trials
 from colt_llvm.run.progress import Progress, TuneResult
 from colt_llvm.run.tuner import tune
 
-pytest.importorskip("distributed")
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="distributed is not installed")
 
 
 @pytest.fixture(scope="module")

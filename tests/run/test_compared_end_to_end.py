@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from colt_llvm.cli.main import run
 from colt_llvm.report.run import read_run
 from colt_llvm.report.verdict import verdict
 
@@ -29,13 +30,31 @@ int main(int argc, char **argv) {{
 """
 
 
-def tune(folder: Path, text: str, *options: str) -> tuple[dict[str, object], subprocess.CompletedProcess[str]]:
-    (folder / "prog.c").write_text(text)
-    command = [sys.executable, "-m", "colt_llvm.cli.main", "tune", "prog.c", "--objective", "size", "--trials", "24",
-               "--workers", "1", "--run-dir", "run", *options]  # fmt: skip
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    file = folder / "run" / "result.json"
-    return json.loads(file.read_text()) if file.exists() else {}, done
+@dataclass(frozen=True)
+class Done:
+    """What a run of the command ended with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Tune = Callable[..., tuple[dict[str, object], Done]]
+
+
+@pytest.fixture
+def tune(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Tune:
+    """``tune(text, *options)``: the command on this source, in this process."""
+    monkeypatch.chdir(tmp_path)
+
+    def tune(text: str, *options: str) -> tuple[dict[str, object], Done]:
+        (tmp_path / "prog.c").write_text(text)
+        status = run(["tune", "prog.c", "--objective", "size", "--trials", "24", "--workers", "1",
+                      "--run-dir", "run", *options])  # fmt: skip
+        file = tmp_path / "run" / "result.json"
+        return json.loads(file.read_text()) if file.exists() else {}, Done(status, *capfd.readouterr())
+
+    return tune
 
 
 @pytest.mark.slow
@@ -48,9 +67,9 @@ def tune(folder: Path, text: str, *options: str) -> tuple[dict[str, object], sub
     ],
 )  # fmt: skip
 def test_what_is_written_beside_standard_output_refuses_a_wrong_program(
-    tmp_path: Path, show: str, options: tuple[str, ...], what: str
+    tune: Tune, tmp_path: Path, show: str, options: tuple[str, ...], what: str
 ) -> None:
-    result, done = tune(tmp_path, TRAP.format(show=show), *options)
+    result, done = tune(TRAP.format(show=show), *options)
     assert done.returncode == 0, done.stderr
     compared, wrong = result["compared"], result["miscompile"]
     assert isinstance(compared, dict)
@@ -65,8 +84,8 @@ def test_what_is_written_beside_standard_output_refuses_a_wrong_program(
 
 
 @pytest.mark.slow
-def test_where_only_the_exit_status_was_compared_that_is_said_everywhere(tmp_path: Path) -> None:
-    result, done = tune(tmp_path, TRAP.format(show="volatile unsigned sink = answer; (void)sink;"))
+def test_where_only_the_exit_status_was_compared_that_is_said_everywhere(tune: Tune, tmp_path: Path) -> None:
+    result, done = tune(TRAP.format(show="volatile unsigned sink = answer; (void)sink;"))
     assert result["verdict"] == "improved", done.stdout + done.stderr
     assert "only the exit status was compared" in done.stdout
     recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
@@ -75,21 +94,21 @@ def test_where_only_the_exit_status_was_compared_that_is_said_everywhere(tmp_pat
 
 
 @pytest.mark.slow
-def test_what_is_ignored_is_said_and_may_differ(tmp_path: Path) -> None:
-    result, _ = tune(tmp_path, TRAP.format(show='fprintf(stderr, "answer %u\\n", answer);'), "--ignore", "stderr")
+def test_what_is_ignored_is_said_and_may_differ(tune: Tune) -> None:
+    result, _ = tune(TRAP.format(show='fprintf(stderr, "answer %u\\n", answer);'), "--ignore", "stderr")
     assert result["failures"] == {}
     text = "only the exit status was compared; left out: standard error, by --ignore"
     assert result["compared"]["text"] == text  # type: ignore[index]
 
 
 @pytest.mark.slow
-def test_a_program_that_counts_its_runs_in_a_file_ends_with_status_5(tmp_path: Path) -> None:
+def test_a_program_that_counts_its_runs_in_a_file_ends_with_status_5(tune: Tune, tmp_path: Path) -> None:
     show = """
         long n = 0; FILE *f = fopen("runs", "r"); if (f) { fscanf(f, "%ld", &n); fclose(f); }
         f = fopen("runs", "w"); fprintf(f, "%ld", n + 1); fclose(f); puts(n == 11 ? "eleven" : "other");
     """.replace("{", "{{").replace("}", "}}")  # fmt: skip
     text = TRAP.replace("{show}", show).replace("{{", "{").replace("}}", "}")
-    result, done = tune(tmp_path, text, "--run", "{exe}")
+    result, done = tune(text, "--run", "{exe}")
     assert done.returncode == 5
     assert not result
     assert "differs from run to run" in done.stderr
@@ -104,8 +123,8 @@ def test_a_program_that_counts_its_runs_in_a_file_ends_with_status_5(tmp_path: P
         (("--run", "{exe}", "--output-file", "out.log", "--ignore", "*.log"), "which --output-file names"),
     ],
 )
-def test_what_cannot_be_ignored_is_refused(tmp_path: Path, options: tuple[str, ...], said: str) -> None:
+def test_what_cannot_be_ignored_is_refused(tune: Tune, options: tuple[str, ...], said: str) -> None:
     text = '#include <stdio.h>\nint main(void) { FILE *f = fopen("out.log", "w"); fclose(f); return 0; }\n'
-    _, done = tune(tmp_path, text, *options)
+    _, done = tune(text, *options)
     assert done.returncode == 2
     assert said in done.stderr

@@ -144,13 +144,20 @@ def test_without_the_rule_the_loop_goes_on(tmp_path: Path) -> None:
 
 # --- a whole run
 
-WHOLE = ("queens", "--objective", "instructions", "--seed", "1", "--workers", "1")
+#: Built in a moment: a run has some hundred trials.
+SMALL = r"""
+#include <stdio.h>
+static int f(int x) { int s = 0; for (int i = 0; i < x; i++) s += i ^ (s >> 3); return s; }
+int main(void) { for (int i = 0; i < 4; i++) printf("%d\n", f(500 + i)); return 0; }
+"""
+WHOLE = ("small.c", "--objective", "instructions", "--seed", "1", "--workers", "1")
 
 
 def test_a_run_without_limits_stops_says_so_and_resumes_to_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.c").write_text(SMALL)
     monkeypatch.setattr(evaluate_options, "DEFAULT_SECONDS", 1200.0)  # on a busy machine too, the rule ends it
     whole = tune_here(capfd, *WHOLE, "--run-dir", "whole")
     half = whole["trials"] - whole["trials"] // 2

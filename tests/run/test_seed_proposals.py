@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tune_helpers import trials_of, tune_here
+from tune_helpers import SOURCE, trials_of, tune_here
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.exhaustive), "4"])
@@ -13,7 +13,8 @@ def test_no_seed_proposal_is_tried_twice(
     workers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    tune_here(capfd, "queens", "--objective", "size", "--trials", "12", "--workers", workers, "--run-dir", "run")
+    (tmp_path / "parts.c").write_text(SOURCE)
+    tune_here(capfd, "parts.c", "--objective", "size", "--trials", "12", "--workers", workers, "--run-dir", "run")
     proposals = [
         tuple(trial["proposal"]["passes"])
         for trial in trials_of(tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
 from collections.abc import Callable
@@ -14,8 +15,11 @@ from colt_llvm.search.rivals.nevergrad_search import NevergradSearch
 from colt_llvm.search.rivals.optuna_search import OptunaSearch
 from colt_llvm.search.rivals.peer_search import MissingPeer, PeerSearch
 
-pytest.importorskip("nevergrad")
-pytest.importorskip("optuna")
+# Looked for, not imported: that would cost each process that collects tests seconds.
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec(name) is None, reason=f"{name} is not installed")
+    for name in ("nevergrad", "optuna")
+]
 
 ACTIONS = ActionSet(tuple("abcdefgh"), ("without<a>", "without<b>"))
 MAKERS = {"nevergrad": NevergradSearch, "optuna": OptunaSearch}
