@@ -33,7 +33,7 @@ from colt_llvm.core.errors import (
     PassOutOfMemory,
     PassTimedOut,
 )
-from colt_llvm.decisions.scopes import SCOPES
+from colt_llvm.decisions.offers import SCOPES
 from colt_llvm.evaluate.builder import Builder, start_builders
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import prepare_target

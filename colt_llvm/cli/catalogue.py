@@ -74,7 +74,7 @@ def decisions(**given: Any) -> None:
         return
     if not given["sources"]:
         raise UsageError("decisions: names no program; name one, or use --kinds")
-    from colt_llvm.decisions.scopes import check_scopes
+    from colt_llvm.decisions.offers import check_scopes
 
     scopes = tuple(filter(None, given["scopes"].split(",")))
     check_scopes(scopes)

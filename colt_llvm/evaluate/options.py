@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.decisions.scopes import check_scopes, default_scopes
+from colt_llvm.decisions.offers import check_scopes, default_scopes
 from colt_llvm.objectives.base import Objective
 from colt_llvm.objectives.registry import DEFAULT, find_objective
 from colt_llvm.search import ColtOptions, preset
@@ -44,7 +44,7 @@ class TuneOptions:
     neither is.
     workers: requests in flight; 0 chooses for this machine. With 1 a run repeats exactly from its seed; where nothing
     is timed and no language model is asked, so it does with any number, as long as that is the same.
-    scopes: what the search may decide about (see ``decisions.SCOPES``); () is what pays in so many trials.
+    scopes: what the search may decide about (see ``decisions.offers.SCOPES``); () is what pays in so many trials.
     check: says whether a run is right, as ``measure.check.find_check`` takes it; "" is the comparison alone.
     clang_baseline: ``instructions`` is held against clang's own -Oz instead of the literature's.
     risky: also draw passes that the catalogue flags as able to break programs.

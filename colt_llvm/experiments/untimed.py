@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from colt_llvm.core.errors import CompileError, PassError, ProgramError
-from colt_llvm.decisions.scopes import Scopes
+from colt_llvm.decisions.offers import Scopes
 from colt_llvm.evaluate.builder import Builder, start_builders
 from colt_llvm.evaluate.evaluation import Reference
 from colt_llvm.evaluate.evaluators import Pool, ProgramEvaluator

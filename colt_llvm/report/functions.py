@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from colt_llvm.decisions.scopes import SCOPES, scope_of
+from colt_llvm.decisions.offers import SCOPES, scope_of
 from colt_llvm.explain.whereabouts import demangled
 from colt_llvm.llvm.decision import EVERY, is_decision, parse_decision
 from colt_llvm.report.run import Run

@@ -15,8 +15,7 @@ from compiler_gym.errors import ServiceError
 
 import colt_llvm.env  # noqa: F401  (compiler_gym cannot be imported before it)
 from colt_llvm.core.errors import ColtError, ProgramError
-from colt_llvm.decisions.offers import offers_of
-from colt_llvm.decisions.scopes import Scopes, plain_flags
+from colt_llvm.decisions.offers import Scopes, offers_of, plain_flags
 from colt_llvm.evaluate.builder import Builders, start_builders
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
 from colt_llvm.evaluate.evaluators import (
