@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -111,7 +112,9 @@ public:
     void sort_by(std::string_view name)
     {
         std::size_t at = column(name);
-        std::stable_sort(rows_.begin(), rows_.end(), [at](const Row &a, const Row &b) { return a[at] < b[at]; });
+        std::sort(rows_.begin(), rows_.end(), [at](const Row &a, const Row &b) {
+            return std::tie(a[at], a[0]) < std::tie(b[at], b[0]);
+        });
     }
 
     std::map<Field, std::pair<std::size_t, std::int64_t>> grouped(std::string_view by, std::string_view sum) const
