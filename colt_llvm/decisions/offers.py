@@ -25,14 +25,17 @@ SCOPES = ("passes", "module", "function", "inline", "call", "loop")
 
 Scopes = tuple[str, ...]
 
-#: In a shorter search what is known of whole sequences finds more: decisions are tried one build after another.
-LEAST_TRIALS = 100
+#: From so many trials on the module is decided about, and from so many on functions and calls too. In a shorter search
+#: what is known of whole sequences finds more: decisions are tried one build after another.
+LEAST_TRIALS_OF_MODULE, LEAST_TRIALS = 50, 100
 
 
 def default_scopes(objective: str, trials: int | None) -> Scopes:
     """What a run of this objective decides in where its user says nothing. trials: at most so many; None: no limit."""
-    if not find_objective(objective).additive or (trials is not None and trials < LEAST_TRIALS):
+    if not find_objective(objective).additive or (trials is not None and trials < LEAST_TRIALS_OF_MODULE):
         return ("passes",)  # where nothing is known to pay, no proposal is spent
+    if trials is not None and trials < LEAST_TRIALS:
+        return ("passes", "module")
     return ("passes", "module", "function", "call")
 
 
