@@ -21,13 +21,15 @@ from colt_llvm.cli.options import (
     source_options,
     workload_options,
 )
+from colt_llvm.objectives.runtime import RUNTIME
+from colt_llvm.objectives.size import LOADED_SIZE
 
 if TYPE_CHECKING:
     from colt_llvm.compare.comparison import Comparison, Row
 
 _options_of_compare = together(
     source_options,
-    option("--objective", default="runtime", show_default=True, metavar="runtime|size", group=WHAT_TO_PROVE,
+    option("--objective", default=RUNTIME.name, show_default=True, metavar="runtime|size", group=WHAT_TO_PROVE,
            common=True, help="CPU time against clang -O3, or loaded bytes of the executable against clang -Oz."),
     option("--time", "seconds", type=float, default=60.0, show_default=True, metavar="SECONDS", group=HOW_LONG,
            common=True, help="Time for the A/B test of run times; builds and checks come before it."),
@@ -68,7 +70,7 @@ def command(**given: Any) -> None:
 def _print(name: str, found: Comparison) -> None:
     from colt_llvm.compare.plain_build import COSTS
 
-    timed = found.objective == "runtime"
+    timed = found.objective == RUNTIME.name
     lines = [("BUILD", "SPEED" if timed else "SMALLER", "VERDICT", "BYTES", "BUILD TIME")]
     for row in found.rows:
         baseline = row is found.rows[0]
@@ -91,7 +93,7 @@ def _print(name: str, found: Comparison) -> None:
 
 
 def _against(found: Comparison) -> str:
-    if found.objective == "size":
+    if found.objective == LOADED_SIZE.name:
         return "loaded bytes of the executable against clang -Oz"
     if found.noise is None:
         return "CPU time against clang -O3"
@@ -125,5 +127,5 @@ def _conclusion(name: str, found: Comparison) -> str:
     line = f"Best without a search: {best.rung.name}, {best.ratio:.3f}x."
     if best.rung.level == found.rows[0].rung.level and best.rung.flags and not (best.rung.profile or best.rung.lto):
         line += f' On top of it: colt-llvm tune {name} --cflags "{" ".join(best.rung.flags)}"'
-        line += " --objective size" if found.objective == "size" else ""
+        line += " --objective size" if found.objective == LOADED_SIZE.name else ""
     return line

@@ -24,6 +24,7 @@ from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, ab_test
 from colt_llvm.measure.host import measuring_core
 from colt_llvm.measure.intervals import Interval, Verdict
 from colt_llvm.objectives.base import is_gain
+from colt_llvm.objectives.runtime import RUNTIME
 from colt_llvm.program.program import Program
 
 State = Literal["built", "same code", "differs", "not built"]
@@ -190,7 +191,7 @@ def _with_times(rows: list[Row], held: ABTest, notes: list[str]) -> Comparison:
             row = replace(row, ratio=arm.interval.ratio, interval=arm.interval, seconds=arm.seconds,
                           verdict=Verdict.TOO_NOISY if noisy else arm.verdict)  # fmt: skip
         times.append(row)
-    return Comparison("runtime", tuple(times), tuple(notes), held.noise.ratio, len(held.baseline_seconds))
+    return Comparison(RUNTIME.name, tuple(times), tuple(notes), held.noise.ratio, len(held.baseline_seconds))
 
 
 def _sized(rows: _Rows, options: TuneOptions) -> Comparison:

@@ -16,6 +16,8 @@ from colt_llvm.core.errors import CompileError, OutputLimitExceeded, ProcessTime
 from colt_llvm.evaluate.verifier import Verifier
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.runner import run_workload
+from colt_llvm.objectives.runtime import RUNTIME
+from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.program.compilation import Level, baseline_command, link
 from colt_llvm.program.program import IR_SUFFIXES, Program
 
@@ -59,17 +61,17 @@ _SMALL = (
 )
 
 #: Objective -> its builds. The first is the baseline.
-LADDERS = {"runtime": _FAST, "size": _SMALL}
+LADDERS = {RUNTIME.name: _FAST, LOADED_SIZE.name: _SMALL}
 
 _OF_LTO = "-flto: slower links, and every file is compiled by this clang"
 #: Objective -> what its builds ask of whoever ships them.
 COSTS = {
-    "runtime": (
+    RUNTIME.name: (
         "-march=native: runs only on processors that have these instructions",
         "profile: two builds and a training run, anew when the code changes",
         _OF_LTO,
     ),
-    "size": (
+    LOADED_SIZE.name: (
         f"frame pointers ({' '.join(_FRAMES)}): longer code, shorter unwind tables",
         f"unused sections dropped ({' '.join((*_SECTIONS, *_UNUSED))}): nothing",
         _OF_LTO,
