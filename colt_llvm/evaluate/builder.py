@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colt_llvm.env import ColtEnv, ServiceOptions
 from colt_llvm.env.datasets import make_benchmark, make_record
 from colt_llvm.env.payload import BenchmarkRecord, unpack
 from colt_llvm.evaluate.target import Built, Target, built_from_objects
+from colt_llvm.llvm.extract import extract
 from colt_llvm.llvm.process_options import with_options
 from colt_llvm.objectives.base import INSTRUCTIONS, SIZE, TEXT
+
+if TYPE_CHECKING:
+    from compiler_gym.datasets import Benchmark
 
 #: Name of the actions that are not in the catalogue: completions and decisions, which belong to one program.
 COMPLETION = "baseline-pipeline"
@@ -41,10 +45,10 @@ class Builder:
         self.record = record or make_record(
             target.toolchain, target.program, baseline.level, codegen, baseline.bitcodes
         )
+        self._benchmark = make_benchmark(target.toolchain, None, target.program, self.record)
         self._env = ColtEnv(
-            make_benchmark(target.toolchain, None, target.program, self.record), toolchain=target.toolchain,
-            actions=actions, options=service or target.service,
-        )  # fmt: skip
+            self._benchmark, toolchain=target.toolchain, actions=actions, options=service or target.service
+        )
 
     def build(self, sequence: Sequence[str]) -> Built:
         """Raises PassCrashed, PassTimedOut, PassOutOfMemory or PassError; the builder can be used afterwards."""
@@ -55,9 +59,26 @@ class Builder:
 
     def observe(self, sequence: Sequence[str], observations: Sequence[str]) -> list[Any]:
         """Observations of the environment at the completed sequence. Raises as ``build``."""
-        self._env.reset()
-        numbers = [self._action_number(text) for text in self._sequences.texts(sequence)]
-        return self._env.try_multistep(numbers, observations)
+        return self._observe(self._benchmark, self._sequences.texts(sequence), observations)
+
+    def build_part(self, part: Benchmark, sequence: Sequence[str]) -> Built:
+        """The same of a part that ``extract`` gave, with no count of instructions. Raises as ``build``."""
+        texts = self._sequences.texts(sequence, late_apart=True)  # many sequences differ in what comes late alone
+        (content,) = self._observe(part, texts, ["Object"])
+        return built_from_objects(unpack(bytes(content)), 0)
+
+    def _observe(self, benchmark: Benchmark, texts: Sequence[str], observations: Sequence[str]) -> list[Any]:
+        self._env.reset(benchmark=benchmark)
+        return self._env.try_multistep([self._action_number(text) for text in texts], observations)
+
+    def extract(self, target: Target, groups: Sequence[Sequence[str]]) -> list[Benchmark]:
+        """Each group of functions as a program of its own (see ``llvm.extract``). Raises InvalidIR."""
+        found: list[list[bytes]] = [[] for _ in groups]
+        for bitcode in self.record.bitcodes:
+            for number, part in extract(target.toolchain.load(), bitcode, groups):
+                found[number].append(part)
+        records = [replace(self.record, bitcodes=tuple(bitcodes)) for bitcodes in found]
+        return [make_benchmark(target.toolchain, None, target.program, record) for record in records]
 
     def forget(self) -> None:
         """Drop every state that the service keeps: what is built next takes the time that it takes in a new one."""

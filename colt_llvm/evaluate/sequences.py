@@ -44,15 +44,20 @@ class Sequences:
         """Raises UnknownPassError."""
         return [self._catalogue[name] for name in names if not has_no_order(name)]
 
-    def texts(self, names: Sequence[str]) -> list[str]:
-        """The steps to build this sequence by, in order; each is a pipeline's text."""
+    def texts(self, names: Sequence[str], *, late_apart: bool = False) -> list[str]:
+        """The steps to build this sequence by, in order; each is a pipeline's text.
+
+        late_apart: late decisions are a step of their own, so that the state before it can be known already.
+        """
         options = self.options(names)
         first, last = self.decisions(names, late=False), self.decisions(names, late=True)
         parts = [action.pipeline for action in self.passes(names)]
         parts = list(filter(None, [*parts, self.completion(names)]))
         if first:  # a step of the service costs as much as a small pass
             parts[:1] = [",".join([first, *parts[:1]])]
-        if last:
+        if last and late_apart:
+            parts.append(last)
+        elif last:
             parts[-1:] = [",".join([*parts[-1:], last])]
         return [with_options(options, part) for part in parts]
 

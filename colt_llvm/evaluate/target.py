@@ -29,6 +29,9 @@ from colt_llvm.program.program import Program
 #: Flags of the catalogue that keep an action out of the search, unless the user takes the risk.
 RISKS_AVOIDED = ("miscompile", "crash", "nondeterministic", "slow")
 
+#: What a whole pipeline surely optimises in a second, on a busy machine too: bytes of the baseline's object.
+_BYTES_A_SECOND = 4_000
+
 #: Objects, in the order of the program's sources, to an executable at the given place. Raises CompileError.
 Linker = Callable[[Sequence[bytes], Path], Path]
 
@@ -100,9 +103,11 @@ class Target:
     def service(self) -> ServiceOptions:
         """Steps are exact: else what a service built before can show in the next result (attributes of declarations
         are set anew when a module is read), and services would not agree. It costs a few percent.
+        A whole pipeline is one step: of a large module it takes its time, too.
         """
+        seconds = self.options.pass_seconds + self.baseline_built.size / _BYTES_A_SECOND
         return ServiceOptions(
-            llvm_prefix=self.toolchain.prefix, action_seconds=self.options.pass_seconds,
+            llvm_prefix=self.toolchain.prefix, action_seconds=seconds,
             memory_bytes=self.options.pass_memory_bytes, exact_steps=True,
         )  # fmt: skip
 

@@ -66,7 +66,7 @@ class ModelProposer:
         promised = {}
         if self._search.options.refine_share:
             promised = embedded.append_gains(map(asked_as, questions.specs), task.objective)
-        self._refiner = Refiner(ActionSet(task.passes, task.edits), task.seed, {**promised, **task.promised},
+        self.refiner = Refiner(ActionSet(task.passes, task.edits), task.seed, {**promised, **task.promised},
                                 surroundings=task.surroundings)  # fmt: skip
 
     # In the thread that tells the search.
@@ -78,7 +78,7 @@ class ModelProposer:
         asked after it know what is in flight, and no sequence is built twice.
         """
         if request.kind == "refine":  # nobody is asked
-            return self._refiner.prepare(request)
+            return self.refiner.prepare(request)
         name = self._who(request)
         question = self._questions.make(
             request, name or self.stand_in_name, self.health.available, self._caller.ledger.spent
@@ -107,7 +107,7 @@ class ModelProposer:
     def observe(self, request: Request, proposal: Proposal, outcome: Outcome) -> None:
         """Take in a trial after the search was told, in the order of telling; also those of a journal."""
         self._questions.observe(request, proposal, outcome)
-        self._refiner.observe(request, proposal, outcome)
+        self.refiner.observe(request, proposal, outcome)
         if request.kind == "refine":
             return
         self.stood_in += proposal.model == self.stand_in_name

@@ -34,6 +34,7 @@ from colt_llvm.proposal.questions import Questions
 from colt_llvm.run.loop import Proposer
 from colt_llvm.run.sanitizers import SanitizedBuild
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Strategy, Tree
+from colt_llvm.search.partitions import is_large
 from colt_llvm.search.registry import find_strategy, refuse_models
 from colt_llvm.search.strategy import StrategyFactory, Task, declared
 
@@ -130,6 +131,8 @@ def ask_models(
         return Asking(ColtSearch([Model(BLIND_SPEC.name, 1.0)], options, task.seed), blind)
     if options.seed_models == "named":  # whole sequences are known beside these, and are to be tried as well
         options = replace(options, seeds=options.seeds + len(task.known_good))
+    if options.refine_share and is_large(task.surroundings):  # each trial is dear: see run.partitioning
+        options = replace(options, seeds=1, seed_share=0.0, refine_share=0.9)
     search = ColtSearch([Model(spec.name, spec.parameters) for spec in specs], options, task.seed)
     connected = [calls.models.get(spec.name) or connect(spec) for spec in specs]
     transcript = Transcript(calls.folder, calls.told) if calls.folder is not None else None

@@ -18,6 +18,7 @@ from colt_llvm.models.question import Evidence
 from colt_llvm.program.recipe import opt_lines
 from colt_llvm.run.asking import Asking, CallOptions, make_strategy
 from colt_llvm.run.loop import Loop, LoopOptions
+from colt_llvm.run.partitioning import start_partitions
 from colt_llvm.run.progress import Progress
 from colt_llvm.run.setup import Setup, gather
 from colt_llvm.run.trials import TrialRecord, trial_from_dict, trial_to_dict
@@ -69,9 +70,13 @@ def search(
         _note_models(progress, asking)
         report()
 
+    def seconds_left() -> float:
+        return 0.0 if stop.is_set() else math.inf if calls.deadline is None else calls.deadline - time.monotonic()
+
+    partitioned = start_partitions(setup, asking, builders, seconds_left)
     loop = Loop(
-        asking.search, asking.proposer, setup.evaluator(builders, specs), on_trial,
-        LoopOptions(setup.in_flight(specs), setup.in_order(specs), options.stop_below_percent),
+        asking.search, partitioned or asking.proposer, setup.evaluator(builders, specs), on_trial,
+        LoopOptions(1 if partitioned else setup.in_flight(specs), setup.in_order(specs), options.stop_below_percent),
     )  # fmt: skip
     try:
         loop.resume(earlier)
@@ -81,11 +86,14 @@ def search(
         ran_before, searching = setup.timer.verifier.program_seconds, time.monotonic()
         loop.run(trials=left, seconds=seconds, elapsed=elapsed, stop=stop)
     finally:
+        if partitioned is not None:
+            partitioned.close()
         asking.close()
     ran = setup.timer.verifier.program_seconds - ran_before
     took = time.monotonic() - searching
     whole = options.trials is not None and len(trials) >= options.trials
-    notes = asking.notes() + ([] if whole or stop.is_set() else _why_ended(loop))
+    notes = asking.notes() + ([partitioned.note] if partitioned is not None else [])
+    notes += [] if whole or stop.is_set() else _why_ended(loop)
     return Searched(trials, elapsed + took, ran / max(took, 1e-9), asking.models(), tuple(notes))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from colt_llvm.core.text import split_pipeline
 from colt_llvm.search.sequences import Names
@@ -139,7 +140,7 @@ class Plans:
                 plan = own.get(function, DEFAULT)
                 if getattr(plan, kind):
                     return None
-                texts = tuple(split_pipeline(text[:-1]))
+                texts = passes_of(text[:-1])
                 if kind == SKIP:
                     own[function] = plan.with_skip(texts)
                 else:
@@ -248,25 +249,36 @@ def one_more(plan: Plan, step: Step) -> Plan:
         return plan.with_skip((text,))
     if kind == "codegen":
         return plan.with_codegen((text,))
-    if kind == BEFORE:
-        return replace(plan, before=(*plan.before, text)) if len(plan.before) < _LONGEST else plan
-    if kind == AFTER:
-        return replace(plan, after=(*plan.after, text)) if len(plan.after) < _LONGEST else plan
+    if kind in (BEFORE, AFTER):
+        held = getattr(plan, kind)
+        if len(held) >= _LONGEST:
+            return plan
+        passes = (*held, *passes_of(text))
+        return replace(plan, before=passes) if kind == BEFORE else replace(plan, after=passes)
     return replace(plan, level=text)
 
 
-def less_one(plan: Plan) -> Iterator[tuple[Step, Plan]]:
-    """Each plan that is one step shorter, with that step."""
+def less_one(plan: Plan, steps: Collection[Step]) -> Iterator[tuple[Step, Plan]]:
+    """Each plan from which one of these steps leads to this one, with that step."""
     for name in plan.skip:
         yield (SKIP, name), replace(plan, skip=tuple(other for other in plan.skip if other != name))
     for text in plan.codegen:
         yield ("codegen", text), replace(plan, codegen=tuple(other for other in plan.codegen if other != text))
-    if plan.before:
-        yield (BEFORE, plan.before[-1]), replace(plan, before=plan.before[:-1])
-    if plan.after:
-        yield (AFTER, plan.after[-1]), replace(plan, after=plan.after[:-1])
     if plan.level in LEVELS:
         yield ("level", plan.level), replace(plan, level="")
+    if plan.before or plan.after:
+        for kind, text in steps:
+            passes = passes_of(text) if kind in (BEFORE, AFTER) else ()
+            held = getattr(plan, kind) if passes else ()
+            if passes and held[-len(passes) :] == passes:
+                shorter = held[: -len(passes)]
+                yield (kind, text), replace(plan, before=shorter) if kind == BEFORE else replace(plan, after=shorter)
+
+
+@lru_cache(maxsize=1024)
+def passes_of(text: str) -> Names:
+    """Of the text of a step."""
+    return tuple(split_pipeline(text))
 
 
 #: A function with so few callers may go into them when it changes.

@@ -63,7 +63,8 @@ class Refiner:
 
         surroundings: where decisions can be tried side by side (``Sweeper``); None where figures have no parts.
         """
-        self._sweeper = Sweeper(_with_steps(surroundings or Surroundings(), promised or {}), frozenset(actions.edits))
+        self.surroundings = _with_steps(surroundings or Surroundings(), promised or {})
+        self._sweeper = Sweeper(self.surroundings, frozenset(actions.edits))
         self._actions = actions
         self._seed = seed
         gains = {name: (promised or {}).get(name, 0.0) for name in actions.edits if _OF_ALL in name}

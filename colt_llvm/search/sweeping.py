@@ -18,15 +18,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from colt_llvm.search.facts import Facts, Local, Parts
 from colt_llvm.search.plans import (
     Assignment,
-    CallGraph,
     Plan,
     Plans,
     Slot,
     Step,
     Surroundings,
-    less_one,
     one_more,
 )
 from colt_llvm.search.sequences import Names
@@ -34,19 +33,10 @@ from colt_llvm.search.sequences import Names
 #: Of the size of the whole: what has to be promised before it is built; else after so many sweeps.
 _WORTH_A_BUILD = 0.002
 _SWEEPS_BETWEEN = 3
+#: The same where tests go ahead of what was built.
+_SWEEPS_AHEAD = 4
 #: How often a step is tried on all functions in one frame.
 _ROUNDS = 3
-#: What was expected of a step counts as much as so many builds with it.
-_PRIOR = 2.0
-#: Until it is clear in which functions the decisions of a sequence show.
-_MOST_LOOKS = 4
-
-Frame = tuple[Names, frozenset[str]]
-#: A function's plan, and the decisions about inlining that show in it.
-Local = tuple[Plan, frozenset[str]]
-Parts = Mapping[str, int]
-#: Which functions that it calls are not there as such -> its size.
-Sizes = dict[frozenset[str], int]
 
 
 @dataclass(frozen=True, order=True)
@@ -74,23 +64,21 @@ class _Gain:
 class Sweeper:
     """Deterministic from what was observed and what is in flight."""
 
-    def __init__(self, surroundings: Surroundings, unordered: Collection[str]) -> None:
-        """unordered: the actions whose place in a sequence says nothing."""
+    def __init__(self, surroundings: Surroundings, unordered: Collection[str], *, ahead: bool = False) -> None:
+        """unordered: the actions whose place in a sequence says nothing.
+
+        ahead: what is known to pay is taken for granted by the next test, so that few builds only confirm it.
+        """
+        self._ahead = ahead
         self._plans = Plans(surroundings, unordered)
         self._slots = surroundings.slots
         self._callers = surroundings.callers
-        self._graph = CallGraph(self._callers)
         self._size = surroundings.size
-        self._rates = {step: (rate * _PRIOR, _PRIOR) for step, rate in surroundings.steps.items()}
-        self._facts: defaultdict[Frame, defaultdict[str, defaultdict[Local, Sizes]]] = defaultdict(
-            lambda: defaultdict(lambda: defaultdict(dict))
-        )
-        self._tried: defaultdict[Frame, Counter[Step]] = defaultdict(Counter)
-        self._reach: defaultdict[str, set[str]] = defaultdict(set)  # decision -> functions in which it was seen to show
-        self._effects: dict[str, int] = {}  # decision -> bytes more, when last seen
+        self._facts = Facts(surroundings, of_all_steps=ahead)
         self._failed: Counter[object] = Counter()  # decisions and steps
         self._under_way: dict[int, tuple[object, ...]] = {}  # request id -> what it tries
         self._since_build = 0
+        self._confirmed: Names | None = None  # what was best when what is known to pay was built last
         if surroundings.parts:
             self._learn((), surroundings.parts)
 
@@ -122,65 +110,8 @@ class Sweeper:
 
     def _learn(self, sequence: Names, parts: Parts) -> None:
         at = self._plans.take_apart(sequence)
-        if at is None:
-            return
-        local = self._local(at, parts)
-        for _ in range(_MOST_LOOKS):
-            if not self._learn_reach(at, local, parts):
-                break
-            local = self._local(at, parts)
-        self._learn_steps(at, local, parts)
-        for function in self._callers:
-            sizes = self._facts[at.frame][function][local[function]]
-            absent = self._graph.absent(function, parts)
-            sizes.pop(absent, None)  # the newest stands last
-            sizes[absent] = parts.get(function, 0)
-        for name, value in at.inlining.items():
-            less = self._change(at, local, parts, name, None, self._region(self._slots[name], at, parts, value))
-            if less is not None:
-                self._effects[value] = -less
-
-    def _learn_reach(self, at: Assignment, local: Mapping[str, Local], parts: Parts) -> bool:
-        """Where a function is not what it was with the same decisions around it, one further off shows in it too.
-
-        Of those that it may be, all are taken to be: then no two of them are tried at once again, which tells.
-        """
-        found = False
-        for function in self._callers if at.inlining else ():
-            before = self._size_of(at, function, local[function], parts)
-            if before is None or before == parts.get(function, 0):
-                continue
-            near = self._graph.near(function, parts)
-            for name, value in at.inlining.items():
-                far = value not in local[function][1]
-                if far and near & self._region(self._slots[name], at, parts, value):
-                    self._reach[value].add(function)
-                    found = True
-        return found
-
-    def _learn_steps(self, at: Assignment, local: Mapping[str, Local], parts: Parts) -> None:
-        """What a step brings, over all functions whose plan is one step longer than a known one."""
-        saved: Counter[Step] = Counter()
-        whole: Counter[Step] = Counter()
-        for function, (plan, around) in local.items():
-            for step, before in less_one(plan):
-                size = self._size_of(at, function, (before, around), parts)
-                if size:
-                    saved[step] += max(0, size - parts.get(function, 0))
-                    whole[step] += size
-        for step, size in whole.items():
-            if step in self._rates:
-                gained, count = self._rates[step]
-                self._rates[step] = gained + saved[step] / size, count + 1
-                self._tried[at.frame][step] += 1
-
-    def _size_of(self, at: Assignment, function: str, key: Local, parts: Parts) -> int | None:
-        """What is known of a function: best where the same functions are inlined, else what was seen last."""
-        known = self._facts[at.frame][function]
-        if key not in known:
-            return None
-        sizes = known[key]
-        return sizes.get(self._graph.absent(function, parts), next(reversed(sizes.values())))
+        if at is not None:
+            self._facts.learn(at, parts)
 
     # What is proposed.
 
@@ -195,20 +126,83 @@ class Sweeper:
         at = self._plans.take_apart(best) if self._callers and parts else None
         if at is None:
             return None
-        local = self._local(at, parts)
+        local = self._facts.local(at, parts)
         size = self._size * math.exp(-reward)
         gains = list(self._apart_gains(self._known_gains(at, local, parts)))
         due = sum(gain.bytes for gain in gains) >= _WORTH_A_BUILD * size or self._since_build >= _SWEEPS_BETWEEN
+        if self._ahead:
+            due = self._since_build >= _SWEEPS_AHEAD
         if due and (built := self._put_together(at, gains, size, reward, parts, is_known)):
+            self._confirmed = best
             return built
-        tests = [self._inlining_tests, self._step_test]
-        for test in tests if self._since_build % 2 == 0 else reversed(tests):
-            for changed, tried in test(at, local, parts):
-                names = self._plans.put_together(changed)
-                if not is_known(names):
-                    self._under_way[request_id] = tried
-                    return names, None
+        if self._ahead and gains and best != self._confirmed:  # else the last confirmation gave nothing better
+            base, parts_then = self._with(at, gains, parts), self._parts_with(at, gains, local, parts)
+            local = self._facts.local(base, parts_then)
+        else:
+            base, parts_then = at, parts
+        for changed, tried in self._tests(base, local, parts_then):
+            names = self._plans.put_together(changed)
+            if not is_known(names):
+                self._under_way[request_id] = tried
+                return names, None
         return self._put_together(at, gains, size, reward, parts, is_known)
+
+    def _tests(
+        self, at: Assignment, local: Mapping[str, Local], parts: Parts
+    ) -> Iterator[tuple[Assignment, tuple[object, ...]]]:
+        """Decisions about inlining and steps of plans in turn; ahead, both in one build."""
+        inlining_first = self._since_build % 2 == 0
+        if self._ahead:
+            stepped, steps = self._own_steps(at, local, parts)
+            for changed, tried in self._inlining_tests(at, local, parts) if inlining_first else ():
+                shown = {
+                    function
+                    for name, value in changed.inlining.items()
+                    if at.inlining.get(name) != value
+                    for function in self._facts.region(self._slots[name], at, parts, value)
+                }
+                plans = {name: at.plans[name] if name in shown else plan for name, plan in stepped.items()}
+                yield replace(changed, plans=plans), (*tried, *steps)
+            if steps:
+                yield replace(at, plans=stepped), tuple(steps)
+            return
+        tests = [self._inlining_tests, self._step_test]
+        for test in tests if inlining_first else reversed(tests):
+            yield from test(at, local, parts)
+
+    def _own_steps(self, at: Assignment, local: Mapping[str, Local], parts: Parts) -> tuple[dict[str, Plan], set[Step]]:
+        """One step more for each function: the one that promises most of those not tried on it, and which these are."""
+        order = sorted(
+            (step for step in self._facts.rates if self._failed[step] < 2),
+            key=lambda step: (-self._facts.rate(step, 0), step),
+        )
+        plans, steps = dict(at.plans), set()
+        for function in parts:
+            if function not in plans:
+                continue
+            plan, around = local[function]
+            known = self._facts.of(at, function)
+            for step in order:
+                longer = one_more(plan, step)
+                if longer != plan and (longer, around) not in known:
+                    plans[function] = longer
+                    steps.add(step)
+                    break
+        return plans, steps
+
+    def _parts_with(self, at: Assignment, gains: list[_Gain], local: Mapping[str, Local], parts: Parts) -> Parts:
+        """What the functions are expected to have then."""
+        then = dict(parts)
+        for gain in gains:
+            for function in gain.region:
+                plan, own = local[function]
+                if gain.plan is not None:
+                    plan = gain.plan
+                else:
+                    own = own - {at.inlining.get(gain.slot, "")}
+                    own = own | {gain.value} if gain.value else own
+                then[function] = self._facts.size_of(at, function, (plan, own), parts) or 0
+        return {function: size for function, size in then.items() if size}
 
     def _put_together(
         self,
@@ -240,10 +234,10 @@ class Sweeper:
         changed = replace(at, plans=plans, inlining=inlining)
 
         def is_gone(function: str) -> bool:
-            return self._is_gone(function, inlining, parts)
+            return self._facts.is_gone(function, inlining, parts)
 
         for function in self._callers:  # what goes into a caller is optimised as the caller is
-            if is_gone(function) and (home := self._graph.home(function, is_gone)):
+            if is_gone(function) and (home := self._facts.graph.home(function, is_gone)):
                 plans[function] = plans[home]
         return changed
 
@@ -251,15 +245,15 @@ class Sweeper:
         for slot in self._slots.values():
             for value in (*slot.values, None):
                 if value != at.inlining.get(slot.name):
-                    region = self._region(slot, at, parts, value)
-                    change = self._change(at, local, parts, slot.name, value, region)
+                    region = self._facts.region(slot, at, parts, value)
+                    change = self._facts.change(at, local, parts, slot.name, value, region)
                     if change is not None and change < 0:
                         yield _Gain(-change, region, slot=slot.name, value=value)
         for function, size in parts.items():
             if function not in self._callers:
                 continue
-            around, absent = local[function][1], self._graph.absent(function, parts)
-            known = self._facts[at.frame][function]
+            around, absent = local[function][1], self._facts.graph.absent(function, parts)
+            known = self._facts.of(at, function)
             smaller = (
                 (sizes[absent], plan)
                 for (plan, about), sizes in known.items()
@@ -289,9 +283,9 @@ class Sweeper:
                 if value == at.inlining.get(slot.name) or value in busy or self._failed[value] > 1:
                     continue
                 likely = self._may_show(slot, value, parts)
-                region = self._region(slot, at, parts, value)
-                if likely is not None and self._change(at, local, parts, slot.name, value, region) is None:
-                    untried[likely].append(_Test(self._effects.get(value, place - 100), slot.name, value, region))
+                region = self._facts.region(slot, at, parts, value)
+                if likely is not None and self._facts.change(at, local, parts, slot.name, value, region) is None:
+                    untried[likely].append(_Test(self._facts.effects.get(value, place - 100), slot.name, value, region))
         for likely in (True, False):
             tests = self._apart_tests(untried[likely])
             if tests:
@@ -331,58 +325,14 @@ class Sweeper:
     ) -> Iterator[tuple[Assignment, tuple[object, ...]]]:
         """One step more in the plan of every function: the one that brought most, or promises to."""
         busy = {tried for those in self._under_way.values() for tried in those}
-        tried = self._tried[at.frame]
-        free = [step for step in self._rates if tried[step] < _ROUNDS and not self._failed[step] and step not in busy]
-        for step in sorted(free, key=lambda step: (-self._rate(step, tried[step]), step)):
+        tried = self._facts.tried[at.frame]
+        free = [
+            step for step in self._facts.rates if tried[step] < _ROUNDS and not self._failed[step] and step not in busy
+        ]
+        for step in sorted(free, key=lambda step: (-self._facts.rate(step, tried[step]), step)):
             plans = {function: one_more(plan, step) for function, plan in at.plans.items()}
             if plans != at.plans:
                 yield replace(at, plans=plans), (step,)
-
-    def _rate(self, step: Step, times: int) -> float:
-        """What it can be expected to bring; less where it was tried in this frame."""
-        gained, count = self._rates[step]
-        return gained / count / (1 + times) ** 2
-
-    def _change(
-        self, at: Assignment, local: Mapping[str, Local], parts: Parts, slot: str, value: str | None,
-        region: frozenset[str],
-    ) -> int | None:  # fmt: skip
-        """Bytes more of the functions around a slot, if it is decided so; None where one of them is not known."""
-        held = at.inlining.get(slot)
-        change = 0
-        for function in region:
-            plan, own = local[function]
-            other = own - {held} if held else own
-            size = self._size_of(at, function, (plan, other | {value} if value else other), parts)
-            if size is None:
-                return None
-            change += size - parts.get(function, 0)
-        return change
-
-    # Where a decision shows.
-
-    def _local(self, at: Assignment, parts: Parts) -> dict[str, Local]:
-        around: dict[str, set[str]] = {function: set() for function in self._callers}
-        for name, value in at.inlining.items():
-            for function in self._region(self._slots[name], at, parts, value):
-                around[function].add(value)
-        return {function: (at.plans[function], frozenset(names)) for function, names in around.items()}
-
-    def _region(self, slot: Slot, at: Assignment, parts: Parts, value: str | None) -> frozenset[str]:
-        """The functions in which a decision shows, or taking back the one that is taken.
-
-        Its own, those in which it was seen, and its callers and theirs, as far as one may be inlined into the other.
-        """
-        seen = set(self._reach[value]) if value else set()
-        if held := at.inlining.get(slot.name):
-            seen |= self._reach[held]
-        start = {slot.function, slot.callee, *seen}
-        return self._graph.region(start, slot.function, lambda name: self._is_gone(name, at.inlining, parts))
-
-    @staticmethod
-    def _is_gone(function: str, inlining: Mapping[str, str], parts: Parts) -> bool:
-        decided = inlining.get(f"inline {function}", "")
-        return decided.startswith("alwaysinline<") or (function not in parts and not decided)
 
 
 __all__ = ["Slot", "Surroundings", "Sweeper"]
