@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from colt_llvm.core.errors import InvalidIR, PassError
 from colt_llvm.evaluate.builder import Builder
 from colt_llvm.evaluate.evaluators import Pool
-from colt_llvm.llvm.decision import EVERY, is_decision, parse_decision
+from colt_llvm.llvm.decision import EVERY, SWITCHES, Decision, is_decision, parse_decision
 from colt_llvm.models.budget import BudgetSpent
 from colt_llvm.proposal.proposer import ModelProposer
 from colt_llvm.run.asking import Asking
@@ -224,10 +224,17 @@ class PartitionedProposer:
 
 
 def _frame_of(known_good: Sequence[Names]) -> Names:
-    """Of the sequences to begin with, the longest that decides about all functions and does nothing else."""
-    alike = [names for names in known_good if all(map(is_decision, names))]
-    alike = [names for names in alike if all(parse_decision(name).function == EVERY for name in names)]
-    return max(alike, key=len, default=())
+    """Of the sequences to begin with, the longest that only decides about all functions, by no switch of a process.
+
+    With all switches sqlite3 gives wrong results (LLVM 22): a frame that does not work would spoil all that is found.
+    """
+    found = [names for names in known_good if all(map(is_decision, names))]
+    found = [names for names in found if all(_is_for_all(parse_decision(name)) for name in names)]
+    return max(found, key=len, default=())
+
+
+def _is_for_all(decision: Decision) -> bool:
+    return decision.function == EVERY and decision.kind not in SWITCHES
 
 
 def start_partitions(
