@@ -69,7 +69,7 @@ _LEVELS: tuple[Names, ...] = (
 _INLINER = (225, 50, 100)
 #: ``-fno-omit-frame-pointer -momit-leaf-frame-pointer``: shorter unwind rows.
 _FRAME_POINTER = "frame-pointer<*;non-leaf>"
-#: ``-mllvm -enable-ipra`` and so on in code generation: together they paid on each train program (docs/decisions/0034).
+#: ``-mllvm -disable-lsr`` and so on in code generation: together they paid on each train program (docs/decisions/0034).
 _SWITCHES = tuple(f"{switch}<{EVERY}>" for switch in SWITCHES)
 
 
@@ -109,7 +109,6 @@ CODEGEN_STEPS: Mapping[str, float] = {
 }
 #: The same of what is decided of all functions at once: docs/decisions/0034.
 SWITCH_STEPS: Mapping[str, float] = {
-    "enable-ipra": 0.02,
     "disable-lsr": 0.018,
     "apply-ext-tsp-for-size": 0.0125,
     "disable-machine-licm": 0.0085,
@@ -214,7 +213,7 @@ def offers_of(
     if "module" in scopes:
         calls = any(offer.calls for offer in offers) or not {"function", "inline"} & set(scopes)
         offers += _of_module(codegen, calls=calls)
-        offers += _of_code_generation(library, bitcodes)
+        offers += _of_code_generation(library)
     offers.sort(key=lambda offer: (-offer.promise, offer.name))
     return Offered(tuple(offers[:MOST_OFFERS]), surroundings)
 
@@ -262,13 +261,9 @@ def _of_module(codegen: Mapping[str, float], *, calls: bool) -> Iterator[Offer]:
         yield Offer(str(Decision(EVERY, "", 0, kind_name, how)), "module", summary, promise=gain)
 
 
-def _of_code_generation(library: Library, bitcodes: Sequence[bytes]) -> Iterator[Offer]:
-    refused: set[str] = set()
-    for bitcode in bitcodes:
-        with Module.parse(library, bitcode) as module:
-            refused |= {name for name in SWITCHES if refused_switch(library, module.handle, name)}
+def _of_code_generation(library: Library) -> Iterator[Offer]:
     for name, gain in SWITCH_STEPS.items():
-        if name not in refused:
+        if not refused_switch(library, name):
             yield Offer(str(Decision(EVERY, "", 0, name)), "module", SWITCHES[name], promise=gain)
 
 

@@ -34,7 +34,7 @@ def decide(library: Library, module: int, decisions: Sequence[Decision], machine
     machine: the LLVMTargetMachineRef that passes over a function are told. Raises PipelineSyntaxError.
     """
     for decision in sorted(decisions, key=lambda d: (d.function != EVERY, d)):
-        if refusal := refused_switch(library, module, decision.kind):
+        if refusal := refused_switch(library, decision.kind):
             raise PipelineSyntaxError(f"{decision}: {refusal}; leave it out")
         for function in _functions(library, module, decision.function):
             if decision.kind in (BEFORE, AFTER):
@@ -51,25 +51,13 @@ def decide(library: Library, module: int, decisions: Sequence[Decision], machine
                 _decide_loop(library, module, function, decision)
 
 
-#: The first LLVM that knows a switch; of enable-ipra, that keeps the frame pointer of callers on x86
-#: (https://github.com/llvm/llvm-project/issues/109739).
-_FIRST = {"enable-ipra": 20, "apply-ext-tsp-for-size": 20}
+#: The first LLVM that knows a switch.
+_FIRST = {"apply-ext-tsp-for-size": 20}
 
 
-def refused_switch(library: Library, module: int, kind: str) -> str:
-    """Why a switch of code generation is not for this LLVMModuleRef; empty where it is, and for other decisions.
-
-    Where a call may go through a linker's stub (-fPIC), registers are used that no function of the module shows
-    (https://github.com/llvm/llvm-project/issues/184098).
-    """
-    if library.major < _FIRST.get(kind, 0):
-        return f"needs LLVM {_FIRST[kind]} or later"
-    if kind != "enable-ipra":
-        return ""
-    if not library.call.LLVMGetTarget(module).startswith(b"x86_64"):
-        return "only for x86-64, where it was tried"
-    pic, pie = (library.call.LLVMGetModuleFlag(module, name, len(name)) for name in (b"PIC Level", b"PIE Level"))
-    return "not for code that may be in a shared library (-fPIC)" if pic and not pie else ""
+def refused_switch(library: Library, kind: str) -> str:
+    """Why a switch of code generation is not for this LLVM; empty where it is, and for other decisions."""
+    return f"needs LLVM {_FIRST[kind]} or later" if library.major < _FIRST.get(kind, 0) else ""
 
 
 def _functions(library: Library, module: int, name: str) -> Iterable[int]:

@@ -37,8 +37,6 @@ SKIP, BEFORE, AFTER = LISTS = ("skip", "before", "after")
 #: attributes nothing could say them, so a text attribute of the same name keeps each with the module.
 SWITCHES = {
     "disable-lsr": "Generate code without loop strength reduction, as -mllvm -disable-lsr does.",
-    "enable-ipra": "Let callers know which registers a local function uses, and save no others, as -mllvm -enable-ipra "
-    "does.",
     "apply-ext-tsp-for-size": "Order blocks so that the fewest jumps are left, as -mllvm -apply-ext-tsp-for-size does.",
     "disable-machine-licm": "Leave constants and addresses in loops where they are used, as -mllvm "
     "-disable-machine-licm does.",

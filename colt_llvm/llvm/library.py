@@ -48,7 +48,6 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMDisposeModule": (None, (c_void_p,)),
     "LLVMVerifyModule": (c_int, (c_void_p, c_int, POINTER(c_void_p))),
     "LLVMGetTarget": (c_char_p, (c_void_p,)),
-    "LLVMGetModuleFlag": (c_void_p, (c_void_p, c_char_p, c_size_t)),
     "LLVMLinkModules2": (c_int, (c_void_p, c_void_p)),
     "LLVMGetModuleInlineAsm": (c_void_p, (c_void_p, POINTER(c_size_t))),
     "LLVMGetNamedGlobal": (c_void_p, (c_void_p, c_char_p)),

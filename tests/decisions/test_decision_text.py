@@ -33,7 +33,6 @@ TEXTS = (
     "frame-pointer<*;non-leaf>",
     "no-jump-tables<main>",
     "disable-lsr<*>",
-    "enable-ipra<*>",
     "apply-ext-tsp-for-size<*>",
 )
 
