@@ -112,7 +112,10 @@ def find_check(name: str) -> OwnCheck:
     if found is not None:
         raise UsageError(f"--check {name}: is a {type(found).__name__}; name an OwnCheck or a function of a ProgramRun")
     there = f"use one of {', '.join(offered(GROUP))}" if offered(GROUP) else "install its package"
-    raise UsageError(f"--check {name!r}: is not known; {there}, or name your own as module:NAME")
+    raise UsageError(
+        f"--check {name!r}: is not known; {there}, or name your own as module:NAME; in Python "
+        "give one that takes a ProgramRun"
+    )
 
 
 def _run_of(workload: str, seen: Observation, reference: ProgramRun | None) -> ProgramRun:

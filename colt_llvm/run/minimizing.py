@@ -42,6 +42,7 @@ class Minimizer:
     reward: Callable[[Built], float]  # ln(baseline / candidate), exact
     callers: Mapping[str, Names]  # function -> who calls it; empty where functions have no sizes
     effort: Effort
+    refused: Collection[str] = ()  # keys of object code that the search found to be wrong
     clock: Callable[[], float] = time.monotonic
     tried: int = field(default=0, init=False)  # builds, of all trials
 
@@ -62,12 +63,13 @@ class Minimizer:
         return joined(left) if left != items else trial.sequence
 
     def built(self, sequence: Names) -> Built | None:
-        """None where it fails."""
+        """None where it fails, or is known to be wrong."""
         self.tried += 1
         try:
-            return self.builder.build(sequence)
+            built = self.builder.build(sequence)
         except PassError:
             return None
+        return None if built.key in self.refused else built
 
 
 @dataclass

@@ -212,11 +212,12 @@ def _prove(setup: Setup, trials: list[TrialRecord], stop: threading.Event) -> Pr
     # Whoever stops a run wants its result soon.
     proof_seconds = setup.options.proof_seconds
     seconds = min(proof_seconds, 10.0) if stop.is_set() else proof_seconds
-    shorten = _shorten(setup, stopped=stop.is_set())
+    wrong = {trial.outcome.key for trial in trials if trial.outcome.failure == "miscompile"}
+    shorten = _shorten(setup, frozenset(filter(None, wrong)), stopped=stop.is_set())
     return Prover(setup.target, setup.timer, setup.figures, shorten, setup.options.seed).prove(trials, seconds)
 
 
-def _shorten(setup: Setup, *, stopped: bool) -> Shorten:
+def _shorten(setup: Setup, refused: frozenset[str], *, stopped: bool) -> Shorten:
     options, builder = setup.options, setup.builders.first
     if setup.target.objective.timed:
         return SameCode(builder, _SHORTEN_SECONDS)
@@ -228,4 +229,4 @@ def _shorten(setup: Setup, *, stopped: bool) -> Shorten:
     def reward(built: Built) -> float:
         return objective.reward(objective.measured(built), baseline)
 
-    return Minimizer(builder, reward, setup.task.surroundings.callers, effort)
+    return Minimizer(builder, reward, setup.task.surroundings.callers, effort, refused)

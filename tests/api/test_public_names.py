@@ -73,7 +73,7 @@ def test_tune_takes_every_option_by_name() -> None:
     from colt_llvm.api import TuneArguments
 
     options = {field.name for field in dataclasses.fields(colt_llvm.TuneOptions)}
-    assert options - {"objective", "strategy"} <= TuneArguments.__optional_keys__
+    assert options - {"objective", "strategy", "check"} <= TuneArguments.__optional_keys__
 
 
 def described(name: str) -> Any:

@@ -21,7 +21,7 @@ def programs(suite: SuiteSpec, place: Path) -> dict[str, BenchProgram]:
 
 def test_included_programs_by_split_and_name(tmp_path: Path) -> None:
     held_out = programs(SuiteSpec("included", split="held-out"), tmp_path)
-    assert len(held_out) == 19
+    assert len(held_out) == 25
     assert {item.program.split for item in held_out.values()} == {"held-out"}
     chosen = programs(SuiteSpec("included", programs=("lz77", "aes_ctr"), cflags=("-g",)), tmp_path)
     assert list(chosen) == ["lz77", "aes_ctr"]

@@ -61,8 +61,7 @@ class FakeVariants:
         self.random = random.Random(1)
         self.timer = SimpleNamespace(
             time_together=lambda arms: [self.time(arm) for arm in arms],
-            link=self.link,
-            baseline=Path("baseline"),
+            verifier=SimpleNamespace(link=self.link, baseline=Path("baseline")),
             run_seconds=0.0,
         )
         self.target = SimpleNamespace(baseline=SimpleNamespace(objects=()), options=self.options)
