@@ -133,7 +133,7 @@ def test_members_operators_and_templates_of_cxx(toolchain: Toolchain, tmp_path: 
 
 @pytest.mark.parametrize(
     "name",
-    ["tinylisp", "regex_vm", *(pytest.param(name, marks=EXHAUSTIVE) for name in ("huffman", "raytrace", "shapes_cpp"))],
+    ["tinylisp", *(pytest.param(name, marks=EXHAUSTIVE) for name in ("regex_vm", "huffman", "raytrace", "shapes_cpp"))],
 )
 def test_the_share_of_included_programs_is_that_of_a_plain_build(
     toolchain: Toolchain, name: str, tmp_path: Path

@@ -46,11 +46,11 @@ def test_what_partitions_found_is_built_as_a_whole(source: Path, capfd: pytest.C
 
 
 def test_a_run_repeats_whoever_is_first(source: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    runs = [tune_here(capfd, source, *HERE, "--trials", "4", "--workers", workers) for workers in ("1", "2", "2")]
+    runs = [tune_here(capfd, source, *HERE, "--trials", "4", "--workers", workers) for workers in ("1", "2")]
     seen = [
         [(trial["proposal"], trial["outcome"]) for trial in trials_of(Path(result["run_directory"]))] for result in runs
     ]
-    assert seen[0] == seen[1] == seen[2]  # as one request is under way at a time, the number of services is no matter
+    assert seen[0] == seen[1]  # as one request is under way at a time, the number of services is no matter
 
 
 def test_time_is_kept_for_a_last_build_of_the_whole(source: Path, capfd: pytest.CaptureFixture[str]) -> None:

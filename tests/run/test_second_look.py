@@ -97,6 +97,8 @@ def verdict(verifier: Verifier, executable: Path) -> str:
 def test_what_the_program_does_is_compared(make: Make, body: str, said: str, here: bool) -> None:
     if here and ("../" in body or "rename" in body or "unlink" in body):
         pytest.skip("the second run meets what the first one left")
+    if here and "500000" in body:
+        pytest.skip("where the program runs is no matter to its standard error, and this takes ten seconds")
     if "wait(" in body:
         body = f"int wait(int *); {body}"
     if "symlink" in body or "mkdir" in body:
