@@ -94,7 +94,7 @@ def _print(name: str, found: Comparison) -> None:
 
 def _against(found: Comparison) -> str:
     if found.objective == LOADED_SIZE.name:
-        return "loaded bytes of the executable against clang -Oz"
+        return "loaded bytes of the executable, start-up code included, against clang -Oz"
     if found.noise is None:
         return "CPU time against clang -O3"
     return f"CPU time against clang -O3, {found.rounds} rounds, noise floor {found.noise:.1%}"
@@ -111,8 +111,12 @@ def _gain(row: Row, baseline: bool) -> str:
 
 
 def _verdict(row: Row, baseline: bool) -> str:
+    from colt_llvm.measure.intervals import Verdict
+
     if baseline:
         return "baseline"
+    if row.verdict is Verdict.NO_IMPROVEMENT and (row.interval.high if row.interval else row.ratio or 1.0) < 1:
+        return "worse"
     if row.verdict is not None:
         return row.verdict.value
     return f"same code as {row.detail}" if row.state == "same code" else row.state

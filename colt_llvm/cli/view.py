@@ -131,9 +131,7 @@ def print_result(result: TuneResult) -> None:
         console.print(f"found at trial {result.found_at_trial}, after {result.found_at_seconds:.1f} s")
         console.print("sequence: " + ", ".join(result.sequence), markup=False)
         if result.dropped:
-            console.print(
-                f"dropped: {len(result.dropped)} more that the trial had; the figure is no worse without them"
-            )
+            console.print(f"dropped: {len(result.dropped)} of the trial's actions, which brought nothing")
     if result.models:
         console.print(ledger_table(result.models))
         share = result.models["largest_share"]["of_answers"]

@@ -57,7 +57,7 @@ _SMALL = (
     Rung("-Oz, frame pointers", "Oz", _FRAMES),
     Rung("-Oz, unused sections dropped", "Oz", _SECTIONS, _UNUSED),
     Rung("-Oz -flto", "Oz", lto=True),
-    Rung("-Oz -flto, both", "Oz", (*_FRAMES, *_SECTIONS), _UNUSED, lto=True),
+    Rung("-Oz -flto, frame pointers, unused dropped", "Oz", (*_FRAMES, *_SECTIONS), _UNUSED, lto=True),
 )
 
 #: Objective -> its builds. The first is the baseline.

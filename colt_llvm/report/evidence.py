@@ -110,7 +110,7 @@ def _dropped(run: Run) -> str:
         return ""
     chips = "".join(f"<li><code>{e(name)}</code></li>" for name in gone)
     return (
-        f"<details><summary>{len(gone):,} more that its trial had were dropped: the figure is no worse without them"
+        f"<details><summary>{len(gone):,} of its trial's actions were dropped: they brought nothing"
         f'</summary><ul class="chips">{chips}</ul></details>\n'
     )
 

@@ -114,6 +114,8 @@ def read_header(directory: Path) -> dict[str, Any]:
         header = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunDirectoryError(f"{directory}: holds no run (no run.json); name the folder that tune made") from None
+    except NotADirectoryError:
+        raise RunDirectoryError(f"{directory}: is a file; name the folder that it lies in") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RunDirectoryError(f"{file}: cannot be read ({error}); start a new run") from None
     if not isinstance(header, dict) or header.get("version") != VERSION:

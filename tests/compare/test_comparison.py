@@ -204,8 +204,9 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path, capsys: pytest.Captu
     source = write(tmp_path, SOURCE)
     assert run(["compare", str(source), "--objective", "size"]) == 0
     shown = capsys.readouterr().out
-    assert "loaded bytes of the executable against clang -Oz" in shown
+    assert "loaded bytes of the executable, start-up code included, against clang -Oz" in shown
     assert "Best without a search: -Oz" in shown
+    assert "worse" in next(line for line in shown.splitlines() if line.startswith("-O2"))
     assert run(["compare", str(source), "--objective", "size", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["builds"][0]["build"] == "-Oz"

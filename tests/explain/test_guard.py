@@ -154,6 +154,7 @@ def test_bad_input_is_one_line(toolchain: Toolchain, recipe: Path, capsys: pytes
     assert run(["guard", str(recipe / "none.json")]) == 7
     assert run(["guard", str(recipe), "--time", "0"]) == 2
     assert run(["guard"]) == 2
+    assert run(["report", str(recipe / "recipe.json")]) == 6
     edit(recipe, lambda data: data["evidence"].pop("ratio"))
     with pytest.raises(RecipeError, match="promises no gain"):
         guard(recipe, toolchain)
