@@ -86,7 +86,8 @@ _options_of_tune = together(
            help="With --build: tune only files whose recipe is stale; exit status 8 if some stay stale."),
     option("--scopes", metavar="LIST", group=SEARCH,
            help="What the search may change, with commas: passes, module, function, inline, call, loop. Default: for "
-           "size passes, module, function and call, unless --trials is below 100; else passes."),
+           "size passes, module, function and call; with --trials below 100 passes and module, below 50 passes; "
+           "else passes."),
     option("--risky", is_flag=True, group=SEARCH,
            help="Also try passes that are known to break programs; outputs are still checked."),
     option("--seed", type=int, default=0, show_default=True, metavar="N", group=SEARCH,
