@@ -104,6 +104,8 @@ model_options: _Decorator = together(
     option("--model-bias", type=float, metavar="λ", group=SETTINGS, help="Preference for small models, 0 to 1."),
     option("--correct-every", metavar="K", group=SETTINGS,
            help="Ask the largest model for a correction after K regressions in a row by small models; or never."),
+    option("--proposals", type=int, metavar="N", group=SETTINGS,
+           help="Most proposals of one answer of a language model: as many as its node lacks. Default: 1."),
     option("--next-model", metavar="WHO", group=SETTINGS,
            help="Who names the next model: model (the acting one), random, round_robin, largest, or fixed:NAME."),
 )  # fmt: skip
@@ -220,7 +222,7 @@ def refuse_models_of(strategy: str, given: Mapping[str, Any]) -> None:
 
 def search_changes(given: Mapping[str, Any]) -> dict[str, Any]:
     """What these options change of the search's preset. Raises UsageError."""
-    names = ("branching", "exploration", "model_bias", "next_model", "selection", "widening")
+    names = ("branching", "exploration", "model_bias", "next_model", "selection", "widening", "proposals")
     changes = {name: given[name] for name in names if given[name] is not None}
     every = given["correct_every"]
     if every is not None:

@@ -107,23 +107,28 @@ def answer_schema(question: Question, bounded: bool = True) -> dict[str, Any]:
     Strict schemas have no optional fields, so a confidence is either asked for or not to be given.
     """
     reason: dict[str, Any] = {"type": "string"}
+    several: dict[str, Any] = {"type": "array"}
     passes: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
     if bounded:
         reason["maxLength"] = _REASON_LETTERS
         passes |= {"minItems": 1, "maxItems": MOST_ASKED_FOR}
+        several |= {"minItems": question.wanted, "maxItems": question.wanted}
         if names := _names(question):
             passes["items"] = {"type": "string", "enum": names}
     models = [offer.name for offer in question.offers]
     next_model = {"type": "string", "enum": models} if models else {"type": "string"}
-    properties: dict[str, Any] = {"reason": reason, "passes": passes, "next_model": next_model}
+    action: dict[str, Any] = {"passes": passes, "next_model": next_model}
     if question.confidence_wanted:
-        properties["confidence"] = {"type": "number"}
+        action["confidence"] = {"type": "number"}
+    if question.wanted is None:
+        return _object({"reason": reason, **action})
+    return _object({"reason": reason, "proposals": several | {"items": _object(action)}})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+        "type": "object", "properties": properties, "required": list(properties), "additionalProperties": False,
+    }  # fmt: skip
 
 
 def _names(question: Question) -> list[str]:

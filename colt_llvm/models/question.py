@@ -98,6 +98,7 @@ class Question:
     trials_done, trials_wanted: budget; trials_wanted is None where time alone ends the search.
     calls, tokens, cost: spent so far in this run; cost in the currency of the prices.
     confidence_wanted: whether the search makes use of what a model says of its chances.
+    wanted: proposals that the answer is to hold; None in a search whose answers hold one each.
     """
 
     request_id: int
@@ -127,6 +128,7 @@ class Question:
     tokens: int = 0
     cost: float = 0.0
     confidence_wanted: bool = False
+    wanted: int | None = None
     promised: Mapping[str, float] = field(default_factory=dict)
     known_good: tuple[tuple[str, ...], ...] = ()
 

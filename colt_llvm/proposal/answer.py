@@ -1,7 +1,8 @@
 """A model's text -> a joint action: passes to append, and the model to be queried next (arXiv 2602.01935).
 
 The protocol is one JSON object: ``{"passes": ["NAME", ...], "next_model": "NAME", "reason": "..."}``, and optionally
-``"confidence": 0.3``, the chance that the result is better than the state asked at. The text is data from outside: it
+``"confidence": 0.3``, the chance that the result is better than the state asked at. Where several proposals are wanted,
+``{"reason": "...", "proposals": [{"passes": [...], "next_model": "NAME"}, ...]}``. The text is data from outside: it
 is read leniently, checked against the names on offer (exact, then normalised, then close), and never reaches a shell.
 """
 
@@ -11,13 +12,13 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.core.text import split_pipeline
 from colt_llvm.llvm.catalogue import Action, Catalogue
-from colt_llvm.proposal.lenient_json import Value, holds_an_object, objects_with_passes
+from colt_llvm.proposal.lenient_json import Value, holds_an_object, lists_of_proposals, objects_with_passes
 
 #: Longer answers are cut. Whole sequences that a model knows are longer than a step, and have to stay whole: cut, they
 #: do something else, and whoever proposed one does not know it again among what was tried.
@@ -44,6 +45,7 @@ class JointAction:
     dropped: what is no name. matched: (given, taken) where another spelling was understood, of passes and models.
     error: what counts against the model: NOT_JSON, NO_KNOWN_PASS, UNKNOWN_MODEL, NO_NEXT_MODEL, or None.
     confidence: from 0 to 1; None where there is none, or none that can be read: that is no error.
+    further: what else the answer proposes, each with other passes; the error of all of them is that of the first.
     """
 
     passes: tuple[str, ...] = ()
@@ -53,23 +55,29 @@ class JointAction:
     matched: tuple[tuple[str, str], ...] = ()
     error: str | None = None
     confidence: float | None = None
+    further: tuple[JointAction, ...] = ()
 
 
 def parse_answer(
-    text: str, passes: Catalogue | Collection[str], edits: Collection[str], models: Collection[str]
+    text: str, passes: Catalogue | Collection[str], edits: Collection[str], models: Collection[str], most: int = 1
 ) -> JointAction:
-    """Never raises, whatever the text. The last object with a known pass in it counts.
+    """Never raises, whatever the text. The last object with a known pass in it counts, or the last list of such.
 
-    passes: names that may be used; a catalogue also knows its pipeline texts.
+    passes: names that may be used; a catalogue also knows its pipeline texts. most: proposals that are taken.
     """
     names = _reader(passes if isinstance(passes, Catalogue) else tuple(passes), tuple(edits))
     first: Matched | None = None
-    for found in objects_with_passes(text):
-        fields = {_key(key): value for key, value in found.items()}
-        read = names.read(list(_texts(fields["passes"], 0))[:_TEXTS])
-        if read.passes:
-            return _action(fields, read, models)
-        first = first or read
+    for group in (*lists_of_proposals(text), *([found] for found in objects_with_passes(text))):
+        actions: dict[tuple[str, ...], JointAction] = {}  # by passes
+        for found in group:
+            fields = {_key(key): value for key, value in found.items()}
+            read = names.read(list(_texts(fields["passes"], 0))[:_TEXTS])
+            if read.passes:
+                action = _action(fields, read, models)
+                actions.setdefault(action.passes, action)
+            first = first or read
+        if actions:
+            return _joined(list(actions.values())[:most])
     if first is not None:
         return JointAction(dropped=tuple(first.dropped), error=NO_KNOWN_PASS)
     return JointAction(error=NO_KNOWN_PASS if holds_an_object(text) else NOT_JSON)
@@ -78,6 +86,13 @@ def parse_answer(
 @lru_cache(maxsize=16)
 def _reader(passes: Catalogue | tuple[str, ...], edits: tuple[str, ...]) -> NameReader:
     return NameReader(passes if isinstance(passes, Catalogue) else catalogue_of(passes), edits)
+
+
+def _joined(actions: list[JointAction]) -> JointAction:
+    """One answer is one error at most, whichever of its proposals has it."""
+    error = next((action.error for action in actions if action.error), None)
+    first, *others = (replace(action, error=None) for action in actions)
+    return replace(first, error=error, further=tuple(others))
 
 
 def _action(fields: dict[str, Value], read: Matched, models: Collection[str]) -> JointAction:

@@ -21,7 +21,9 @@ _STEPS = 4_000  # tokens of one object
 _DEPTH = 16
 _CANDIDATES = 8
 
-_MARK = re.compile(r"[{}]|\bpasses\b", re.IGNORECASE)
+_PASSES, _PROPOSALS = "passes", "proposals"
+_MARKS = {key: re.compile(rf"[{{}}]|\b{key}\b", re.IGNORECASE) for key in (_PASSES, _PROPOSALS)}
+_BARE_LIST = re.compile(r"\s*(?:```\w*\s*)?\[\s*\{")
 _AFTER_KEY = re.compile(r"[\"'`]?\s{0,20}[:=]")
 _SPACE = re.compile(r"(?:[\s;]+|//[^\n]*|#[^\n]*)+")
 _STRINGS = {
@@ -36,18 +38,36 @@ _NULL = frozenset({"null", "none", "undefined", "nil"})
 
 def objects_with_passes(text: str) -> Iterator[dict[str, Value]]:
     """Every object with a key "passes", the last one first; what follows a closed thinking tag before what is in it."""
+    yield from _objects_with(_PASSES, text)
+
+
+def lists_of_proposals(text: str) -> Iterator[list[dict[str, Value]]]:
+    """The objects with a key "passes" under each key "proposals", the last first; of a bare list, its own.
+
+    Lists in thinking that was closed are drafts.
+    """
+    text = text[text.rfind("</think") + 1 :]
+    if _BARE_LIST.match(text):
+        text = f'{{"{_PROPOSALS}": {text[text.index("[") :]}}}'
+    for found in _objects_with(_PROPOSALS, text):
+        items = next(value for key, value in found.items() if key.strip().lower() == _PROPOSALS)
+        listed = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+        yield [item for item in listed if any(name.strip().lower() == _PASSES for name in item)]
+
+
+def _objects_with(key: str, text: str) -> Iterator[dict[str, Value]]:
     found = False
-    for value in _objects_with_passes(_shortened(text)):
+    for value in _read_objects_with(key, _shortened(text)):
         found = True
         yield value
     if not found and '\\"' in text:  # JSON in a string
-        yield from _objects_with_passes(_ESCAPE.sub(_unescaped, _shortened(text)))
+        yield from _read_objects_with(key, _ESCAPE.sub(_unescaped, _shortened(text)))
 
 
-def _objects_with_passes(text: str) -> Iterator[dict[str, Value]]:
+def _read_objects_with(key: str, text: str) -> Iterator[dict[str, Value]]:
     starts: list[int] = []
     open_objects: list[int] = []
-    for match in _MARK.finditer(text):
+    for match in _MARKS[key].finditer(text):
         if match[0] == "{":
             open_objects.append(match.start())
         elif match[0] == "}":
@@ -59,7 +79,7 @@ def _objects_with_passes(text: str) -> Iterator[dict[str, Value]]:
     answered = [start for start in starts if start >= after_thinking]
     for start in reversed((answered or starts)[-_CANDIDATES:]):
         found = read_object(text, start)
-        if any(key.strip().lower() == "passes" for key in found):
+        if any(name.strip().lower() == key for name in found):
             yield found
 
 

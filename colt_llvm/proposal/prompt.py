@@ -29,18 +29,19 @@ def render(question: Question, passes: Mapping[str, str], max_tokens: int) -> tu
     passes: action name -> one-line summary, in the catalogue's order. max_tokens: of the prompt alone; the answer
     needs room of its own. Raises PromptTooSmall.
     """
-    system = _system(tuple(passes.items()), max_tokens)
+    system = _system(tuple(passes.items()), max_tokens, question.wanted is not None)
     room = max_tokens - estimate(system) - 2 * MESSAGE_TOKENS
     sections, priorities = sections_of(question, room)
     return Message("system", system), Message("user", fit(sections, priorities, room, _too_small(max_tokens)))
 
 
 @lru_cache(maxsize=64)
-def _system(passes: tuple[tuple[str, str], ...], max_tokens: int) -> str:
-    """Depends on nothing but the catalogue and the number of tokens, so that prompt caches hit."""
+def _system(passes: tuple[tuple[str, str], ...], max_tokens: int, several: bool) -> str:
+    """Depends on nothing that changes in a run, so that prompt caches hit."""
     words = template("system.txt")
     example = blocks("catalogue.txt")["example"].template + "\n\n" if max_tokens >= _TOKENS_WITH_EXAMPLE else ""
-    given = {"version": TEMPLATE_VERSION, "most": MOST_ASKED_FOR, "example": example}
+    more = blocks("catalogue.txt")["several"].template + "\n" if several else ""
+    given = {"version": TEMPLATE_VERSION, "most": MOST_ASKED_FOR, "example": example, "several": more}
     room = int(max_tokens * _STABLE_SHARE) - estimate(words.substitute(given, catalogue=""))
     for length in lengths(dict(passes)):
         catalogue = length(room)

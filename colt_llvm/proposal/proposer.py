@@ -31,6 +31,13 @@ _STAND_IN_SECONDS = 60.0
 _ANY_ROOM = 1 << 30  # of a prompt that nobody reads as text
 
 
+def _proposal(action: JointAction, signed: str, asked: str, error: str | None) -> Proposal:
+    further = tuple(_proposal(each, signed, "", None) for each in action.further)
+    return Proposal(
+        action.passes, action.next_model, signed, error, asked, action.confidence, further=further
+    )  # fmt: skip
+
+
 def _raise(error: Exception) -> Proposal:
     raise error
 
@@ -79,6 +86,9 @@ class ModelProposer:
         """
         if request.kind == "refine":  # nobody is asked
             return self.refiner.prepare(request)
+        if request.given is not None:  # an earlier answer proposed it too
+            self._questions.note(request, given := request.given)
+            return lambda: given
         name = self._who(request)
         question = self._questions.make(
             request, name or self.stand_in_name, self.health.available, self._caller.ledger.spent
@@ -108,7 +118,7 @@ class ModelProposer:
         """Take in a trial after the search was told, in the order of telling; also those of a journal."""
         self._questions.observe(request, proposal, outcome)
         self.refiner.observe(request, proposal, outcome)
-        if request.kind == "refine":
+        if request.kind == "refine" or request.given is not None:
             return
         self.stood_in += proposal.model == self.stand_in_name
         asked = proposal.asked or request.model
@@ -141,8 +151,7 @@ class ModelProposer:
         action = self._parse(answer, question)
         if not action.passes:
             return self._expand_at_random(request, action.error or "no known pass", asked)
-        signed = name or self.stand_in_name
-        return Proposal(action.passes, action.next_model, signed, action.error, asked, action.confidence)
+        return _proposal(action, name or self.stand_in_name, asked, action.error)
 
     def _ask(self, name: str, question: Question) -> Answer:
         """Once more with half of the prompt where the endpoint finds it too long. Raises CallError, NoMoreCalls."""
@@ -163,7 +172,7 @@ class ModelProposer:
         action = self._parse(self._ask_stand_in(replace(question, acting=self.stand_in_name)), question)
         if not action.passes:
             return self._expand_at_random(request, LATE, asked)
-        return Proposal(action.passes, action.next_model, self.stand_in_name, LATE, asked, action.confidence)
+        return _proposal(action, self.stand_in_name, asked, LATE)
 
     def _ask_stand_in(self, question: Question) -> Answer:
         if self._stand_in is None:
@@ -174,8 +183,10 @@ class ModelProposer:
         return Prompt(question, lambda: render(question, self._summaries, max_tokens))
 
     def _parse(self, answer: Answer, question: Question) -> JointAction:
-        action = parse_answer(answer.text, self._catalogue, question.edits, tuple(self._specs))
-        for given, taken in action.matched:
+        action = parse_answer(
+            answer.text, self._catalogue, question.edits, tuple(self._specs), question.wanted or 1
+        )  # fmt: skip
+        for given, taken in (pair for each in (action, *action.further) for pair in each.matched):
             logger.info("request %d: %r of %s taken as %r", question.request_id, given, question.acting, taken)
         return action
 

@@ -71,6 +71,7 @@ class Questions:
             tokens=spent.tokens,
             cost=spent.cost,
             confidence_wanted=self.search.options.selection == "puct",
+            wanted=self.search.wanted(request) if self.search.options.proposals > 1 else None,
         )
 
     def _rejected(self, request: Request) -> Attempt | None:

@@ -220,6 +220,9 @@ def _tried(question: Question, room: int) -> Section | None:
 def _task(question: Question, room: int) -> str:
     """What is asked for; the line on confidence only where the search makes use of it, as it costs tokens."""
     turn = _turn(question, room)
+    if question.wanted is not None:
+        count = say("task one") if question.wanted == 1 else say("task several", count=question.wanted)
+        turn = f"{turn} {count}"
     return f"{turn} {say('task confidence')}" if question.confidence_wanted else turn
 
 

@@ -77,11 +77,16 @@ def proposal_to_dict(proposal: Proposal) -> Record:
         record["promised"] = proposal.promised
     if proposal.confidence is not None:
         record["confidence"] = proposal.confidence
+    if proposal.further:
+        record["further"] = [proposal_to_dict(further) for further in proposal.further]
     return record
 
 
 def proposal_from_dict(record: Mapping[str, Any]) -> Proposal:
     """The inverse of :func:`proposal_to_dict`."""
+    further = record.get("further", [])
+    if not isinstance(further, list) or not all(isinstance(item, Mapping) for item in further):
+        raise _bad("further", "a list of objects", further)
     return Proposal(
         passes=_texts(record, "passes"),
         next_model=_text(record, "next_model"),
@@ -90,12 +95,13 @@ def proposal_from_dict(record: Mapping[str, Any]) -> Proposal:
         asked=_text_or_none(record, "asked") or "",
         promised=_number_or_none(record, "promised"),
         confidence=_chance_or_none(record, "confidence"),
+        further=tuple(map(proposal_from_dict, further)),
     )
 
 
 def request_to_dict(request: Request) -> Record:
-    """One dict; ``rejected`` is a nested proposal or null."""
-    return {
+    """One dict; ``rejected`` is a nested proposal or null; with ``given``, another, only where there is one."""
+    record: Record = {
         "id": request.id,
         "node": request.node,
         "sequence": list(request.sequence),
@@ -103,6 +109,9 @@ def request_to_dict(request: Request) -> Record:
         "kind": request.kind,
         "rejected": None if request.rejected is None else proposal_to_dict(request.rejected),
     }
+    if request.given is not None:
+        record["given"] = proposal_to_dict(request.given)
+    return record
 
 
 def request_from_dict(record: Mapping[str, Any]) -> Request:
@@ -110,16 +119,17 @@ def request_from_dict(record: Mapping[str, Any]) -> Request:
     kind = _text(record, "kind")
     if kind not in KINDS:
         raise _bad("kind", f"one of {', '.join(KINDS)}", kind)
-    rejected = record.get("rejected")
-    if rejected is not None and not isinstance(rejected, Mapping):
-        raise _bad("rejected", "an object or null", rejected)
+    nested = {name: record.get(name) for name in ("rejected", "given")}
+    for name, value in nested.items():
+        if value is not None and not isinstance(value, Mapping):
+            raise _bad(name, "an object or null", value)
     return Request(
         id=_count(record, "id"),
         node=_count(record, "node"),
         sequence=_texts(record, "sequence"),
         model=_text(record, "model"),
         kind=kind,
-        rejected=None if rejected is None else proposal_from_dict(rejected),
+        **{name: None if value is None else proposal_from_dict(value) for name, value in nested.items()},
     )
 
 

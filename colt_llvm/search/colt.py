@@ -7,6 +7,7 @@ backpropagate). With one request in flight this is exactly the sequential algori
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search.course_alteration import Correction, RegressionRun, is_regression, replaces
@@ -42,6 +43,8 @@ class ColtSearch:
         self._in_flight = InFlight()
         self._corrections: list[Correction] = []  # due, not asked yet; the first is asked first
         self._correcting: dict[int, Correction] = {}  # asked, by request id
+        self._given: list[Request] = []  # proposals of told answers that nobody has tried; their ids are those answers'
+        self._given_seeds: set[int] = set()  # ids of such requests in flight that were counted as seeds
         self._seeds_left = options.seeds
         self._restarts_without_news = 0
         self._turn = 0  # live children so far, for the round-robin policy
@@ -68,7 +71,17 @@ class ColtSearch:
         """Whether ``ask`` gives None for good."""
         return not self._in_flight.pending and self._choose(0) is None
 
-    # Ask: corrections that are due, then seeds, then the tree policy.
+    def wanted(self, request: Request) -> int:
+        """How many proposals an answer to a request in flight is to hold: as many as its node lacks."""
+        lacking = 0
+        if request.kind == "seed":
+            lacking = self._seeds_left
+        elif request.kind == "expand":
+            lacking = self.tree.lacking(self.tree.nodes[request.node])
+        waiting = sum((given.node, given.kind) == (request.node, request.kind) for given in self._given)
+        return max(1, min(self.options.proposals, 1 + lacking - waiting))
+
+    # Ask: corrections that are due, then what answers proposed beside their first, then seeds, then the tree policy.
 
     def ask(self) -> Request | None:
         """The next request; None while a pending one has to be told first, or for good (see ``exhausted``)."""
@@ -82,6 +95,9 @@ class ColtSearch:
         if self._corrections:
             due = self._corrections[0]
             return self._request(request_id, self.tree.nodes[due.leaf], "correct", due.rejected)
+        for given in self._given:
+            if given.kind == "seed" or self.tree.has_room(self.tree.nodes[given.node]):
+                return replace(given, id=request_id)
         if self._seeds_left:
             return self._request(request_id, self.tree.root, "seed")
         if self._is_a_later_seed(request_id):
@@ -120,6 +136,11 @@ class ColtSearch:
             due = self._due(request)
             self._corrections.remove(due)
             self._correcting[request.id] = due
+        elif request.given is not None:
+            self._given.remove(self._waiting(request))
+            if request.kind == "seed" and self._seeds_left:
+                self._seeds_left -= 1
+                self._given_seeds.add(request.id)
         elif request.kind == "seed" and not self._is_a_later_seed(request.id):
             if not self._seeds_left:
                 self._seeds_left = max(1, self.options.seeds)
@@ -141,6 +162,12 @@ class ColtSearch:
                 return due
         raise UsageError(f"request {request.id} corrects nothing that is due: resume with the options of the first run")
 
+    def _waiting(self, request: Request) -> Request:
+        for waiting in self._given:
+            if replace(waiting, id=request.id) == request:
+                return waiting
+        raise UsageError(f"request {request.id} has what no answer proposed: resume with the options of the first run")
+
     def abandon(self, request: Request) -> None:
         """Take a pending request back: the search is as before the ``ask``, but for the id, which is used up."""
         pending = self._in_flight.remove(request)
@@ -149,6 +176,9 @@ class ColtSearch:
         self._count_in_flight(pending, -1)
         if pending.kind == "correct":
             self._corrections.insert(0, self._correcting.pop(pending.id))
+        elif pending.given is not None:
+            self._given.insert(0, pending)
+            self._seeds_left += pending.id in self._given_seeds
         elif pending.kind == "seed" and not self._is_a_later_seed(pending.id):
             self._seeds_left += 1
 
@@ -167,6 +197,11 @@ class ColtSearch:
         correction = self._correcting.pop(pending.id, None)
         child = self._expand(pending, proposal, outcome, correction)
         self._remember(pending, proposal, outcome, child)
+        self._given += [
+            replace(pending, model=further.model, given=further)
+            for further in proposal.further
+            if further.model in self.models
+        ]
         if correction is not None:
             self._settle(correction, child, proposal)
         elif child.live and not self._alter_course(pending, proposal, child):
@@ -210,7 +245,7 @@ class ColtSearch:
             return False
         child.held = True
         self.tree.refresh(child)
-        self._corrections.append(Correction(leaf.id, child.id, proposal))
+        self._corrections.append(Correction(leaf.id, child.id, replace(proposal, further=())))
         return True
 
     def _settle(self, correction: Correction, child: Node, proposal: Proposal) -> None:

@@ -95,7 +95,7 @@ def next_model(models: ModelSet, options: ColtOptions, seed: int, request_id: in
 class ModelStatistics:
     """Counts of one model. Corrections are apart from ordinary calls (arXiv 2602.01935)."""
 
-    calls: int = 0  # ordinary answers, good or bad
+    calls: int = 0  # ordinary proposals, good or bad; an answer may hold several
     errors: int = 0  # bad answers, those to corrections included
     hits: int = 0  # ordinary children better than their parents
     corrections: int = 0  # correction answers, good or bad
@@ -103,7 +103,7 @@ class ModelStatistics:
 
     @property
     def hit_rate(self) -> float | None:
-        """Hits in ordinary calls, from 0 to 1; None before the first call."""
+        """Hits in ordinary proposals, from 0 to 1; None before the first."""
         return self.hits / self.calls if self.calls else None
 
 

@@ -65,11 +65,13 @@ class ColtOptions:
     selection: str = "uct"  # which child is descended to: see SELECTIONS
     widening: float = 0.0  # exponent of N in [0, 1): nodes have more than B children as they are visited; 0: never
     widening_factor: float = 1.0  # children of a node that was visited once, where that is more than B
+    proposals: int = 1  # of one answer, at most: as many as its node lacks children or seeds (ours)
 
     def __post_init__(self) -> None:
         _at_least("branching", self.branching, 1)
         _at_least("max_expansion_failures", self.max_expansion_failures, 1)
         _at_least("seeds", self.seeds, 0)
+        _at_least("proposals", self.proposals, 1)
         _at_least("max_restarts_without_news", self.max_restarts_without_news, 0)
         if self.course_alteration_period is not None:
             _at_least("course_alteration_period", self.course_alteration_period, 1)

@@ -48,6 +48,7 @@ class Proposal:
     asked: str = ""  # who was asked, where that was not the acting model (one that keeps failing is set aside)
     confidence: float | None = None  # chance, 0 to 1, that the new state is better than the leaf; None: not said
     promised: float | None = None  # the reward that parts which add up promise of the whole; None: nothing is promised
+    further: tuple[Proposal, ...] = ()  # what else the same answer proposes: requests of their own, at the same leaf
 
     def __post_init__(self) -> None:
         if self.confidence is not None and not 0.0 <= self.confidence <= 1.0:
@@ -64,6 +65,7 @@ class Request:
     model: str  # acting model, to be asked
     kind: Kind
     rejected: Proposal | None = None  # for "correct": the small model's proposal that regressed
+    given: Proposal | None = None  # what an earlier answer at this leaf proposed too: nobody is asked
 
 
 @dataclass(frozen=True)

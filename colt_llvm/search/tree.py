@@ -101,10 +101,11 @@ class Tree:
 
     def has_room(self, node: Node) -> bool:
         """Whether the node may be expanded now: fewer children than it may have, those in flight included."""
-        if not node.live or node.terminal:
-            return False
-        taken = node.live_children + node.expanding
-        return taken < self.branching or taken < self.widening.places(node.visits)
+        return node.live and not node.terminal and self.lacking(node) > 0
+
+    def lacking(self, node: Node) -> int:
+        """Children that the node has fewer than it may have, those in flight included; 0 or less where it is full."""
+        return max(self.branching, self.widening.places(node.visits)) - node.live_children - node.expanding
 
     def refresh(self, node: Node) -> None:
         """Recompute ``open`` after a change at the node, and at its ancestors as far as that reaches.

@@ -300,3 +300,45 @@ def test_huge_numbers_and_deep_nests_are_no_trouble() -> None:
     assert parse(f'{{"passes": ["licm", {digits}, 1e999, -0], "next_model": "small"}}').passes == ("licm",)
     deep = "[" * 500 + '"licm"' + "]" * 500
     assert valid(parse(f'{{"next_model": "small", "passes": {deep}}}'))
+
+
+def several(*actions: dict[str, object], most: int = 4, **more: object) -> JointAction:
+    return parse_answer(json.dumps({"reason": "so", "proposals": actions, **more}), CATALOGUE, EDITS, MODELS, most)
+
+
+def test_several_proposals_of_one_answer_are_taken_in_their_order() -> None:
+    first, second = {"passes": ["licm"], "next_model": "small"}, {"passes": ["gvn", "dse"], "next_model": "coder-7b"}
+    action = several(first, second)
+    assert (action.passes, action.next_model, action.error) == (("licm",), "small", None)
+    assert action.further == (JointAction(("gvn", "dse"), "coder-7b"),)
+    assert several(first, second, most=1).further == ()
+    assert several(first, first, second).further == action.further, "the same twice is one"
+    assert several({"passes": ["zebra"]}, first).passes == ("licm",)
+
+
+def test_one_answer_is_one_error_at_most() -> None:
+    good, bad = {"passes": ["licm"], "next_model": "small"}, {"passes": ["gvn"], "next_model": "zebra"}
+    action = several(good, bad, {"passes": ["dse"]})
+    assert action.error == UNKNOWN_MODEL
+    assert [(each.passes, each.next_model, each.error) for each in action.further] == [
+        (("gvn",), "", None), (("dse",), "", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ('{"proposals": [{"passes": ["licm"], "next_model": "small"}, {"passes": ["gvn", "ds', ["licm", "gvn"]),
+        ('[{"passes": ["licm"]}, {"passes": ["gvn"]}]', ["licm", "gvn"]),
+        ('```json\n[{"passes": ["licm"]}, {"passes": ["gvn"]}]\n```', ["licm", "gvn"]),
+        ('<think>{"proposals": [{"passes": ["dse"]}]}</think>{"passes": ["licm"]}', ["licm"]),
+        ('<think>{"proposals": [{"passes": ["dse"]}]}</think>{"proposals": [{"passes": ["licm"]}]}', ["licm"]),
+        ('{"proposals": 3, "passes": ["licm"]}', ["licm"]),
+        ('{"proposals": ["gvn"], "passes": ["licm"]}', ["licm"]),
+        ('{"proposals": [{"passes": ["gvn"]}]} or rather {"proposals": [{"passes": ["licm"]}, {"passes": ["dse"]}]}',
+         ["licm", "dse"]),
+    ],
+)  # fmt: skip
+def test_several_proposals_are_read_however_they_are_written(text: str, passes: list[str]) -> None:
+    action = parse_answer(text, CATALOGUE, EDITS, MODELS, 4)
+    assert [each.passes[0] for each in (action, *action.further)] == passes

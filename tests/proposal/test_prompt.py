@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.llvm.catalogue import load_catalogue
+from colt_llvm.models.form import answer_schema
 from colt_llvm.models.question import Attempt, Evidence, Offer, Question, State
 from colt_llvm.proposal.prompt import PromptTooSmall, render
 from colt_llvm.proposal.wording import estimate, estimate_messages, template
@@ -304,3 +305,23 @@ def test_nothing_in_the_instructions_can_be_copied_as_an_answer() -> None:
 
     system = render(QUESTION, PASSES, 12_000)[0].content.partition("# Catalogue")[0]
     assert not parse_answer(system, tuple(PASSES), QUESTION.edits, ("small", "large")).passes
+
+
+def test_as_many_proposals_are_asked_for_as_are_wanted_and_the_system_message_stays() -> None:
+    texts = [render(replace(QUESTION, kind="expand", wanted=wanted), PASSES, 12_000) for wanted in (None, 1, 3)]
+    assert ["proposals: a list" in system.content for system, _ in texts] == [False, True, True]
+    assert texts[1][0] == texts[2][0]
+    assert [user.content.splitlines()[-1].rpartition(". ")[2] for _, user in texts] == [
+        "Answer with the JSON object.", "It holds one proposal.", "It holds 3 proposals.",
+    ]  # fmt: skip
+
+
+def test_the_schema_has_room_for_as_many_as_are_wanted() -> None:
+    schema = answer_schema(replace(QUESTION, wanted=3, confidence_wanted=True))
+    assert list(schema["properties"]) == ["reason", "proposals"]
+    listed = schema["properties"]["proposals"]
+    assert (listed["minItems"], listed["maxItems"]) == (3, 3)
+    assert list(listed["items"]["properties"]) == ["passes", "next_model", "confidence"]
+    assert listed["items"]["additionalProperties"] is False
+    assert "minItems" not in answer_schema(replace(QUESTION, wanted=3), bounded=False)["properties"]["proposals"]
+    assert "proposals" not in answer_schema(QUESTION)["properties"]

@@ -303,3 +303,16 @@ def test_while_a_model_that_never_answered_is_waited_for_the_policy_that_ships_a
     assert first.passes == ("licm", "gvn")
     assert run.proposer.stood_in == 3
     assert run.ledger.silent() == {}, "nothing was asked of them"
+
+
+def test_several_proposals_of_one_answer_are_one_call(catalogue: Catalogue) -> None:
+    names = ("licm", "gvn", "dse", "sroa")
+    said = json.dumps({"proposals": [{"passes": [name], "next_model": "small"} for name in names]})
+    run = Run(catalogue, large=lambda prompt: said, proposals=3, branching=3, seeds=0)
+    steps = [run.step() for _ in range(3)]
+    assert [proposal.passes for _, proposal in steps] == [("licm",), ("gvn",), ("dse",)]
+    assert [proposal.model for _, proposal in steps] == ["large"] * 3
+    (prompt,) = run.models["large"].prompts
+    assert prompt.question.wanted == 3
+    assert run.ledger.spent.calls == 1
+    assert run.search.statistics.by_model["large"].hits == 3

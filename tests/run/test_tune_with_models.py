@@ -200,6 +200,40 @@ def test_a_run_of_the_embedded_policies_is_replayed_refinement_and_all(
     assert kinds.count("refine") > 10
 
 
+def test_an_answer_with_several_proposals_is_one_call_whatever_becomes_of_the_run(
+    source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Taken up again in the midst of an answer's proposals, and replayed offline."""
+
+    def several(body: dict[str, Any]) -> str:
+        schema = body["response_format"]["json_schema"]["schema"]
+        wanted = schema["properties"]["proposals"]["maxItems"]
+        one = json.loads(answer(body))
+        others = [{**one, "passes": [name, *one["passes"]]} for name in PASSES[: wanted - 1]]
+        return json.dumps({"reason": "r", "proposals": [one, *others]})
+
+    options = (*EXACT, "--trials", "14", "--proposals", "3", "--branching", "3")
+    with Endpoint(KEY) as endpoint:
+        endpoint.answer = several
+        file = models(tmp_path, endpoint.url)
+        first = tune_here(capfd, source, "--models", file, *options, "--run-dir", tmp_path / "run")
+        trials = trials_of(tmp_path / "run")
+        assert first["models"]["total"]["calls"] == endpoint.total == sum("given" not in t["request"] for t in trials)
+        assert endpoint.total < 10
+        journal = tmp_path / "run" / "trials.jsonl"
+        cut = max(number for number, trial in enumerate(trials) if "given" in trial["request"])
+        journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:cut]))
+        again = tune_here(capfd, "--resume", tmp_path / "run")
+        assert endpoint.total == first["models"]["total"]["calls"]
+        assert trials_of(tmp_path / "run") == trials
+        assert ledger_of(again) == ledger_of(first)
+    replayed = tune_here(
+        capfd, source, "--models", f"replay:{tmp_path / 'run'}", *options, "--run-dir", tmp_path / "again"
+    )
+    assert trials_of(tmp_path / "again") == trials
+    assert ledger_of(replayed) == ledger_of(first)
+
+
 def test_a_wrong_key_is_one_clear_line_before_anything_is_done(
     source: Path, tmp_path: Path, endpoint: Endpoint, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,11 @@ texts = st.text(max_size=5)
 passes = st.lists(texts, max_size=4).map(tuple)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 chances = st.none() | st.floats(0, 1)
-proposals = st.builds(Proposal, passes, texts, texts, st.none() | texts, confidence=chances)
+single = st.builds(Proposal, passes, texts, texts, st.none() | texts, confidence=chances)
+proposals = st.builds(
+    Proposal, passes, texts, texts, st.none() | texts, confidence=chances,
+    further=st.lists(single, max_size=2).map(tuple),
+)  # fmt: skip
 requests = st.builds(
     Request,
     st.integers(0, 2**40),
@@ -33,6 +37,7 @@ requests = st.builds(
     texts,
     st.sampled_from(["seed", "expand", "correct"]),
     st.none() | proposals,
+    st.none() | single,
 )
 outcomes = st.builds(Outcome, st.none() | floats, st.none() | texts, st.none() | texts, st.dictionaries(texts, floats))
 
@@ -62,8 +67,11 @@ GOOD = request_to_dict(Request(0, 0, ("a",), "m", "correct", Proposal(("b",), "m
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("id", -1), ("id", True), ("node", "0"), ("sequence", "abc"), ("model", None), ("kind", "grow"), ("rejected", 1)],
-)
+    [
+        ("id", -1), ("id", True), ("node", "0"), ("sequence", "abc"), ("model", None), ("kind", "grow"),
+        ("rejected", 1), ("given", []),
+    ],
+)  # fmt: skip
 def test_a_field_that_cannot_be_read_is_named(field: str, value: Any) -> None:
     with pytest.raises(UsageError, match=field):
         request_from_dict({**GOOD, field: value})
