@@ -12,6 +12,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from colt_llvm.compare.plain_build import own_profile
 from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import OLD_NAMES, TuneOptions
 from colt_llvm.llvm.toolchain import find_toolchain
@@ -100,6 +101,7 @@ def tune(
     models: Models | None = None,
     strategy: str | StrategyFactory | OwnStrategy = "colt",
     check: str | CheckFunction | OwnCheck | None = None,
+    pgo: bool = False,
     **arguments: Unpack[TuneArguments],
 ) -> TuneResult:
     """Find, prove and write down a pass sequence that beats ``clang -O3`` or ``-Oz`` for one program.
@@ -118,6 +120,8 @@ def tune(
     :param check: a name as ``--check`` has it, or a function that takes a :class:`ProgramRun` and gives None or the
         reason why it is wrong, in addition to the comparison with the baseline's output; :class:`OwnCheck` can put it
         in the place of that.
+    :param pgo: profile the program first, and tune on top of clang with that profile; ``result.profile`` has what it
+        gives by itself. For a profile made elsewhere: ``cflags=["-fprofile-use=FILE"]``.
     :param run_directory: a new or empty folder for the journal. Default: ``colt-runs/NAME-N``, the first that is free.
     :param output: where the tuned executable goes, or with a name in ``.o`` the object.
     :param on_progress: called with a :class:`Progress` as the run goes on, in the thread that searches.
@@ -154,8 +158,11 @@ def tune(
     }
     chosen = _options({**given, **options})
     toolchain = find_toolchain(run.pop("llvm_prefix"))
-    with locked_directory(chosen_directory, program.name) as directory:
-        return tune_program(program, toolchain, chosen, models=specs, run_directory=directory, hooks=hooks, **run)
+    with (
+        locked_directory(chosen_directory, program.name) as directory,
+        own_profile(program, toolchain, chosen, wanted=pgo) as profiled,
+    ):
+        return tune_program(profiled, toolchain, chosen, models=specs, run_directory=directory, hooks=hooks, **run)
 
 
 def resume(

@@ -129,7 +129,9 @@ def _conclusion(name: str, found: Comparison) -> str:
             f"Nothing that plain clang offers is shown to beat clang {found.rows[0].rung.name}; tune searches further."
         )
     line = f"Best without a search: {best.rung.name}, {best.ratio:.3f}x."
-    if best.rung.level == found.rows[0].rung.level and best.rung.flags and not (best.rung.profile or best.rung.lto):
-        line += f' On top of it: colt-llvm tune {name} --cflags "{" ".join(best.rung.flags)}"'
+    if best.rung.level == found.rows[0].rung.level and (best.rung.flags or best.rung.profile) and not best.rung.lto:
+        line += f" On top of it: colt-llvm tune {name}"
+        line += f' --cflags "{" ".join(best.rung.flags)}"' if best.rung.flags else ""
+        line += " --pgo" if best.rung.profile else ""
         line += " --objective size" if found.objective == LOADED_SIZE.name else ""
     return line

@@ -29,6 +29,7 @@ _REFUSED = (
     "check",
     "weights",
     "resume",
+    "pgo",
 )
 #: Exit status of ``--ci`` where some recipes stay stale.
 EXIT_STALE = 8

@@ -62,6 +62,9 @@ _options_of_tune = together(
     option("--clang-baseline", is_flag=True, group=WHAT_TO_PROVE, old=["--strict"],
            help="With --objective instructions: against clang -Oz, a stronger baseline than opt -Oz."),
     workload_options,
+    option("--pgo", is_flag=True, group=WHAT_TO_TUNE,
+           help="Tune on top of a profile: build with counters, run every workload, give clang the counts. For a "
+           "profile that you have: --cflags=-fprofile-use=FILE."),
     option("--check", default="", metavar="NAME", group=WHAT_TO_PROVE,
            help="Check of each run: of an installed package, or your own as module:NAME."),
     option("--build", "builds", multiple=True, metavar="COMMAND", group=WHAT_TO_TUNE, common=True,
@@ -144,6 +147,7 @@ def _run(
     toolchain = find_toolchain(given["llvm_prefix"])
     # Imported here: what is wrong above is told without waiting for them.
     from colt_llvm.cli.view import live_view
+    from colt_llvm.compare.plain_build import own_profile
     from colt_llvm.run.asking import Hooks
     from colt_llvm.run.journal import locked_directory
     from colt_llvm.run.tuner import resume, tune
@@ -159,8 +163,9 @@ def _run(
         with (
             locked_directory(given["run_dir"], program.name) as directory,
             live_view(f"{program.name}: {options.objective}", quiet=given["as_json"]) as view,
+            own_profile(program, toolchain, options, wanted=given["pgo"]) as profiled,
         ):
-            return tune(program, toolchain, options, models=models, run_directory=directory, output=output,
+            return tune(profiled, toolchain, options, models=models, run_directory=directory, output=output,
                         on_progress=view, stop=stop, hooks=hooks)  # fmt: skip
 
 

@@ -132,6 +132,8 @@ def print_result(result: TuneResult) -> None:
         console.print("sequence: " + ", ".join(result.sequence), markup=False)
         if result.dropped:
             console.print(f"dropped: {len(result.dropped)} of the trial's actions, which brought nothing")
+    if result.profile_line:
+        console.print(result.profile_line, markup=False)
     if result.models:
         console.print(ledger_table(result.models))
         share = result.models["largest_share"]["of_answers"]

@@ -25,6 +25,7 @@ from colt_llvm.measure.host import measuring_core
 from colt_llvm.measure.intervals import Interval, Verdict
 from colt_llvm.objectives.base import is_gain
 from colt_llvm.objectives.runtime import RUNTIME
+from colt_llvm.program.profile import profile_file
 from colt_llvm.program.program import Program
 
 State = Literal["built", "same code", "differs", "not built"]
@@ -75,6 +76,8 @@ def compare(
     ladder = LADDERS.get(options.objective)
     if ladder is None:
         raise UsageError(f"--objective {options.objective}: compare knows {' and '.join(LADDERS)}; use one of them")
+    if (profile := profile_file(program.cflags)) is not None:
+        raise UsageError(f"--cflags: compare makes a profile of its own; leave out {profile}")
     tell = say or (lambda text: None)
     builder = PlainBuilder(toolchain, program, folder)
     timed = options.times_the_program

@@ -6,19 +6,24 @@ merge``, ``-fprofile-instr-use``. It is trained on the inputs that it is timed o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from colt_llvm.core import process
 from colt_llvm.core.errors import CompileError, OutputLimitExceeded, ProcessTimeout, ToolchainError, UsageError
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import linker_of
 from colt_llvm.evaluate.verifier import Verifier
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.runner import run_workload
+from colt_llvm.objectives.registry import find_objective
 from colt_llvm.objectives.runtime import RUNTIME
 from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.program.compilation import Level, baseline_command, link
+from colt_llvm.program.profile import profile_file
 from colt_llvm.program.program import IR_SUFFIXES, Program
 
 
@@ -84,6 +89,33 @@ _INSTRUMENT = "-fprofile-instr-generate"
 _QUIET = ("-Wno-profile-instr-unprofiled", "-Wno-profile-instr-missing")
 #: Instrumented code is slower, by 2 to 10 times where it branches much.
 _SLOWER = 20.0
+
+
+@contextmanager
+def own_profile(
+    program: Program, toolchain: Toolchain, options: TuneOptions, *, wanted: bool = True
+) -> Iterator[Program]:
+    """The program with a profile of its own workloads, to be tuned on top of it; as it is where none is wanted.
+
+    options: objective, whose level it is built at, and limits of runs. Raises UsageError for a program that has one,
+    and as ``PlainBuilder.train`` and ``Verifier.of``.
+    """
+    if not wanted:
+        yield program
+        return
+    if (profile := profile_file(program.cflags)) is not None:
+        raise UsageError(f"--pgo makes a profile, and --cflags names {profile}; leave one out")
+    with TemporaryDirectory(prefix="colt-pgo-") as folder:
+        builder = PlainBuilder(toolchain, program, Path(folder))
+        builder.refuse_ir()
+        level = find_objective(options.objective).level
+        rung = Rung(f"-{level}", level)
+        verifier = Verifier.of(program, options, builder.objects(rung), linker_of(toolchain, program))
+        try:
+            made = builder.train(rung, verifier)
+        finally:
+            verifier.close()
+        yield replace(program, cflags=(*program.cflags, f"-fprofile-instr-use={made}"))
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from colt_llvm.llvm.catalogue import UnknownPassError
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.objectives.base import RUN_TIME
 from colt_llvm.objectives.registry import find_objective
+from colt_llvm.program.profile import with_kept_profile, without_profile
 from colt_llvm.program.program import Program, program_from_dict
-from colt_llvm.program.recipe import Recipe, load_recipe, source_digests
+from colt_llvm.program.recipe import Recipe, load_recipe, profile_digest, source_digests
 from colt_llvm.run.journal import read_header
 
 RECIPE_NAME = "recipe.json"
@@ -168,7 +169,9 @@ def of_recipe(place: Path, program: Program | None = None) -> tuple[Recipe, Prog
             raise UsageError(f"{folder}: was tuned with a {lost[0]} that is a Python function, which no file holds")
         try:
             options = TuneOptions.from_dict(dict(header["options"]))
-            program = program or program_from_dict(header["program"])
+            if program is None:
+                program = program_from_dict(header["program"])
+                program = replace(program, cflags=with_kept_profile(program.cflags, folder))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RecipeError(f"{folder}/run.json: is damaged ({error}); name the program's sources") from None
         return recipe, program, replace(options, trials=None, seconds=None)
@@ -203,5 +206,7 @@ def _refuse_misfit(recipe: Recipe, program: Program, toolchain: Toolchain) -> No
         if recipe.sources.get(name) != digest:
             what = "has changed since it was tuned" if name in recipe.sources else "is not what the recipe was made for"
             raise RecipeError(f"{name}: {what}; tune again")
-    if tuple(program.cflags) != recipe.cflags:
+    if without_profile(program.cflags) != without_profile(recipe.cflags):
         raise RecipeError(f"compiler flags {' '.join(program.cflags)!r} are not the recipe's; tune again with them")
+    if profile_digest(program) != recipe.profile:
+        raise RecipeError("the profile is not the one that the recipe was tuned with; tune again with it")

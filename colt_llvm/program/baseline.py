@@ -27,12 +27,21 @@ from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.objectives.registry import find_objective
 from colt_llvm.program.compilation import CODEGEN_LEVEL, Level, baseline_objects, front_end, generate_objects
+from colt_llvm.program.profile import (
+    after_profile,
+    printed_pipeline,
+    profile_file,
+    profile_is_read_by_a_pass,
+    profile_warnings,
+)
 from colt_llvm.program.program import Program
 
 #: What opt adds at the end of its own accord.
 _PRINTED_BY_THE_TOOL = ("verify", "BitcodeWriterPass")
 #: What clang -Oz runs and ``default<Oz>`` does not.
 _CLANGS_OWN = ("slp-vectorizer", "declare-to-assign")
+#: An inliner's threshold that a pipeline written out does not say: at -O3 it has another than LLVM's own.
+_INLINER: dict[Level, tuple[str, ...]] = {"O3": ("-inlinedefault-threshold=250",)}
 #: The first LLVM that prints and reads the parameters of loop-rotate.
 _ROTATION_IN_TEXT = 17
 
@@ -58,6 +67,7 @@ class Baseline:
     bitcodes: tuple[bytes, ...]  #: the front end's output, one for each source
     objects: tuple[bytes, ...]  #: the baseline's object code, one for each source
     completion: Completion  #: of sequences
+    notes: tuple[str, ...] = ()  #: what the user should know of it
 
     @property
     def codegen_level(self) -> int:
@@ -77,12 +87,16 @@ def prepare_baseline(toolchain: Toolchain, program: Program, objective: str, str
         return _literature_baseline(toolchain, program)
     level: Level = stated.level
     bitcodes = tuple(front_end(toolchain, program, level))
-    objects = tuple(baseline_objects(toolchain, program, level))
+    said: list[str] = []
+    objects = tuple(baseline_objects(toolchain, program, level, said))
     completion = _choose_completion(toolchain, program, level, bitcodes, objects)
     name = f"clang -{level}"
+    if profile_file(program.cflags):
+        name += ", profile"
     if stated.opt_baseline and not strict:
         name += f" (LLVM {toolchain.major} has no opt -{level})"
-    return Baseline(name, level, bitcodes, objects, completion)
+    notes = tuple(f"clang says of the profile: {line}" for line in profile_warnings("\n".join(said)))
+    return Baseline(name, level, bitcodes, objects, completion, notes)
 
 
 def build(
@@ -151,15 +165,20 @@ def _choose_completion(
     """
     short = level_pipeline(toolchain.major, level)
     expanded = written_out(toolchain, level, program.cflags, program.is_cxx)
-    for pipeline in filter(None, (short, expanded)):
+    choices: tuple[str, ...] = (short, expanded)
+    options: tuple[str, ...] = ()
+    if profile_is_read_by_a_pass(toolchain, level, program.cflags, program.is_cxx):
+        choices, options = (expanded,), _INLINER.get(level, ())  # the short one would begin anew
+    for pipeline in filter(None, choices):
         try:
-            if _same_code(build(toolchain, program, level, bitcodes, pipeline), objects):
-                return Completion(pipeline, True, expanded)
+            whole = with_options(options, pipeline)
+            if _same_code(build(toolchain, program, level, bitcodes, whole), objects):
+                return Completion(pipeline, True, expanded, options)
         except PassError:
             continue  # an older clang prints text that its own parser does not read
     # The user's own flags go to both: where they change clang's pipeline, the candidate has the changed one too.
     changed = expanded and expanded != written_out(toolchain, level, (), program.is_cxx)
-    return Completion(expanded if changed else short, False, expanded)
+    return Completion(expanded if changed else short, False, expanded, options)
 
 
 def _same_code(objects: Sequence[bytes], others: Sequence[bytes]) -> bool:
@@ -171,17 +190,13 @@ def _same_code(objects: Sequence[bytes], others: Sequence[bytes]) -> bool:
 def written_out(toolchain: Toolchain, level: Level, cflags: tuple[str, ...] = (), cxx: bool = False) -> str:
     """The pipeline with every pass by name, as clang prints it (LLVM 16: opt); empty where neither does.
 
-    cflags: some change it, such as -fno-vectorize.
+    Where a pass of it reads a profile, what follows. cflags: some change it, such as -fno-vectorize.
     """
-    with TemporaryDirectory(prefix="colt-") as folder:
-        source = Path(folder) / ("empty.cpp" if cxx else "empty.c")
-        source.write_text("int colt_empty(void) { return 0; }\n", encoding="utf-8")
-        compiler = toolchain.compiler(cxx)
-        printer: list[str | Path] = [compiler, f"-{level}", *cflags, "-mllvm", "-print-pipeline-passes"]
-        text = _output([*printer, "-c", source, "-o", source.with_suffix(".o")])
-        if not text and toolchain.opt is not None:
+    text = printed_pipeline(toolchain, level, cflags, cxx)
+    if not text and toolchain.opt is not None:
+        with TemporaryDirectory(prefix="colt-") as folder:
             text = _printed_by_opt(toolchain, level, Path(folder))
-    items = [item for item in parse_pipeline(text) if item.name not in _PRINTED_BY_THE_TOOL]
+    items = [item for item in after_profile(parse_pipeline(text)) if item.name not in _PRINTED_BY_THE_TOOL]
     text = print_pipeline(items)
     return text if text and accepted_pipelines(toolchain, [text]) else ""
 

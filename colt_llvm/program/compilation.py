@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,7 @@ from colt_llvm.core.errors import (
 from colt_llvm.core.variables import deciding_variables
 from colt_llvm.llvm.decision import switch_flags, switches_in
 from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.program.profile import number_of_reader, profile_is_read_by_a_pass, require_profile, without_profile
 from colt_llvm.program.program import IR_SUFFIXES, Program
 
 Level = Literal["O1", "O2", "O3", "Os", "Oz"]
@@ -44,9 +46,23 @@ _IR = ("-x", "ir", "-Wno-unused-command-line-argument")
 
 
 def front_end_command(toolchain: Toolchain, program: Program, source: Path, level: Level) -> list[str]:
-    """Source to bitcode, unoptimised, as the baseline's level would start from."""
+    """Source to bitcode, unoptimised, as the baseline's level would start from.
+
+    Where one of clang's passes reads a profile, clang runs its own as far as that. Raises CompileError, UsageError.
+    """
     language = _IR if source.suffix in IR_SUFFIXES else ()
-    return [*_base(toolchain, program, level), *_PASSES_OFF, *_KEEP_ORDER, *language, "-emit-llvm", "-c", str(source)]
+    passes: tuple[str, ...] = _PASSES_OFF
+    if profile_is_read_by_a_pass(toolchain, level, program.cflags, program.is_cxx):
+        passes = ("-mllvm", f"-opt-bisect-limit={_last_pass_with_profile(toolchain, program, source, level)}")
+    return [*_base(toolchain, program, level), *passes, *_KEEP_ORDER, *language, "-emit-llvm", "-c", str(source)]
+
+
+def _last_pass_with_profile(toolchain: Toolchain, program: Program, source: Path, level: Level) -> int:
+    command = [*baseline_command(toolchain, program, source, level), "-mllvm", "-opt-bisect-limit=-1"]
+    command += ["-o", os.devnull]
+    done = _run(command)
+    _check(command, done)
+    return number_of_reader(done.stderr.decode("utf-8", "replace"))
 
 
 def baseline_command(toolchain: Toolchain, program: Program, source: Path, level: Level) -> list[str]:
@@ -63,17 +79,21 @@ def codegen_command(
     pipeline: what it was optimised by, which may say more for code generation (``llvm.decision.SWITCHES``).
     """
     switches = switch_flags(switches_in(pipeline), program.cflags)
-    return [*_base(toolchain, program, level), *switches, *_PASSES_OFF, *_IR, "-c", str(bitcode)]
+    plain = replace(program, cflags=without_profile(program.cflags))  # what has a profile has read it
+    return [*_base(toolchain, plain, level), *switches, *_PASSES_OFF, *_IR, "-c", str(bitcode)]
 
 
 def front_end(toolchain: Toolchain, program: Program, level: Level) -> list[bytes]:
-    """One bitcode for each source, in order. Raises CompileError with clang's own message."""
+    """One bitcode for each source, in order. Raises CompileError with clang's own message; UsageError for a profile."""
+    require_profile(program.cflags)
     return [_produce(front_end_command(toolchain, program, source, level)) for source in program.sources]
 
 
-def baseline_objects(toolchain: Toolchain, program: Program, level: Level) -> list[bytes]:
-    """One object for each source, from plain clang. Raises CompileError."""
-    return [_produce(baseline_command(toolchain, program, source, level)) for source in program.sources]
+def baseline_objects(
+    toolchain: Toolchain, program: Program, level: Level, said: list[str] | None = None
+) -> list[bytes]:
+    """One object for each source, from plain clang. said: gets what clang warned about. Raises CompileError."""
+    return [_produce(baseline_command(toolchain, program, source, level), said) for source in program.sources]
 
 
 def generate_objects(
@@ -152,11 +172,14 @@ def _base(toolchain: Toolchain, program: Program, level: Level) -> list[str]:
     return [str(toolchain.compiler(program.is_cxx)), f"-{level}", *program.cflags]
 
 
-def _produce(command: Sequence[str]) -> bytes:
+def _produce(command: Sequence[str], said: list[str] | None = None) -> bytes:
     with TemporaryDirectory(prefix="colt-") as folder:
         output = Path(folder) / "out"
         command = [*command, "-o", str(output)]
-        _check(command, _run(command))
+        done = _run(command)
+        _check(command, done)
+        if said is not None:
+            said.append(done.stderr.decode("utf-8", "replace"))
         if not output.is_file():
             raise CompileError(f"clang makes no object with these flags; check --cflags: {shlex.join(command)}")
         return output.read_bytes()

@@ -14,6 +14,7 @@ from typing import Any
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.core.text import refuse_operators
+from colt_llvm.program.profile import profile_file
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,7 +31,8 @@ _REFUSED_FLAGS = {
     r"-flto.*": "the objects would hold no code to compare",
     r"-(c|S|E|o)": "colt-llvm decides what is built",
     r"-emit-llvm": "colt-llvm decides what is built",
-    r"-fprofile.*|-fsanitize.*|--coverage": "instrumented code is not what you ship",
+    r"-fprofile(?!(-instr|-sample)?-use(=|$)).*|-fcs-profile.*": "instrumented code is not what you ship",
+    r"-fsanitize.*|--coverage": "instrumented code is not what you ship",
 }
 
 
@@ -85,6 +87,7 @@ class Program:
             for pattern, reason in _REFUSED_FLAGS.items():
                 if re.fullmatch(pattern, flag):
                     raise UsageError(f"--cflags {flag}: leave it out; {reason}")
+        profile_file(self.cflags)  # refuses two
         if not self.workloads:
             raise UsageError(f"{self.name}: has no workload; give at least one")
 

@@ -24,6 +24,7 @@ from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.baseline import build
 from colt_llvm.program.compilation import LEVELS, Level, codegen_command, front_end, front_end_command
 from colt_llvm.program.output import write_output
+from colt_llvm.program.profile import KEPT, profile_file, with_kept_profile, without_profile
 from colt_llvm.program.program import Program
 
 VERSION = 2
@@ -51,6 +52,7 @@ class Recipe:
     evidence: Mapping[str, Any] = field(
         default_factory=dict
     )  #: ratio, interval, sizes, samples, host; no build reads it
+    profile: str = ""  #: digest of the profile that ``cflags`` name; empty without one
 
     @property
     def llvm_major(self) -> int:
@@ -76,9 +78,10 @@ def load_recipe(path: Path) -> Recipe:
     if data.get("version") not in READABLE:
         raise RecipeError(f"{path}: recipe version {data.get('version')!r} is none of {READABLE}; tune again")
     try:
-        return _from_data(data)
+        recipe = _from_data(data)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(f"{path}: is damaged ({type(error).__name__}: {error}); tune again") from None
+    return replace(recipe, cflags=with_kept_profile(recipe.cflags, path.parent)) if recipe.profile else recipe
 
 
 def _from_data(data: Mapping[str, Any]) -> Recipe:
@@ -99,19 +102,24 @@ def _from_data(data: Mapping[str, Any]) -> Recipe:
         objects=texts(data["objects"]),
         opt=texts(data["opt"]),
         evidence=dict(data.get("evidence", {})),
+        profile=str(data.get("profile", "")),
     )
 
 
 def apply_recipe(recipe: Recipe, toolchain: Toolchain, program: Program) -> list[bytes]:
     """One object for each source, made as the recipe says.
 
-    Raises RecipeError when this LLVM is of another major version, CompileError or PassError when building fails.
+    Raises RecipeError when this LLVM is of another major version or the profile is not there, CompileError or PassError
+    when building fails.
     """
     if toolchain.major != recipe.llvm_major:
         raise RecipeError(
             f"the recipe was made with LLVM {recipe.llvm_major} and this is {toolchain.version}; "
             f"use --llvm-prefix with LLVM {recipe.llvm_major}, or tune again"
         )
+    profile = profile_file(program.cflags)
+    if recipe.profile and profile is not None and not profile.is_file():
+        raise RecipeError(f"its profile {profile} is missing; keep the run's {KEPT} beside the recipe, or tune again")
     bitcodes = front_end(toolchain, program, recipe.level)
     return build(toolchain, program, recipe.level, bitcodes, recipe.pipeline)
 
@@ -152,8 +160,10 @@ def differences(recipe: Recipe, program: Program, toolchain: Toolchain, objects:
             found.append(f"{name}: the recipe does not know this file")
         elif known != digest:
             found.append(f"{name}: has changed since it was tuned")
-    if tuple(program.cflags) != recipe.cflags:
+    if without_profile(program.cflags) != without_profile(recipe.cflags):
         found.append(f"compiler flags: {shlex.join(program.cflags)!r} instead of {shlex.join(recipe.cflags)!r}")
+    if profile_digest(program) != recipe.profile:
+        found.append("the profile is not the one that it was tuned with")
     if toolchain.version != recipe.llvm:
         found.append(f"LLVM {toolchain.version} instead of {recipe.llvm}")
     if tuple(map(loaded_digest, objects)) != recipe.objects:
@@ -173,6 +183,12 @@ def source_digests(program: Program) -> dict[str, str]:
 def source_digest(source: Path) -> str:
     """128 bits of a file's content, hexadecimal."""
     return hashlib.blake2b(source.read_bytes(), digest_size=16).hexdigest()
+
+
+def profile_digest(program: Program) -> str:
+    """As a recipe holds it; empty without a profile."""
+    file = profile_file(program.cflags)
+    return source_digest(file) if file is not None and file.is_file() else ""
 
 
 def opt_lines(toolchain: Toolchain, program: Program, level: Level, pipeline: str) -> tuple[str, ...]:

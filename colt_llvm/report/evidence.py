@@ -165,6 +165,8 @@ def _reproducers(run: Run) -> str:
 def notes_section(run: Run, more: Sequence[str]) -> str:
     """Notes of the result, and ``more``."""
     notes = [*(run.result.notes if run.result else ()), *more]
+    if run.result and run.result.profile_line:
+        notes.insert(0, run.result.profile_line)
     if run.result is not None and run.result.interrupted:
         notes.append(f"interrupted; go on with: colt-llvm tune --resume {shlex.quote(str(run.directory))}")
     if not notes:

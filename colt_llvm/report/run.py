@@ -116,6 +116,7 @@ def _result(data: Mapping[str, Any], directory: Path) -> TuneResult:
             compared=Compared.from_dict(data.get("compared") or {}), miscompile=data.get("miscompile"),
             diagnosis=dict(data.get("diagnosis", {})), dropped=tuple(map(str, data.get("dropped", ()))),
             functions={str(name): (int(pair[0]), int(pair[1])) for name, pair in data.get("functions", {}).items()},
+            profile=dict(data.get("profile", {})),
         )  # fmt: skip
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(

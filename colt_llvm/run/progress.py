@@ -50,7 +50,8 @@ class TuneResult:
     other beats in both run time and size. diagnosis: of one miscompile, whose fault it is likely to be
     (``tune.diagnosis.Diagnosis``); empty where there was none. dropped: what the trial's sequence had beside
     ``sequence``, and what does not pay. functions: symbol -> bytes in the baseline's object and in the tuned one, of
-    those that differ or were decided about; empty where no object was built.
+    those that differ or were decided about; empty where no object was built. profile: what the program's profile gives
+    by itself, over the same clang without it: ratio, its interval and verdict where run times count; empty without one.
     """
 
     verdict: str
@@ -81,10 +82,24 @@ class TuneResult:
     diagnosis: Mapping[str, Any] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     functions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    profile: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def improved(self) -> bool:
         return self.verdict == "improved"
+
+    @property
+    def profile_line(self) -> str:
+        """Both gains in one sentence; empty without a profile."""
+        if not self.profile:
+            return ""
+        ratio, interval = self.profile["ratio"], self.profile.get("interval")
+        told = f" ({interval['low']:.4f} to {interval['high']:.4f})" if interval else ""
+        sure = {"no improvement": ", no improvement", "too noisy": ", too noisy to tell"}.get(
+            str(self.profile.get("verdict")), ""
+        )
+        line = f"the profile by itself: {ratio:.4f}x{told}{sure} over {self.baseline.partition(',')[0]} without it"
+        return f"{line}; with what was tuned on top of it {ratio * self.ratio:.4f}x" if self.improved else line
 
 
 def result_to_dict(result: TuneResult) -> dict[str, Any]:

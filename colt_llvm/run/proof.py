@@ -24,6 +24,7 @@ from colt_llvm.measure.intervals import Interval, Noise, Verdict, verdict_of
 from colt_llvm.measure.rounds import affordable, rerank
 from colt_llvm.objectives.base import RUN_TIME, SMALLEST_GAIN, Objective, is_gain
 from colt_llvm.run.minimizing import Shorten, dropped
+from colt_llvm.run.profile_gain import ARM, ProfileGain, timed_gain
 from colt_llvm.run.trials import TrialRecord
 
 #: What says that a candidate does not stand as its recipe would build it.
@@ -131,6 +132,7 @@ class Proof:
     winner_name: of its arm in the A/B test. reranking: what candidates showed before it, by their passes with commas.
     at_once: whether the runs of a round of the A/B test shared a core, side by side.
     miscompiled: finalists that a second look confirmed as wrong, with its evidence.
+    profile: what the program's profile gives by itself; None without one.
     """
 
     verdict: Verdict
@@ -144,11 +146,15 @@ class Proof:
     reranking: Mapping[str, float] = field(default_factory=dict)
     at_once: bool = False
     miscompiled: tuple[tuple[TrialRecord, Mapping[str, Any]], ...] = ()
+    profile: ProfileGain | None = None
 
 
 @dataclass
 class Prover:
-    """Finds the best that stands up. figures: of the baseline. shorten: leaves out of a sequence what does not pay."""
+    """Finds the best that stands up. figures: of the baseline. shorten: leaves out of a sequence what does not pay.
+
+    unprofiled: the baseline without its profile, which is timed beside it; None: it is not.
+    """
 
     target: Target
     timer: Timer
@@ -156,6 +162,7 @@ class Prover:
     shorten: Shorten
     seed: int = 0
     clock: Callable[[], float] = time.monotonic
+    unprofiled: Path | None = None
 
     @property
     def objective(self) -> Objective:
@@ -195,8 +202,9 @@ class Prover:
                 continue
             finalists.append(finalist)
         if not finalists:
-            return Proof(
-                Verdict.NO_IMPROVEMENT, rejected=rejected, notes=notes, reranking=shown, miscompiled=tuple(wrong)
+            proof = self._time([], seconds, rejected) if self.unprofiled else Proof(Verdict.NO_IMPROVEMENT)
+            return replace(
+                proof, rejected=rejected, notes=(*proof.notes, *notes), reranking=shown, miscompiled=tuple(wrong)
             )
         if not timed:
             best = finalists[0]
@@ -255,8 +263,10 @@ class Prover:
         return max((k for k in range(1, MOST_FINALISTS + 1) if least(k, runs) <= seconds), default=1)
 
     def _time(self, finalists: list[Finalist], seconds: float, rejected: dict[str, str]) -> Proof:
-        policy = ABTestPolicy(seconds=seconds).with_room(len(finalists), self.timer.run_seconds)
         arms = {str(index): finalist.executable for index, finalist in enumerate(finalists)}
+        if self.unprofiled:
+            arms[ARM] = self.unprofiled
+        policy = ABTestPolicy(seconds=seconds).with_room(len(arms), self.timer.run_seconds)
         control = self.timer.verifier.link(self.target.baseline.objects, "control")
         began = self.clock()
         try:
@@ -264,13 +274,20 @@ class Prover:
             held = ab_test(arms, baselines, self.timer.time_together, policy, seed=self.seed)
         except Miscompiled as error:
             wrong = [finalist for finalist in finalists if finalist.executable == error.executable]
+            if error.executable == self.unprofiled:
+                self.unprofiled = None
+                return self._time(finalists, seconds, rejected) if finalists else Proof(Verdict.NO_IMPROVEMENT)
             if not wrong:
                 raise
             rejected[passes_of(wrong[0].trial)] = str(error)
             rest = [finalist for finalist in finalists if finalist is not wrong[0]]
-            if not rest:
+            if not rest and self.unprofiled is None:
                 return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected)
             return self._time(rest, max(seconds - (self.clock() - began), 0.0), rejected)
+        profile = timed_gain(held)
+        if not finalists:
+            return Proof(Verdict.NO_IMPROVEMENT, rejected=rejected, profile=profile)
+        held = replace(held, arms=tuple(arm for arm in held.arms if arm.name != ARM))
         scored = [(self._scored(held, arm, finalists[int(arm.name)]), finalists[int(arm.name)])
                   for arm in held.arms]  # fmt: skip
         notes: tuple[str, ...] = ()
@@ -283,7 +300,7 @@ class Prover:
         if why := self.timer.why_in_turn(len(arms) + 2):
             notes += (f"timed in turn, which on a busy host needs more time to be as sure: {why}",)
         return Proof(arm.verdict, winner, arm.name, arm.interval.ratio, arm.interval, held, rejected, notes,
-                     at_once=not why)  # fmt: skip
+                     at_once=not why, profile=profile)  # fmt: skip
 
     def _scored(self, held: ABTest, arm: Arm, finalist: Finalist) -> Arm:
         """The arm in terms of the objective: for ``balanced``, size counts beside the measured time."""

@@ -18,7 +18,8 @@ from colt_llvm.measure.host import fingerprint
 from colt_llvm.measure.intervals import Verdict
 from colt_llvm.objectives.base import INSTRUCTIONS, RUN_TIME, SIZE
 from colt_llvm.program.output import write_output
-from colt_llvm.program.recipe import Recipe, opt_lines, save_recipe, source_digests
+from colt_llvm.program.profile import with_kept_profile
+from colt_llvm.program.recipe import Recipe, opt_lines, profile_digest, save_recipe, source_digests
 from colt_llvm.run.diagnosis import Diagnosis
 from colt_llvm.run.progress import TuneResult
 from colt_llvm.run.proof import Finalist, Proof, evidence_of
@@ -86,6 +87,7 @@ def write_results(
         diagnosis=diagnosis.to_dict() if diagnosis else {},
         dropped=winner.dropped if winner else (),
         functions=_functions(setup, winner) if winner else {},
+        profile=asdict(proof.profile) if proof.profile else {},
     )
 
 
@@ -164,6 +166,7 @@ def _recipe(setup: Setup, winner: Finalist, proof: Proof) -> Recipe:
         "compared": setup.timer.verifier.compared.to_dict(),
         "variables": deciding_variables(),
         **({"dropped": list(winner.dropped)} if winner.dropped else {}),
+        **({"profile": asdict(proof.profile)} if proof.profile else {}),
         **evidence_of(proof),
     }
     return Recipe(
@@ -172,7 +175,7 @@ def _recipe(setup: Setup, winner: Finalist, proof: Proof) -> Recipe:
         level=level,
         sequence=winner.sequence,
         pipeline=winner.pipeline,
-        cflags=setup.target.program.cflags,
+        cflags=with_kept_profile(setup.target.program.cflags, setup.journal.directory),
         ldflags=setup.target.program.ldflags,
         llvm=setup.target.toolchain.version,
         triple=setup.target.toolchain.triple,
@@ -180,4 +183,5 @@ def _recipe(setup: Setup, winner: Finalist, proof: Proof) -> Recipe:
         objects=tuple(loaded_digest(data) for data in winner.built.objects),
         opt=opt_lines(setup.target.toolchain, setup.target.program, level, winner.pipeline),
         evidence=evidence,
+        profile=profile_digest(setup.target.program),
     )

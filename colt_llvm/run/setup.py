@@ -113,7 +113,7 @@ def prepare(
     timer = Timer(Verifier.of_target(target))
     stack.callback(timer.verifier.close)
     notes = _check_length(timer, target.program.timed_workload.name) if options.times_the_program else []
-    notes += timer.verifier.notes
+    notes += [*baseline.notes, *timer.verifier.notes]
     journal = begin(target)
     stack.callback(journal.close)
     if target.core is not None:

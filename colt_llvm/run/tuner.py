@@ -21,12 +21,14 @@ from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.check import preflight
 from colt_llvm.models.specs import spec_from_dict, spec_to_dict
 from colt_llvm.program.output import check_output
+from colt_llvm.program.profile import keep_profile, with_kept_profile
 from colt_llvm.program.program import Program, program_from_dict, program_to_dict
 from colt_llvm.program.recipe import source_digest
 from colt_llvm.run.asking import Hooks, specs_for, with_earlier_preset, with_preset
 from colt_llvm.run.diagnosis import DIAGNOSIS_SECONDS, diagnose
 from colt_llvm.run.journal import Journal
 from colt_llvm.run.minimizing import Effort, Minimizer, SameCode, Shorten
+from colt_llvm.run.profile_gain import build_without, exact_gain
 from colt_llvm.run.progress import Progress, TuneResult, result_to_dict
 from colt_llvm.run.proof import Proof, Prover, evidence_of
 from colt_llvm.run.results import write_results
@@ -131,6 +133,7 @@ def resume(
     header = journal.header
     try:
         program = program_from_dict(header["program"])
+        program = replace(program, cflags=with_kept_profile(program.cflags, run_directory))
         # A run that says nothing of these began without them.
         given = {"worth": 0.0, "scopes": ("passes",), **header["options"]}
         if trials is not None or seconds is not None:
@@ -177,7 +180,9 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
         def begin(target: Target) -> Journal:
             if records is not None:
                 return Journal.open(plan.directory)[0]
-            return Journal.create(plan.directory, plan.header(target, hooks.names()))
+            journal = Journal.create(plan.directory, plan.header(target, hooks.names()))
+            keep_profile(plan.program.cflags, plan.directory)
+            return journal
 
         setup = prepare(stack, target, begin, hooks, report)
         report(phase="search", message="")
@@ -214,7 +219,10 @@ def _prove(setup: Setup, trials: list[TrialRecord], stop: threading.Event) -> Pr
     seconds = min(proof_seconds, 10.0) if stop.is_set() else proof_seconds
     wrong = {trial.outcome.key for trial in trials if trial.outcome.failure == "miscompile"}
     shorten = _shorten(setup, frozenset(filter(None, wrong)), stopped=stop.is_set())
-    return Prover(setup.target, setup.timer, setup.figures, shorten, setup.options.seed).prove(trials, seconds)
+    unprofiled = build_without(setup.target, setup.timer.verifier)
+    prover = Prover(setup.target, setup.timer, setup.figures, shorten, setup.options.seed, unprofiled=unprofiled)
+    proof = prover.prove(trials, seconds)
+    return replace(proof, profile=proof.profile or exact_gain(setup.target, setup.figures))
 
 
 def _shorten(setup: Setup, refused: frozenset[str], *, stopped: bool) -> Shorten:
