@@ -92,9 +92,9 @@ model_options: _Decorator = together(
     option("--max-calls", type=int, metavar="N", group=MODELS, help="Stop before more than N calls to models."),
     option("--max-tokens", type=int, metavar="N", group=MODELS,
            help="Stop before models read and write more than N tokens."),
-    option("--preset", type=click.Choice(["paper", "broad", "retrieval"]), metavar="NAME", group=SETTINGS,
-           help="Values to begin from. Default: paper for language models, retrieval for the embedded policies, broad "
-           "for random proposals."),
+    option("--preset", type=click.Choice(["paper", "broad", "retrieval", "together"]), metavar="NAME", group=SETTINGS,
+           help="Values to begin from. Default: together (with the embedded policies) for models behind an endpoint, "
+           "paper for other language models, retrieval for the policies, broad for random proposals."),
     option("--branching", type=int, metavar="B", group=SETTINGS, help="Expand a node until it has B children."),
     option("--exploration", type=float, metavar="C", group=SETTINGS, help="Exploration constant C of the selection."),
     option("--selection", metavar="RULE", group=SETTINGS,

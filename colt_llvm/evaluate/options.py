@@ -51,7 +51,8 @@ class TuneOptions:
     timeout_seconds: wall-clock time that one run of the program may take.
     memory_bytes: address space of the program. pass_seconds, pass_memory_bytes: of one pass.
     preset, search: values of the search, and what is changed of them (see ``colt_llvm.search.preset``); an empty
-    preset is "paper" for language models, "retrieval" for the embedded policies, and "broad" for random proposals.
+    preset is "together" for models behind an endpoint, "paper" for other language models, "retrieval" for the embedded
+    policies, and "broad" for random proposals.
     max_calls, max_tokens, max_cost: of all models together; the search ends before it would go over one of them.
 
     Raises UsageError for a value that means nothing.

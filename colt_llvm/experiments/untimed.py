@@ -93,7 +93,7 @@ class UntimedCells:
         )  # fmt: skip
         trials: list[TrialRecord] = []
         points: list[Point] = []
-        parameters = {spec.name: spec.parameters for spec in specs or _asked(asking)}
+        parameters = {spec.name: spec.parameters for spec in asking.specs}
 
         def on_trial(trial: TrialRecord) -> None:
             trials.append(trial)
@@ -228,12 +228,6 @@ class _Unverified(Verifier):
 
     def check(self, *_: Any, **__: Any) -> bool:
         return True
-
-
-def _asked(asking: Asking) -> list[ModelSpec]:
-    from colt_llvm.run.asking import default_models
-
-    return default_models() if asking.ledger is not None else []
 
 
 def _point(trial: TrialRecord, asking: Asking, parameters: dict[str, float]) -> Point:

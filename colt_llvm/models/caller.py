@@ -200,7 +200,8 @@ class Caller:
         model = self._models[spec.name]
         form = model.form if isinstance(model, NegotiatingModel) else None
         worst = worst_usage(spec, record.messages, limits_output=form is None or bool(form.length))
-        reserved = Spending(1, worst.total, worst_cost(spec, worst))
+        one = int(not self.ledger.is_free(spec.name))
+        reserved = Spending(one, worst.total, worst_cost(spec, worst))
         ticket = self._budget.reserve(reserved, give_up=lambda: self._over() or given_up.is_set())
         if ticket is None:
             self._go_on(spec, given_up)
@@ -217,7 +218,7 @@ class Caller:
                 if error.kind == "timeout" and spec.can.has_endpoint and spec.name not in self._answered:
                     error.retryable = False
             record = _finished(record, outcome, spec, worst, reserved.cost, self._clock() - started)
-            took = Spending(int(record.error != LATE), record.usage.total, record.cost)
+            took = Spending(one * (record.error != LATE), record.usage.total, record.cost)
             with self._writing:
                 if record.error is None:
                     self._answered.add(spec.name)

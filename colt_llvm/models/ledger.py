@@ -10,6 +10,7 @@ from typing import Any
 
 from colt_llvm.models.base import LATE, ModelSpec
 from colt_llvm.models.budget import Spending
+from colt_llvm.models.replay import asked_as
 from colt_llvm.models.transcript import CallRecord
 
 
@@ -63,10 +64,15 @@ class Account:
 
 
 class Ledger:
-    """Thread-safe. Every call is added once, as its record."""
+    """Thread-safe. Every call is added once, as its record.
+
+    Beside models that cost time or money, answers of policies are no calls that a limit counts.
+    """
 
     def __init__(self, specs: Sequence[ModelSpec]) -> None:
         self._largest = max(specs, key=lambda spec: spec.parameters).name if specs else ""
+        free = {spec.name for spec in specs if asked_as(spec).can.at_once}
+        self._free = frozenset(free if len(free) < len(specs) else ())
         self._accounts = {spec.name: Account() for spec in specs}
         self._total = Account()
         self._last_failures: dict[str, str] = {}
@@ -99,11 +105,16 @@ class Ledger:
                 if account.calls and not account.answers
             }
 
+    def is_free(self, model: str) -> bool:
+        """Whether a limit does not count this model's calls."""
+        return model in self._free
+
     @property
     def spent(self) -> Spending:
         """What a budget has to know of earlier parts of a run."""
         with self._lock:
-            return Spending(self._total.calls, self._total.tokens, self._total.cost)
+            free = sum(self._accounts[name].calls for name in self._free)
+            return Spending(self._total.calls - free, self._total.tokens, self._total.cost)
 
     def errors_of(self, model: str) -> int:
         """Failed calls of one model."""

@@ -70,7 +70,7 @@ class Offer:
     """A model that may be named as the next one, with what it has done so far.
 
     parameters: count. hit_rate: children better than their parents, in 0..1; None before the first call.
-    price: money per million output tokens; None where nothing is charged.
+    price: money per million output tokens; None where nothing is charged. policy: it is no language model.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Offer:
     hit_rate: float | None = None
     errors: int = 0
     price: float | None = None
+    policy: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class Question:
     trials_done, trials_wanted: budget; trials_wanted is None where time alone ends the search.
     calls, tokens, cost: spent so far in this run; cost in the currency of the prices.
     confidence_wanted: whether the search makes use of what a model says of its chances.
+    misses: steps by policies in a row, up to the last one that was told, that were no better than the state before.
     wanted: proposals that the answer is to hold; None in a search whose answers hold one each.
     """
 
@@ -129,6 +131,7 @@ class Question:
     cost: float = 0.0
     confidence_wanted: bool = False
     wanted: int | None = None
+    misses: int = 0
     promised: Mapping[str, float] = field(default_factory=dict)
     known_good: tuple[tuple[str, ...], ...] = ()
 

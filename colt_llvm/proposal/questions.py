@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.budget import Spending
 from colt_llvm.models.question import Attempt, Evidence, Offer, Question, State
+from colt_llvm.models.replay import asked_as
 from colt_llvm.search import ColtSearch, Node, Outcome, Proposal, Request, Tree
 from colt_llvm.search.strategy import Task
 from colt_llvm.search.tree import ROOT
@@ -29,6 +30,7 @@ class Questions:
         self._tried: defaultdict[int, deque[Attempt]] = defaultdict(lambda: deque(maxlen=_MOST_ATTEMPTS))
         self._gains: dict[str, tuple[float, int]] = {}  # action -> sum of gains, how many
         self._proposed: dict[int, tuple[str, ...]] = {}  # request id -> what it proposes; of some in flight
+        self._misses = 0  # steps by policies in a row that were no better
         self._done = 0
 
     def make(self, request: Request, acting: str, offered: Callable[[str], bool], spent: Spending) -> Question:
@@ -71,6 +73,7 @@ class Questions:
             tokens=spent.tokens,
             cost=spent.cost,
             confidence_wanted=self.search.options.selection == "puct",
+            misses=self._misses,
             wanted=self.search.wanted(request) if self.search.options.proposals > 1 else None,
         )
 
@@ -86,7 +89,8 @@ class Questions:
     def _offer(self, spec: ModelSpec) -> Offer:
         record = self.search.statistics.by_model[spec.name]
         price = spec.price.output or None
-        return Offer(spec.name, spec.parameters, record.calls, record.hit_rate, record.errors, price)
+        policy = not asked_as(spec).is_language_model
+        return Offer(spec.name, spec.parameters, record.calls, record.hit_rate, record.errors, price, policy)
 
     def note(self, request: Request, proposal: Proposal) -> None:
         """What a request in flight proposes, where that is known before its trial is told."""
@@ -104,6 +108,9 @@ class Questions:
             for name in dict.fromkeys(proposal.passes):
                 total, count = self._gains.get(name, (0.0, 0))
                 self._gains[name] = (total + gain, count + 1)
+        if request.kind == "expand":
+            missed = self.search.models.is_policy(proposal.model) and not (gain is not None and gain > 0)
+            self._misses = self._misses + 1 if missed else 0
         self._tried[request.node].append(Attempt(proposal.passes, proposal.model, gain, child.failure))
 
 

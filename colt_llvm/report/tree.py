@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from colt_llvm.core.errors import UsageError
 from colt_llvm.models.registry import BLIND_SPEC
 from colt_llvm.report.run import Run
-from colt_llvm.run.asking import with_earlier_preset
+from colt_llvm.run.asking import searched_as, with_earlier_preset
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search import ColtSearch, Model
 from colt_llvm.search.registry import find_strategy
@@ -73,7 +73,7 @@ def restored(run: Run) -> ColtSearch:
         asked = dict.fromkeys(trial.request.model for trial in run.trials) or {BLIND_SPEC.name: None}
         models = [Model(name, 1.0) for name in asked]
     else:
-        models = [Model(spec.name, spec.parameters) for spec in run.specs]
+        models = [searched_as(spec) for spec in run.specs]
     search = ColtSearch(models, with_earlier_preset(run.options, run.specs).colt_options, run.options.seed)
     key = root_key(run.trials)
     if key is not None:

@@ -25,12 +25,13 @@ from colt_llvm.models.embedded import load as load_embedded
 from colt_llvm.models.ledger import Ledger
 from colt_llvm.models.question import Evidence
 from colt_llvm.models.registry import BLIND_SPEC, connect
-from colt_llvm.models.replay import asked_as
+from colt_llvm.models.replay import asked_as, recorded_run
 from colt_llvm.models.transcript import Transcript
 from colt_llvm.objectives.cost import CostObjective
 from colt_llvm.proposal.blind import BlindProposer
 from colt_llvm.proposal.proposer import ModelProposer
 from colt_llvm.proposal.questions import Questions
+from colt_llvm.run.journal import read_header
 from colt_llvm.run.loop import Proposer
 from colt_llvm.run.sanitizers import SanitizedBuild
 from colt_llvm.search import ColtOptions, ColtSearch, Model, Strategy, Tree
@@ -38,6 +39,8 @@ from colt_llvm.search.partitions import is_large
 from colt_llvm.search.registry import find_strategy, refuse_models
 from colt_llvm.search.strategy import StrategyFactory, Task, declared
 
+#: The preset under which the embedded policies and language models search together.
+TOGETHER = "together"
 #: Answers while every model of a run is set aside.
 STAND_IN = "embedded/base"
 
@@ -46,13 +49,14 @@ STAND_IN = "embedded/base"
 class Asking:
     """A search and whoever answers it. ledger: None where no model is asked.
 
-    note: who proposed, where that says it all.
+    note: who proposed, where that says it all. specs: the models that are asked.
     """
 
     search: Strategy
     proposer: Proposer
     ledger: Ledger | None = None
     note: str = ""
+    specs: Sequence[ModelSpec] = ()
     close: Callable[[], None] = field(default=lambda: None)
 
     @property
@@ -128,12 +132,12 @@ def ask_models(
     """The search over these models. Raises UsageError."""
     if [spec.name for spec in specs] == [BLIND_SPEC.name]:
         blind = BlindProposer(task.passes, task.edits, task.seed, BLIND_SPEC.name)
-        return Asking(ColtSearch([Model(BLIND_SPEC.name, 1.0)], options, task.seed), blind)
-    if options.seed_models == "named":  # whole sequences are known beside these, and are to be tried as well
+        return Asking(ColtSearch([Model(BLIND_SPEC.name, 1.0)], options, task.seed), blind, specs=specs)
+    if options.seed_models != "largest":  # whole sequences are known beside these, and are to be tried as well
         options = replace(options, seeds=options.seeds + len(task.known_good))
     if options.refine_share and is_large(task.surroundings):  # each trial is dear: see run.partitioning
         options = replace(options, seeds=1, seed_share=0.0, refine_share=0.9)
-    search = ColtSearch([Model(spec.name, spec.parameters) for spec in specs], options, task.seed)
+    search = ColtSearch(list(map(searched_as, specs)), options, task.seed)
     connected = [calls.models.get(spec.name) or connect(spec) for spec in specs]
     transcript = Transcript(calls.folder, calls.told) if calls.folder is not None else None
     ledger = Ledger.from_records(specs, transcript.records if transcript else ())
@@ -150,7 +154,12 @@ def ask_models(
         if transcript is not None:
             transcript.close()
 
-    return Asking(search, proposer, ledger, note=_note_of(specs), close=close)
+    return Asking(search, proposer, ledger, note=_note_of(specs), specs=specs, close=close)
+
+
+def searched_as(spec: ModelSpec) -> Model:
+    """What the search knows of a model."""
+    return Model(spec.name, spec.parameters, policy=not asked_as(spec).is_language_model)
 
 
 def specs_for(strategy: str, models: Sequence[ModelSpec] | None) -> list[ModelSpec]:
@@ -168,6 +177,11 @@ def specs_for(strategy: str, models: Sequence[ModelSpec] | None) -> list[ModelSp
 def default_preset(specs: Sequence[ModelSpec]) -> str:
     """Of the search, where the user chose none: by what asking costs, and by whether whole sequences are known."""
     asked = [asked_as(spec) for spec in specs]
+    for run in filter(None, map(recorded_run, specs)):
+        if recorded := read_header(Path(run)).get("options", {}).get("preset"):
+            return str(recorded)
+    if any(spec.can.has_endpoint for spec in asked):
+        return TOGETHER
     if any(spec.is_language_model for spec in asked):
         return "paper"
     return "retrieval" if any(spec.can.knows_sequences for spec in asked) else "broad"
@@ -178,6 +192,15 @@ def with_preset(options: TuneOptions, specs: Sequence[ModelSpec]) -> TuneOptions
     if options.preset or not find_strategy(options.strategy)[0].has_tree:
         return options
     return replace(options, preset=default_preset(specs))
+
+
+def members(options: TuneOptions, specs: Sequence[ModelSpec]) -> list[ModelSpec]:
+    """The models of a run with the preset named: where they search together, the policies are among them."""
+    if options.preset != TOGETHER or any(asked_as(spec).can.knows_sequences for spec in specs):
+        return list(specs)
+    if any(spec.can.recorded for spec in specs):
+        return list(specs)
+    return [*default_models(), *specs]
 
 
 def with_earlier_preset(options: TuneOptions, specs: Sequence[ModelSpec]) -> TuneOptions:
@@ -201,7 +224,8 @@ def make_strategy(
     """
     specs = specs_for(options.strategy, specs)
     if find_strategy(options.strategy)[0].asks_models:
-        return ask_models(specs, task, with_preset(options, specs).colt_options, catalogue, calls or CallOptions())
+        options = with_preset(options, specs)
+        return ask_models(members(options, specs), task, options.colt_options, catalogue, calls or CallOptions())
     strategy, algorithm = find_strategy(options.strategy)
     search = strategy.made(task, algorithm, with_preset(options, []).colt_options if strategy.has_tree else None)
     return Asking(search, search, note=strategy.note or f"proposed by {strategy.name} search, no model")

@@ -24,7 +24,7 @@ from colt_llvm.program.output import check_output
 from colt_llvm.program.profile import keep_profile, with_kept_profile
 from colt_llvm.program.program import Program, program_from_dict, program_to_dict
 from colt_llvm.program.recipe import source_digest
-from colt_llvm.run.asking import Hooks, specs_for, with_earlier_preset, with_preset
+from colt_llvm.run.asking import Hooks, members, specs_for, with_earlier_preset, with_preset
 from colt_llvm.run.diagnosis import DIAGNOSIS_SECONDS, diagnose
 from colt_llvm.run.journal import Journal
 from colt_llvm.run.minimizing import Effort, Minimizer, SameCode, Shorten
@@ -109,6 +109,7 @@ def tune(
     check_output(arguments.get("output"), program)
     specs = [] if hooks.strategy else specs_for(options.strategy, models)
     options = with_preset(options, specs)
+    specs = members(options, specs)
     preflight(specs)
     return _run(_Plan(program, toolchain, options, specs, run_directory, **arguments), None)
 

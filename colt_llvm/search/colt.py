@@ -127,8 +127,38 @@ class ColtSearch:
         return derived(self.seed, "refine", request_id).random() < self.options.refine_share
 
     def _request(self, request_id: int, leaf: Node, kind: Kind, rejected: Proposal | None = None) -> Request:
-        model = self.models.largest if kind == "correct" else leaf.next_model
+        model = leaf.next_model
+        if kind == "correct":
+            model = self._corrector("") or self.models.largest
+        elif kind == "seed" and self.options.seed_models == "policies" and not self.models.is_policy(model):
+            model = first_model(self.models, self.options)
+        elif kind == "expand" and model == self.models.largest and not self._largest_is_due():
+            model = self._corrector("") or self.models.largest_policy
         return Request(request_id, leaf.id, self.tree.sequence(leaf), model, kind, rejected)
+
+    def _largest_is_due(self) -> bool:
+        """Whether one more answer of the largest keeps within its share of them."""
+        share, largest = self.options.largest_share, self.models.largest
+        if share == 1.0 or self.options.next_model != "model" or self.models.is_policy(largest):
+            return True
+        language_models = self.models.language_models
+        names = [model.name for model in (language_models if len(language_models) > 1 else self.models.models)]
+        flying = [request.model for request in self._in_flight.pending.values()
+                  if request.kind != "refine" and request.given is None]  # fmt: skip
+        answers = {name: self.statistics.by_model[name].answers + flying.count(name) for name in names}
+        return answers[largest] + 1 <= share * (sum(answers.values()) + 1)
+
+    def _corrector(self, of: str) -> str | None:
+        """The largest language model that may be asked now, and is larger than ``of``; None where there is none."""
+        if self._largest_is_due():
+            return self.models.largest
+        least = self.models.parameters(of) if of in self.models else 0.0
+        others = [
+            model
+            for model in self.models.language_models
+            if model.name != self.models.largest and model.parameters > least
+        ]
+        return max(others, key=lambda model: model.parameters).name if others else None
 
     def _hand_out(self, request: Request) -> None:
         """Note that the request is in flight. ``_take_back`` undoes it."""
@@ -221,6 +251,8 @@ class ColtSearch:
             if request.kind != "refine" and not (request.kind == "seed" and self._is_a_later_seed(request.id)):
                 # (Those two say nothing of the root.)
                 expansion_failed(self.tree, leaf, self.options.max_expansion_failures)
+            if request.kind == "expand" and self.options.after_failure == "named":
+                leaf.next_model = model
             return child
         self._turn += 1
         self._restarts_without_news = 0
@@ -241,7 +273,7 @@ class ColtSearch:
         answerable = proposal.model if proposal.model in self.models else proposal.asked or request.model
         leaf = self.tree.nodes[request.node]
         regression = is_regression(_reward(child), _reward(leaf))
-        if not self.run.observe(regression, self.models.is_small(answerable)):
+        if not self.run.observe(regression, self.models.is_small(answerable)) or not self._corrector(answerable):
             return False
         child.held = True
         self.tree.refresh(child)

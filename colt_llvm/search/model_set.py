@@ -53,6 +53,21 @@ class ModelSet:
         """The large model; the first named where several are equally large."""
         return max(self.models, key=lambda model: model.parameters).name
 
+    @property
+    def language_models(self) -> tuple[Model, ...]:
+        """Those that are no policies."""
+        return tuple(model for model in self.models if not model.policy)
+
+    @property
+    def largest_policy(self) -> str:
+        """The largest model where there is none."""
+        policies = [model for model in self.models if model.policy] or self.models
+        return max(policies, key=lambda model: model.parameters).name
+
+    def is_policy(self, name: str) -> bool:
+        """Whether a known model is a policy."""
+        return any(model.policy for model in self.models if model.name == name)
+
     def parameters(self, name: str) -> float:
         """P of one model. Raises UsageError for an unknown name."""
         for model in self.models:
@@ -66,12 +81,12 @@ class ModelSet:
 
 
 def first_model(models: ModelSet, options: ColtOptions) -> str:
-    """The model asked at the root and at its seeded children: the largest, or the one that is fixed.
+    """The model asked first at the root: the largest, or the largest policy, or the one that is fixed.
 
     Raises UsageError when ``fixed:<name>`` names no model of the set.
     """
     if options.fixed_model is None:
-        return models.largest
+        return models.largest_policy if options.seed_models == "policies" else models.largest
     if options.fixed_model not in models:
         known = ", ".join(models.names)
         raise UsageError(f"next_model is {options.next_model!r}, but the models are {known}: name one of them")
@@ -96,6 +111,7 @@ class ModelStatistics:
     """Counts of one model. Corrections are apart from ordinary calls (arXiv 2602.01935)."""
 
     calls: int = 0  # ordinary proposals, good or bad; an answer may hold several
+    answers: int = 0  # good or bad, corrections included
     errors: int = 0  # bad answers, those to corrections included
     hits: int = 0  # ordinary children better than their parents
     corrections: int = 0  # correction answers, good or bad
@@ -121,6 +137,8 @@ class Statistics:
         of another known model is a call of that one.
         """
         asked = proposal.asked or request.model
+        if request.given is None and request.kind != "refine" and asked in self.by_model:
+            self.by_model[asked].answers += 1
         if proposal.error is not None and asked in self.by_model:
             self.by_model[asked].errors += 1
         charged = {proposal.model} if proposal.error is None else {proposal.model, asked}

@@ -38,9 +38,13 @@ class Widening:
 PLAIN = Widening()
 
 
+#: "acting": the same model again, as in the paper; "named": whom the failed proposal named, as the state is as it was
+#: (ours: else a model that is named where others keep proposing known code would never be asked).
+AFTER_FAILURE = ("acting", "named")
 NEXT_MODEL_POLICIES = ("model", "random", "round_robin", "largest")
-#: "largest", as in the paper; "named": whom the last answer at the root named (ours: each seed is a step like others).
-SEED_MODELS = ("largest", "named")
+#: "largest", as in the paper; "named": whom the last answer at the root named (ours: each seed is a step like others);
+#: "policies": the same as long as that is a policy, else the largest policy (ours).
+SEED_MODELS = ("largest", "named", "policies")
 #: "uct": the rule of the paper. "puct": exploration in proportion to what models were confident of (see selection).
 SELECTIONS = ("uct", "puct")
 FIXED = "fixed:"  # "fixed:<name>": one model is asked throughout
@@ -65,6 +69,8 @@ class ColtOptions:
     selection: str = "uct"  # which child is descended to: see SELECTIONS
     widening: float = 0.0  # exponent of N in [0, 1): nodes have more than B children as they are visited; 0: never
     widening_factor: float = 1.0  # children of a node that was visited once, where that is more than B
+    after_failure: str = "acting"  # who is asked where an expansion gave no new state: see AFTER_FAILURE
+    largest_share: float = 1.0  # in (0, 1]: of language models' answers, or of all where it is the only one (ours)
     proposals: int = 1  # of one answer, at most: as many as its node lacks children or seeds (ours)
 
     def __post_init__(self) -> None:
@@ -83,6 +89,12 @@ class ColtOptions:
             raise UsageError(f"refine_share is {self.refine_share}: give a number from 0 to below 1; 0 refines nothing")
         if not 0 <= self.seed_share < 1:
             raise UsageError(f"seed_share is {self.seed_share}: give a number from 0 to below 1; 0 ends with the seeds")
+        if self.after_failure not in AFTER_FAILURE:
+            raise UsageError(f"after_failure is {self.after_failure!r}: give one of {', '.join(AFTER_FAILURE)}")
+        if not 0 < self.largest_share <= 1:
+            raise UsageError(
+                f"largest_share is {self.largest_share}: give a number above 0, up to 1, which is no limit"
+            )
         if self.selection not in SELECTIONS:
             raise UsageError(f"selection is {self.selection!r}: give one of {', '.join(SELECTIONS)}")
         if not 0 <= self.widening < 1:
@@ -121,6 +133,10 @@ def _at_least(name: str, value: int, least: int) -> None:
 #: appended actions drawn at random; genetic search 3.0%), their own sequences left out. Seven train programs likewise,
 #: `size`, one seed: single actions among the seed proposals cost six 0.03 points after 30 trials, and bring queens 4.8,
 #: where one action does what no sequence does.
+#: "together" (ours): the policies and language models in one tree. Whole sequences come first, from the policies, and
+#: fewer variations, so that two in five later requests are answered by models. λ is as small as C: with the paper's 0.5
+#: no state would be descended to that names a language model, for beside policies all of these are large
+#: (docs/decisions/0035).
 PRESETS: Mapping[str, ColtOptions] = {
     "paper": ColtOptions(),
     "broad": ColtOptions(branching=4, exploration=0.1, max_expansion_failures=20, seeds=26),
@@ -132,6 +148,19 @@ PRESETS: Mapping[str, ColtOptions] = {
         seed_models="named",
         seed_share=0.1,
         refine_share=0.8,
+    ),
+    "together": ColtOptions(
+        branching=4,
+        exploration=0.1,
+        model_bias=0.1,
+        max_expansion_failures=20,
+        seeds=12,
+        seed_models="policies",
+        seed_share=0.1,
+        refine_share=0.6,
+        after_failure="named",
+        largest_share=0.25,
+        proposals=4,
     ),
 }
 

@@ -26,6 +26,7 @@ class Model:
 
     name: str
     parameters: float  # parameter count P > 0; 7e9 for a "7B" model
+    policy: bool = False  # a small policy that costs next to nothing, and no language model
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -6,7 +6,7 @@ from colt_llvm.models.embedded.policy import next_model
 from colt_llvm.models.question import Offer, Question, State
 
 
-def asked(*offers: Offer, made_by: str = "", reward: float = 0.0, parent: float | None = None) -> str:
+def asked(*offers: Offer, made_by: str = "", reward: float = 0.0, parent: float | None = None, misses: int = 0) -> str:
     return next_model(
         Question(
             request_id=1,
@@ -19,6 +19,7 @@ def asked(*offers: Offer, made_by: str = "", reward: float = 0.0, parent: float 
             state=State((), reward, made_by=made_by),
             parent=None if parent is None else State((), parent),
             offers=offers,
+            misses=misses,
         )
     )
 
@@ -57,3 +58,9 @@ def test_a_hit_by_a_large_model_does_not_keep_it() -> None:
 
 def test_without_offers_the_acting_model_goes_on() -> None:
     assert asked() == "acting"
+
+
+def test_where_policies_keep_missing_the_smallest_language_model_is_named() -> None:
+    offers = (Offer("nano", 1e3, policy=True), Offer("large", 9e10), Offer("small", 9e8))
+    assert [asked(*offers, misses=misses) for misses in range(4)] == ["nano", "nano", "small", "small"]
+    assert asked(offers[0], Offer("base", 1e5, policy=True), misses=9) == "nano", "without one all stays as it is"

@@ -18,6 +18,7 @@ import pytest
 from server import Endpoint
 from tune_helpers import SOURCE, spawn, trials_of, tune_here
 
+import colt_llvm
 from colt_llvm.cli.main import run
 
 KEY = "not-for-any-file-4711"
@@ -25,6 +26,8 @@ PASSES = (
     "without<licm>", "without<instcombine>", "instcombine", "gvn", "sroa", "simplifycfg", "without<simplifycfg>",
     "licm", "dse", "without<gvn>", "early-cse", "mergefunc", "without<tailcallelim>", "reassociate", "jump-threading",
 )  # fmt: skip
+#: Of the models alone, by the rules of the paper.
+PAPER = ("--preset", "paper")
 EXACT = ("--objective", "instructions", "--seed", "1", "--workers", "1")
 
 
@@ -91,7 +94,7 @@ def test_a_run_survives_all_that_an_endpoint_can_do(
     endpoint.behave("huge", "ok", "too long", "ok", "503", "ok", "no content", "ok", "parts", "no usage", "ok")
     endpoint.behave("revoked", "ok", "401")
     file = models(tmp_path, endpoint.url, "tiny", "revoked", "huge", max_retries="1")
-    common = [source, "--models", file, "--objective", "size", "--workers", "1", "--trials", "30"]
+    common = [source, "--models", file, "--objective", "size", "--workers", "1", "--trials", "30", *PAPER]
     totals: Counter[str] = Counter()
     errors: Counter[str] = Counter()
     for name in ("tiny", "huge", "revoked"):
@@ -121,14 +124,17 @@ def test_a_killed_run_with_models_goes_on_with_the_same_tree_and_ledger(
         other.answer = answer
         (tmp_path / "other").mkdir()
         again = models(tmp_path / "other", other.url)
-        whole = tune_here(capfd, source, "--models", again, *EXACT, "--trials", "30", "--run-dir", tmp_path / "whole")
+        whole = tune_here(
+            capfd, source, "--models", again, *EXACT, *PAPER, "--trials", "30", "--run-dir", tmp_path / "whole"
+        )
         assert other.total == whole["models"]["total"]["calls"]
 
     for name in ("tiny", "huge"):
         endpoint.behave(name, *["ok"] * 9, "held")
     child = spawn(
-        "tune", source, "--models", file, *EXACT, "--trials", "30", "--run-dir", "killed", cwd=tmp_path, TEST_KEY=KEY
-    )
+        "tune", source, "--models", file, *EXACT, *PAPER, "--trials", "30", "--run-dir", "killed", cwd=tmp_path,
+        TEST_KEY=KEY,
+    )  # fmt: skip
     journal = tmp_path / "killed" / "trials.jsonl"
     while endpoint.under_way == 0 or endpoint._behaviours[endpoint.received[-1].model][0] != "held":
         assert endpoint.reached.acquire(timeout=60), child.communicate()
@@ -152,7 +158,7 @@ def test_an_answer_that_was_paid_for_but_not_used_is_not_asked_for_again(
 ) -> None:
     """As when a run is killed after a model answered and before the trial was over."""
     file = models(tmp_path, endpoint.url)
-    first = tune_here(capfd, source, "--models", file, *EXACT, "--trials", "12", "--run-dir", tmp_path / "run")
+    first = tune_here(capfd, source, "--models", file, *EXACT, *PAPER, "--trials", "12", "--run-dir", tmp_path / "run")
     journal = tmp_path / "run" / "trials.jsonl"
     trials, lines = trials_of(tmp_path / "run"), journal.read_text().splitlines(keepends=True)
     journal.write_text("".join(lines[:9]))
@@ -170,7 +176,9 @@ def test_a_run_is_replayed_offline_node_for_node(
         endpoint.answer = answer
         endpoint.behave("tiny", "ok", "prose", "500", "ok")
         file = models(tmp_path, endpoint.url)
-        first = tune_here(capfd, source, "--models", file, *EXACT, "--trials", "20", "--run-dir", tmp_path / "run")
+        first = tune_here(
+            capfd, source, "--models", file, *EXACT, *PAPER, "--trials", "20", "--run-dir", tmp_path / "run"
+        )
     monkeypatch.delenv("TEST_KEY")
     replayed = tune_here(
         capfd, source, "--models", f"replay:{tmp_path / 'run'}", *EXACT, "--run-dir", tmp_path / "again"
@@ -200,10 +208,10 @@ def test_a_run_of_the_embedded_policies_is_replayed_refinement_and_all(
     assert kinds.count("refine") > 10
 
 
-def test_an_answer_with_several_proposals_is_one_call_whatever_becomes_of_the_run(
+def test_policies_and_language_models_search_together_whatever_becomes_of_the_run(
     source: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Taken up again in the midst of an answer's proposals, and replayed offline."""
+    """Killed in the midst of an answer's proposals and taken up again; replayed offline with nothing said twice."""
 
     def several(body: dict[str, Any]) -> str:
         schema = body["response_format"]["json_schema"]["schema"]
@@ -212,26 +220,31 @@ def test_an_answer_with_several_proposals_is_one_call_whatever_becomes_of_the_ru
         others = [{**one, "passes": [name, *one["passes"]]} for name in PASSES[: wanted - 1]]
         return json.dumps({"reason": "r", "proposals": [one, *others]})
 
-    options = (*EXACT, "--trials", "14", "--proposals", "3", "--branching", "3")
+    run = tmp_path / "run"
+    options: dict[str, Any] = {
+        "objective": "instructions", "trials": 18, "seed": 1, "workers": 1, "scopes": ("passes",),
+        "search": {"seeds": 2, "seed_share": 0.0, "refine_share": 0.0},
+    }  # fmt: skip
     with Endpoint(KEY) as endpoint:
         endpoint.answer = several
-        file = models(tmp_path, endpoint.url)
-        first = tune_here(capfd, source, "--models", file, *options, "--run-dir", tmp_path / "run")
-        trials = trials_of(tmp_path / "run")
-        assert first["models"]["total"]["calls"] == endpoint.total == sum("given" not in t["request"] for t in trials)
-        assert endpoint.total < 10
-        journal = tmp_path / "run" / "trials.jsonl"
+        colt_llvm.tune(source, models=str(models(tmp_path, endpoint.url)), run_directory=run, **options)
+        first, trials = json.loads((run / "result.json").read_text()), trials_of(run)
+        rows = first["models"]["models"]
+        assert json.loads((run / "run.json").read_text())["options"]["preset"] == "together"
+        assert list(rows) == ["embedded/nano", "embedded/small", "embedded/base", "tiny", "huge"]
+        assert rows["tiny"]["calls"] + rows["huge"]["calls"] == endpoint.total > 0
+        assert rows["huge"]["calls"] <= 0.25 * endpoint.total
+        assert {trial["request"]["model"] for trial in trials[:2]} <= {*list(rows)[:3]}
+        journal = run / "trials.jsonl"
         cut = max(number for number, trial in enumerate(trials) if "given" in trial["request"])
         journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:cut]))
-        again = tune_here(capfd, "--resume", tmp_path / "run")
-        assert endpoint.total == first["models"]["total"]["calls"]
-        assert trials_of(tmp_path / "run") == trials
+        again = tune_here(capfd, "--resume", run)
+        assert rows["tiny"]["calls"] + rows["huge"]["calls"] == endpoint.total
+        assert trials_of(run) == trials
         assert ledger_of(again) == ledger_of(first)
-    replayed = tune_here(
-        capfd, source, "--models", f"replay:{tmp_path / 'run'}", *options, "--run-dir", tmp_path / "again"
-    )
+    colt_llvm.tune(source, models=f"replay:{run}", run_directory=tmp_path / "again", **options)
     assert trials_of(tmp_path / "again") == trials
-    assert ledger_of(replayed) == ledger_of(first)
+    assert ledger_of(json.loads((tmp_path / "again" / "result.json").read_text())) == ledger_of(first)
 
 
 def test_a_wrong_key_is_one_clear_line_before_anything_is_done(
@@ -263,7 +276,7 @@ def test_limits_hold_with_several_calls_under_way(
 
     endpoint.answer = overlapping
     file = models(tmp_path, endpoint.url)
-    arguments = ["--models", file, "--objective", "instructions", "--workers", "4", "--trials", "200"]
+    arguments = ["--models", file, "--objective", "instructions", "--workers", "4", "--trials", "200", *PAPER]
     result = tune_here(capfd, source, *arguments, "--max-calls", "13", "--run-dir", tmp_path / "calls")
     assert endpoint.total == result["models"]["total"]["calls"] == 13
     assert result["trials"] == 13
@@ -290,7 +303,7 @@ def test_with_no_endpoint_left_the_embedded_policy_goes_on_and_that_is_said(
     with Endpoint() as gone:
         url = gone.url
     file = models(tmp_path, url, max_retries="0")
-    arguments = ["--models", file, *EXACT, "--trials", "20", "--run-dir", tmp_path / "run"]
+    arguments = ["--models", file, *EXACT, *PAPER, "--trials", "20", "--run-dir", tmp_path / "run"]
     result = tune_here(capfd, source, *arguments)
     assert result["trials"] == 20
     assert set(result["models"]["total"]["errors"]) == {"connection"}
@@ -306,7 +319,9 @@ def test_while_an_endpoint_never_answers_the_embedded_policy_goes_on_and_a_repla
     endpoint.behave("large", "never")
     file = models(tmp_path, endpoint.url, "small", "large")
     run = tmp_path / "run"
-    result = tune_here(capfd, source, "--models", file, *EXACT, "--time", "24", "--trials", "30", "--run-dir", run)
+    result = tune_here(
+        capfd, source, "--models", file, *EXACT, *PAPER, "--time", "24", "--trials", "30", "--run-dir", run
+    )
     assert result["trials"] == 30
     notes = " ".join(result["notes"])
     assert "no call of large came back" in notes
@@ -335,7 +350,9 @@ def test_an_interrupt_does_not_wait_for_a_model_that_never_answers(
     endpoint.behave("huge", "ok", "ok", "never")
     endpoint.behave("tiny", "never")
     file = models(tmp_path, endpoint.url, timeout_seconds="500")
-    child = spawn("tune", source, "--models", file, *EXACT, "--json", "--run-dir", "run", cwd=tmp_path, TEST_KEY=KEY)
+    child = spawn(
+        "tune", source, "--models", file, *EXACT, *PAPER, "--json", "--run-dir", "run", cwd=tmp_path, TEST_KEY=KEY
+    )
     for _ in range(3):
         assert endpoint.reached.acquire(timeout=60), child.communicate()
     child.send_signal(signal.SIGINT)

@@ -16,8 +16,9 @@ from colt_llvm.cli.main import run
 from colt_llvm.core.errors import UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.models.base import ModelSpec
+from colt_llvm.models.embedded import SPECS as EMBEDDED
 from colt_llvm.models.registry import BLIND_SPEC
-from colt_llvm.run.asking import specs_for, with_earlier_preset, with_preset
+from colt_llvm.run.asking import members, specs_for, with_earlier_preset, with_preset
 from colt_llvm.search.registry import STRATEGIES
 
 QUICK = ("--objective", "instructions", "--seed", "1", "--workers", "1")
@@ -105,7 +106,8 @@ def test_a_run_from_before_there_were_strategies_is_colts(
     [
         ("colt", ["embedded"], "retrieval"),
         ("colt", ["random", "embedded"], "retrieval"),
-        ("colt", ["openai", "embedded"], "paper"),
+        ("colt", ["openai", "embedded"], "together"),
+        ("colt", ["python"], "paper"),
         ("colt", ["random"], "broad"),
         ("mcts", [], "broad"),
         ("greedy", [], ""),
@@ -114,6 +116,15 @@ def test_a_run_from_before_there_were_strategies_is_colts(
 def test_the_default_preset_is_that_of_who_proposes(strategy: str, models: list[str], preset: str) -> None:
     specs = [ModelSpec(kind, kind, 1.0) for kind in models]
     assert with_preset(TuneOptions(strategy=strategy), specs).preset == preset
+
+
+def test_policies_are_members_where_language_models_search_together() -> None:
+    endpoint = ModelSpec("far", "openai", 7e9)
+    options = with_preset(TuneOptions(), [endpoint])
+    assert [spec.name for spec in members(options, [endpoint])] == [*EMBEDDED, "far"]
+    own = ModelSpec("mine/base", "embedded", 1e5)
+    assert members(options, [own, endpoint]) == [own, endpoint], "those that were named"
+    assert members(TuneOptions(preset="paper"), [endpoint]) == [endpoint]
 
 
 def test_a_preset_that_was_chosen_stays() -> None:

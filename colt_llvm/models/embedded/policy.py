@@ -144,6 +144,8 @@ class EmbeddedModel:
         """Nothing to let go of."""
 
 
+#: So many steps by policies in a row that were no better, and a language model is named where there is one.
+MISSES = 2
 #: A model will do when its hit rate is at least this part of the best one's.
 ENOUGH = 0.5
 #: Calls at the pooled rate that every model is credited with, so that a few calls decide nothing.
@@ -154,12 +156,15 @@ def next_model(question: Question) -> str:
     """Deterministic: the smallest offer whose smoothed hit rate is at least ENOUGH of the best smoothed hit rate.
 
     A model without calls has the pooled rate, so the smaller one is asked until it has shown that it hits less often.
-    Where a state was just improved, whoever improved it goes on, if it is no larger than that. Without offers: the
-    acting model.
+    Where a state was just improved, whoever improved it goes on, if it is no larger than that. Where policies keep
+    missing, the smallest language model. Without offers: the acting model.
     """
     if not question.offers:
         return question.acting
     offers = sorted(question.offers, key=attrgetter("parameters", "name"))
+    language_models = [offer.name for offer in offers if not offer.policy]
+    if language_models and question.misses >= MISSES:
+        return language_models[0]
     rates = _smoothed(offers)
     least = ENOUGH * max(rates)
     enough = next(offer for offer, rate in zip(offers, rates, strict=True) if rate >= least)
