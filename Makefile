@@ -29,8 +29,9 @@ bench: setup ## compare all search strategies (under an hour on two cores, on a 
 	.venv/bin/colt-llvm bench run strategies -o bench-results/strategies
 	$(PYTHON) -m benchmarks report
 
-bench-all: bench ## what else docs/BENCHMARKS.md holds: a minute a program, long searches, ablations, speed, code size, run time (about eight hours)
+bench-all: bench ## what else docs/BENCHMARKS.md holds: a minute a program, decisions, long searches, ablations, speed, code size, run time (about a day)
 	.venv/bin/colt-llvm bench run minute -o bench-results/minute
+	.venv/bin/colt-llvm bench run decisions -o bench-results/decisions
 	.venv/bin/colt-llvm bench run long -o bench-results/long
 	.venv/bin/colt-llvm bench run runtime -o bench-results/runtime-peers
 	.venv/bin/colt-llvm bench run ablations -o bench-results/ablations

@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.projects.steps import proof_in
 from benchmarks.strategies_report import (
     ablations_section,
+    decisions_section,
     long_section,
     minute_section,
     runtime_section,
@@ -22,7 +23,7 @@ Result = dict[str, Any]
 
 
 def write_report(results: Path, output: Path) -> None:
-    """A section whose results are missing stays as ``output`` has it; where that has none, it says so."""
+    """Sections whose results are missing, and sections not made here, stay as ``output`` has them."""
     earlier = _sections(output)
     parts = []
     parts.append(_speed(_load(results / "speed.json")))
@@ -32,11 +33,13 @@ def write_report(results: Path, output: Path) -> None:
     parts.append(_control(_load(results / "control.json")))
     parts.append(strategies_section(results / "strategies"))
     parts.append(minute_section(results / "minute"))
+    parts.append(decisions_section(results / "decisions"))
     parts.append(long_section(results / "long"))
     parts.append(ablations_section(results / "ablations"))
     parts.append(_wrapper(_load(results / "wrapper.json")))
     parts.append(projects_table(_load(results / "projects.json")))
-    kept = [earlier.get(_title(part), part) if _NOT_MEASURED in part else part for part in parts]
+    made = {_title(part): earlier.get(_title(part), part) if _NOT_MEASURED in part else part for part in parts}
+    kept = [*made.values(), *(part for title, part in earlier.items() if title not in made)]
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text("\n".join(["# Benchmarks\n", _INTRODUCTION, *kept]), encoding="utf-8")
 

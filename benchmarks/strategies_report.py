@@ -23,6 +23,10 @@ _ABLATIONS = (
 )
 _LONG = "`colt-llvm bench run long`: what COLT has after a part of the trials, beside a genetic search after all.\n"
 _MINUTE = "`colt-llvm bench run minute`: code size in a minute a program, beside the peers.\n"
+_DECISIONS = (
+    "`colt-llvm bench run decisions`: code size in a minute a program by what a search may decide about, and rivals "
+    "with the same decisions.\n"
+)
 _RUNTIME = (
     "`colt-llvm bench run runtime`: run time against plain `clang -O3`, beside clang's own profile-guided build, which "
     "is trained on the very input it is timed on. Only what is proved counts as a gain: anything else is 0.\n"
@@ -48,6 +52,11 @@ def long_section(folder: Path) -> str:
 def minute_section(folder: Path) -> str:
     """``## A minute a program``: code size at equal seconds."""
     return _section("A minute a program", _MINUTE, folder, models=True)
+
+
+def decisions_section(folder: Path) -> str:
+    """``## A minute a program, with decisions``: code size by scope, beside rivals with the same decisions."""
+    return _section("A minute a program, with decisions", _DECISIONS, folder, models=True)
 
 
 def runtime_section(folder: Path) -> str:

@@ -56,9 +56,9 @@ _options_of_run = together(
 def run_command(**given: Any) -> int:
     """Run the cells that RESULTS does not hold yet.
 
-    FILE.toml describes an experiment; strategies, minute, long, runtime and ablations name packaged ones. Options
-    replace its values; without a file they make an experiment of the included programs. Ctrl-C keeps what is done;
-    the same command continues.
+    FILE.toml describes an experiment; strategies, minute, decisions, long, runtime and ablations name packaged
+    ones. Options replace its values; without a file they make an experiment of the included programs. Ctrl-C keeps
+    what is done; the same command continues.
     """
     from colt_llvm.experiments.experiment_file import load_experiment, with_options
 

@@ -93,7 +93,7 @@ def test_refuses_an_experiment_without_a_part(tmp_path: Path, missing: str) -> N
 
 
 def test_packaged_experiments_are_sound() -> None:
-    assert {"strategies", "ablations", "long", "minute", "runtime"} <= set(packaged())
+    assert {"strategies", "ablations", "decisions", "long", "minute", "runtime"} <= set(packaged())
     for name in packaged():
         read = load_experiment(name)
         assert "COLT" in [spec.label for spec in read.strategies]
