@@ -64,8 +64,8 @@ def each(programs: list[Program], holds: Callable[[Program], bool]) -> list[str]
         return [program.name for program, held in zip(programs, pool.map(holds, programs), strict=True) if not held]
 
 
-#: By default one program in nine, so that a run of all tests stays short.
-HOW_MANY = pytest.mark.parametrize("one_in", [9, pytest.param(1, marks=pytest.mark.exhaustive)])
+#: By default one program in fourteen, so that a run of all tests stays short.
+HOW_MANY = pytest.mark.parametrize("one_in", [14, pytest.param(1, marks=pytest.mark.exhaustive)])
 
 
 @pytest.mark.slow

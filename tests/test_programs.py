@@ -74,7 +74,7 @@ def wrong_outputs(program: Program, folder: Path) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("one_in", [5, pytest.param(1, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("one_in", [9, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_small_workloads_print_what_they_must(tmp_path: Path, one_in: int) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         wrong = list(pool.map(lambda program: wrong_outputs(program, tmp_path), PROGRAMS[::one_in]))

@@ -10,12 +10,12 @@ from wrapper_helpers import Case, Seen, compiler, environment, fill, prebuild, r
 
 from colt_llvm.builds.cc.log import read_log
 
-BY_NAME = pytest.mark.parametrize("name", CASES)
-#: By default one case in three: with recipes about, every case is run.
-SOME = pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.exhaustive] if place % 3 else []) for place, name in enumerate(CASES)],
-)
+
+def cases(*, one_in_three: bool) -> pytest.MarkDecorator:
+    """By default one case in three, or the other two: each is run, without recipes or with them."""
+    left = [bool(place % 3) == one_in_three for place in range(len(CASES))]
+    marks = [[pytest.mark.exhaustive] if one else [] for one in left]
+    return pytest.mark.parametrize("name", [pytest.param(name, marks=m) for name, m in zip(CASES, marks, strict=True)])
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def with_clang(case: Case, folder: Path, prebuilt: Path, variables: dict[str, st
     return run([str(toolchain().compiler(case.cxx))], case, folder, variables)
 
 
-@SOME
+@cases(one_in_three=True)
 def test_without_recipes_it_is_clang(name: str, tmp_path: Path, prebuilt: Path) -> None:
     case, folder, variables = CASES[name], tmp_path / "work", environment(tmp_path)
     expected = with_clang(case, folder, prebuilt, variables)
@@ -38,7 +38,7 @@ def test_without_recipes_it_is_clang(name: str, tmp_path: Path, prebuilt: Path) 
     assert run(compiler(case.cxx), case, folder, variables) == expected
 
 
-@BY_NAME
+@cases(one_in_three=False)
 def test_with_recipes_only_objects_differ(name: str, tmp_path: Path, prebuilt: Path) -> None:
     case, folder, log = CASES[name], tmp_path / "work", tmp_path / "log"
     variables = environment(tmp_path, COLT_LOG=str(log))

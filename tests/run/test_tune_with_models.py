@@ -276,7 +276,7 @@ def test_limits_hold_with_several_calls_under_way(
 
     endpoint.answer = overlapping
     file = models(tmp_path, endpoint.url)
-    arguments = ["--models", file, "--objective", "instructions", "--workers", "4", "--trials", "200", *PAPER]
+    arguments = ["--models", file, "--objective", "instructions", "--workers", "2", "--trials", "200", *PAPER]
     result = tune_here(capfd, source, *arguments, "--max-calls", "13", "--run-dir", tmp_path / "calls")
     assert endpoint.total == result["models"]["total"]["calls"] == 13
     assert result["trials"] == 13

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 
 import pytest
 
@@ -11,8 +12,11 @@ from colt_llvm.search.plans import Slot, Surroundings, step_names
 from colt_llvm.search.registry import find_strategy
 from colt_llvm.search.strategy import Task
 
-pytest.importorskip("nevergrad")
-pytest.importorskip("optuna")
+# Looked for and not imported: each process that collects tests would spend seconds on them.
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec(name) is None, reason=f"{name} is not installed")
+    for name in ("nevergrad", "optuna")
+]
 
 RIVALS = ("random", "mcts", "greedy", "genetic", "nevergrad", "optuna")
 EDITS = (
