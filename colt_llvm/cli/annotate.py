@@ -55,12 +55,14 @@ def command(**given: Any) -> None:
     run.json lies beside the recipe. The patched source is built with plain clang, checked and measured; standard error
     says how much of the gain it carries, and what stays in the recipe. Other compilers see nothing of the patch.
     """
+    from colt_llvm.program.recipe import find_recipe
+
+    file = find_recipe(given["recipe"])
+    # Imported here: what is wrong above is told without waiting for them.
     from colt_llvm.explain.annotate import AnnotateOptions, annotate
-    from colt_llvm.explain.variants import find_recipe
     from colt_llvm.llvm.toolchain import find_toolchain
 
     options = AnnotateOptions(given["seconds"], given["reasons"], limits_of(given, typed_options()))
-    file = find_recipe(given["recipe"])
     program = program_beside_recipe(given, file, _WITHOUT_SOURCES)
     found = annotate(
         file, find_toolchain(given["llvm_prefix"]), program, options,

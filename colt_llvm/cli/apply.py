@@ -20,15 +20,21 @@ from colt_llvm.cli.options import FILE, llvm_option, program_of
 @click.option("--harness", multiple=True, type=FILE, metavar="FILE",
               help="Source file that is linked in and not tuned. Repeats.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="Fail if the object differs from the one that was measured.")
+@click.option("--any-program", is_flag=True, help="Build a program that the recipe is not of, too.")
 @llvm_option
 def command(recipe: Path, output: Path, strict: bool, llvm_prefix: Path | None, **given: Any) -> None:
-    """Build PROGRAM with RECIPE, a recipe.json that tune wrote."""
+    """Build PROGRAM with RECIPE, a recipe.json that tune wrote for it.
+
+    What differs from then is said in a note: sources, flags, LLVM, the object. PROGRAM may have been edited since.
+    """
     from colt_llvm.llvm.toolchain import find_toolchain
     from colt_llvm.program.output import check_output
-    from colt_llvm.program.recipe import apply_to_file, load_recipe, with_flags_of
+    from colt_llvm.program.recipe import apply_to_file, load_recipe, refuse_other_program, with_flags_of
 
     loaded = load_recipe(recipe)
     program = with_flags_of(loaded, program_of(given), cflags=not given["cflags"], ldflags=not given["ldflags"])
     check_output(output, program, [recipe])
+    if not given["any_program"]:
+        refuse_other_program(loaded, str(recipe), program)
     for line in apply_to_file(loaded, str(recipe), find_toolchain(llvm_prefix), program, output, strict=strict):
         click.echo(f"colt-llvm: note: {line}", err=True)

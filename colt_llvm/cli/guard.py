@@ -44,6 +44,11 @@ def command(**given: Any) -> int:
     changed; what changed is printed. Exit status 10: a recipe gives less than it promised, or its program fails.
     """
     from colt_llvm.core.errors import UsageError
+    from colt_llvm.program.recipe import find_recipe
+
+    for place in given["recipes"]:
+        find_recipe(place)
+    # Imported here: what is wrong above is told without waiting for them.
     from colt_llvm.explain.guard import GuardOptions, guard
     from colt_llvm.llvm.toolchain import find_toolchain
 

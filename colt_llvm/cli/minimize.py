@@ -54,14 +54,15 @@ def command(**given: Any) -> None:
     run.json lies beside the recipe. Run times are measured again: an action is dropped only if the recipe is shown to
     be as good without it.
     """
-    from colt_llvm.explain.minimize import MinimizeOptions, minimize
-    from colt_llvm.explain.variants import find_recipe
-    from colt_llvm.llvm.toolchain import find_toolchain
-    from colt_llvm.program.recipe import save_recipe
+    from colt_llvm.program.recipe import find_recipe, save_recipe
 
     share = _share(given["tolerance"])
     file = find_recipe(given["recipe"])
     place = _place(given["output"], file)
+    # Imported here: what is wrong above is told without waiting for them.
+    from colt_llvm.explain.minimize import MinimizeOptions, minimize
+    from colt_llvm.llvm.toolchain import find_toolchain
+
     program, as_json = program_beside_recipe(given, file, _WITHOUT_SOURCES), given["as_json"]
     say = None if as_json else lambda text: click.echo(f"colt-llvm: {text}", err=True)
     found = minimize(

@@ -113,15 +113,24 @@ class TuneOptions:
     def search_seconds(self) -> float | None:
         """The part of ``seconds`` for the search; the rest is for the proof, and for leaving out what does not pay."""
         share = _PROOF_SHARE if self.times_the_program else _MINIMIZING_SHARE
-        return None if self._seconds is None else self._seconds * (1 - share)
+        return None if self.whole_seconds is None else self.whole_seconds * (1 - share)
 
     @property
     def minimizing_seconds(self) -> float | None:
         """For leaving out what does not pay, where figures are exact; None: ``minimizing_builds`` end it."""
-        seconds = self._seconds
-        if seconds is None:
+        seconds = self.whole_seconds
+        return None if seconds is None else max(self._least_minimizing_seconds(seconds), seconds * _MINIMIZING_SHARE)
+
+    def minimizing_seconds_after(self, spent: float) -> float | None:
+        """The same where the run has taken so many seconds until then: preparing it takes of these."""
+        whole, most = self.whole_seconds, self.minimizing_seconds
+        if whole is None or most is None:
             return None
-        return max(min(_LEAST_MINIMIZING_SECONDS, seconds / 2), seconds * _MINIMIZING_SHARE)
+        return min(most, max(self._least_minimizing_seconds(whole), whole - spent))
+
+    @staticmethod
+    def _least_minimizing_seconds(whole: float) -> float:
+        return min(_LEAST_MINIMIZING_SECONDS, whole / 2)
 
     @property
     def minimizing_builds(self) -> int | None:
@@ -129,13 +138,13 @@ class TuneOptions:
         return None if self.trials is None else max(_LEAST_MINIMIZING_BUILDS, int(self.trials * _MINIMIZING_TRIALS))
 
     @property
-    def _seconds(self) -> float | None:
+    def whole_seconds(self) -> float | None:
         """Of the whole run; None where trials alone end it."""
         return self.seconds if self.seconds or self.trials else DEFAULT_SECONDS
 
     @property
     def proof_seconds(self) -> float:
-        return 60.0 if self._seconds is None else self._seconds * _PROOF_SHARE
+        return 60.0 if self.whole_seconds is None else self.whole_seconds * _PROOF_SHARE
 
     @property
     def stop_below_percent(self) -> float:

@@ -87,6 +87,8 @@ class Places:
         for functions in self._modules:
             function = functions.get(decision.function)
             if function is not None:
+                if decision.kind == "vectorize" and _may_add_floats(functions, decision.function):
+                    return "clang's pragma would let floating-point numbers be added in another order, too"
                 edit = self._edit_in(function, decision)
                 if isinstance(edit, str):
                     return edit
@@ -122,6 +124,19 @@ class Places:
         if file not in self._sources:
             self._sources[file] = Source(self._read(file))
         return self._sources[file]
+
+
+def _may_add_floats(functions: Functions, symbol: str) -> bool:
+    """Whether the function does, or one that may be inlined into it."""
+    seen, waiting = {symbol}, [symbol]
+    while waiting:
+        function = functions.get(waiting.pop())
+        if function is not None and function.floats:
+            return True
+        called = {callee for callee, _ in function.calls} - seen if function is not None else set()
+        seen |= called
+        waiting += called
+    return False
 
 
 def _word(decision: Decision) -> tuple[str, str]:

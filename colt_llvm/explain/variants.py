@@ -5,7 +5,6 @@ Equal object code is checked once.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,10 +23,8 @@ from colt_llvm.objectives.base import RUN_TIME
 from colt_llvm.objectives.registry import find_objective
 from colt_llvm.program.profile import with_kept_profile, without_profile
 from colt_llvm.program.program import Program, program_from_dict
-from colt_llvm.program.recipe import Recipe, load_recipe, profile_digest, source_digests
+from colt_llvm.program.recipe import Recipe, find_recipe, load_recipe, profile_digest, source_digests
 from colt_llvm.run.journal import read_header
-
-RECIPE_NAME = "recipe.json"
 
 
 @dataclass
@@ -140,21 +137,6 @@ class Variants:
         self.close()
 
 
-def find_recipe(place: Path) -> Path:
-    """The recipe's file: ``place``, or recipe.json of that run directory. Raises RecipeError."""
-    if place.suffix == ".colt" or place.name == ".colt":
-        raise RecipeError(
-            f"{place}: belongs to a build of many files; name a recipe.json that tune wrote of one program"
-        )
-    if not place.is_dir():
-        _refuse_other_kinds(place)
-        return place
-    file = place / RECIPE_NAME
-    if not file.is_file():
-        raise RecipeError(f"{place}: holds no {RECIPE_NAME}, so nothing better was found there; name another run")
-    return file
-
-
 def of_recipe(place: Path, program: Program | None = None) -> tuple[Recipe, Program, TuneOptions]:
     """A recipe with its program and how it was tuned; of the run directory beside it where no program is given.
 
@@ -180,17 +162,6 @@ def of_recipe(place: Path, program: Program | None = None) -> tuple[Recipe, Prog
     # The front end's level tells what the count of instructions was held against.
     clang_baseline = find_objective(recipe.objective).opt_baseline and recipe.level == "Oz"
     return recipe, program, TuneOptions(objective=recipe.objective, clang_baseline=clang_baseline)
-
-
-def _refuse_other_kinds(place: Path) -> None:
-    try:
-        data = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return  # load_recipe says what is wrong
-    if isinstance(data, dict) and data.get("kind") in ("colt-llvm unit recipes", "colt-llvm program recipe"):
-        raise RecipeError(
-            f"{place}: belongs to a build of many files; name a recipe.json that tune wrote of one program"
-        )
 
 
 def _refuse_misfit(recipe: Recipe, program: Program, toolchain: Toolchain) -> None:

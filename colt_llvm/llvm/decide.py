@@ -16,8 +16,14 @@ from colt_llvm.llvm.ir import latches
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.pass_gate import ATTRIBUTE
 
+#: Kept with each function of a module with a decision that LLVM would take as leave to reorder floating-point numbers.
+SOURCE_ORDER = "colt-source-order"
 #: A function with one of these is left alone: the source demands it, or nothing may be done to it.
 UNTOUCHABLE = ("naked", "optnone")
+#: A function may only be forced into one that has the same of these: rounding and exceptions, what processor there is.
+_SURROUNDINGS, _TEXT_SURROUNDINGS = ("strictfp",), ("target-cpu", "target-features", "no-builtins")
+#: What the frame pointer is called in assembly: x86-64, AArch64.
+_FRAME_REGISTERS = ("bp", "x29", "fp")
 _LEVELS = ("minsize", "optsize")
 _OPPOSITE = {"alwaysinline": "noinline", "noinline": "alwaysinline"}
 Entries = Sequence[tuple[str, bool | int | None]]
@@ -42,6 +48,8 @@ def decide(library: Library, module: int, decisions: Sequence[Decision], machine
             elif decision.kind == SKIP:
                 _skip(library, module, function, decision)
             elif decision.kind in CODEGEN:
+                if decision.kind == "frame-pointer" and ir.assembly_names(library, function, _FRAME_REGISTERS):
+                    continue  # before LLVM 20 the stack is lost there
                 ir.add_attribute(library, module, function, decision.kind, decision.value or "true")
             elif decision.scope == "function":
                 _decide_function(library, module, function, decision.kind)
@@ -71,6 +79,9 @@ def _functions(library: Library, module: int, name: str) -> Iterable[int]:
 
 def _decide_function(library: Library, module: int, function: int, kind: str) -> None:
     if kind in _OPPOSITE:
+        around = ir.users(library, function) if kind == "alwaysinline" else ()
+        if not all(_fits_into(library, function, caller) for caller in around if caller):
+            return
         ir.remove_attribute(library, function, _OPPOSITE[kind])
         ir.add_attribute(library, module, function, kind)
         return
@@ -80,6 +91,16 @@ def _decide_function(library: Library, module: int, function: int, kind: str) ->
         ir.add_attribute(library, module, function, "optsize")
     if kind == "minsize":
         ir.add_attribute(library, module, function, "minsize")
+
+
+def _fits_into(library: Library, callee: int, caller: int) -> bool:
+    """Whether a body means the same in the caller: LLVM does not ask where inlining is forced."""
+    return all(
+        ir.has_attribute(library, callee, name) == ir.has_attribute(library, caller, name) for name in _SURROUNDINGS
+    ) and all(
+        ir.text_attribute(library, callee, name) == ir.text_attribute(library, caller, name)
+        for name in _TEXT_SURROUNDINGS
+    )
 
 
 def _run_passes(library: Library, function: int, decision: Decision, machine: int | None) -> None:
@@ -109,6 +130,8 @@ def _decide_call(library: Library, module: int, function: int, decision: Decisio
         name = ir.name_of(library, callee)
         seen[name] += 1
         if name == decision.callee and seen[name] == decision.number:
+            if decision.kind == "alwaysinline" and not _fits_into(library, callee, function):
+                return
             ir.remove_call_attribute(library, call, _OPPOSITE[decision.kind])
             ir.add_call_attribute(library, module, call, decision.kind)
             return
@@ -120,6 +143,9 @@ def _decide_loop(library: Library, module: int, function: int, decision: Decisio
         return
     for latch in found[decision.number - 1]:
         _set_loop_metadata(library, module, latch, loop_metadata(decision))
+    if decision.kind == "vectorize":  # in each function, since the loop may be inlined into any
+        for each in ir.functions(library, module):
+            ir.add_attribute(library, module, each, SOURCE_ORDER, "true")
 
 
 def loop_metadata(decision: Decision) -> Entries:

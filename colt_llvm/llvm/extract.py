@@ -67,18 +67,8 @@ def _read(module: Module) -> _Functions:
     for function, name in names.items():
         sizes[name] = sum(1 for block in ir.blocks(library, function) for _ in ir.instructions(library, block))
         callees[name] = {names[callee] for _, callee in ir.direct_calls(library, function) if callee in names}
-        users[name] = {names.get(user, _ELSEWHERE) for user in _users(library, function)}
+        users[name] = {names.get(user, _ELSEWHERE) for user in ir.users(library, function)}
     return _Functions(sizes, callees, users)
-
-
-def _users(library: Library, value: int) -> Iterator[int]:
-    """The functions whose instructions use a value; 0 for a use that is no instruction's."""
-    call = library.call
-    use = call.LLVMGetFirstUse(value)
-    while use:
-        user = call.LLVMIsAInstruction(call.LLVMGetUser(use))
-        yield call.LLVMGetBasicBlockParent(call.LLVMGetInstructionParent(user)) if user else 0
-        use = call.LLVMGetNextUse(use)
 
 
 def _extracted(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ctypes import c_size_t
+import re
+from collections.abc import Collection, Iterator
+from ctypes import byref, c_size_t, c_uint, string_at
 
 from colt_llvm.llvm.library import Library
 
@@ -71,6 +72,39 @@ def has_text_attribute(library: Library, function: int, name: str) -> bool:
     """Whether a function has a text attribute of this name, whatever it says."""
     encoded = name.encode()
     return bool(library.call.LLVMGetStringAttributeAtIndex(function, _ITSELF, encoded, len(encoded)))
+
+
+def text_attribute(library: Library, function: int, name: str) -> str | None:
+    """What a function's text attribute of this name says; None where it has none."""
+    encoded, length = name.encode(), c_uint()
+    attribute = library.call.LLVMGetStringAttributeAtIndex(function, _ITSELF, encoded, len(encoded))
+    if not attribute:
+        return None
+    return string_at(library.call.LLVMGetStringAttributeValue(attribute, byref(length)), length.value).decode()
+
+
+def users(library: Library, value: int) -> Iterator[int]:
+    """The functions whose instructions use a value; 0 for a use that is no instruction's."""
+    call = library.call
+    use = call.LLVMGetFirstUse(value)
+    while use:
+        user = call.LLVMIsAInstruction(call.LLVMGetUser(use))
+        yield call.LLVMGetBasicBlockParent(call.LLVMGetInstructionParent(user)) if user else 0
+        use = call.LLVMGetNextUse(use)
+
+
+def assembly_names(library: Library, function: int, registers: Collection[str]) -> bool:
+    """Whether assembly in a function names a register that ends so, as operand, in its text or as clobbered."""
+    call = library.call
+    for block in blocks(library, function):
+        for instruction in instructions(library, block):
+            if call.LLVMGetInstructionOpcode(instruction) in _CALL_OPCODES:
+                called = call.LLVMGetCalledValue(instruction)
+                if call.LLVMIsAInlineAsm(called):
+                    text = library.take_message(call.LLVMPrintValueToString(called))
+                    if any(word.endswith(tuple(registers)) for word in re.findall(r"\w+", text)):
+                        return True
+    return False
 
 
 def call_has_attribute(library: Library, call: int, name: str) -> bool:

@@ -100,6 +100,7 @@ _REQUIRED: dict[str, _Signature] = {
     "LLVMGetModuleContext": (c_void_p, (c_void_p,)),
     "LLVMGetNamedFunction": (c_void_p, (c_void_p, c_char_p)),
     "LLVMIsAFunction": (c_void_p, (c_void_p,)),
+    "LLVMIsAInlineAsm": (c_void_p, (c_void_p,)),
     "LLVMGetCalledValue": (c_void_p, (c_void_p,)),
     "LLVMGetEnumAttributeKindForName": (c_uint, (c_char_p, c_size_t)),
     "LLVMCreateEnumAttribute": (c_void_p, (c_void_p, c_uint, ctypes.c_uint64)),

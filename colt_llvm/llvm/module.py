@@ -8,12 +8,12 @@ from types import TracebackType
 
 from colt_llvm.core.errors import InvalidIR, PassError, PipelineSyntaxError, ToolchainError
 from colt_llvm.llvm import ir
-from colt_llvm.llvm.decide import decide
+from colt_llvm.llvm.decide import SOURCE_ORDER, decide
 from colt_llvm.llvm.decision import SWITCHES, Decide, steps_of
 from colt_llvm.llvm.library import DiagnosticHandler, Library
 from colt_llvm.llvm.pass_gate import forget, gate
 from colt_llvm.llvm.pipeline import refuse_size_levels
-from colt_llvm.llvm.process_options import apply_options, apply_switches, split_options
+from colt_llvm.llvm.process_options import allow_reordering, apply_options, apply_switches, split_options
 
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: the verifier says no, and does not abort
 _OBJECT_FILE = 1  # LLVMObjectFile
@@ -118,6 +118,7 @@ class Module:
         steps = steps_of(passes)
         apply_options(self.library, words)
         for step in steps:
+            allow_reordering(self.library, not self._has(SOURCE_ORDER))
             if isinstance(step, Decide):
                 decide(self.library, self.handle, step.decisions, target.handle if target else None)
             else:
@@ -153,11 +154,11 @@ class Module:
     @property
     def switches(self) -> tuple[str, ...]:
         """Those of code generation that are on for this module."""
-        return tuple(
-            name
-            for name in SWITCHES
-            if any(ir.has_text_attribute(self.library, each, name) for each in ir.functions(self.library, self.handle))
-        )
+        return tuple(name for name in SWITCHES if self._has(name))
+
+    def _has(self, name: str) -> bool:
+        """Whether a function of it has this text attribute."""
+        return any(ir.has_text_attribute(self.library, each, name) for each in ir.functions(self.library, self.handle))
 
     def bitcode(self) -> bytes:
         """Bitcode from which ``parse`` makes this very module again, the order of uses included."""

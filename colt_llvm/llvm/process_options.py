@@ -35,6 +35,9 @@ _set: dict[Path, dict[str, int]] = {}
 #: but target machines keep what they were last told.
 _switched: dict[Path, dict[str, bool | None]] = {}
 
+#: Library -> whether a loop's hints permit to reorder floating-point operations, where it was ever told.
+_reordering: dict[Path, bool] = {}
+
 _WORD = re.compile(r"-([a-z-]+)=(-?\d{1,9})")
 _THRESHOLD = re.compile(r"([a-z-]+)<(-?\d{1,9})>")
 
@@ -82,6 +85,7 @@ def apply_options(library: Library, options: Sequence[str]) -> None:
         if library.reset_options is None:
             raise PipelineSyntaxError(f"{library.path}: cannot take a threshold back; use the system's libLLVM")
         library.reset_options()
+        _reordering.pop(library.path, None)
         _switched[library.path] = dict.fromkeys(_switched.get(library.path, {}))
         current.clear()
         current.update(DEFAULTS)
@@ -95,6 +99,13 @@ def apply_switches(library: Library, on: Sequence[str]) -> None:
     wanted = {**dict.fromkeys(known, False), **dict.fromkeys(on, True)}
     _parse(library, [f"-{name}={value:d}" for name, value in wanted.items() if known.get(name) is not value])
     known.update(wanted)
+
+
+def allow_reordering(library: Library, allowed: bool) -> None:
+    """Whether hints for a loop's vectors permit to add floating-point numbers in another order: to LLVM they do."""
+    if _reordering.get(library.path, True) is not allowed:
+        _parse(library, [f"-hints-allow-reordering={allowed:d}"])
+        _reordering[library.path] = allowed
 
 
 def _parse(library: Library, options: Sequence[str]) -> None:

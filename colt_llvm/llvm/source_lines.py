@@ -20,6 +20,8 @@ from colt_llvm.llvm.module import Module
 
 _LOCATION = 5  # LLVMDILocationMetadataKind
 _NAME_OPERAND = 2  # of a DISubprogram: file, scope, name
+#: What a sum or product of floating-point numbers is made of: LLVMFAdd, LLVMFSub, LLVMFMul, and calls.
+_FLOAT_OPCODES, _FLOAT_CALLS = (9, 11, 13), ("llvm.fmuladd.", "llvm.fma.")
 #: Attributes that decisions set.
 _STEERING = ("alwaysinline", "noinline", "minsize", "optsize")
 
@@ -45,6 +47,7 @@ class SourceFunction:
     call_attributes: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)  #: said at the call itself
     loops: dict[int, Place | None] = field(default_factory=dict)  #: number -> where it begins
     hints: dict[int, Mapping[str, int | None]] = field(default_factory=dict)  #: its llvm.loop metadata, name -> value
+    floats: bool = False  #: whether it adds or multiplies floating-point numbers itself
 
 
 def source_functions(library: Library, bitcode: bytes) -> dict[str, SourceFunction]:
@@ -81,6 +84,11 @@ class _Reader:
         kind = self._call.LLVMGetMDKindIDInContext(self._context, b"llvm.loop", 9)
         for number, terminators in enumerate(ir.latches(library, function), start=1):
             found.loops[number], found.hints[number] = self._loop(terminators[0], kind)
+        found.floats = any(symbol.startswith(_FLOAT_CALLS) for symbol, _ in found.calls) or any(
+            self._call.LLVMGetInstructionOpcode(instruction) in _FLOAT_OPCODES
+            for block in ir.blocks(library, function)
+            for instruction in ir.instructions(library, block)
+        )
         return found
 
     def _loop(self, latch: int, kind: int) -> tuple[Place | None, Mapping[str, int | None]]:

@@ -7,6 +7,7 @@ at another level it would set other attributes (minsize), and the comparison wou
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -41,7 +42,8 @@ _PASSES_OFF = ("-Xclang", "-disable-llvm-passes")
 #: Passes visit the users of a value in order; bitcode without that order optimises differently.
 _KEEP_ORDER = ("-Xclang", "-emit-llvm-uselists")
 #: As GNU's linkers and lld say it.
-_NO_MAIN = ("undefined reference to `main'", "undefined symbol: main\n")
+_UNDEFINED = re.compile(r"undefined (?:reference to `(.+?)'|symbol: (.+))$", re.MULTILINE)
+_MOST_NAMED = 4
 _IR = ("-x", "ir", "-Wno-unused-command-line-argument")
 
 
@@ -122,7 +124,8 @@ def link(
             paths.append(str(path))
         command = [str(toolchain.compiler(program.is_cxx)), *paths, "-o", str(executable), *program.ldflags]
         if not _link_without_clang(command, [*paths, str(executable)]):
-            _check(command, _run(command), linking=True)
+            names = [source.name for source in (*program.sources, *program.harness)]
+            _check_link(command, _run(command), dict(zip(paths, names, strict=False)))
     return executable
 
 
@@ -192,16 +195,31 @@ def _run(command: Sequence[str]) -> process.Completed:
         raise CompileError(f"the compiler does not end: {error}") from error
 
 
-def _check(command: Sequence[str], completed: process.Completed, linking: bool = False) -> None:
+def _check(command: Sequence[str], completed: process.Completed, failed: str = "does not compile") -> None:
     if completed.status == 0:
         return
     diagnostics = completed.stderr.decode("utf-8", "replace").rstrip()
     if "No space left on device" in diagnostics:
         raise RunDirectoryError("the disk is full; free some space, or set TMPDIR to a folder that has it")
-    if linking and any(said in diagnostics for said in _NO_MAIN):
+    raise CompileError(f"{failed} ({completed.describe_status()}): {shlex.join(command)}", diagnostics)
+
+
+def _check_link(command: Sequence[str], completed: process.Completed, names: Mapping[str, str]) -> None:
+    """names: of the sources, by the objects' temporary paths."""
+    diagnostics = completed.stderr.decode("utf-8", "replace").rstrip()
+    lacking = list(dict.fromkeys(first or second for first, second in _UNDEFINED.findall(diagnostics)))
+    if "main" in lacking:
         raise CompileError(
-            "the sources have no main, so nothing can be run and checked; add a file that has one with --harness",
+            "the sources have no main, so nothing can be run and checked; give all sources of the program, or add a "
+            "file that has one with --harness"
+        )
+    if lacking:
+        for path, name in names.items():
+            diagnostics = diagnostics.replace(path, name)
+        more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
+        raise CompileError(
+            f"does not link, for {', '.join(lacking[:_MOST_NAMED])}{more} is defined nowhere; give all sources of the "
+            "program, and its libraries with --ldflags",
             diagnostics,
         )
-    what = "does not link" if linking else "does not compile"
-    raise CompileError(f"{what} ({completed.describe_status()}): {shlex.join(command)}", diagnostics)
+    _check(command, completed, "does not link")

@@ -31,6 +31,7 @@ VERSION = 2
 #: Version 1 had no decisions about single functions, calls and loops; else it is the same.
 READABLE = (1, 2)
 KIND = "colt-llvm recipe"
+_NAME = "recipe.json"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,34 @@ class Recipe:
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write the file. Raises RunDirectoryError."""
     write_json(path, {"kind": KIND, "version": VERSION, **asdict(recipe)})
+
+
+def find_recipe(place: Path) -> Path:
+    """The recipe's file: ``place``, or recipe.json of that run directory. Raises RecipeError."""
+    if place.suffix == ".colt" or place.name == ".colt":
+        raise RecipeError(
+            f"{place}: belongs to a build of many files; name a recipe.json that tune wrote of one program"
+        )
+    if not place.exists():
+        raise RecipeError(f"{place}: cannot be read (No such file or directory); name a recipe.json that tune wrote")
+    if not place.is_dir():
+        _refuse_other_kinds(place)
+        return place
+    file = place / _NAME
+    if not file.is_file():
+        raise RecipeError(f"{place}: holds no {_NAME}, so nothing better was found there; name another run")
+    return file
+
+
+def _refuse_other_kinds(place: Path) -> None:
+    try:
+        data = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return  # load_recipe says what is wrong
+    if isinstance(data, dict) and data.get("kind") in ("colt-llvm unit recipes", "colt-llvm program recipe"):
+        raise RecipeError(
+            f"{place}: belongs to a build of many files; name a recipe.json that tune wrote of one program"
+        )
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -131,6 +160,17 @@ def with_flags_of(recipe: Recipe, program: Program, *, cflags: bool = True, ldfl
         cflags=recipe.cflags if cflags else program.cflags,
         ldflags=recipe.ldflags if ldflags else program.ldflags,
     )
+
+
+def refuse_other_program(recipe: Recipe, name: str, program: Program) -> None:
+    """Raises RecipeError where no source is one that the recipe knows, by name or content. name: of the recipe."""
+    known = {*recipe.sources, *recipe.sources.values()}
+    digests = source_digests(program)
+    if known and known.isdisjoint({*digests, *digests.values()}):
+        raise RecipeError(
+            f"{name}: does not fit: it is of {', '.join(recipe.sources)}, not of {', '.join(digests)}; tune that "
+            "program, or use --any-program"
+        )
 
 
 def apply_to_file(

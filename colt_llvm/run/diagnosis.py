@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -21,10 +22,11 @@ from colt_llvm.core.errors import ColtError, PassError
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.target import Target
 from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.llvm import replay
+from colt_llvm.llvm.decision import holds_decisions
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.program.baseline import Baseline
 from colt_llvm.program.compilation import baseline_command, codegen_command, front_end, front_end_command
 from colt_llvm.program.program import IR_SUFFIXES, Program, Workload
 from colt_llvm.run.pass_bisection import Bisection, DecidingPass, OutOfTime
@@ -153,6 +155,8 @@ class _Look:
             module = self._module(found.sequence)
             # What goes wrong; then the baseline, where the unoptimised program does as the candidate does.
             pipelines = [target.sequences.pipeline(sequence) for sequence in (found.sequence, ())]
+            if holds_decisions(pipelines[0]):
+                raise PassError("LLVM's bisection has no words for decisions; what is needed of the sequence decides")
             for pipeline in pipelines:
                 bisection = self._bisection(module, pipeline)
                 suspects = self._first_passes(found.sequence) if pipeline == pipelines[0] else ""
@@ -309,6 +313,9 @@ def write_reproducer(folder: Path, target: Target, shown: Shown, *, part: bool =
         limits, pipelines = (None, None), [baseline.completion.pipeline, shown.pipeline]
     lines = []
     for which, limit, text in zip(_WHICH, limits, pipelines, strict=True):
+        if holds_decisions(text):
+            lines += _replayed(folder, target, which, text)
+            continue
         command = Bisection(opt, Path(), text, folder, 0.0).command("program.bc", f"{which}.bc", limit)
         lines.append(f"{shlex.join(command)} 2> {which}.log")  # which passes ran
     if deciding is not None and deciding.alone:
@@ -317,7 +324,7 @@ def write_reproducer(folder: Path, target: Target, shown: Shown, *, part: bool =
             f"{before}.bc", f"{after}.bc", passes=deciding.alone
         )
         lines.append(f"# {deciding.name} alone does it: {shlex.join(alone)}")
-    lines += _objects(toolchain, program, baseline, module)
+    lines += _objects(target, module, pipelines)
     lines += _programs(toolchain, program, module, difference) if not part else [
         "# link the project with right.o and with wrong.o in the place of this file's object, and run it"
     ]  # fmt: skip
@@ -338,11 +345,25 @@ def write_reproducer(folder: Path, target: Target, shown: Shown, *, part: bool =
     return lines
 
 
-def _objects(toolchain: Toolchain, program: Program, baseline: Baseline, module: int) -> list[str]:
-    lines = [
-        shlex.join([*codegen_command(toolchain, program, Path(f"{which}.bc"), baseline.level), "-o", f"{which}.o"])
-        for which in _WHICH
+def _replayed(folder: Path, target: Target, which: str, pipeline: str) -> list[str]:
+    """Commands for a pipeline with decisions, which goes into a file of its own."""
+    text = f"{which}.pipeline"
+    (folder / text).write_text(pipeline, encoding="utf-8")
+    level = str(target.baseline.codegen_level)
+    words = [sys.executable, "-m", replay.__name__, str(target.toolchain.library), level]
+    return [
+        f"# opt has no words for decisions: colt-llvm applies {text} with libLLVM",
+        shlex.join([*words, text, "program.bc", f"{which}.bc"]),
     ]
+
+
+def _objects(target: Target, module: int, pipelines: Sequence[str]) -> list[str]:
+    """pipelines: what each of _WHICH was optimised by."""
+    toolchain, program, baseline = target.toolchain, target.program, target.baseline
+    lines = []
+    for which, pipeline in zip(_WHICH, pipelines, strict=True):
+        command = codegen_command(toolchain, program, Path(f"{which}.bc"), baseline.level, pipeline)
+        lines.append(shlex.join([*command, "-o", f"{which}.o"]))
     for index, source in enumerate((*program.sources, *program.harness)):
         if index != module:
             command = baseline_command(toolchain, program, source, baseline.level)

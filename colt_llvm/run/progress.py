@@ -11,6 +11,7 @@ from typing import Any
 
 from colt_llvm.measure.compared import Compared
 from colt_llvm.measure.intervals import Interval
+from colt_llvm.run.trials import TrialRecord
 
 
 @dataclass
@@ -37,6 +38,19 @@ class Progress:
     failures: Counter[str] = field(default_factory=Counter)
     models: Mapping[str, Any] = field(default_factory=dict)
     models_at: float = 0.0
+
+    def count(self, trial: TrialRecord) -> None:
+        """One trial more."""
+        self.trials += 1
+        self.known += trial.known
+        self.elapsed_seconds = trial.seconds
+        self.depth = max(self.depth, len(trial.sequence))
+        if trial.outcome.failure:
+            self.failures[trial.outcome.failure] += 1
+        ratio = math.exp(trial.outcome.reward or 0.0)
+        shorter = ratio == self.best_ratio and len(trial.sequence) < len(self.best_sequence)
+        if ratio > self.best_ratio or shorter:
+            self.best_ratio, self.best_sequence, self.best_trial = ratio, trial.sequence, trial.request.id
 
 
 @dataclass(frozen=True)

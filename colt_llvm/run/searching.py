@@ -66,9 +66,13 @@ def search(
         setup.journal.append(trial_to_dict(trial))
         if trial.outcome.failure == "miscompile":
             _keep_reproducer(setup, trial)
-        _note(progress, trial, asking)
+        progress.count(trial)
+        progress.nodes = nodes()
         _note_models(progress, asking)
         report()
+
+    def nodes() -> int:
+        return len(asking.tree.nodes) if asking.tree is not None else 0
 
     def seconds_left() -> float:
         return 0.0 if stop.is_set() else math.inf if calls.deadline is None else calls.deadline - time.monotonic()
@@ -80,8 +84,7 @@ def search(
     )  # fmt: skip
     try:
         loop.resume(earlier)
-        for trial in earlier:
-            _note(progress, trial, asking)
+        progress.nodes = nodes()
         left = None if options.trials is None else max(0, options.trials - len(earlier))
         ran_before, searching = setup.timer.verifier.program_seconds, time.monotonic()
         loop.run(trials=left, seconds=seconds, elapsed=elapsed, stop=stop)
@@ -121,21 +124,6 @@ def _note_models(progress: Progress, asking: Asking) -> None:
     """For the live view; not with each of many quick trials."""
     if progress.elapsed_seconds - progress.models_at >= _LIVE_LEDGER_SECONDS:
         progress.models_at, progress.models = progress.elapsed_seconds, asking.models()
-
-
-def _note(progress: Progress, trial: TrialRecord, asking: Asking) -> None:
-    progress.trials += 1
-    progress.known += trial.known
-    progress.elapsed_seconds = trial.seconds
-    progress.nodes = len(asking.tree.nodes) if asking.tree is not None else 0
-    progress.depth = max(progress.depth, len(trial.sequence))
-    if trial.outcome.failure:
-        progress.failures[trial.outcome.failure] += 1
-    best = asking.search.best()
-    if best is not None and best.reward > 0:
-        progress.best_ratio = math.exp(best.reward)
-        progress.best_sequence = best.sequence
-        progress.best_trial = best.request.id
 
 
 def _keep_reproducer(setup: Setup, trial: TrialRecord) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -34,7 +35,7 @@ from colt_llvm.run.proof import Proof, Prover, evidence_of
 from colt_llvm.run.results import write_results
 from colt_llvm.run.searching import search
 from colt_llvm.run.setup import Setup, prepare
-from colt_llvm.run.trials import TrialRecord
+from colt_llvm.run.trials import TrialRecord, trial_from_dict
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -171,7 +172,10 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
     """records: the journal's trials; None for a new run."""
     stop, hooks, options = plan.stop or threading.Event(), plan.hooks or Hooks(), plan.options
     progress = Progress(trials_wanted=options.trials, seconds_wanted=options.search_seconds)
+    for record in records or ():
+        progress.count(trial_from_dict(record))
     report = _reporter(progress, plan.on_progress)
+    spent = Spent()
     with contextlib.ExitStack() as stack:
         report(message="building the baseline")
         target = prepare_target(
@@ -186,22 +190,57 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
             return journal
 
         setup = prepare(stack, target, begin, hooks, report)
+        spent.on("preparing")
         report(phase="search", message="")
         searched = search(setup, plan.specs, records or [], progress, report, stop)
+        spent.on("the search")
         report(phase="prove", message="building the best again and measuring it apart from the search")
-        proof = _prove(setup, searched.trials, stop)
+        proof = _prove(setup, searched.trials, stop, spent.whole)
+        spent.on("leaving out what does not pay, and the proof")
         wrong = [trial for trial in searched.trials if trial.outcome.failure == "miscompile"]
         wrong += [trial for trial, _ in proof.miscompiled]
         if wrong:
             report(message="looking for the cause of a wrong program")
         seconds = 0.0 if stop.is_set() or not hooks.diagnoses else DIAGNOSIS_SECONDS
         diagnosis = diagnose(setup, wrong, seconds, hooks.sanitized, part=plan.linker is not None)
+        spent.on("the cause of a wrong program")
+        setup.notes += spent.notes(options.whole_seconds)
         result = write_results(setup, searched, proof, plan.output, stop.is_set(), diagnosis)
         setup.journal.write_result(
             {**result_to_dict(result), "evidence": evidence_of(proof), "rejected": dict(proof.rejected)}
         )
         report(phase="done", message="")
         return result
+
+
+#: A run that takes longer than its ``seconds`` by this factor says what took it.
+_OVER = 1.1
+
+
+class Spent:
+    """Wall-clock time of a run, by what it went to."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._at = clock()
+        self._seconds: dict[str, float] = {}
+
+    def on(self, what: str) -> None:
+        """All since the last call."""
+        now = self._clock()
+        self._seconds[what], self._at = now - self._at, now
+
+    @property
+    def whole(self) -> float:
+        return sum(self._seconds.values())
+
+    def notes(self, wanted: float | None) -> list[str]:
+        """One that says it, where it is more than was asked for."""
+        whole = self.whole
+        if wanted is None or whole <= wanted * _OVER:
+            return []
+        parts = ", ".join(f"{seconds:.0f} s {what}" for what, seconds in self._seconds.items() if seconds >= 0.5)
+        return [f"the run took {whole:.0f} s where {wanted:g} s were asked for: {parts}"]
 
 
 def _reporter(progress: Progress, on_progress: Callable[[Progress], None] | None) -> Callable[..., None]:
@@ -214,25 +253,26 @@ def _reporter(progress: Progress, on_progress: Callable[[Progress], None] | None
     return report
 
 
-def _prove(setup: Setup, trials: list[TrialRecord], stop: threading.Event) -> Proof:
+def _prove(setup: Setup, trials: list[TrialRecord], stop: threading.Event, spent: float) -> Proof:
+    """spent: seconds of the run until now."""
     # Whoever stops a run wants its result soon.
     proof_seconds = setup.options.proof_seconds
     seconds = min(proof_seconds, 10.0) if stop.is_set() else proof_seconds
     wrong = {trial.outcome.key for trial in trials if trial.outcome.failure == "miscompile"}
-    shorten = _shorten(setup, frozenset(filter(None, wrong)), stopped=stop.is_set())
+    effort = Effort(setup.options.minimizing_seconds_after(spent), setup.options.minimizing_builds)
+    if stop.is_set():
+        effort = replace(effort, seconds=_SHORTEN_SECONDS)
+    shorten = _shorten(setup, frozenset(filter(None, wrong)), effort)
     unprofiled = build_without(setup.target, setup.timer.verifier)
     prover = Prover(setup.target, setup.timer, setup.figures, shorten, setup.options.seed, unprofiled=unprofiled)
     proof = prover.prove(trials, seconds)
     return replace(proof, profile=proof.profile or exact_gain(setup.target, setup.figures))
 
 
-def _shorten(setup: Setup, refused: frozenset[str], *, stopped: bool) -> Shorten:
-    options, builder = setup.options, setup.builders.first
+def _shorten(setup: Setup, refused: frozenset[str], effort: Effort) -> Shorten:
+    builder = setup.builders.first
     if setup.target.objective.timed:
         return SameCode(builder, _SHORTEN_SECONDS)
-    effort = Effort(options.minimizing_seconds, options.minimizing_builds)
-    if stopped:
-        effort = replace(effort, seconds=_SHORTEN_SECONDS)
     objective, baseline = setup.target.objective, setup.figures
 
     def reward(built: Built) -> float:

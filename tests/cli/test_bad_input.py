@@ -156,13 +156,16 @@ def test_a_source_that_does_not_compile(told: Told, here: Path, objective: str) 
 
 def test_a_program_without_main(told: Told, here: Path) -> None:
     (here / "part.c").write_text("int part(int x) { return x; }\n")
-    assert "have no main" in (said := told(4, *tune("part.c"), above="undefined reference to `main'"))
-    assert "--harness" in said
+    for command in (tune("part.c"), ("compare", "part.c", "--json")):
+        assert "have no main" in (said := told(4, *command))
+        assert "give all sources of the program" in said
+        assert "--harness" in said
 
 
 def test_a_program_that_does_not_link(told: Told, here: Path) -> None:
     (here / "half.c").write_text("int other(void);\nint main(void) { return other(); }\n")
-    assert "does not link" in told(4, *tune("half.c"), above="undefined reference to `other'")
+    said = told(4, *tune("half.c"), above="half.c:(.text+")
+    assert "does not link, for other is defined nowhere; give all sources of the program" in said
 
 
 @pytest.mark.parametrize("suffix", [".ll", ".bc"])
@@ -306,6 +309,27 @@ def test_a_recipe_that_does_not_fit_strictly(told: Told, here: Path) -> None:
     said = told(7, "apply", recipe, "good.c", "-o", "out", "--strict")
     assert "does not fit: good.c: the recipe does not know this file" in said
     assert not (here / "out").exists()
+
+
+def test_a_recipe_of_another_program(told: Told, here: Path) -> None:
+    recipe = write_recipe(here, installed_toolchains()[0].version)
+    recipe.write_text(json.dumps({**json.loads(recipe.read_text()), "sources": {"other.c": "0" * 32}}))
+    said = told(7, "apply", recipe, "good.c", "-o", "out")
+    assert "recipe.json: does not fit: it is of other.c, not of good.c; tune that program" in said
+    assert not (here / "out").exists()
+    assert run(["apply", str(recipe), "good.c", "-o", "out", "--any-program"]) == 0
+    assert (here / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["minimize", "annotate", "guard"])
+def test_a_recipe_that_is_not_there_is_told_before_anything_is_loaded(here: Path, command: str) -> None:
+    code = "import sys; from colt_llvm.cli.main import run; print(run(sys.argv[1:]), 'compiler_gym' in sys.modules)"
+    child = subprocess.run(
+        [sys.executable, "-c", code, command, "gone.json"], capture_output=True, text=True, cwd=here,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60,
+    )  # fmt: skip
+    assert child.stdout == "7 False\n"
+    assert child.stderr.startswith("colt-llvm: gone.json: cannot be read (No such file or directory); name a recipe")
 
 
 def test_applying_to_what_is_not_there(told: Told, here: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_program_that_cannot_be_verified(shell: ShellHere, name: str) -> None:
 def test_a_program_without_main_needs_a_harness(shell: ShellHere) -> None:
     (shell.folder / "part.c").write_text("int part(int x) { int s = 0; while (x) s += x--; return s; }\n")
     (shell.folder / "use.c").write_text("int part(int); int main(void) { return part(4); }\n")
-    assert "add a file that has one with --harness" in shell.refused(4, *tune("part.c"), above="reference to `main'")
+    assert "add a file that has one with --harness" in shell.refused(4, *tune("part.c"))
     status, out, err = shell.run(*tune("part.c", "--harness", "use.c", "--allow-nonzero"))
     assert (status, err) == (0, ""), "and a status that is always the same can be allowed"
     assert (json.loads(out)["trials"], json.loads(out)["failures"]) == (2, {})

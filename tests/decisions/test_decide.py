@@ -256,6 +256,98 @@ def test_a_switch_of_code_generation_holds_for_its_own_module_alone(
     assert list(map(loaded_digest, by_clang)) == list(map(loaded_digest, (plain, switched)))
 
 
+SUMS = """
+#include <stdio.h>
+static float values[64];
+__attribute__((noinline)) static float sum(const float *a, int n) {
+    float s = 0;
+    PRAGMA
+    for (int i = 0; i < n; i++) s += a[i];
+    return s;
+}
+__attribute__((noinline)) static int count(const float *a, int n) {
+    int s = 0;
+    for (int i = 0; i < n; i++) s += a[i] > 1;
+    return s;
+}
+int main(void) {
+    for (int i = 0; i < 64; i++) values[i] = i % 4 ? 1.0f / (i + 3) : 1e7f / (i + 1);
+    printf("%.9g %d\\n", sum(values, 64), count(values, 64));
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("found", installed_toolchains(), ids=lambda found: f"LLVM {found.major}")
+def test_floats_are_added_in_the_order_of_the_source_where_a_loop_is_to_be_vectorised(
+    found: Toolchain, tmp_path: Path
+) -> None:
+    """To LLVM the metadata is leave to reorder them, as clang's pragma is; one process, with and without it in turn."""
+    texts = {"plain.c": SUMS.replace("PRAGMA", ""),
+             "pragma.c": SUMS.replace("PRAGMA", "_Pragma(\"clang loop vectorize_width(4)\")")}  # fmt: skip
+    decided = "decide(vectorize<sum#1;4>,vectorize<count#1;4>)"
+    library, outputs, vectors = found.load(), [], []
+    for name, decisions in (("plain.c", ""), ("pragma.c", ""), ("plain.c", decided), ("pragma.c", "")):
+        source = tmp_path / name
+        source.write_text(texts[name])
+        program = program_from_files([str(source)])
+        with Module.parse(library, front_end(found, program, "O2")[0]) as module:
+            target = TargetMachine(library, found.triple, 2)
+            if decisions:
+                module.run(decisions, target)
+            with Module.parse(library, module.bitcode()) as again:  # as a service keeps a state
+                again.run("default<O2>", target)
+                vectors.append("fadd <4 x float>" in again.text())
+                (tmp_path / "sums.o").write_bytes(again.emit_object(target))
+        subprocess.run([found.clang, tmp_path / "sums.o", "-o", tmp_path / "sums"], check=True)
+        outputs.append(subprocess.run([tmp_path / "sums"], check=True, stdout=subprocess.PIPE).stdout)
+    assert vectors == [False, True, False, True]
+    assert outputs[2] == outputs[0] != outputs[1] == outputs[3]
+
+
+FRAGILE = """
+#include <fenv.h>
+static double up(double x) {
+#pragma STDC FENV_ACCESS ON
+    fesetround(FE_UPWARD);
+    double y = x / 3;
+    fesetround(FE_TONEAREST);
+    return y;
+}
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static double wide(double x) { return x + 2; }
+long asked(long x) {
+    volatile long a[4] = {5, 6, 7, 8};
+    long y;
+    __asm__ volatile("mov %1,%%rbp\\n\\tlea 1(%%rbp),%0" : "=r"(y) : "r"(x) : "rbp");
+    return y + a[x];
+}
+#else
+static double wide(double x) { return x + 2; }
+#endif
+static double near(double x) { return x / 3; }
+double sum(double x) { return up(x) + wide(x) + near(x) + up(x); }
+"""
+
+
+def test_a_body_stays_where_rounding_and_the_processor_are_its_own(toolchain: Toolchain, tmp_path: Path) -> None:
+    """LLVM does not ask where inlining is forced. And before LLVM 20 the stack is lost in what sets rbp itself."""
+    source = tmp_path / "fragile.c"
+    source.write_text(FRAGILE)
+    program = program_from_files([str(source)])
+    names = ("alwaysinline<up>", "alwaysinline<wide>", "alwaysinline<near>", "alwaysinline<sum;up#2>")
+    text = optimised(toolchain, program, f"decide({','.join(names)},frame-pointer<*;all>)").text()
+    groups = {line.split(" = ")[0].split()[-1]: line for line in text.splitlines() if line.startswith("attributes")}
+    of = {name: groups["#" + rest.split()[0]]
+          for name, rest in re.findall(r"define [^@]*@(\w+)\([^#]*#(.*)", text)}  # fmt: skip
+    forced = {name for name, words in of.items() if "alwaysinline" in words}
+    assert forced == {"near"} | ({"wide"} if "asked" not in of else set())
+    assert sum("alwaysinline" in words for words in groups.values()) == 1  # no call's
+    assert '"frame-pointer"="all"' in of["sum"]
+    if "asked" in of:
+        assert '"frame-pointer"="all"' not in of["asked"]
+
+
 def test_what_is_known_to_give_wrong_code_is_no_decision() -> None:
     """sqlite3 gives wrong results with this option of plain clang alone (docs/decisions/0034)."""
     with pytest.raises(PipelineSyntaxError):

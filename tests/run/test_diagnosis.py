@@ -13,11 +13,14 @@ import pytest
 
 import colt_llvm
 from colt_llvm.core.errors import CompileError
+from colt_llvm.evaluate.options import TuneOptions
+from colt_llvm.evaluate.target import prepare_target
 from colt_llvm.llvm.toolchain import installed_toolchains
 from colt_llvm.program.program import program_from_files
 from colt_llvm.report.page import write_report
 from colt_llvm.report.run import read_run
 from colt_llvm.run import diagnosis, sanitizers, tuner
+from colt_llvm.run.diagnosis import Shown, write_reproducer
 from colt_llvm.run.sanitizers import Undefined, look_for_undefined, read_report
 
 TOOLCHAIN = installed_toolchains()[0]
@@ -113,6 +116,21 @@ def test_a_program_that_asks_the_optimiser_is_told_from_a_compiler_bug(tmp_path:
     page = write_report(tmp_path / "run", tmp_path / "report.html").read_text()
     assert "whose value passes may change by right" in page
     assert "-opt-bisect-limit=" in page
+
+
+def test_a_pipeline_with_decisions_is_shown_without_opt(tmp_path: Path) -> None:
+    if TOOLCHAIN.load().set_pass_gate is None:
+        pytest.skip("this LLVM leaves no pass out for one function")
+    (tmp_path / "prog.c").write_text(ASKS)
+    program = program_from_files([tmp_path / "prog.c"])
+    target = prepare_target(TOOLCHAIN, program, TuneOptions(objective="size"))
+    pipeline = target.sequences.pipeline(("skip<main>(indvars)", "disable-lsr<*>"))
+    lines = write_reproducer(tmp_path, target, Shown("it differs", pipeline, 0))
+    assert not any("opt" in line and "decide(" in line for line in lines)
+    assert any("-disable-lsr" in line and "wrong.o" in line for line in lines)
+    done = subprocess.run([tmp_path / "reproduce.sh"], capture_output=True, text=True, check=True)
+    assert done.stdout == "right:\n499501\nexit status 0\nwrong:\n0\nexit status 0\n"
+    assert done.stderr == ""
 
 
 @needs_runtime

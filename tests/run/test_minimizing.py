@@ -14,10 +14,12 @@ import pytest
 from tune_helpers import EXACT, SOURCE, spawn, trials_of, tune_here
 
 from colt_llvm.core.errors import PassCrashed
+from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built
 from colt_llvm.llvm.decision import joined, single
 from colt_llvm.program.recipe import load_recipe
 from colt_llvm.run.minimizing import Effort, Minimizer, dropped
+from colt_llvm.run.tuner import Spent
 
 Names = tuple[str, ...]
 Sizes = Callable[[Names], dict[str, int]]
@@ -186,3 +188,17 @@ def test_a_run_that_is_killed_then_has_the_same_recipe_when_it_goes_on(
     recipes = [load_recipe(tmp_path / folder / "recipe.json") for folder in ("whole", "killed")]
     assert recipes[0].objects == recipes[1].objects
     assert json.loads((tmp_path / "killed" / "result.json").read_text())["dropped"] == whole["dropped"]
+
+
+def test_preparing_takes_of_the_time_for_leaving_things_out_and_a_longer_run_says_what_took_it() -> None:
+    options = TuneOptions(objective="size", seconds=100.0)
+    left = [options.minimizing_seconds_after(spent) for spent in (91.0, 97.0, 130.0)]
+    assert left == [9.0, 3.0, 2.0]
+    assert TuneOptions(objective="size", trials=9).minimizing_seconds_after(50.0) is None
+    spent = Spent(iter((0.0, 9.0, 36.0, 36.1, 44.1)).__next__)
+    for what in ("preparing", "the search", "nothing", "the proof"):
+        spent.on(what)
+    assert spent.notes(30.0) == [
+        "the run took 44 s where 30 s were asked for: 9 s preparing, 27 s the search, 8 s the proof"
+    ]
+    assert spent.notes(41.0) == spent.notes(None) == []

@@ -128,7 +128,11 @@ def test_a_finished_run_can_be_given_more_trials(
     folder = tmp_path / "run"
     arguments = ["--objective", "instructions", "--workers", "1", "--seed", "5"]
     first = tune_here(capfd, source, *arguments, "--trials", "8", "--run-dir", folder)
-    assert tune_here(capfd, "--resume", folder)["trials"] == 8, "there is nothing left to do"
+    assert run(["tune", "--resume", str(folder)]) == 0
+    out, err = capfd.readouterr()
+    assert "8 trials, " in out, "there is nothing left to do"
+    assert ": 8 trials, best " in err
+    assert ": 0 trials" not in err
     more = tune_here(capfd, "--resume", folder, "--trials", "12")
     assert (first["trials"], more["trials"]) == (8, 12)
     tune_here(capfd, source, *arguments, "--trials", "12", "--run-dir", tmp_path / "whole")
