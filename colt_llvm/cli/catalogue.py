@@ -48,6 +48,9 @@ def passes(search: str | None, pipelines: bool, as_json: bool, llvm_prefix: Path
 @click.command("decisions", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("sources", nargs=-1, metavar="[PROGRAM | SOURCE...]")
 @click.option("--cflags", multiple=True, metavar="FLAGS", help="Compiler flags. Repeats.")
+@click.option("--ldflags", multiple=True, metavar="FLAGS", help="Linker flags, such as -lm. Repeats.")
+@click.option("--harness", multiple=True, type=FILE, metavar="FILE",
+              help="Source file that is linked in and not decided about. Repeats.")  # fmt: skip
 @objective_option(default=LOADED_SIZE.name, help="Compile the program as for this objective.")
 @click.option(
     "--run",
@@ -67,7 +70,7 @@ def decisions(**given: Any) -> None:
     """List what a search may decide about functions, calls and loops of a program, most promising first.
 
     Each with its function's size, its share of the time (one run under perf; "not measured" without it), and its line
-    in the source.
+    in the source. With --objective runtime: of functions with 2% of the time or more, where that was measured.
     """
     if given["kinds"]:
         _print_kinds(given["as_json"])
@@ -84,11 +87,16 @@ def decisions(**given: Any) -> None:
         return
     width = min(60, max((len(offer.name) for offer in offers), default=0))
     for offer in offers:
-        size = f"  {offer.size} instructions, {offer.calls} calls" if offer.size else ""
+        size = f"  {_count(offer.size, 'instruction')}, {_count(offer.calls, 'call')}" if offer.size else ""
         click.echo(f"{offer.name:<{width}}  {offer.summary}{size}{_told(_facts(offer, found))}")
-    click.echo(f"{len(offers)} decisions in the scopes {', '.join(scopes)}", err=True)
+    of = "scope" if len(scopes) == 1 else "scopes"
+    click.echo(f"{_count(len(offers), 'decision')} in the {of} {', '.join(scopes)}", err=True)
     if found.why_no_shares:
         click.echo(f"time in functions: not measured ({found.why_no_shares})", err=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _facts(offer: Offer, found: Whereabouts) -> dict[str, Any]:
@@ -131,17 +139,25 @@ def _shown(file: Path) -> Path:
 
 
 def _offers(given: dict[str, Any], scopes: tuple[str, ...]) -> tuple[Sequence[Offer], Whereabouts]:
+    from colt_llvm.decisions.heat import hot_offers
     from colt_llvm.decisions.offers import offers_of
     from colt_llvm.explain.whereabouts import whereabouts
     from colt_llvm.llvm.acceptance import toolchain_catalogue
     from colt_llvm.llvm.toolchain import find_toolchain
+    from colt_llvm.objectives.registry import find_objective
     from colt_llvm.program.baseline import prepare_baseline
 
     toolchain, program = find_toolchain(given["llvm_prefix"]), program_of({**given, "output_files": ()})
     baseline = prepare_baseline(toolchain, program, given["objective"])
-    catalogue = toolchain_catalogue(toolchain)
-    offered = offers_of(toolchain.load(), baseline.bitcodes, scopes, catalogue, baseline.completion.expanded)
-    return offered.offers, whereabouts(toolchain, program, baseline)
+    found = whereabouts(toolchain, program, baseline)
+    of_all = scopes
+    if hot := find_objective(given["objective"]).timed and bool(found.shares):
+        of_all = tuple({"module"} & {*scopes})
+    catalogue, library = toolchain_catalogue(toolchain), toolchain.load()
+    offered = offers_of(library, baseline.bitcodes, of_all, catalogue, baseline.completion.expanded).offers
+    if hot:
+        offered = (*hot_offers(library, baseline.bitcodes, scopes, found.shares, found.sizes).offers, *offered)
+    return offered, found
 
 
 def _print_kinds(as_json: bool) -> None:

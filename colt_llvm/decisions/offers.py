@@ -11,6 +11,7 @@ from colt_llvm.llvm import ir
 from colt_llvm.llvm.catalogue import Catalogue
 from colt_llvm.llvm.decide import UNTOUCHABLE, refused_switch
 from colt_llvm.llvm.decision import EVERY, KINDS, SWITCHES, Decision, is_decision, parse_decision, quoted
+from colt_llvm.llvm.flow import block_depths
 from colt_llvm.llvm.ir import latches
 from colt_llvm.llvm.library import Library
 from colt_llvm.llvm.module import Module
@@ -154,15 +155,17 @@ class Offer:
 
 
 @dataclass
-class _Function:
-    name: str  # its symbol
-    size: int  # instructions
-    linkage: int  # LLVMLinkage
-    calls: int = 0  # from other functions
-    recursive: bool = False  # calls itself
-    decided: bool = False  # the source says whether it is inlined
-    sites: tuple[tuple[str, int], ...] = ()  # whom it calls, and the how many-th call of that one it is
-    loops: int = 0  # natural ones
+class FunctionFacts:
+    """What of a function's IR tells which decisions there are."""
+
+    name: str  #: its symbol
+    size: int  #: instructions
+    linkage: int  #: LLVMLinkage
+    calls: int = 0  #: from other functions
+    recursive: bool = False  #: calls itself
+    decided: bool = False  #: the source says whether it is inlined
+    sites: tuple[tuple[str, int], ...] = ()  #: whom it calls, and the how many-th call of that one it is
+    loops: tuple[int, ...] = ()  #: of each natural loop, how many are around its last block, itself included
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,7 @@ class Offered:
 
     offers: tuple[Offer, ...] = ()  #: those that promise most first, MOST_OFFERS at most
     surroundings: Surroundings = field(default_factory=Surroundings)  #: all of them, by where they show
+    begin_with: tuple[Names, ...] = ()  #: whole sequences that are worth a trial before all others
 
 
 def offers_of(
@@ -193,9 +197,7 @@ def offers_of(
     offers: list[Offer] = []
     surroundings = Surroundings()
     if {"function", "inline", "call", "loop"} & set(scopes):
-        found: dict[str, _Function] = {}
-        for bitcode in bitcodes:
-            _read(library, bitcode, found)
+        found = read_functions(library, bitcodes)
         scoped = [offer for function in found.values() for offer in _of_function(function, found, scopes)]
         surroundings = Surroundings(_slots(scoped), _callers(found))
         if "function" in scopes:
@@ -234,7 +236,7 @@ def _slots(offers: Sequence[Offer]) -> dict[str, Slot]:
     return slots
 
 
-def _callers(found: dict[str, _Function]) -> dict[str, tuple[str, ...]]:
+def _callers(found: dict[str, FunctionFacts]) -> dict[str, tuple[str, ...]]:
     callers: dict[str, dict[str, None]] = {name: {} for name in found}
     for function in found.values():
         for callee, _ in function.sites:
@@ -257,7 +259,7 @@ def _of_module(codegen: Mapping[str, float], *, calls: bool) -> Iterator[Offer]:
             yield Offer(name, "module", f"All functions: {kind.summary}", promise=_PROMISE["level"])
     for text, gain in codegen.items():
         kind_name, _, how = text.partition(";")
-        summary = f"All functions: {_SUMMARIES[kind_name, 'function']}"
+        summary = f"All functions: {SUMMARIES[kind_name, 'function']}"
         yield Offer(str(Decision(EVERY, "", 0, kind_name, how)), "module", summary, promise=gain)
 
 
@@ -267,9 +269,9 @@ def _of_code_generation(library: Library) -> Iterator[Offer]:
             yield Offer(str(Decision(EVERY, "", 0, name)), "module", SWITCHES[name], promise=gain)
 
 
-def _of_function(function: _Function, known: dict[str, _Function], scopes: Collection[str]) -> Iterator[Offer]:
+def _of_function(function: FunctionFacts, known: dict[str, FunctionFacts], scopes: Collection[str]) -> Iterator[Offer]:
     def offer(decision: Decision, scope: str, promise: float, calls: int = 0) -> Offer:
-        return Offer(str(decision), scope, _SUMMARIES[decision.kind, decision.scope], function.size, calls, promise)
+        return Offer(str(decision), scope, SUMMARIES[decision.kind, decision.scope], function.size, calls, promise)
 
     name, calls = function.name, function.calls
     if {"function", "inline"} & set(scopes) and calls and not function.decided:
@@ -292,16 +294,24 @@ def _of_function(function: _Function, known: dict[str, _Function], scopes: Colle
             for kind in kinds:
                 yield offer(Decision(name, callee, number, kind), "call", _PROMISE["call"], other.calls)
     if "loop" in scopes:
-        for number in range(1, function.loops + 1):
+        for number in range(1, len(function.loops) + 1):
             for loop in (kind for kind in KINDS if kind.scope == "loop"):
                 for value in loop.values or ("",):
                     yield offer(Decision(name, "", number, loop.name, value), "loop", _PROMISE["loop"])
 
 
-_SUMMARIES = {(kind.name, kind.scope): kind.summary for kind in KINDS}
+SUMMARIES = {(kind.name, kind.scope): kind.summary for kind in KINDS}
 
 
-def _read(library: Library, bitcode: bytes, found: dict[str, _Function]) -> None:
+def read_functions(library: Library, bitcodes: Sequence[bytes]) -> dict[str, FunctionFacts]:
+    """Every function that may be decided about, by symbol; of equal names the first counts. Raises InvalidIR."""
+    found: dict[str, FunctionFacts] = {}
+    for bitcode in bitcodes:
+        _read(library, bitcode, found)
+    return found
+
+
+def _read(library: Library, bitcode: bytes, found: dict[str, FunctionFacts]) -> None:
     """Add the functions of one module to those that were found; of equal names the first counts."""
     call = library.call
     with Module.parse(library, bitcode) as module:
@@ -316,7 +326,7 @@ def _read(library: Library, bitcode: bytes, found: dict[str, _Function]) -> None
                 continue
             size = sum(1 for block in ir.blocks(library, function) for _ in ir.instructions(library, block))
             decided = any(ir.has_attribute(library, function, word) for word in ("alwaysinline", "noinline"))
-            found[name] = _Function(name, size, call.LLVMGetLinkage(function), decided=decided)
+            found[name] = FunctionFacts(name, size, call.LLVMGetLinkage(function), decided=decided)
         for function in ir.functions(library, module.handle):
             caller = found.get(ir.name_of(library, function))
             if caller is None or caller.sites:
@@ -332,4 +342,8 @@ def _read(library: Library, bitcode: bytes, found: dict[str, _Function]) -> None
                 elif target in found:
                     found[target].calls += 1
             caller.sites = tuple(sites)
-            caller.loops = len(latches(library, function))
+            found_loops = latches(library, function)
+            depths = block_depths(module, function) if found_loops else {}
+            caller.loops = tuple(
+                depths.get(library.call.LLVMGetInstructionParent(terminators[0]), 1) for terminators in found_loops
+            )

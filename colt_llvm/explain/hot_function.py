@@ -7,9 +7,7 @@ else by the depth of loops. Of a size or a count it is the function that shrank 
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,9 +26,9 @@ from colt_llvm.llvm.excerpt import tidy
 from colt_llvm.llvm.flow import Function, functions_of
 from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure.runner import run_workload
+from colt_llvm.measure.samples import symbol_samples
 from colt_llvm.program.compilation import baseline_command, codegen_command
-from colt_llvm.program.program import Program, Workload
+from colt_llvm.program.program import Program
 
 FILE_NAME = "hot-function.json"
 KIND, VERSION = "colt-llvm hot function", 1
@@ -313,37 +311,3 @@ def _renumbered(lines: list[str]) -> str:
             number(found[1], found[2])
     text = "\n".join(lines)
     return plain_lines(_LOCAL.sub(lambda found: f".L{found[1]}{number(found[1], found[2])}", text))
-
-
-#: Samples a second; a prime, so that no loop of the program beats with it.
-_FREQUENCY = "1999"
-_SAMPLE = re.compile(r"\s*[0-9a-f]+\s+(\S+)\s*")
-
-
-class NoSamples(ColtError, RuntimeError):
-    """perf gives none here; the message says why."""
-
-
-def symbol_samples(executable: Path, workload: Workload, run_seconds: float, core: int | None) -> Counter[str]:
-    """Symbol as the linker knows it -> samples; libraries' symbols too. run_seconds: what one run takes.
-
-    Raises NoSamples, and what a run raises.
-    """
-    perf = shutil.which("perf")
-    if perf is None:
-        raise NoSamples("perf is not installed")
-    with TemporaryDirectory(prefix="colt-perf-") as folder:
-        data = Path(folder, "perf.data")
-        # Without -B and -N perf copies every program that it sees to ~/.debug.
-        record = (perf, "record", "-B", "-N", "-e", "cpu-clock:u", "-F", _FREQUENCY, "-o", str(data), "--")
-        limits = process.Limits(max(10.0, 10 * run_seconds))
-        run_workload(executable, replace(workload, command=record + workload.command), limits=limits, core=core)
-        done = process.run(
-            [perf, "script", "-i", data, "-F", "ip,sym", "--no-demangle"],
-            env={**os.environ, "PERF_CONFIG": os.devnull, "LC_ALL": "C", "PAGER": "cat"},
-        )
-        lines = done.stdout.decode("utf-8", "replace").splitlines()
-        samples = Counter(found[1] for line in lines if (found := _SAMPLE.fullmatch(line)))
-        if done.status != 0 or not samples:
-            raise NoSamples("perf is not allowed here, or the run was too short for a sample")
-        return samples

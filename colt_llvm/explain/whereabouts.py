@@ -12,10 +12,10 @@ from typing import cast
 
 from colt_llvm.core.errors import ColtError
 from colt_llvm.evaluate.target import built_from_objects
-from colt_llvm.explain.hot_function import NoSamples, symbol_samples
 from colt_llvm.llvm.decision import Decision
 from colt_llvm.llvm.source_lines import Place, SourceFunction, source_functions
 from colt_llvm.llvm.toolchain import Toolchain
+from colt_llvm.measure.samples import NoSamples, symbol_samples
 from colt_llvm.program.baseline import Baseline
 from colt_llvm.program.compilation import front_end, link
 from colt_llvm.program.program import Program

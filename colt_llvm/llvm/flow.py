@@ -82,6 +82,12 @@ def block_size(module: Module, block: int) -> int:
     return sum(1 for _ in ir.instructions(module.library, block))
 
 
+def block_depths(module: Module, function: int) -> dict[int, int]:
+    """LLVMBasicBlockRef -> how many loops are around it."""
+    blocks = list(ir.blocks(module.library, function))
+    return dict(zip(blocks, _depths(module, blocks), strict=True))
+
+
 def _depths(module: Module, blocks: Sequence[int]) -> list[int]:
     if len(blocks) < 2 and not any(ir.successors(module.library, block) for block in blocks):
         return [0] * len(blocks)

@@ -6,6 +6,8 @@ import contextlib
 import json
 import logging
 import os
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +17,9 @@ from compiler_gym.errors import ServiceError
 
 import colt_llvm.env  # noqa: F401  (compiler_gym cannot be imported before it)
 from colt_llvm.core.errors import ColtError, ProgramError
-from colt_llvm.decisions.offers import Scopes, offers_of, plain_flags
+from colt_llvm.core.files import write_json
+from colt_llvm.decisions.heat import hot_offers
+from colt_llvm.decisions.offers import Offer, Scopes, offers_of, plain_flags
 from colt_llvm.evaluate.builder import Builders, start_builders
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
 from colt_llvm.evaluate.evaluators import (
@@ -31,14 +35,16 @@ from colt_llvm.evaluate.target import Target
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Verifier
 from colt_llvm.llvm.excerpt import function_in, shorten
-from colt_llvm.llvm.flow import changed_functions
+from colt_llvm.llvm.flow import changed_functions, functions_of
+from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.llvm.remarks import Remark
 from colt_llvm.measure.host import compile_cores, confined_to, fingerprint
+from colt_llvm.measure.samples import NoSamples, symbol_samples
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.question import Evidence
 from colt_llvm.models.replay import recorded_run
-from colt_llvm.objectives.base import RUN_TIME
+from colt_llvm.objectives.base import RUN_TIME, Objective
 from colt_llvm.run.asking import Hooks
 from colt_llvm.run.journal import Journal, read_trials
 from colt_llvm.run.trials import trial_from_dict
@@ -123,7 +129,11 @@ def prepare(
     figures = dict(builders.figures)
     if options.times_the_program:  # elsewhere a time would be all that differs between equal runs
         figures[RUN_TIME] = timer.cpu_seconds
-    task = make_task(target, program_features(builders.first), options.scopes)
+    shares = None
+    if options.times_the_program and set(options.scopes) - {"passes", "module"}:
+        shares, said = time_shares(target, timer, journal)
+        notes += said
+    task = make_task(target, program_features(builders.first), options.scopes, shares)
     task = replace(task, trials_wanted=options.trials, seed=options.seed)
     setup = Setup(target, journal, timer, builders, figures, task, notes, hooks)
     target.objective.try_out(figures)
@@ -179,30 +189,75 @@ def requests_in_flight(options: TuneOptions, specs: Sequence[ModelSpec]) -> int:
     return options.workers or builder_count(options) + (2 if options.times_the_program else 0) + thinking
 
 
-def make_task(target: Target, program: Mapping[str, float], scopes: Scopes) -> Task:
+#: A sampled run is repeated until there are so many samples, or so many seconds have gone.
+_ENOUGH_SAMPLES, _SAMPLING_SECONDS = 400, 2.0
+_HEAT = "heat.json"
+#: What a decision about the whole module promises for run time, a log ratio.
+_LITTLE = 0.0005
+
+
+def time_shares(target: Target, timer: Timer, journal: Journal) -> tuple[dict[str, float], list[str]]:
+    """Symbol -> share of the baseline's time in its own code, and notes; without perf an estimate by loops.
+
+    A run that goes on has the shares that it began with. Raises what a run of the program raises.
+    """
+    file = journal.directory / _HEAT
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        return {str(name): float(share) for name, share in json.loads(file.read_text()).items()}, []
+    notes: list[str] = []
+    weights: Counter[str] = Counter()
+    workload, end = target.program.timed_workload, time.monotonic() + _SAMPLING_SECONDS
+    try:
+        while sum(weights.values()) < _ENOUGH_SAMPLES and (not weights or time.monotonic() < end):
+            weights.update(symbol_samples(timer.verifier.baseline, workload, timer.run_seconds, target.core))
+    except NoSamples as error:
+        notes = [f"where the time goes is not measured but estimated by loops: {error}"]
+        for bitcode in target.baseline.bitcodes:
+            with Module.parse(target.toolchain.load(), bitcode) as module:
+                weights.update({function.name: int(function.weight) for function in functions_of(module)})
+    total = sum(weights.values()) or 1
+    shares = {name: weight / total for name, weight in weights.items()}
+    write_json(file, {name: round(share, 6) for name, share in shares.items()})
+    return shares, notes
+
+
+def make_task(
+    target: Target, program: Mapping[str, float], scopes: Scopes, shares: Mapping[str, float] | None = None
+) -> Task:
     """program: features of the baseline's code. Raises InvalidIR.
 
-    Without the scope "passes" there are decisions alone.
+    Without the scope "passes" there are decisions alone. shares: of the run time, by symbol; where it counts, decisions
+    about functions are those of ``decisions.heat``.
     """
     baseline, catalogue, objective = target.baseline, target.catalogue, target.objective
-    expanded = baseline.completion.expanded
-    rows = baseline.has_unwind_rows
-    offered = offers_of(target.toolchain.load(), baseline.bitcodes, scopes, catalogue, expanded, rows=rows)
+    expanded, rows = baseline.completion.expanded, baseline.has_unwind_rows
+    library, own = target.toolchain.load(), target.baseline_built
+    of_all = scopes if shares is None else tuple({"module"} & {*scopes})
+    offered = offers_of(library, baseline.bitcodes, of_all, catalogue, expanded, rows=rows)
+    if shares is not None:
+        hot = hot_offers(library, baseline.bitcodes, scopes, shares, own.parts)
+        offered = replace(hot, offers=(*hot.offers, *_of_time(offered.offers, objective)))
     passes = tuple(catalogue.names()) if "passes" in scopes else ()
     edits = edits_of(expanded) if expanded and passes else []
     edits += (offer.name for offer in offered.offers)
-    own = target.baseline_built
+    edits += (name for names in offered.begin_with for name in names if name not in edits)
+    flags = plain_flags({*passes, *edits}, rows=rows) if objective.plain_flags and "module" in scopes else ()
     return Task(
         objective=objective.name,
         baseline=baseline.name,
         cpu=fingerprint().cpu,
         passes=passes,
-        edits=tuple(edits),
+        edits=tuple(dict.fromkeys(edits)),
         promised={offer.name: offer.promise for offer in offered.offers},
-        known_good=plain_flags({*passes, *edits}, rows=rows) if objective.plain_flags and "module" in scopes else (),
+        known_good=(*offered.begin_with, *flags),
         program=program,
         surroundings=replace(offered.surroundings, parts=own.parts, size=own.size),
     )
+
+
+def _of_time(offers: Sequence[Offer], objective: Objective) -> list[Offer]:
+    """What is promised of size is not promised of run time."""
+    return [replace(offer, promise=min(offer.promise, _LITTLE)) if objective.time_alone else offer for offer in offers]
 
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import pytest
 
 from colt_llvm.cli.main import run
 from colt_llvm.explain import whereabouts
-from colt_llvm.explain.hot_function import NoSamples
+from colt_llvm.measure.samples import NoSamples
 from colt_llvm.program.program import Workload
 
 SOURCE = """#include <stdio.h>

@@ -20,12 +20,13 @@ from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.explain import hot_function as hot
 from colt_llvm.explain.contributions import contributions, read_contributions
-from colt_llvm.explain.hot_function import NoSamples, hot_function, read_hot_function, symbol_samples
+from colt_llvm.explain.hot_function import hot_function, read_hot_function
 from colt_llvm.explain.minimize import minimize
 from colt_llvm.explain.variants import Variants
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.measure.samples import NoSamples, symbol_samples
 from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.program import Program, Workload, load_program, program_to_dict, programs_directory
 from colt_llvm.program.recipe import Recipe, apply_recipe, load_recipe, opt_lines, save_recipe, source_digests

@@ -1,0 +1,111 @@
+"""The decisions that a program offers where its run time goes: of functions that hold a part of it, by that part."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from colt_llvm.decisions.offers import MOST_OFFERS, SUMMARIES, FunctionFacts, Offer, Offered, read_functions
+from colt_llvm.llvm.decision import EVERY, Decision
+from colt_llvm.llvm.library import Library
+
+#: Of the run time; about a function that holds less nothing is decided.
+LEAST_SHARE = 0.02
+#: Where a function holds less than this, it may be made small.
+_COLD = 0.002
+#: What a decision promises before anything was tried, where its function holds all of the time: log ratios of time.
+_PROMISE = {
+    "alwaysinline": 0.004, "noinline": 0.002, "call": 0.002, "optsize": 0.002, "minsize": 0.001,
+    "unroll": 0.002, "nounroll": 0.003, "vectorize": 0.001, "interleave": 0.001, "novectorize": 0.003,
+    "distribute": 0.0002,
+}  # fmt: skip
+#: Of each kind's values, those that are worth a measurement; LLVM's own choice is mostly one of the others.
+_VALUES = {"unroll": ("2", "4", "8", "full"), "vectorize": ("4", "8"), "interleave": ("2", "4"), "nounroll": ("",),
+           "novectorize": ("",), "distribute": ("",)}  # fmt: skip
+#: A loop around the innermost one of its function promises so much of what that does.
+_FURTHER_OUT = 0.3
+#: So many functions are looked through, each inlined into the next.
+_MOST_INLINED = 50
+
+Names = tuple[str, ...]
+
+
+def hot_offers(
+    library: Library,
+    bitcodes: Sequence[bytes],
+    scopes: Collection[str],
+    shares: Mapping[str, float],
+    present: Collection[str],
+) -> Offered:
+    """Of the scopes function, inline, call and loop. Raises InvalidIR.
+
+    shares: symbol -> share of the baseline's time that is spent in its own code, 0 to 1. present: the functions that
+    have code of their own there; what is inlined into others has a part of their time.
+    """
+    functions = read_functions(library, bitcodes)
+    heat = heat_of(functions, shares, present)
+    offers = [offer for name in functions if heat[name] >= LEAST_SHARE
+              for offer in _offers(functions[name], functions, scopes, heat[name])]  # fmt: skip
+    offers.sort(key=lambda offer: (-offer.promise, offer.name))
+    small = _small_where_cold(heat) if "function" in scopes else ()
+    return Offered(tuple(offers[:MOST_OFFERS]), begin_with=(small,) if small else ())
+
+
+def heat_of(
+    functions: Mapping[str, FunctionFacts], shares: Mapping[str, float], present: Collection[str]
+) -> dict[str, float]:
+    """The share of the time in which a decision about a function can show, for each of them."""
+    callers: dict[str, set[str]] = {name: set() for name in functions}
+    for function in functions.values():
+        for callee, _ in function.sites:
+            if callee in callers and callee != function.name:
+                callers[callee].add(function.name)
+    heat: dict[str, float] = {}
+
+    def of(name: str, below: frozenset[str]) -> float:
+        if name in present:
+            return shares.get(name, 0.0)
+        if name not in heat:
+            around = below | {name}
+            further = sorted(callers[name] - around) if len(below) < _MOST_INLINED else []
+            heat[name] = min(1.0, sum(of(caller, around) for caller in further))
+        return heat[name]
+
+    return {name: of(name, frozenset()) for name in functions}
+
+
+def _small_where_cold(heat: Mapping[str, float]) -> Names:
+    """A sequence: all functions as -Oz has them, but those in which time is spent; () where that is all or nothing."""
+    warm = sorted(name for name, share in heat.items() if share >= _COLD)
+    if not warm or len(warm) == len(heat):
+        return ()
+    return (str(Decision(EVERY, "", 0, "minsize")), *(str(Decision(name, "", 0, "optspeed")) for name in warm))
+
+
+def _offers(
+    function: FunctionFacts, known: Mapping[str, FunctionFacts], scopes: Collection[str], heat: float
+) -> Iterator[Offer]:
+    def offer(decision: Decision, scope: str, promise: float, calls: int = 0) -> Offer:
+        summary = SUMMARIES[decision.kind, decision.scope]
+        return Offer(str(decision), scope, summary, function.size, calls, promise * heat)
+
+    name, calls = function.name, function.calls
+    if {"function", "inline"} & set(scopes) and calls and not function.decided:
+        for kind in ("noinline",) if function.recursive else ("alwaysinline", "noinline"):
+            yield offer(Decision(name, "", 0, kind), "function", _PROMISE[kind], calls)
+    if "function" in scopes:
+        for kind in ("optsize", "minsize"):
+            yield offer(Decision(name, "", 0, kind), "function", _PROMISE[kind], calls)
+    if "call" in scopes:
+        for callee, number in function.sites:
+            other = known.get(callee)
+            if other is None or other.decided or other.calls < 2:
+                continue
+            for kind in ("noinline",) if other.recursive else ("alwaysinline", "noinline"):
+                yield offer(Decision(name, callee, number, kind), "call", _PROMISE["call"], other.calls)
+    if "loop" in scopes:
+        deepest = max(function.loops, default=0)
+        for number, depth in enumerate(function.loops, start=1):
+            for kind, values in _VALUES.items():
+                promise = _PROMISE[kind] * _FURTHER_OUT ** (deepest - depth) / len(function.loops) ** 0.5
+                for value in values:
+                    yield offer(Decision(name, "", number, kind, value), "loop", promise)

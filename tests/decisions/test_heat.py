@@ -1,0 +1,52 @@
+"""Where run time counts, decisions are about the functions that hold it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from colt_llvm.decisions.heat import heat_of, hot_offers
+from colt_llvm.decisions.offers import read_functions
+from colt_llvm.llvm.decision import parse_decision
+from colt_llvm.llvm.toolchain import find_toolchain
+from colt_llvm.program.compilation import front_end
+from colt_llvm.program.program import program_from_files
+
+SOURCE = """
+static unsigned square(unsigned x) { return x * x + 1; }
+static unsigned twice(unsigned x) { return square(x) + square(x + 1); }
+unsigned hot(unsigned n) {
+    unsigned sum = 0;
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned j = 0; j < i; j++) sum += square(i) ^ j;
+    return sum;
+}
+unsigned warm(unsigned n) { unsigned sum = 0; while (n--) sum ^= twice(n); return sum; }
+unsigned cold(unsigned n) { return n ? cold(n - 1) + hot(n) : 0; }
+"""
+SHARES = {"hot": 0.9, "warm": 0.05, "cold": 0.001}
+
+
+@pytest.mark.llvm
+def test_what_holds_no_time_is_left_alone_and_the_hottest_loop_comes_first(tmp_path: Path) -> None:
+    source = tmp_path / "heat.c"
+    source.write_text(SOURCE)
+    toolchain = find_toolchain()
+    library, bitcodes = toolchain.load(), front_end(toolchain, program_from_files([str(source)]), "O3")
+    heat = heat_of(read_functions(library, bitcodes), SHARES, SHARES)
+    assert heat == pytest.approx({**SHARES, "twice": 0.05, "square": 0.95})  # what is inlined has its callers' time
+
+    found = hot_offers(library, bitcodes, ("function", "call", "loop"), SHARES, SHARES)
+    names = [offer.name for offer in found.offers]
+    assert {parse_decision(name).function for name in names} == {"hot", "warm", "square", "twice"}
+    assert "noinline<hot>" in names
+    loops = [name for name in names if parse_decision(name).scope == "loop" and "nounroll" in name]
+    assert loops == ["nounroll<hot#2>", "nounroll<hot#1>", "nounroll<warm#1>"]
+    promises = [offer.promise for offer in found.offers]
+    assert promises == sorted(promises, reverse=True)
+    assert found.begin_with == (("minsize<*>", *(f"optspeed<{name}>" for name in ("hot", "square", "twice", "warm"))),)
+
+    alone = hot_offers(library, bitcodes, ("call",), {"hot": 1.0}, SHARES)
+    assert [offer.name for offer in alone.offers] == ["alwaysinline<hot;square#1>", "noinline<hot;square#1>"]
+    assert alone.begin_with == ()
