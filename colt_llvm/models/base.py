@@ -40,15 +40,24 @@ class Price:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one call. cached_tokens: the part of prompt_tokens that came from the provider's cache."""
+    """Tokens of one call. cached_tokens: the part of prompt_tokens that came from the provider's cache.
+
+    reasoning_tokens: the part of completion_tokens that was thinking, where the endpoint says so.
+    """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @property
     def total(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+
+Reasoning = Literal["auto", "off", "low", "medium", "high"]
+#: Tokens for thinking beside ``max_output_tokens``.
+THINKING_TOKENS: Mapping[str, int] = {"auto": 0, "off": 0, "low": 1_024, "medium": 4_096, "high": 16_384}
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,9 @@ class ModelSpec:
 
     parameters: count, above 0; decides who is small. model: the name that the endpoint knows; ``name`` when left out.
     structured: "auto" finds out once whether the endpoint takes a JSON schema, JSON mode or plain text only.
-    context_tokens: prompt and answer together; the prompt is cut to fit. max_output_tokens: of one answer.
+    reasoning: how much it thinks before it answers; "auto" is as the endpoint has it.
+    context_tokens: prompt and answer together; the prompt is cut to fit. max_output_tokens: of one answer, without
+    thinking.
     concurrency: calls to this model at once. options: sent with each request as they are (temperature, ...).
     """
 
@@ -69,6 +80,7 @@ class ModelSpec:
     model: str = ""
     key_variable: str | None = None
     structured: Literal["auto", "schema", "json", "text"] = "auto"
+    reasoning: Reasoning = "auto"
     context_tokens: int = 16_384
     max_output_tokens: int = 1_024
     timeout_seconds: float = 120.0
@@ -80,6 +92,12 @@ class ModelSpec:
     def can(self) -> DeclaredKind:
         """What its kind can do. Raises UsageError for a kind that is not installed."""
         return find_kind(self.kind)
+
+    @property
+    def output_tokens(self) -> int:
+        """Of one answer and its thinking, which take at most half of what the answer leaves of the context."""
+        room = max(0, self.context_tokens - self.max_output_tokens) // 2
+        return self.max_output_tokens + min(THINKING_TOKENS[self.reasoning], room)
 
     @property
     def is_language_model(self) -> bool:
@@ -112,7 +130,7 @@ class Prompt:
 class Answer:
     """What came back: text in the protocol of :mod:`colt_llvm.proposal.answer`, and what it took.
 
-    note: what was odd about it and how to fix that; "" where it came as it should.
+    note: what was odd about it and how to fix that; "" where it came as it should. reasoning: what it thought before.
     """
 
     text: str
@@ -120,6 +138,7 @@ class Answer:
     note: str = ""
     form: Form | None = None  # how the request was put, where the endpoint left a choice
     charged_unknown: bool = False  # the endpoint did not say what it took; usage is empty
+    reasoning: str = ""
 
 
 #: Nobody waits for this answer any more; the call may go on.
@@ -137,6 +156,7 @@ class CallError(ColtError, ConnectionError):
     """
 
     text = ""  # what came back of an answer
+    reasoning = ""  # what the model thought
     form: Form | None = None  # how to put the next request
     charged_unknown = False  # the endpoint may have worked, and charged, without saying how much
     served = False  # it is an earlier call's failure, written down then

@@ -98,16 +98,19 @@ class Budget:
         return None
 
 
-def worst_usage(spec: ModelSpec, messages: Iterable[Message], limits_output: bool = True) -> Usage:
+def worst_usage(spec: ModelSpec, messages: Iterable[Message], limits_output: bool = True, thinking: int = 0) -> Usage:
     """Tokens that a call may take at worst: half a token a byte of the prompt, and the longest answer.
 
     Half a token a byte is above what tokenizers make of English and of LLVM IR (a quarter to two fifths). Where the
     endpoint takes no limit of the answer (``limits_output``), the answer may fill the rest of the context.
+    thinking: tokens that an answer is given beyond its limit.
     """
     if not spec.is_language_model:
         return Usage()
     prompt = sum(16 + math.ceil(len(message.content.encode("utf-8", "replace")) / 2) for message in messages)
-    longest = spec.max_output_tokens if limits_output else max(spec.max_output_tokens, spec.context_tokens)
+    longest = spec.output_tokens + thinking
+    if not limits_output:
+        longest = max(longest, spec.context_tokens)
     return Usage(prompt, 0, longest)
 
 

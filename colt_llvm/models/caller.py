@@ -199,7 +199,8 @@ class Caller:
         """One call that goes out: reserved beforehand, written down afterwards, whatever comes of it."""
         model = self._models[spec.name]
         form = model.form if isinstance(model, NegotiatingModel) else None
-        worst = worst_usage(spec, record.messages, limits_output=form is None or bool(form.length))
+        thinking = form.thinking if form is not None else 0
+        worst = worst_usage(spec, record.messages, form is None or bool(form.length), thinking)
         one = int(not self.ledger.is_free(spec.name))
         reserved = Spending(one, worst.total, worst_cost(spec, worst))
         ticket = self._budget.reserve(reserved, give_up=lambda: self._over() or given_up.is_set())
@@ -307,7 +308,12 @@ def _finished(
 ) -> CallRecord:
     """The record with what came of the call."""
     unknown = outcome.charged_unknown
-    record = replace(record, seconds=seconds, form=outcome.form.to_dict() if outcome.form is not None else None)
+    record = replace(
+        record,
+        seconds=seconds,
+        reasoning=outcome.reasoning,
+        form=outcome.form.to_dict() if outcome.form is not None else None,
+    )
     if isinstance(outcome, Answer):
         usage = outcome.usage
         if unknown:

@@ -25,6 +25,8 @@ _STATUSES = (
     (400, r"invalid.?(request|argument)|bad.?request|unsupported|not supported|not permitted"),
     (503, r"overload|unavailable|loading|capacity|try again"),
 )  # fmt: skip
+#: Fields of a message that hold what a model thought.
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 #: A proposal, or the beginning of one: a list of passes with a name in it.
 _ANSWER = re.compile(r"passes\\?[\"'`]?\s{0,20}[:=][\s\[{]{0,200}\\?[\"']?[a-z]", re.I)
 
@@ -45,12 +47,14 @@ class Completion:
 
     text: of the answer. source: which field it came in: "content", "reasoning_content", "a tool call"; "" for none.
     finish: why it ended ("stop", "length", ...). refusal: the model's own words; "" where it did not refuse.
+    reasoning: what it thought before it answered, where that came apart.
     """
 
     text: str = ""
     source: str = ""
     finish: str = ""
     refusal: str = ""
+    reasoning: str = ""
 
 
 def body_of(text: str) -> dict[str, Any] | None:
@@ -131,9 +135,10 @@ def completion_of(body: Mapping[str, Any]) -> Completion | None:
         message = {"content": message if message is not None else choice.get("text")}
     finish = str(choice.get("finish_reason") or "")
     refusal = words_of(message.get("refusal")) or ("filtered" if finish == "content_filter" else "")
+    thought = next(filter(str.strip, _thoughts(message)), "")
     for source, text in _texts(message):
         if text.strip():
-            return Completion(text, source, finish, refusal)
+            return Completion(text, source, finish, refusal, thought)
     return Completion("", "", finish, refusal)
 
 
@@ -151,8 +156,22 @@ def _texts(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         function = call.get("function") if isinstance(call, Mapping) else None
         if isinstance(function, Mapping):
             yield "a tool call", _text(function.get("arguments"))
-    for name in ("reasoning_content", "reasoning", "thinking"):
+    for name in _THOUGHTS:
         yield name, _text(message.get(name))
+
+
+def _thoughts(message: Mapping[str, Any]) -> Iterator[str]:
+    """Every text of thinking, in a field of its own or as a part of the content."""
+    for name in _THOUGHTS:
+        yield _text(message.get(name))
+    for name in ("reasoning_details", "content"):
+        parts = message.get(name)
+        listed = [part for part in parts if isinstance(part, Mapping)] if isinstance(parts, list) else []
+        yield "".join(
+            _text(part.get("text") or part.get("thinking") or part.get("summary"))
+            for part in listed
+            if str(part.get("type", "")).startswith(("thinking", "reasoning"))
+        )
 
 
 def _text(content: Any, depth: int = 0) -> str:

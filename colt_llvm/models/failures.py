@@ -218,9 +218,18 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
     completion = _count(usage.get("completion_tokens", usage.get("output_tokens")))
     if prompt is None or completion is None or max(prompt, completion) > _MOST_TOKENS:
         return None
-    details = usage.get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else None
-    return Usage(math.ceil(prompt), math.ceil(min(cached or 0, prompt)), math.ceil(completion))
+    cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
+    thought = _detail(usage, "completion_tokens_details", "reasoning_tokens")
+    if _count(usage.get("total_tokens")) == prompt + completion + thought:
+        completion += thought  # some endpoints count thinking apart, and charge for it all the same
+    return Usage(
+        math.ceil(prompt), math.ceil(min(cached, prompt)), math.ceil(completion), math.ceil(min(thought, completion))
+    )  # fmt: skip
+
+
+def _detail(usage: Mapping[str, Any], details: str, name: str) -> float:
+    found = usage.get(details)
+    return (_count(found.get(name)) or 0.0) if isinstance(found, Mapping) else 0.0
 
 
 def _count(value: Any) -> float | None:

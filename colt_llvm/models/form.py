@@ -39,25 +39,30 @@ class Form:
 
     structured: JSON schema, JSON mode or plain text. length: the field with the limit of output tokens; "" where the
     endpoint takes none. dropped: fields that it refuses, "system role" where it takes no such message, and
-    "schema bounds" where it takes no schema with lists of names and lengths.
+    "schema bounds" where it takes no schema with lists of names and lengths. thinking: tokens that its thinking took
+    beyond the limit that was set.
     """
 
     structured: Structured = "schema"
     length: str = "max_tokens"
     dropped: tuple[str, ...] = ()
+    thinking: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        return {"structured": self.structured, "length": self.length, "dropped": list(self.dropped)}
+        record = {"structured": self.structured, "length": self.length, "dropped": list(self.dropped)}
+        return {**record, "thinking": self.thinking} if self.thinking else record
 
     @staticmethod
     def from_dict(record: Mapping[str, Any]) -> Form:
-        return Form(record["structured"], record["length"], tuple(record["dropped"]))
+        return Form(
+            record["structured"], record["length"], tuple(record["dropped"]), int(record.get("thinking", 0))
+        )  # fmt: skip
 
     def fields(self, question: Question, max_output_tokens: int, options: Mapping[str, Any]) -> dict[str, Any]:
         """What a request holds beside model and messages."""
         fields = {**options, "seed": (question.seed * 1_000_003 + question.request_id) % 2**31}
         if self.length:
-            fields[self.length] = max_output_tokens
+            fields[self.length] = max_output_tokens + self.thinking
         if self.structured == "schema":
             schema = {
                 "name": "joint_action",
@@ -68,6 +73,11 @@ class Form:
         elif self.structured == "json":
             fields["response_format"] = {"type": "json_object"}
         return {name: value for name, value in fields.items() if name not in self.dropped}
+
+    def with_more_thinking(self, output_tokens: int, most: int) -> Form | None:
+        """After thinking that took all of an answer: twice as much, up to ``most`` in all; None where that is all."""
+        more = min(2 * self.thinking or max(output_tokens, 1_024), most - output_tokens)
+        return replace(self, thinking=more) if more > self.thinking else None
 
     def messages(self, messages: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
         """What a request holds of roles and texts."""

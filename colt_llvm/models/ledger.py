@@ -20,6 +20,7 @@ class Account:
 
     calls: requests that went out, repeated and refused ones included. answers: those that came back sound.
     corrections: answers to corrections, which are in ``answers`` too. retries: calls after the first of a request.
+    reasoning_tokens: the part of completion_tokens that was thinking, as far as endpoints say.
     cost: in the currency of the prices; estimated_cost: the part of it that the endpoint never confirmed.
     seconds: sum over all calls; longest_seconds: of one.
     """
@@ -31,6 +32,7 @@ class Account:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
+    reasoning_tokens: int = 0
     cost: float = 0.0
     estimated_cost: float = 0.0
     seconds: float = 0.0
@@ -48,6 +50,7 @@ class Account:
         self.prompt_tokens += record.usage.prompt_tokens
         self.cached_tokens += record.usage.cached_tokens
         self.completion_tokens += record.usage.completion_tokens
+        self.reasoning_tokens += record.usage.reasoning_tokens
         self.cost += record.cost
         self.estimated_cost += record.cost if record.estimated else 0.0
         self.seconds += record.seconds

@@ -30,10 +30,16 @@ from colt_llvm.models.failures import (
     without_key,
 )
 from colt_llvm.models.form import Form
+from colt_llvm.models.question import Question
 
 _LONGEST_ANSWER = 200_000
+_LONGEST_THOUGHT = 20_000
+#: Where several proposals are wanted, or others are asked for at the same state. Options of the model come before it.
+_DIVERSE = {"temperature": 0.8}
+#: How much a model is to think, in the words of the servers that know any; what one refuses is left out from then on.
+_NO_THINKING = {"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": False}}
 _LONGEST_REFUSAL = 20_000
-_THINKING = "turn its thinking off in options, or raise max_output_tokens"
+_THINKING = 'turn its thinking off (reasoning = "off"), or raise max_output_tokens'
 #: What to do about a text that came where it was not looked for.
 _REMEDIES = {"a tool call": "set structured to text"}
 
@@ -60,7 +66,7 @@ class OpenAICompatible:
     def ask(self, prompt: Prompt, timeout_seconds: float) -> Answer:
         """One request. Raises CallError; kind "unsupported" means: ask again at once, it will be put differently."""
         form = self._form
-        fields = form.fields(prompt.question, self.spec.max_output_tokens, self.spec.options)
+        fields = form.fields(prompt.question, self.spec.output_tokens, self._options(prompt.question))
         messages = form.messages([(message.role, _sound(message.content)) for message in prompt.messages])
         body = {"model": self.spec.model or self.spec.name, "messages": messages, **fields}
         try:
@@ -76,6 +82,15 @@ class OpenAICompatible:
 
     def close(self) -> None:
         self._http.close()
+
+    def _options(self, question: Question) -> dict[str, Any]:
+        several = (question.wanted or 1) > 1 or question.in_flight or question.proposed
+        options: dict[str, Any] = dict(_DIVERSE) if several else {}
+        if self.spec.reasoning == "off":
+            options |= _NO_THINKING
+        elif self.spec.reasoning != "auto":
+            options["reasoning_effort"] = self.spec.reasoning
+        return {**options, **self.spec.options}
 
     def _post(self, body: Mapping[str, Any], timeout_seconds: float) -> Reply:
         try:
@@ -166,11 +181,9 @@ class OpenAICompatible:
                 "refusal", f"model {name}: refused to answer: {said}; leave it out if it goes on so", text=text, **took
             )
         cut = completion.finish in ("length", "max_tokens")
+        thought = without_key(completion.reasoning, self._key)[:_LONGEST_THOUGHT]
         if cut and not holds_an_answer(text):
-            raise ChatError(
-                "truncated", f"model {name}: the answer reached max_output_tokens; raise it (thinking counts too)",
-                text=text, **took,
-            )  # fmt: skip
+            raise self._cut(text, thought, took)
         if not text.strip():
             raise ChatError("empty", f"model {name}: an answer without text; try again", retryable=True, **took)
         remedy = _REMEDIES.get(source, _THINKING)
@@ -184,8 +197,25 @@ class OpenAICompatible:
         usage = took["usage"]
         return Answer(
             text, **({"usage": usage} if usage else {}), note="; ".join(notes), form=took["form"],
-            charged_unknown=took["charged_unknown"],
+            charged_unknown=took["charged_unknown"], reasoning=thought if source == "content" else "",
         )  # fmt: skip
+
+    def _cut(self, text: str, thought: str, took: Mapping[str, Any]) -> ChatError:
+        """An answer without a proposal. Where thinking took it all, the next one is given more room."""
+        name, form = self.spec.name, took["form"]
+        more = None
+        if thought or "<think" in text:
+            more = form.with_more_thinking(self.spec.output_tokens, self.spec.context_tokens // 2)
+        if more is None:
+            said = f"model {name}: the answer reached max_output_tokens; raise it (thinking counts too)"
+        else:
+            with self._lock:
+                self._form = more if self._form == form else self._form
+            took = {**took, "form": more}
+            said = f"model {name}: its thinking took all of max_output_tokens; {_THINKING}"
+        error = ChatError("truncated", said, text=text, retryable=more is not None, **took)
+        error.reasoning = thought
+        return error
 
 
 def _other_model(served: str, spec: ModelSpec) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.models.base import ModelSpec, Price
+from colt_llvm.models.base import THINKING_TOKENS, ModelSpec, Price
 from colt_llvm.models.kinds import find_kind, kind_names
 
 Record = dict[str, Any]
@@ -80,12 +80,19 @@ def spec_from_dict(record: Mapping[str, Any], where: str = "model") -> ModelSpec
     if structured not in ("auto", "schema", "json", "text"):
         raise UsageError(f"{where}: structured is {structured!r}; use auto, schema, json or text")
     values["structured"] = structured
+    reasoning = record.get("reasoning", "auto")
+    if reasoning not in THINKING_TOKENS:
+        raise UsageError(f"{where}: reasoning is {reasoning!r}; use {', '.join(THINKING_TOKENS)}")
+    values["reasoning"] = reasoning
     values["options"] = _options(record.get("options", {}), can.has_endpoint, where)
     spec = ModelSpec(**values)
-    if spec.is_language_model and spec.context_tokens - spec.max_output_tokens < _LEAST_PROMPT_TOKENS:
+    if spec.is_language_model and spec.context_tokens - spec.output_tokens < _LEAST_PROMPT_TOKENS:
+        beside = (
+            "max_output_tokens" if spec.output_tokens == spec.max_output_tokens else "tokens of thinking and answer"
+        )
         raise UsageError(
             f"{where}: {spec.context_tokens} context_tokens leave too little room for the prompt beside "
-            f"{spec.max_output_tokens} max_output_tokens; it needs {_LEAST_PROMPT_TOKENS} or more"
+            f"{spec.output_tokens} {beside}; it needs {_LEAST_PROMPT_TOKENS} or more"
         )
     _check_endpoint(spec, where)
     return spec

@@ -34,6 +34,7 @@ class CallRecord:
     seconds: how long the call took. estimated: usage and cost are the worst case, for the endpoint never told.
     form: how the next request is to be put, where the endpoint left a choice. served_from: the request of an earlier
     part of the run whose answer was taken, so nothing was asked or paid; None for a call that went out.
+    reasoning: what the model thought before it answered.
     """
 
     request: int
@@ -53,6 +54,7 @@ class CallRecord:
     form: Mapping[str, Any] | None = None
     served_from: int | None = None
     messages: tuple[Message, ...] = ()
+    reasoning: str = ""
 
     def outcome(self) -> Answer:
         """The answer. Raises CallError where the call had failed."""
@@ -87,16 +89,18 @@ def record_to_dict(record: CallRecord) -> dict[str, Any]:
         values["error_text"] = record.error_text
         values["retryable"] = record.retryable
         values["retry_after_seconds"] = record.retry_after_seconds
-    for name in ("estimated", "form", "served_from"):
+    if usage.reasoning_tokens:
+        values["usage"].append(usage.reasoning_tokens)
+    for name in ("estimated", "form", "served_from", "reasoning"):
         value = getattr(record, name)
-        if value is not None and value is not False:
+        if value is not None and value is not False and value != "":
             values[name] = value
     return values
 
 
 def record_from_dict(values: Mapping[str, Any]) -> CallRecord:
     """The inverse, without the messages. Raises KeyError, TypeError or ValueError for what is no record."""
-    prompt, cached, completion = values["usage"]
+    prompt, cached, completion, *thought = values["usage"]
     return CallRecord(
         request=int(values["request"]),
         digest=str(values["digest"]),
@@ -108,12 +112,13 @@ def record_from_dict(values: Mapping[str, Any]) -> CallRecord:
         error_text=str(values.get("error_text", "")),
         retryable=bool(values.get("retryable", False)),
         retry_after_seconds=values.get("retry_after_seconds"),
-        usage=Usage(int(prompt), int(cached), int(completion)),
+        usage=Usage(int(prompt), int(cached), int(completion), *map(int, thought)),
         cost=float(values["cost"]),
         seconds=float(values["seconds"]),
         estimated=bool(values.get("estimated", False)),
         form=values.get("form"),
         served_from=values.get("served_from"),
+        reasoning=str(values.get("reasoning", "")),
     )
 
 

@@ -48,7 +48,7 @@ def check_question(spec: ModelSpec) -> Prompt:
         evidence=Evidence({}, (), _REMARKS, _IR, "scan"),
     )  # fmt: skip
     summaries = {action.name: action.summary for action in catalogue}
-    return Prompt(question, lambda: render(question, summaries, spec.context_tokens - spec.max_output_tokens))
+    return Prompt(question, lambda: render(question, summaries, spec.context_tokens - spec.output_tokens))
 
 
 def try_model(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:

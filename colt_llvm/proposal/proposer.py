@@ -158,7 +158,7 @@ class ModelProposer:
         spec = self._specs[name]
         if spec.is_language_model and self._evidence is not None:
             question = replace(question, evidence=self._evidence(question.state.sequence))
-        room = spec.context_tokens - spec.max_output_tokens
+        room = spec.context_tokens - spec.output_tokens
         try:
             return self._caller.ask(name, self._prompt(question, room), question.request_id)
         except CallError as error:
