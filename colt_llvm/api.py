@@ -84,6 +84,8 @@ class TuneArguments(ProgramArguments, RunArguments, total=False):
     scopes: Sequence[str]
     clang_baseline: bool
     strict: bool  # what clang_baseline was called
+    unchecked: bool
+    test: Sequence[str]
     risky: bool
     allow_nonzero: bool
     timeout_seconds: float

@@ -30,6 +30,7 @@ _REFUSED = (
     "weights",
     "resume",
     "pgo",
+    "unchecked",
 )
 #: Exit status of ``--ci`` where some recipes stay stale.
 EXIT_STALE = 8

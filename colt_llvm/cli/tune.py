@@ -36,6 +36,7 @@ from colt_llvm.cli.options import (
     workload_options,
 )
 from colt_llvm.core.errors import UsageError
+from colt_llvm.core.text import split_words
 from colt_llvm.program.program import Program
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ _options_of_tune = together(
            "profile that you have: --cflags=-fprofile-use=FILE."),
     option("--check", default="", metavar="NAME", group=WHAT_TO_PROVE,
            help="Check of each run: of an installed package, or your own as module:NAME."),
+    option("--unchecked", is_flag=True, group=WHAT_TO_TUNE,
+           help="PROGRAM has no main: tune its object alone, for size or instructions. Nothing is run, and the result "
+           "says not checked."),
     option("--build", "builds", multiple=True, metavar="COMMAND", group=WHAT_TO_TUNE, common=True,
            help='Tune a project instead of PROGRAM: the command that builds it, such as "make prog". Give --run '
            '"./prog input.txt" too. Repeats.'),
@@ -82,7 +86,8 @@ _options_of_tune = together(
     option("--jobs", type=int, default=1, metavar="N", group=PROJECTS,
            help="With --build: files searched in parallel, for size."),
     option("--test", metavar="COMMAND", group=PROJECTS,
-           help='With --build: command that must succeed on the tuned build, such as "make check".'),
+           help='With --build: command that must succeed on the tuned build, such as "make check". Without: command '
+           "that must succeed with the objects in the folder $COLT_OBJECTS, in place of running PROGRAM."),
     option("--whole-program", is_flag=True, group=PROJECTS,
            help="With --build: tune all files as one module, which colt-cc builds when it links."),
     option("--ci", is_flag=True, group=PROJECTS,
@@ -120,6 +125,7 @@ def command(**given: Any) -> int:
 
         return tune_project_command(given)
     _refuse_project_options(given)
+    _refuse_runs(given)
     options = _options(given)
     if not given["resume"]:
         refuse_models_of(options.strategy, given)
@@ -170,12 +176,33 @@ def _run(
 
 
 def _refuse_project_options(given: dict[str, Any]) -> None:
-    for name in ("only", "test", "whole_program", "ci"):
+    for name in ("only", "whole_program", "ci"):
         if given[name]:
             spelled = f"--{name.replace('_', '-')}"
             raise UsageError(f'{spelled}: is for projects; add --build, such as --build "make prog"')
 
 
+def _refuse_runs(given: dict[str, Any]) -> None:
+    """Options that say how a program is run, where none is."""
+    if given["unchecked"] or given["test"]:
+        for name, spelled in typed_options().items():
+            if name in _OF_RUNS:
+                option = "--unchecked" if given["unchecked"] else "--test"
+                raise UsageError(f"{option}: PROGRAM is not run; leave out {spelled}")
+
+
+#: Of a program that is run.
+_OF_RUNS = (
+    "runs",
+    "arguments",
+    "stdin",
+    "output_files",
+    "ignored",
+    "float_tolerance",
+    "allow_nonzero",
+    "pgo",
+    "harness",
+)
 #: What may be said anew when a run goes on; everything else is the run's own.
 _LIMITS = ("max_calls", "max_tokens", "max_cost", "stop_below")
 _WITH_RESUME = {"resume", "cluster", "measure_on", "trials", "seconds", "output", "as_json", "llvm_prefix", *_LIMITS}
@@ -211,6 +238,7 @@ def _options(given: dict[str, Any]) -> TuneOptions:
         objective=given["objective"], strategy=given["strategy"], weights=weights or None,
         trials=given["trials"], seconds=given["seconds"], stop_below=given["stop_below"],
         seed=given["seed"], workers=given["workers"], scopes=tuple(filter(None, (given["scopes"] or "").split(","))),
+        unchecked=given["unchecked"], test=split_words("--test", given["test"] or ""),
         check=given["check"], clang_baseline=given["clang_baseline"], risky=given["risky"],
         preset=given["preset"] or "", search=search_changes(given),
         max_calls=given["max_calls"], max_tokens=given["max_tokens"], max_cost=given["max_cost"], **limits_of(given),

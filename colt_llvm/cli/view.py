@@ -141,7 +141,7 @@ def print_result(result: TuneResult) -> None:
             console.print(
                 f"{share:.0%} of the answers came from the largest model, {result.models['largest']}", markup=False
             )
-    if result.compared.text:
+    if result.compared.text and not (result.improved and result.compared.unchecked):
         console.print(result.compared.text, markup=False)
     for note in result.notes:
         console.print(f"note: {note}", markup=False)
@@ -151,6 +151,8 @@ def print_result(result: TuneResult) -> None:
         console.print(f"written: {result.output}", markup=False)
     if result.recipe:
         console.print(f"recipe: {result.recipe}", markup=False)
+    if result.improved and result.compared.unchecked:
+        console.print(f"{result.compared.by}; test it before you ship it", markup=False)
 
 
 def ledger_table(models: Mapping[str, Any]) -> Table:

@@ -23,7 +23,7 @@ from colt_llvm.evaluate.builder import Builder
 from colt_llvm.evaluate.evaluation import Evaluation
 from colt_llvm.evaluate.evaluators import Examination, RemoteTarget, examine
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Verifier
+from colt_llvm.evaluate.unrun import verifier_of
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.program.program import Program
@@ -247,7 +247,7 @@ class _Run:
         program = self._bundle.unpack(self._folder)
         core = self._core.number if self._core else None
         target = replace(self._remote.target, toolchain=self._toolchain, program=program, core=core)
-        return Timer(Verifier.of_target(target))
+        return Timer(verifier_of(target))
 
     def _keep_off_timed_cores(self) -> None:
         keep_off(taken(self._cores))

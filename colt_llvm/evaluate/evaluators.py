@@ -77,7 +77,7 @@ def examine(timer: Timer, objects: tuple[bytes, ...], wanted: Examination) -> Ev
         samples = {SECOND_LOOK: error.evidence} if error.evidence else {}
         return Evaluation(None, failure="miscompile", detail=str(error), samples=samples)
     finally:
-        (verifier.folder / wanted.name).unlink(missing_ok=True)
+        verifier.discard(verifier.folder / wanted.name)
 
 
 def examiner_of(timer: Timer | None) -> Examiner | None:
@@ -191,7 +191,7 @@ class RemoteTarget:
     @staticmethod
     def of(target: Target, builders: Builders) -> RemoteTarget:
         plain = replace(target, objective=target.options.goal, linker=None, own_check=None)
-        portable = target.linker is None and target.own_check is None
+        portable = target.linker is None and target.own_check is None and not target.options.test
         return RemoteTarget(plain, builders.first.record, builders.empty, portable)
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.core.text import refuse_operators
 from colt_llvm.decisions.offers import check_scopes, default_scopes
 from colt_llvm.objectives.base import Objective
 from colt_llvm.objectives.registry import DEFAULT, find_objective
@@ -47,6 +48,8 @@ class TuneOptions:
     scopes: what the search may decide about (see ``decisions.offers.SCOPES``); () is what pays in so many trials.
     check: says whether a run is right, as ``measure.check.find_check`` takes it; "" is the comparison alone.
     clang_baseline: ``instructions`` is held against clang's own -Oz instead of the literature's.
+    unchecked: a library or firmware: nothing is linked and run, and no pass with a risk is drawn.
+    test: in place of running the program, a command as words that must succeed with the objects in $COLT_OBJECTS.
     risky: also draw passes that the catalogue flags as able to break programs.
     timeout_seconds: wall-clock time that one run of the program may take.
     memory_bytes: address space of the program. pass_seconds, pass_memory_bytes: of one pass.
@@ -68,6 +71,8 @@ class TuneOptions:
     scopes: tuple[str, ...] = ()
     check: str = ""
     clang_baseline: bool = False
+    unchecked: bool = False
+    test: tuple[str, ...] = ()
     risky: bool = False
     allow_nonzero: bool = False
     timeout_seconds: float = 60.0
@@ -85,6 +90,8 @@ class TuneOptions:
         known = find_objective(self.objective).known_figures
         object.__setattr__(self, "scopes", tuple(self.scopes) or default_scopes(self.objective, self.trials))
         check_scopes(self.scopes)
+        object.__setattr__(self, "test", tuple(self.test))
+        self._check_unrun()
         has_tree = strategies.find_strategy(self.strategy)[0].has_tree
         if (self.preset or self.search) and not has_tree:
             raise UsageError(f"--strategy {self.strategy}: has no tree; leave out --preset and the tree's options")
@@ -108,6 +115,22 @@ class TuneOptions:
         preset(self.preset or "paper", self.search)  # refuses what the search would refuse
         if self.workers < 0:
             raise UsageError(f"--workers {self.workers}: use 1 or more, or 0 to choose for this machine")
+
+    def _check_unrun(self) -> None:
+        """Raises UsageError."""
+        if not self.runs_nothing:
+            return
+        option = "--unchecked" if self.unchecked else "--test"
+        if self.times_the_program:
+            raise UsageError(f"{option}: nothing is run, so no run time is known; use --objective size or instructions")
+        if self.check:
+            raise UsageError(f"{option}: nothing is run, so --check has nothing to look at; leave one out")
+        refuse_operators(self.test)
+
+    @property
+    def runs_nothing(self) -> bool:
+        """Whether the program is neither linked nor run."""
+        return self.unchecked or bool(self.test)
 
     @property
     def search_seconds(self) -> float | None:

@@ -13,7 +13,7 @@ from colt_llvm.env import ServiceOptions
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.sequences import Sequences
 from colt_llvm.llvm.acceptance import toolchain_catalogue
-from colt_llvm.llvm.catalogue import Catalogue
+from colt_llvm.llvm.catalogue import RISKS, Catalogue
 from colt_llvm.llvm.elf import function_sizes, loaded_digest, section_sizes
 from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.module import Module, bitcode_hash
@@ -158,7 +158,7 @@ def prepare_target(
     baseline = prepare_baseline(toolchain, program, options.objective, options.clang_baseline)
     catalogue = toolchain_catalogue(toolchain)
     if not options.risky:
-        catalogue = catalogue.without(RISKS_AVOIDED)
+        catalogue = catalogue.without(RISKS if options.unchecked and not options.test else RISKS_AVOIDED)
     objective = objective or options.goal
     own_check = own_check or options.own_check
     core = measuring_core() if options.times_the_program else None

@@ -146,6 +146,10 @@ class Verifier:
         except CompileError as error:
             raise Miscompiled(f"does not link: {error.diagnostics.splitlines()[-1:] or error}") from error
 
+    def discard(self, executable: Path) -> None:
+        """Remove what ``link`` gave."""
+        executable.unlink(missing_ok=True)
+
     @property
     def compared(self) -> Compared:
         """What of the workloads is compared, as far as is known now."""

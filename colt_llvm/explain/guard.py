@@ -15,7 +15,8 @@ from colt_llvm.core.errors import CompileError, PassError, RecipeError
 from colt_llvm.evaluate.builder import baseline_figures
 from colt_llvm.evaluate.target import Built, Target, prepare_target
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled, Verifier
+from colt_llvm.evaluate.unrun import verifier_of
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.explain.variants import of_recipe
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
@@ -42,7 +43,7 @@ class Guarded:
     promised_low: float  #: lower end of its interval; the ratio itself where it is exact
     ratio: float | None = None  #: baseline / tuned now; None where it fails
     interval: Interval | None = None  #: of ratio, for run times
-    detail: str = ""  #: why it fails, or why it cannot be told
+    detail: str = ""  #: why it fails, or why it cannot be told; of objects that are not run, how they were checked
     changes: tuple[str, ...] = ()  #: of sources, flags, LLVM, host, object code since then
 
 
@@ -70,7 +71,7 @@ def guard(
         detail = f"made with LLVM {recipe.llvm_major}, and this is {toolchain.version}; tune again, or use that LLVM"
         return replace(found, detail=detail)
     target = prepare_target(toolchain, program, replace(tuned_with, risky=True, **options.limits))
-    timer = Timer(Verifier.of_target(target))
+    timer = Timer(verifier_of(target))
     try:
         built = target.rebuild(recipe.pipeline)
         changes = (*differences(recipe, program, toolchain, built.objects), *found.changes)
@@ -81,7 +82,8 @@ def guard(
             return _by_time(found, target, timer, built, options.seconds)
         figures = baseline_figures(target, target.rebuild(target.baseline.completion.pipeline))
         ratio = math.exp(target.objective.reward(target.objective.measured(built), figures))
-        return replace(found, state="kept" if ratio >= promised * (1 - _SAME) else "less", ratio=ratio)
+        state: State = "kept" if ratio >= promised * (1 - _SAME) else "less"
+        return replace(found, state=state, ratio=ratio, detail=timer.verifier.compared.by)
     except (PassError, CompileError, Miscompiled) as error:
         return replace(found, detail=str(error))
     finally:

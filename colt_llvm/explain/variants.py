@@ -16,7 +16,8 @@ from colt_llvm.evaluate.builder import baseline_figures
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built, Target, prepare_target
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Miscompiled, Verifier
+from colt_llvm.evaluate.unrun import verifier_of
+from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.llvm.catalogue import UnknownPassError
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.objectives.base import RUN_TIME
@@ -63,7 +64,7 @@ class Variants:
             raise RecipeError(f"the recipe's sequence: {error}; tune again") from error
         if pipeline != recipe.pipeline:
             raise RecipeError("the recipe's sequence means another pipeline here and now; tune again")
-        timer = Timer(Verifier.of_target(target))
+        timer = Timer(verifier_of(target))
         try:
             empty = target.rebuild(target.baseline.completion.pipeline)
             figures = baseline_figures(target, empty)

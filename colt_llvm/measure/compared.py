@@ -12,6 +12,7 @@ from colt_llvm.measure.lines import Place, tells_own_time
 from colt_llvm.measure.runner import Observation
 from colt_llvm.program.program import Check, Workload
 
+UNCHECKED = "not checked: nothing of it was run"
 ONLY_STATUS = "only the exit status was compared"
 _NAMES_SHOWN = 3
 _SEARCHED_BYTES = 1 << 20
@@ -23,10 +24,18 @@ class Compared:
 
     what: tuple[str, ...] = ()  #: "exit status", "standard output", "standard error", "file NAME"
     left_out: tuple[str, ...] = ()  #: what was not compared though the program does it, each with the reason
+    by: str = ""  #: of objects that nobody ran: what says that they are right, or that nothing does
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether nothing says that what was tuned is right."""
+        return self.by == UNCHECKED
 
     @property
     def text(self) -> str:
         """One line; empty where nothing was run."""
+        if self.by:
+            return self.by
         if not self.what:
             return ""
         parts = [name for name in self.what if not name.startswith("file ")]
@@ -37,12 +46,15 @@ class Compared:
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able."""
-        return {"text": self.text, "what": list(self.what), "left_out": list(self.left_out)}
+        by = {"by": self.by} if self.by else {}
+        return {"text": self.text, "what": list(self.what), "left_out": list(self.left_out), **by}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Compared:
         """The inverse. Raises KeyError and TypeError; of nothing, as an older run has it, nothing."""
-        return Compared(tuple(map(str, data["what"])), tuple(map(str, data["left_out"]))) if data else Compared()
+        if not data:
+            return Compared()
+        return Compared(tuple(map(str, data["what"])), tuple(map(str, data["left_out"])), str(data.get("by", "")))
 
 
 def compared(

@@ -210,8 +210,8 @@ def _check_link(command: Sequence[str], completed: process.Completed, names: Map
     lacking = list(dict.fromkeys(first or second for first, second in _UNDEFINED.findall(diagnostics)))
     if "main" in lacking:
         raise CompileError(
-            "the sources have no main, so nothing can be run and checked; give all sources of the program, or add a "
-            "file that has one with --harness"
+            "the sources have no main, so nothing can be run and checked; give all sources of the program, add a "
+            "file that has one with --harness, or tune the objects alone with --test COMMAND or --unchecked"
         )
     if lacking:
         for path, name in names.items():

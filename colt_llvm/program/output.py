@@ -44,12 +44,14 @@ def _put(made: Path, place: Path) -> None:
         shutil.copy(made, beside)  # the mode too
 
 
-def check_output(output: Path | None, program: Program, kept: Sequence[Path] = ()) -> None:
+def check_output(output: Path | None, program: Program, kept: Sequence[Path] = (), *, linked: bool = True) -> None:
     """Refuse before the search what could not be written after it, or would overwrite a file of the program or of
-    ``kept``. Raises UsageError, RunDirectoryError.
+    ``kept``. linked: whether it can be an executable. Raises UsageError, RunDirectoryError.
     """
     if output is None:
         return
+    if not linked and output.suffix != ".o":
+        raise UsageError(f"-o {output}: nothing is linked; name an object, such as {output.stem}.o")
     if output.suffix == ".o" and len(program.sources) > 1:
         raise UsageError(f"-o {output}: several sources give several objects; name an executable")
     if output.is_dir():

@@ -225,6 +225,11 @@ def source_digest(source: Path) -> str:
     return hashlib.blake2b(source.read_bytes(), digest_size=16).hexdigest()
 
 
+def object_names(program: Program) -> list[str]:
+    """A file name for the object of each source."""
+    return [f"{stem}.o" for stem in _distinct([source.stem for source in program.sources])]
+
+
 def profile_digest(program: Program) -> str:
     """As a recipe holds it; empty without a profile."""
     file = profile_file(program.cflags)

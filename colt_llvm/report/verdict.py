@@ -73,6 +73,8 @@ def _checked(run: Run) -> str:
     workloads = len(run.program.workloads)
     where = f"on {'its workload' if workloads == 1 else f'all {workloads} workloads'}"
     compared = run.result.compared if run.result else Compared()
+    if compared.by:
+        return compared.by
     if not compared.text:
         return f"its output was the same {where}"
     return f"it did the same {where} ({compared.text})"

@@ -13,6 +13,8 @@ from colt_llvm.measure.compared import Compared
 from colt_llvm.measure.intervals import Interval
 from colt_llvm.run.trials import TrialRecord
 
+IMPROVED, IMPROVED_UNCHECKED = "improved", "improved, not checked"
+
 
 @dataclass
 class Progress:
@@ -55,7 +57,8 @@ class Progress:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """verdict: ``improved`` or ``no improvement found``; in the latter the baseline is kept, and ``notes`` may say why.
+    """verdict: ``improved``, of what nobody could check ``improved, not checked``, or ``no improvement found``: then
+    the baseline is kept, and ``notes`` may say why.
 
     ratio: baseline / tuned of the objective's figure, with ``interval`` for a measured time; 1 where nothing was found.
     compared: what of the program's runs was compared, and what was left out. miscompile: the first candidate that was
@@ -100,7 +103,7 @@ class TuneResult:
 
     @property
     def improved(self) -> bool:
-        return self.verdict == "improved"
+        return self.verdict in (IMPROVED, IMPROVED_UNCHECKED)
 
     @property
     def profile_line(self) -> str:

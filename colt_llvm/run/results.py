@@ -21,7 +21,7 @@ from colt_llvm.program.output import write_output
 from colt_llvm.program.profile import with_kept_profile
 from colt_llvm.program.recipe import Recipe, opt_lines, profile_digest, save_recipe, source_digests
 from colt_llvm.run.diagnosis import Diagnosis
-from colt_llvm.run.progress import TuneResult
+from colt_llvm.run.progress import IMPROVED, IMPROVED_UNCHECKED, TuneResult
 from colt_llvm.run.proof import Finalist, Proof, evidence_of
 from colt_llvm.run.searching import Searched
 from colt_llvm.run.setup import Setup
@@ -48,8 +48,9 @@ def write_results(
     objects = winner.built.objects if winner else setup.target.baseline.objects
     if output:
         write_output(setup.target.toolchain, setup.target.program, objects, output)
+    compared = setup.timer.verifier.compared
     verdicts = {
-        Verdict.IMPROVED: "improved",
+        Verdict.IMPROVED: IMPROVED_UNCHECKED if compared.unchecked else IMPROVED,
         Verdict.NO_IMPROVEMENT: "no improvement found",
         Verdict.TOO_NOISY: "no improvement found",
     }
@@ -82,7 +83,7 @@ def write_results(
         front=tuple(_front(trials)),
         models=searched.models,
         notes=tuple(notes),
-        compared=setup.timer.verifier.compared,
+        compared=compared,
         miscompile=first_miscompile(setup, trials, proof),
         diagnosis=diagnosis.to_dict() if diagnosis else {},
         dropped=winner.dropped if winner else (),

@@ -33,7 +33,7 @@ from colt_llvm.evaluate.evaluators import (
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.verifier import Verifier
+from colt_llvm.evaluate.unrun import verifier_of
 from colt_llvm.llvm.excerpt import function_in, shorten
 from colt_llvm.llvm.flow import changed_functions, functions_of
 from colt_llvm.llvm.module import Module
@@ -116,7 +116,7 @@ def prepare(
 ) -> Setup:
     """begin: opens the journal, once the baseline is known to be one that can be verified."""
     options, baseline = target.options, target.baseline
-    timer = Timer(Verifier.of_target(target))
+    timer = Timer(verifier_of(target))
     stack.callback(timer.verifier.close)
     notes = _check_length(timer, target.program.timed_workload.name) if options.times_the_program else []
     notes += [*baseline.notes, *timer.verifier.notes]

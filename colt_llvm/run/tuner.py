@@ -107,7 +107,9 @@ def tune(
     """
     hooks = arguments.get("hooks") or Hooks()
     options = hooks.options(options or TuneOptions())
-    check_output(arguments.get("output"), program)
+    if options.risky and options.unchecked and not options.test:
+        raise UsageError("--unchecked: takes no pass that may break programs; leave out --risky, or add --test")
+    check_output(arguments.get("output"), program, linked=not options.runs_nothing)
     specs = [] if hooks.strategy else specs_for(options.strategy, models)
     options = with_preset(options, specs)
     specs = members(options, specs)
@@ -151,7 +153,7 @@ def resume(
     _refuse_changes(header, digests, program, toolchain, run_directory)
     plan = _Plan(program, toolchain, options, specs, run_directory, **arguments)
     plan.output = plan.output or (Path(header["output"]) if header.get("output") else None)
-    check_output(plan.output, program)
+    check_output(plan.output, program, linked=not options.runs_nothing)
     preflight(specs)
     return _run(plan, records)
 
@@ -199,10 +201,12 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
         spent.on("leaving out what does not pay, and the proof")
         wrong = [trial for trial in searched.trials if trial.outcome.failure == "miscompile"]
         wrong += [trial for trial, _ in proof.miscompiled]
-        if wrong:
+        if wrong and not options.runs_nothing:
             report(message="looking for the cause of a wrong program")
         seconds = 0.0 if stop.is_set() or not hooks.diagnoses else DIAGNOSIS_SECONDS
-        diagnosis = diagnose(setup, wrong, seconds, hooks.sanitized, part=plan.linker is not None)
+        diagnosis = None
+        if not options.runs_nothing:
+            diagnosis = diagnose(setup, wrong, seconds, hooks.sanitized, part=plan.linker is not None)
         spent.on("the cause of a wrong program")
         setup.notes += spent.notes(options.whole_seconds)
         result = write_results(setup, searched, proof, plan.output, stop.is_set(), diagnosis)
