@@ -69,7 +69,8 @@ class ModelSpec:
     reasoning: how much it thinks before it answers; "auto" is as the endpoint has it.
     context_tokens: prompt and answer together; the prompt is cut to fit. max_output_tokens: of one answer, without
     thinking.
-    concurrency: calls to this model at once. options: sent with each request as they are (temperature, ...).
+    prompt_tokens: the longest prompt, where the context has room for more. concurrency: calls to this model at once.
+    options: sent with each request as they are (temperature, ...).
     """
 
     name: str
@@ -83,6 +84,7 @@ class ModelSpec:
     reasoning: Reasoning = "auto"
     context_tokens: int = 16_384
     max_output_tokens: int = 1_024
+    prompt_tokens: int = 3_000
     timeout_seconds: float = 120.0
     max_retries: int = 4
     concurrency: int = 8
@@ -107,10 +109,11 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a chat. role: "system" or "user"."""
+    """One message of a chat. role: "system" or "user". tokens: estimated; 0 where that is not known."""
 
     role: str
     content: str
+    tokens: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,8 @@ class CallError(ColtError, ConnectionError):
     """
 
     text = ""  # what came back of an answer
+    context_tokens = 0  # that the endpoint says it takes; 0 where it does not say
+    prompt_tokens = 0  # that it says it counted of a prompt that is too long
     reasoning = ""  # what the model thought
     form: Form | None = None  # how to put the next request
     charged_unknown = False  # the endpoint may have worked, and charged, without saying how much

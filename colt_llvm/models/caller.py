@@ -16,6 +16,7 @@ from colt_llvm.models.budget import Budget, BudgetSpent, Spending, worst_cost, w
 from colt_llvm.models.failures import ChatError, timed_out
 from colt_llvm.models.form import Form
 from colt_llvm.models.ledger import Ledger
+from colt_llvm.models.prompt_size import PromptSizes
 from colt_llvm.models.transcript import CallRecord, Transcript, digest_of
 
 _POLL_SECONDS = 0.05
@@ -90,6 +91,9 @@ class Caller:
         self._answered = {record.model for record in transcript.records if not record.error} if transcript else set()
         self._given_up: dict[threading.Thread, str] = {}  # calls that go on, and their models
         self._closing = threading.Event()
+        self.sizes = PromptSizes(model.spec for model in self._models.values())
+        for record in transcript.records if transcript else ():
+            self.sizes.observe(record)
         _restore_forms(self._models, transcript)
 
     def ask(self, name: str, prompt: Prompt, request_id: int) -> Answer:
@@ -162,6 +166,11 @@ class Caller:
                 if not error.served and not spec.can.recorded:
                     self._wait(self._backoff.seconds(failed, error, f"{spec.name}/{request_id}"), error, given_up)
 
+    def room(self, name: str) -> int:
+        """Tokens, as they are estimated, that a prompt for this model may have."""
+        model = self._models[name]
+        return self.sizes.room(name, model.form.thinking if isinstance(model, NegotiatingModel) else 0)
+
     def close(self) -> None:
         """Let go of all connections, and of calls that nobody waits for."""
         self._closing.set()
@@ -186,7 +195,10 @@ class Caller:
                     error.served = True
                     raise
         messages = prompt.messages if spec.is_language_model else ()
-        record = CallRecord(request_id, digest, prompt.question.kind, spec.name, attempt, messages=messages)
+        estimated = sum(message.tokens for message in messages)
+        record = CallRecord(
+            request_id, digest, prompt.question.kind, spec.name, attempt, messages=messages, estimated_prompt=estimated
+        )  # fmt: skip
         slot = self._slots[spec.name]
         while not slot.acquire(timeout=_POLL_SECONDS):
             self._go_on(spec, given_up)
@@ -226,6 +238,7 @@ class Caller:
                 if self._transcript is not None:
                     self._transcript.append(record)
                 self.ledger.add(record)
+                self.sizes.observe(record)
             if isinstance(outcome, CallError):
                 raise outcome
             return Answer(outcome.text, record.usage, outcome.note)
@@ -330,6 +343,8 @@ def _finished(
         usage=worst if unknown else outcome.usage,
         cost=worst_price if unknown else spec.price.of(outcome.usage),
         estimated=unknown,
+        counted_prompt=outcome.prompt_tokens,
+        context_tokens=outcome.context_tokens,
     )
 
 

@@ -19,9 +19,24 @@ from colt_llvm.models.form import Form
 _TOO_LONG = re.compile(
     r"context_length|context[ _](length|window|size)|maximum context|prompt is too long|too many tokens|"
     r"exceeds? (the )?(available |model'?s? )?context|context (the )?overflow|exceeds the maximum number of tokens|"
-    r"reduce the length of the (messages|prompt)|tokens` \+ `max_new_tokens`",
+    r"reduce the length of the (messages|prompt)|tokens`? \+ `max_new_tokens`",
     re.I,
 )
+_N = r"(\d[\d,]{2,9})"
+#: What a context holds, and how long the prompt was, in the words of llama.cpp, OpenAI, vLLM, TGI and others.
+_CONTEXT = re.compile(
+    rf'"?n_ctx"?\s*[:=]\s*{_N}|(?:context|max_model_len|max_seq_len)[^.\d"]{{0,40}}?{_N}|'
+    rf"{_N} tokens? (?:context|limit)|must be <= {_N}|(?:at most|maximum of|limit of|limited to) {_N} tokens|"
+    rf"> {_N} maximum|allowed \({_N}\)",
+    re.I,
+)
+_PROMPT = re.compile(
+    rf'"?n_prompt_tokens"?\s*[:=]\s*{_N}|resulted in {_N} tokens|\({_N} in the messages|'
+    rf"prompt (?:contains|has|is)(?: at least)? {_N}|{_N} (?:input|prompt) tokens|given: {_N}|"
+    rf"token count \({_N}|too long: {_N}",
+    re.I,
+)
+_LEAST_CONTEXT = 256
 _BEARER = re.compile(r"(\b(?:bearer|basic)\s+|\b(?:sk|pk|key)-)[^\s\"',;]{6,}", re.I)
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^<>]*>", re.I | re.S)
 _LONGEST_TEXT = 300
@@ -92,6 +107,13 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None)
     return max(0.0, (until - (now or datetime.now(timezone.utc))).total_seconds())
 
 
+def _named(pattern: re.Pattern[str], text: str) -> int:
+    """The number that a text names so; 0 where there is none that could be."""
+    found = next((group for match in pattern.finditer(text) for group in match.groups() if group), "0")
+    number = int(found.replace(",", ""))
+    return number if _LEAST_CONTEXT <= number <= _MOST_TOKENS else 0
+
+
 def is_too_long(text: str, code: str) -> bool:
     """Whether an endpoint's refusal is about the length of prompt and answer together."""
     return "context_length" in code or bool(_TOO_LONG.search(text))
@@ -106,6 +128,7 @@ class BadStatus:
     code: str  # its name for the failure, or empty
     headers: Mapping[str, str]
     answered: str = ""  # what it answered, where the status stands in the body alone
+    whole: str = ""  # the body, for numbers beside its words
 
 
 def status_error(reply: BadStatus, spec: ModelSpec, key: str | None, usage: Usage) -> ChatError:
@@ -140,7 +163,9 @@ def status_error(reply: BadStatus, spec: ModelSpec, key: str | None, usage: Usag
         )
         return failure("rate limit", asked, retryable=True, retry_after_seconds=wait)
     if status in (400, 413, 422, 500) and (status == 413 or is_too_long(text, code)):
-        return failure("too long", "set context_tokens to what the endpoint takes")
+        error = failure("too long", "set context_tokens to what the endpoint takes")
+        error.context_tokens, error.prompt_tokens = _named(_CONTEXT, reply.whole), _named(_PROMPT, reply.whole)
+        return error
     if status in (408, 409, 425) or status >= 500:
         kind = "timeout" if status in (408, 504) else "server error"
         remedy = "try later, or look at the endpoint's log"

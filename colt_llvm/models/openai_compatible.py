@@ -114,7 +114,8 @@ class OpenAICompatible:
         if 300 <= status < 400 or (reply.place and status in (404, 405)):
             text = f"redirected to {reply.place or 'nowhere'}" + (f": {text}" if text.strip() else "")
         failure = status_error(
-            BadStatus(status, text, said.code, reply.headers, answered), self.spec, self._key, usage
+            BadStatus(status, text, said.code, reply.headers, answered, reply.text[:_LONGEST_REFUSAL]),
+            self.spec, self._key, usage,
         )  # fmt: skip
         adaptable = status in (400, 422) or (status in (500, 501) and "response_format" in body)
         if not adaptable or is_too_long(text, said.code):

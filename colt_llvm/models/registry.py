@@ -109,6 +109,7 @@ def example_of(name: str) -> str:
         f"parameters = {spec.parameters:.3g}  # decides who is small; an estimate will do",
         f"context_tokens = {spec.context_tokens}  # prompt and answer together",
         f"max_output_tokens = {spec.max_output_tokens}",
+        f"prompt_tokens = {spec.prompt_tokens}  # the longest prompt; more shows more of the code",
         '# reasoning = "off"  # of a model that thinks: off, low, medium or high; auto is as the server has it',
         f"timeout_seconds = {spec.timeout_seconds:g}",
         f"concurrency = {spec.concurrency}  # calls at once",

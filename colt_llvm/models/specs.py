@@ -30,6 +30,7 @@ _LEAST_PROMPT_TOKENS = 1_500
 _NUMBERS: Mapping[str, tuple[type, float]] = {
     "context_tokens": (int, 256),
     "max_output_tokens": (int, 1),
+    "prompt_tokens": (int, _LEAST_PROMPT_TOKENS),
     "timeout_seconds": (float, 0.001),
     "max_retries": (int, 0),
     "concurrency": (int, 1),

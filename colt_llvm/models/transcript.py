@@ -34,7 +34,8 @@ class CallRecord:
     seconds: how long the call took. estimated: usage and cost are the worst case, for the endpoint never told.
     form: how the next request is to be put, where the endpoint left a choice. served_from: the request of an earlier
     part of the run whose answer was taken, so nothing was asked or paid; None for a call that went out.
-    reasoning: what the model thought before it answered.
+    reasoning: what the model thought before it answered. estimated_prompt: tokens of the prompt before it was sent.
+    counted_prompt, context_tokens: of a prompt that was too long, and what the endpoint takes, as far as it said so.
     """
 
     request: int
@@ -55,6 +56,9 @@ class CallRecord:
     served_from: int | None = None
     messages: tuple[Message, ...] = ()
     reasoning: str = ""
+    estimated_prompt: int = 0
+    counted_prompt: int = 0
+    context_tokens: int = 0
 
     def outcome(self) -> Answer:
         """The answer. Raises CallError where the call had failed."""
@@ -91,9 +95,11 @@ def record_to_dict(record: CallRecord) -> dict[str, Any]:
         values["retry_after_seconds"] = record.retry_after_seconds
     if usage.reasoning_tokens:
         values["usage"].append(usage.reasoning_tokens)
-    for name in ("estimated", "form", "served_from", "reasoning"):
-        value = getattr(record, name)
-        if value is not None and value is not False and value != "":
+    for name in ("form", "served_from"):
+        if (value := getattr(record, name)) is not None:
+            values[name] = value
+    for name in ("estimated", "reasoning", "estimated_prompt", "counted_prompt", "context_tokens"):
+        if value := getattr(record, name):
             values[name] = value
     return values
 
@@ -119,6 +125,9 @@ def record_from_dict(values: Mapping[str, Any]) -> CallRecord:
         form=values.get("form"),
         served_from=values.get("served_from"),
         reasoning=str(values.get("reasoning", "")),
+        estimated_prompt=int(values.get("estimated_prompt", 0)),
+        counted_prompt=int(values.get("counted_prompt", 0)),
+        context_tokens=int(values.get("context_tokens", 0)),
     )
 
 

@@ -11,15 +11,12 @@ from colt_llvm.llvm.toolchain import SUPPORTED_MAJORS
 from colt_llvm.models.base import ModelSpec, Prompt
 from colt_llvm.models.check import check_model
 from colt_llvm.models.failures import one_line
+from colt_llvm.models.prompt_size import CUT_BELOW, LONG_ENOUGH, PromptSizes
 from colt_llvm.models.question import Evidence, Offer, Question, State
 from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.proposal.answer import parse_answer
 from colt_llvm.proposal.prompt import render
 from colt_llvm.proposal.wording import estimate_messages
-
-#: Estimates are 1.25 to 1.36 times too high; where an endpoint counts so small a part, it has cut the prompt.
-_CUT_BELOW = 0.5
-_LONG_ENOUGH = 1_000  # tokens; the estimate of a short prompt says little
 
 _REMARKS = (
     "missed inline in main: 'next_token' not inlined, cost 95 over 5",
@@ -48,7 +45,7 @@ def check_question(spec: ModelSpec) -> Prompt:
         evidence=Evidence({}, (), _REMARKS, _IR, "scan"),
     )  # fmt: skip
     summaries = {action.name: action.summary for action in catalogue}
-    return Prompt(question, lambda: render(question, summaries, spec.context_tokens - spec.output_tokens))
+    return Prompt(question, lambda: render(question, summaries, PromptSizes([spec]).room(spec.name)))
 
 
 def try_model(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -78,7 +75,7 @@ def _read(spec: ModelSpec, prompt: Prompt, found: dict[str, Any]) -> None:
         )
     if spec.is_language_model:
         expected, counted = estimate_messages(prompt.messages), found["prompt_tokens"] / max(found["calls"], 1)
-        if expected > _LONG_ENOUGH and 0 < counted < _CUT_BELOW * expected:
+        if expected > LONG_ENOUGH and 0 < counted < CUT_BELOW * expected:
             cut = (
                 f"counted {counted:.0f} prompt tokens of about {expected}: the endpoint may cut long prompts; serve it "
                 "with a longer context, or lower context_tokens"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 from colt_llvm.models.question import Attempt, State
 from colt_llvm.objectives.base import FIGURES
@@ -12,6 +13,7 @@ from colt_llvm.proposal.wording import clean_line, estimate, has, say
 _NAME_LETTERS = 120
 
 
+@lru_cache(maxsize=4096)
 def name(text: str) -> str:
     """A pass, edit or model as it is; only what could never be one is cut."""
     return clean_line(text, _NAME_LETTERS)

@@ -15,8 +15,8 @@ from colt_llvm.proposal.wording import MESSAGE_TOKENS, TEMPLATE_VERSION, PromptT
 
 __all__ = ["TEMPLATE_VERSION", "PromptTooSmall", "render"]
 
-#: Of the tokens, for the system message with its catalogue.
-_STABLE_SHARE = 0.6
+#: Of the tokens, for the system message with its catalogue: the greater part as long as so many are left for the rest.
+_STABLE_SHARE, _LEAST_STABLE_SHARE, _QUESTION_TOKENS = 0.6, 0.5, 1_400
 #: In a shorter prompt the names of passes are worth more.
 _TOKENS_WITH_EXAMPLE = 2_000
 #: What a prompt is not cut below: there would be nothing left to decide by.
@@ -29,24 +29,32 @@ def render(question: Question, passes: Mapping[str, str], max_tokens: int) -> tu
     passes: action name -> one-line summary, in the catalogue's order. max_tokens: of the prompt alone; the answer
     needs room of its own. Raises PromptTooSmall.
     """
-    system = _system(tuple(passes.items()), max_tokens, question.wanted is not None)
-    room = max_tokens - estimate(system) - 2 * MESSAGE_TOKENS
+    system, length = _system(tuple(passes.items()), max_tokens, question.wanted is not None)
+    room = max_tokens - length - 2 * MESSAGE_TOKENS
     sections, priorities = sections_of(question, room)
-    return Message("system", system), Message("user", fit(sections, priorities, room, _too_small(max_tokens)))
+    user = fit(sections, priorities, room, _too_small(max_tokens))
+    return (
+        Message("system", system, length + MESSAGE_TOKENS),
+        Message("user", user, estimate(user) + MESSAGE_TOKENS),
+    )
 
 
 @lru_cache(maxsize=64)
-def _system(passes: tuple[tuple[str, str], ...], max_tokens: int, several: bool) -> str:
-    """Depends on nothing that changes in a run, so that prompt caches hit."""
+def _system(passes: tuple[tuple[str, str], ...], max_tokens: int, several: bool) -> tuple[str, int]:
+    """The text and its tokens. Depends on nothing that changes in a run, so that prompt caches hit."""
     words = template("system.txt")
     example = blocks("catalogue.txt")["example"].template + "\n\n" if max_tokens >= _TOKENS_WITH_EXAMPLE else ""
     more = blocks("catalogue.txt")["several"].template + "\n" if several else ""
     given = {"version": TEMPLATE_VERSION, "most": MOST_ASKED_FOR, "example": example, "several": more}
-    room = int(max_tokens * _STABLE_SHARE) - estimate(words.substitute(given, catalogue=""))
+    stable = int(max_tokens * _STABLE_SHARE)
+    if max_tokens >= _TOKENS_WITH_EXAMPLE:
+        stable = min(stable, max(int(max_tokens * _LEAST_STABLE_SHARE), max_tokens - _QUESTION_TOKENS))
+    room = stable - estimate(words.substitute(given, catalogue=""))
     for length in lengths(dict(passes)):
         catalogue = length(room)
         if catalogue is not None:
-            return words.substitute(given, catalogue=catalogue)
+            text = words.substitute(given, catalogue=catalogue)
+            return text, estimate(text)
     raise PromptTooSmall(_too_small(max_tokens))
 
 

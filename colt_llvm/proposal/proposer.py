@@ -130,6 +130,11 @@ class ModelProposer:
         return self._stand_in.spec.name if self._stand_in else RANDOM_EXPANSION
 
     @property
+    def prompt_notes(self) -> list[str]:
+        """What to tell of endpoints that cut prompts."""
+        return self._caller.sizes.notes()
+
+    @property
     def set_aside(self) -> list[str]:
         """Models that are not asked now."""
         return [name for name in self._specs if not self.health.available(name)]
@@ -154,18 +159,19 @@ class ModelProposer:
         return _proposal(action, name or self.stand_in_name, asked, action.error)
 
     def _ask(self, name: str, question: Question) -> Answer:
-        """Once more with half of the prompt where the endpoint finds it too long. Raises CallError, NoMoreCalls."""
+        """Once more, shorter, where the endpoint finds it too long. Raises CallError, NoMoreCalls."""
         spec = self._specs[name]
         if spec.is_language_model and self._evidence is not None:
             question = replace(question, evidence=self._evidence(question.state.sequence))
-        room = spec.context_tokens - spec.output_tokens
+        room = self._caller.room(name)
         try:
             return self._caller.ask(name, self._prompt(question, room), question.request_id)
         except CallError as error:
             if error.kind != "too long":
                 raise
-        half = max(room // 2, LEAST_TOKENS)
-        return self._caller.ask(name, self._prompt(question, half), question.request_id)
+        learned = self._caller.room(name)  # the refusal may have said what it takes
+        shorter = max(learned if learned < room else room // 2, LEAST_TOKENS)
+        return self._caller.ask(name, self._prompt(question, shorter), question.request_id)
 
     def _stand_in_for(self, request: Request, question: Question, asked: str) -> Proposal:
         """What the stand-in proposes while a model that never answered is being waited for."""

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from colt_llvm.models.embedded.choice import is_pipeline
 from colt_llvm.models.question import Offer, Question, State
 from colt_llvm.objectives.registry import known_objective
 from colt_llvm.proposal import figures
@@ -17,15 +18,18 @@ from colt_llvm.proposal.blind import FIRST_EDITS
 from colt_llvm.proposal.wording import Section, clean_block, clean_line, estimate, say
 
 _MOST_PAID = 20
+_LEAST_ATTEMPT = 20  # tokens of the room for each that is looked at: more do not fit, also where some are the same
 _MOST_LINES = 400  # of remarks, attempts and functions that are looked at
 _BYTES_PER_TOKEN = 8  # more than any text has, so that cutting by it first loses nothing
 
 _OF_VECTORS = re.compile(r"\b(loop-vectorize|slp-vectorizer|vectori[sz])")
 
-#: By priority. The excerpt is shortened first.
+_ROOM_FOR_CODE = 1_000  # with less, the excerpt goes first
+#: By priority. A part of the room is the excerpt's, for what is decided about stands there; of the rest it has what is
+#: left.
 PRIORITIES = (
-    "objective", "task", "state", "models", "best", "edits", "decisions", "tried", "parent", "paid", "lost", "features",
-    "grandparent", "budget", "program", "changed", "remarks", "excerpt",
+    "objective", "task", "state", "models", "excerpt", "best", "decisions", "edits", "tried", "parent", "remarks",
+    "paid", "lost", "features", "grandparent", "budget", "program", "changed",
 )  # fmt: skip
 
 
@@ -33,7 +37,8 @@ def sections_of(question: Question, room: int) -> tuple[list[Section], list[int]
     """The sections, and their indices by priority. room: tokens for all of them."""
     made = {name: section for name, section in _all(question, room).items() if section is not None}
     names = list(made)
-    return [made[name] for name in names], [names.index(name) for name in PRIORITIES if name in made]
+    order = sorted(PRIORITIES, key=lambda name: name == "excerpt" and room < _ROOM_FOR_CODE)
+    return [made[name] for name in names], [names.index(name) for name in order if name in made]
 
 
 def _all(question: Question, room: int) -> dict[str, Section | None]:
@@ -105,6 +110,8 @@ def _features(question: Question) -> Section | None:
 
 def _edits(question: Question) -> Section | None:
     """``licm 4`` for without<licm> and its four places; those that paid on the train programs first."""
+    if any(map(is_pipeline, question.state.sequence)):  # nothing completes it
+        return None
     places: Counter[str] = Counter()
     for edit in question.pipeline_edits:
         name, numbered, number = edit[len("without<") : -1].partition("#")
@@ -118,7 +125,7 @@ def _edits(question: Question) -> Section | None:
     stated = known_objective(question.objective)
     if first and stated is not None and not stated.timed:  # their order was found at -Oz
         head = f"{head} {say('edits that paid', count=len(first))}"
-    return Section(head, items, share=0.3, inline=True) if items else None
+    return Section(head, items, share=0.2, inline=True) if items else None
 
 
 def _decisions(question: Question) -> Section | None:
@@ -126,7 +133,7 @@ def _decisions(question: Question) -> Section | None:
         say("decision", name=figures.name(name), gain=figures.change(question.promised.get(name, 0.0)))
         for name in question.decisions
     ]
-    return Section(say("decisions"), items, share=0.3) if items else None
+    return Section(say("decisions"), items, share=0.25) if items else None
 
 
 def _remarks(question: Question) -> list[str]:
@@ -164,7 +171,7 @@ def _models(question: Question, room: int) -> Section | None:
 def _row(offer: Offer) -> str:
     return say(
         "model row",
-        name=figures.name(offer.name),
+        name=figures.name(offer.name) + (say("policy") if offer.policy else ""),
         parameters=figures.parameters(offer.parameters),
         calls=offer.calls,
         hits="-" if offer.hit_rate is None else f"{100 * offer.hit_rate:.0f}%",
@@ -207,14 +214,14 @@ def _excerpt(excerpt: str, function: str, letters: int) -> Section | None:
         return None
     if function and not any(function in line for line in lines):
         lines.insert(0, say("excerpt of", function=clean_line(function, 80)))
-    return Section(say("excerpt"), lines, least=min(6, len(lines)), data=True)
+    return Section(say("excerpt"), lines, share=0.25, least=min(6, len(lines)), data=True, grows=True)
 
 
 def _tried(question: Question, room: int) -> Section | None:
-    latest = question.tried[::-1][:_MOST_LINES]
+    latest = question.tried[::-1][: min(_MOST_LINES, 1 + room // _LEAST_ATTEMPT)]
     each = max(16, room // 20)
     items = list(dict.fromkeys(figures.attempt(tried, each) for tried in latest if tried != question.rejected))
-    return Section(say("tried"), items, share=0.25) if items else None
+    return Section(say("tried"), items, share=0.2) if items else None
 
 
 def _task(question: Question, room: int) -> str:

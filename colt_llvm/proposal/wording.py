@@ -24,7 +24,7 @@ from colt_llvm.core.errors import ColtError
 from colt_llvm.models.base import Message
 
 #: Written into journals: prompts of different versions are not to be compared. Goes up with each change of wording.
-TEMPLATE_VERSION = "colt-2"
+TEMPLATE_VERSION = "colt-3"
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
 _BLOCK = "@@ "
@@ -61,7 +61,8 @@ _FENCE = "```"
 def clean_line(text: str, most_letters: int = 300) -> str:
     """One line: control, format and line-breaking characters become spaces, backticks become quotes."""
     cut = text[: 2 * most_letters]
-    line = " ".join("".join(_harmless(letter) for letter in cut).split())
+    plain = cut.isascii() and cut.isprintable()
+    line = " ".join((cut.replace("`", "'") if plain else "".join(map(_harmless, cut))).split())
     if line.startswith("#"):  # as a heading of the prompt does
         line = f" {line}"
     return line if len(line) <= most_letters and len(text) == len(cut) else f"{line[: most_letters - 3]}..."
@@ -95,10 +96,20 @@ MESSAGE_TOKENS = 8
 _PIECE = re.compile(r"[A-Za-z]{1,4}|\s(?![A-Za-z])|[^A-Za-z\s]|[^\S ]")
 
 
+_SHORT = 200
+
+
 def estimate(text: str) -> int:
     """Tokens, rounded up. Of lines joined by line breaks: at most the sum of the lines' and one for each break."""
-    pieces = sum(1 for _ in _PIECE.finditer(text))
+    return _estimate_line(text) if len(text) <= _SHORT else _estimate(text)
+
+
+def _estimate(text: str) -> int:
+    pieces = len(_PIECE.findall(text))
     return pieces if text.isascii() else pieces + len(text.encode("utf-8", "replace")) - len(text)
+
+
+_estimate_line = lru_cache(maxsize=8192)(_estimate)  # the same names and lines come again in each question
 
 
 def estimate_messages(messages: Iterable[Message]) -> int:
@@ -117,7 +128,7 @@ class Section:
 
     share: the part of the room that it may take at most, 0..1. needed: head and all items must fit.
     least: with fewer items it is left out. inline: items stand in one line, with commas.
-    data: items are text from the program, and stand in a fence.
+    data: items are text from the program, and stand in a fence. grows: beyond its share, into what is left at the end.
     """
 
     head: str
@@ -127,6 +138,7 @@ class Section:
     least: int = 0
     inline: bool = False
     data: bool = False
+    grows: bool = False
 
     def text(self, count: int) -> str:
         """With its first ``count`` items, and how many are missing."""
@@ -182,4 +194,8 @@ def fit(sections: Sequence[Section], priorities: Sequence[int], room: int, remed
             continue
         left -= cost
         texts[index] = text
+    for index, section in enumerate(sections):
+        if section.grows and index in texts:
+            room_again = left + estimate(texts[index])
+            texts[index] = section.text(section.fitting(room_again) or 0)
     return "\n\n".join(texts[index] for index in sorted(texts))

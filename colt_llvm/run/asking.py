@@ -90,7 +90,7 @@ class Asking:
         notes += [f"set aside for failing: {', '.join(away)}"] if away else []
         if notes and self.proposer.stood_in:
             notes[-1] += f"; {self.proposer.stand_in_name} answered instead"
-        return notes
+        return notes + self.proposer.prompt_notes
 
 
 def _note_of(specs: Sequence[ModelSpec]) -> str:

@@ -152,7 +152,7 @@ def test_a_check_asks_as_much_as_a_search_and_reads_the_answer_as_one(
     capsys: pytest.CaptureFixture[str], endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOOD_KEY", KEY)
-    file = one_model(endpoint, tmp_path, "price = { input = 2.0, output = 4.0 }\n")
+    file = one_model(endpoint, tmp_path, "price = { input = 2.0, output = 4.0 }\nprompt_tokens = 12000\n")
     (row,) = json.loads(printed(capsys, "--models", file, "--check", "--json"))
     check = row["check"]
     asked = endpoint.received[0].body

@@ -325,3 +325,25 @@ def test_the_schema_has_room_for_as_many_as_are_wanted() -> None:
     assert listed["items"]["additionalProperties"] is False
     assert "minItems" not in answer_schema(replace(QUESTION, wanted=3), bounded=False)["properties"]["proposals"]
     assert "proposals" not in answer_schema(QUESTION)["properties"]
+
+
+def test_edits_are_left_out_where_they_have_no_effect_and_policies_are_told_as_such() -> None:
+    assert "# Edits on offer" not in user_text(replace(QUESTION, state=State(("default<O3>",), 0.1)))
+    offers = (Offer("embedded/nano", 2e3, policy=True), Offer("large", 7e10))
+    rows = user_text(replace(QUESTION, offers=offers)).splitlines()
+    assert any(row.startswith("embedded/nano (a small policy, no language model) | 2k") for row in rows)
+
+
+def test_a_prompt_of_usual_length_has_room_for_the_code_that_is_decided_about() -> None:
+    decisions = tuple(f"alwaysinline<function_number_{number}>" for number in range(300))
+    question = replace(
+        QUESTION, edits=(*QUESTION.edits, *decisions),
+        tried=tuple(Attempt((f"pass-{number}",), "small", 0.001) for number in range(200)),
+        evidence=replace(QUESTION.evidence, excerpt="  %1 = add i32 %0, 1\n" * 400),
+    )  # fmt: skip
+    messages = render(question, WHOLE, 3_000)
+    assert [message.tokens for message in messages] == [estimate(message.content) + 8 for message in messages]
+    text = messages[1].content
+    assert text.count("%1 = add") >= 12
+    for part in ("alwaysinline<function_number_0>", "pass-199", "# Models on offer", "# Best state"):
+        assert part in text
