@@ -14,7 +14,7 @@ LEAST_SHARE = 0.02
 _COLD = 0.002
 #: What a decision promises before anything was tried, where its function holds all of the time: log ratios of time.
 _PROMISE = {
-    "alwaysinline": 0.004, "noinline": 0.002, "call": 0.002, "optsize": 0.002, "minsize": 0.001,
+    "alwaysinline": 0.002, "noinline": 0.0005, "call": 0.001, "optsize": 0.001, "minsize": 0.0005,
     "unroll": 0.002, "nounroll": 0.003, "vectorize": 0.001, "interleave": 0.001, "novectorize": 0.003,
     "distribute": 0.0002,
 }  # fmt: skip
@@ -43,8 +43,10 @@ def hot_offers(
     """
     functions = read_functions(library, bitcodes)
     heat = heat_of(functions, shares, present)
+    # What has no code of its own is inlined already.
     offers = [offer for name in functions if heat[name] >= LEAST_SHARE
-              for offer in _offers(functions[name], functions, scopes, heat[name])]  # fmt: skip
+              for offer in _offers(functions[name], functions, scopes, heat[name])
+              if name in present or offer.name != f"alwaysinline<{name}>"]  # fmt: skip
     offers.sort(key=lambda offer: (-offer.promise, offer.name))
     small = _small_where_cold(heat) if "function" in scopes else ()
     return Offered(tuple(offers[:MOST_OFFERS]), begin_with=(small,) if small else ())

@@ -15,6 +15,7 @@ import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,12 +24,11 @@ from colt_llvm.core import process
 from colt_llvm.core.errors import CompileError, ProgramError, RecipeError, UsageError
 from colt_llvm.evaluate.target import Built, built_from_objects
 from colt_llvm.evaluate.verifier import Miscompiled
+from colt_llvm.explain.command_line import CommandLine, nearest
 from colt_llvm.explain.source_patch import Edit, common_root, patched, unified_diff, write_sources
 from colt_llvm.explain.source_places import SHARED, Functions, Left, Places, settle
 from colt_llvm.explain.variants import Variant, Variants, of_recipe
 from colt_llvm.explain.whereabouts import LINES
-from colt_llvm.llvm.decision import CODEGEN_FLAGS, is_decision, parse_decision
-from colt_llvm.llvm.process_options import threshold_options
 from colt_llvm.llvm.source_lines import source_functions
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
@@ -38,8 +38,6 @@ from colt_llvm.program.compilation import Level, baseline_command, baseline_obje
 from colt_llvm.program.program import IR_SUFFIXES, Program
 from colt_llvm.program.recipe import differences
 from colt_llvm.run.reduction import reduce_sequence
-
-_LEVELS: Mapping[str, Level] = {"optsize<*>": "Os", "optspeed<*>": "O2"}
 
 OnStep = Callable[[str], None]
 
@@ -137,7 +135,7 @@ class _Annotator:
         left += refused
         told = self._reasons(kept) if reasons else {}
         texts = self._texts(kept, told)
-        found = self._measured(texts, seconds)
+        found = self._measured(texts, seconds, time.monotonic() + seconds)
         said = dict.fromkeys(name for edit in kept for name in edits[edit])
         order = [name for name in self._variants.recipe.sequence if name in said]
         root = common_root(list(texts) or [Path.cwd()], Path.cwd())
@@ -251,8 +249,11 @@ class _Annotator:
             told[edit] = f"colt-llvm: {abs(more)} bytes {'larger' if more >= 0 else 'smaller'} without"
         return told
 
-    def _measured(self, texts: Mapping[Path, str], seconds: float) -> Annotated:
-        """Check and measure what plain clang makes of these files; the diff and the decisions are filled in later."""
+    def _measured(self, texts: Mapping[Path, str], seconds: float, deadline: float) -> Annotated:
+        """Check and measure what plain clang makes of these files; the diff and the decisions are filled in later.
+
+        seconds: for measuring run times. deadline: of looking for flags.
+        """
         variants = self._variants
         built = self._build(texts)
         executable = variants.timer.verifier.link(built.objects, "annotated")
@@ -274,24 +275,26 @@ class _Annotator:
         result = replace(
             result, ratio=variants.ratio(variant), ratio_recipe=variants.ratio(self._full), share=_share(reward, full)
         )
-        return self._with_flags(result, texts, reward, full)
+        return self._with_flags(result, texts, full, deadline)
 
-    def _with_flags(self, result: Annotated, texts: Mapping[Path, str], reward: float, full: float) -> Annotated:
+    def _with_flags(self, result: Annotated, texts: Mapping[Path, str], full: float, deadline: float) -> Annotated:
         """And what plain clang takes on its command line of the recipe, as far as that helps; checked too."""
-        kept: tuple[str, ...] = ()
-        level: Level | None = None
-        best = reward
-        offered = ((_flags_of(name), _LEVELS.get(name)) for name in self._variants.recipe.sequence)
-        for flags, wanted in dict.fromkeys(offered):
-            words, at = (*kept, *flags), wanted or level
-            if (words, at) == (kept, level):
-                continue
-            built = self._build(texts, words, at)
-            if self._reward_of(built) > best and self._is_right(built):
-                kept, level, best = words, at, self._reward_of(built)
-        if not kept and level is None:
+
+        def reward(line: CommandLine, *, right: bool = False) -> float:
+            try:
+                built = self._build(texts, line.words, line.level)
+            except CompileError:  # this clang has no such flag
+                return -math.inf
+            return self._reward_of(built) if not right or self._is_right(built) else -math.inf
+
+        least = reward(CommandLine())
+        names = self._variants.recipe.sequence
+        line, best = nearest(names, reward, least, lambda: time.monotonic() > deadline)
+        if line != CommandLine() and reward(line, right=True) < best:  # then each step is checked
+            line, best = nearest(names, partial(reward, right=True), least, lambda: time.monotonic() > deadline)
+        if line == CommandLine():
             return result
-        words = (*([f"-{level}"] if level else []), *kept)
+        words = (*([f"-{line.level}"] if line.level else []), *line.words)
         return replace(result, flags=words, flags_share=_share(best, full))
 
     def _is_right(self, built: Built) -> bool:
@@ -331,16 +334,6 @@ class _Annotator:
             low=variants.ratio(variant, patch.low) if known else None,
             high=variants.ratio(variant, patch.high) if known else None,
         )
-
-
-def _flags_of(name: str) -> tuple[str, ...]:
-    """What clang takes on its command line for all functions of a file, as near to a decision as there is."""
-    if option := threshold_options(name):
-        return "-mllvm", option
-    if not is_decision(name):
-        return ()
-    decision = parse_decision(name)
-    return CODEGEN_FLAGS.get((decision.kind, decision.value), ()) if decision.scope == "function" else ()
 
 
 def _share(reward: float, full: float) -> float:

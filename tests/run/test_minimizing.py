@@ -18,7 +18,7 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built
 from colt_llvm.llvm.decision import joined, single
 from colt_llvm.program.recipe import load_recipe
-from colt_llvm.run.minimizing import Effort, Minimizer, dropped
+from colt_llvm.run.minimizing import Effort, Minimizer, SameCode, dropped
 from colt_llvm.run.tuner import Spent
 
 Names = tuple[str, ...]
@@ -202,3 +202,13 @@ def test_preparing_takes_of_the_time_for_leaving_things_out_and_a_longer_run_say
         "the run took 44 s where 30 s were asked for: 9 s preparing, 27 s the search, 8 s the proof"
     ]
     assert spent.notes(41.0) == spent.notes(None) == []
+
+
+def test_of_a_timed_run_all_finalists_share_the_time_for_leaving_things_out() -> None:
+    world, trial = (
+        World(lambda names: {}),
+        SimpleNamespace(sequence=("a", "b", "c", "d"), outcome=SimpleNamespace(key="")),
+    )
+    same = SameCode(world, 5.0, lambda: 2.0 * len(world.built))  # type: ignore[arg-type]
+    assert [same(trial), same(trial)] == [trial.sequence] * 2  # type: ignore[arg-type]
+    assert len(world.built) == 3
