@@ -22,8 +22,7 @@ from colt_llvm.experiments import runner as cells_runner
 from colt_llvm.experiments.experiment_file import load_experiment
 from colt_llvm.measure import folder_state, runner
 from colt_llvm.measure.ab_test import ABTestPolicy
-from colt_llvm.models.embedded import choice, policy, weights
-from colt_llvm.models.embedded.sizes import PARAMETERS
+from colt_llvm.models.embedded import PARAMETERS, choice, policy, weights
 from colt_llvm.program.program import included_programs
 from colt_llvm.proposal.proposer import Health
 from colt_llvm.run import asking, proof

@@ -69,12 +69,14 @@ HOW_MANY = pytest.mark.parametrize("one_in", [14, pytest.param(1, marks=pytest.m
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @HOW_MANY
 def test_the_newest_llvm_gives_clangs_object_at_o3(newest: Toolchain, one_in: int) -> None:
     assert each(included_programs()[::one_in], lambda p: prepare_baseline(newest, p, "runtime").completion.exact) == []
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @HOW_MANY
 def test_the_newest_llvm_gives_clangs_object_at_oz(newest: Toolchain, one_in: int) -> None:
     text = written_out(newest, "Oz")

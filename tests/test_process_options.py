@@ -10,8 +10,7 @@ import pytest
 from colt_llvm.core.errors import PipelineSyntaxError
 from colt_llvm.evaluate.builder import Builder
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.sequences import Sequences
-from colt_llvm.evaluate.target import prepare_target
+from colt_llvm.evaluate.target import Sequences, prepare_target
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.module import Module, TargetMachine
 from colt_llvm.llvm.pipeline import has_size_levels

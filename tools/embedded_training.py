@@ -241,12 +241,10 @@ def _perceptron(data: _Data, table: np.ndarray, options: TrainingOptions) -> dic
 
 
 def save(arrays: dict[str, np.ndarray], folder: Path) -> None:
-    """weights.npz in half precision and sizes.py, byte for byte the same for the same arrays."""
+    """weights.npz in half precision and parameters.json, byte for byte the same for the same arrays."""
     (folder / "weights.npz").write_bytes(packed(arrays))
     counts = {model: weights_of(stored(arrays)).count(model) for model in PARTS}
-    lines = [f'    "{model}": {count},' for model, count in counts.items()]
-    text = '"""Learned numbers of each model. Written by tools/train_embedded.py together with the weights."""\n\n'
-    (folder / "sizes.py").write_text(text + "PARAMETERS = {\n" + "\n".join(lines) + "\n}\n", encoding="utf-8")
+    (folder / "parameters.json").write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
 
 
 def rank_quality(samples: Iterable[Sample], gains: dict[tuple[str, tuple[str, ...]], dict[str, float]]) -> float:

@@ -2,7 +2,7 @@
 
     .venv/bin/python tools/train_embedded.py generate DATA      # journals and samples of the train programs; resumable
     .venv/bin/python tools/train_embedded.py runtime DATA       # the same for run time, on a quiet machine
-    .venv/bin/python tools/train_embedded.py train DATA         # writes colt_llvm/models/embedded/weights.npz, sizes.py
+    .venv/bin/python tools/train_embedded.py train DATA         # the weights of colt_llvm/models/embedded
     .venv/bin/python tools/train_embedded.py append-table DATA  # what one action more brings to sequences these find
     .venv/bin/python tools/train_embedded.py coreset DATA       # of these what sequences, runtime and append-table gave
     .venv/bin/python tools/train_embedded.py evaluate           # held-out programs, also without a model

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from colt_llvm.evaluate.sequences import Sequences
+from colt_llvm.evaluate.target import Sequences
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.elf import loaded_digest
 from colt_llvm.llvm.toolchain import Toolchain

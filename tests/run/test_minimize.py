@@ -15,7 +15,7 @@ import pytest
 from colt_llvm.cli.main import run
 from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.sequences import Sequences
+from colt_llvm.evaluate.target import Sequences
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.explain import hot_function as hot

@@ -11,16 +11,22 @@ Importing this loads neither numpy nor weights.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.models.base import LanguageModel, ModelSpec
-from colt_llvm.models.embedded.sizes import PARAMETERS
 
 if TYPE_CHECKING:
     from colt_llvm.models.embedded.policy import EmbeddedModel
+
+#: How many learned numbers each has. tools/train_embedded.py writes the file together with the weights.
+PARAMETERS: Mapping[str, int] = MappingProxyType(
+    json.loads((Path(__file__).parent / "parameters.json").read_text(encoding="utf-8"))
+)
 
 #: By name; ``parameters`` is the count of learned numbers.
 SPECS: Mapping[str, ModelSpec] = MappingProxyType(

@@ -17,7 +17,7 @@ from typing import Any
 
 from colt_llvm.core.errors import ColtError, UsageError
 from colt_llvm.models.base import ModelSpec
-from colt_llvm.models.embedded.sizes import PARAMETERS
+from colt_llvm.models.embedded import PARAMETERS
 
 #: The card's name in the zip, and the version of what it says.
 CARD, VERSION = "card.json", 1
