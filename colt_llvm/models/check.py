@@ -6,13 +6,14 @@ which price, and in which form.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from colt_llvm.core.errors import ColtError, UsageError
-from colt_llvm.models.base import Message, ModelSpec, NegotiatingModel, Prompt
+from colt_llvm.models.base import CallError, Message, ModelSpec, NegotiatingModel, Prompt
 from colt_llvm.models.budget import Budget
 from colt_llvm.models.caller import Caller
 from colt_llvm.models.completion import holds_an_answer
@@ -24,6 +25,7 @@ from colt_llvm.models.specs import key_of
 from colt_llvm.objectives.size import LOADED_SIZE
 
 _TIMEOUT_SECONDS = 5.0
+_MOST_NAMES = 12
 
 
 def preflight(specs: Iterable[ModelSpec], environment: Mapping[str, str] = os.environ) -> None:
@@ -65,6 +67,25 @@ def _try_key(spec: ModelSpec, key: str | None) -> None:
             else "name the variable that holds its key with key_variable"
         )
         raise UsageError(f"model {spec.name}: {spec.base_url} refuses access ({status}); {remedy}")
+
+
+def served_names(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The models that an endpoint lists; none where it does not say. Raises UsageError for a missing key."""
+    from colt_llvm.models.openai_compatible import HttpClient
+
+    http = HttpClient(spec, key_of(spec, environment))
+    try:
+        listed = json.loads(http.send("GET", "/models", None, _TIMEOUT_SECONDS).text)
+        return [one_line(str(item["id"]), None) for item in listed["data"]]
+    except Exception:  # whatever it is, it is no list
+        return []
+    finally:
+        http.close()
+
+
+def _has(names: list[str]) -> str:
+    shown = [*names[:_MOST_NAMES], *(["..."] if len(names) > _MOST_NAMES else [])]
+    return f"; it has {', '.join(shown)}" if shown else ""
 
 
 class UnusableAnswer(ColtError):
@@ -118,6 +139,8 @@ def check_model(
             caller.close()
     except ColtError as failure:
         error = " ".join(str(failure).split())
+        if isinstance(failure, CallError) and failure.kind == "not found":
+            error += _has(served_names(spec, environment))
     account = ledger.to_dict()["total"]
     figures = {name: account[name] for name in ("calls", "prompt_tokens", "completion_tokens", "cost", "seconds")}
     return {"error": error, "answer": answer, "note": note, "structured": structured, **figures}

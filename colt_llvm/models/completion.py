@@ -21,6 +21,7 @@ _STATUSES = (
     (429, r"rate.?limit|too many requests|resource.?exhausted|throttl|slow down"),
     (401, r"(invalid|incorrect|missing|no).{0,12}api.?key|unauthenti|unauthori[sz]ed|authentication"),
     (403, r"permission|forbidden|access denied"),
+    (404, r"unexpected endpoint"),
     (404, r"(model|deployment).{0,80}(not.?found|does not exist|unknown)|(no such|unknown) model|not.?found"),
     (400, r"invalid.?(request|argument)|bad.?request|unsupported|not supported|not permitted"),
     (503, r"overload|unavailable|loading|capacity|try again"),
@@ -70,7 +71,8 @@ def body_of(text: str) -> dict[str, Any] | None:
             body = next((item for item in body if isinstance(item, dict)), None)
     if isinstance(body, dict):
         return body
-    events = [event for event in map(_loads, re.findall(r"^data:[ \t]*(\{.*)$", text, re.M)) if isinstance(event, dict)]
+    lines = map(_loads, re.findall(r"^(?:data:[ \t]*)?(\{.*)$", text, re.M))
+    events = [event for event in lines if isinstance(event, dict)]
     if events:
         return _joined(events)
     start = text.find("{")
@@ -150,6 +152,7 @@ def holds_an_answer(text: str) -> bool:
 def _texts(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Every text of a message, with the name of its field, in the order in which they count."""
     yield "content", _text(message.get("content"))
+    yield "content", _text(message.get("parsed"))
     calls = message.get("tool_calls")
     made: list[Any] = calls if isinstance(calls, list) else []
     for call in [*made, {"function": message.get("function_call")}]:

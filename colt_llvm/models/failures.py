@@ -22,6 +22,7 @@ _TOO_LONG = re.compile(
     r"reduce the length of the (messages|prompt)|tokens`? \+ `max_new_tokens`",
     re.I,
 )
+_WRONG_KEY = re.compile(r"\b(incorrect|invalid) api key\b|\bapi key (is )?(not valid|invalid|incorrect)\b", re.I)
 _N = r"(\d[\d,]{2,9})"
 #: What a context holds, and how long the prompt was, in the words of llama.cpp, OpenAI, vLLM, TGI and others.
 _CONTEXT = re.compile(
@@ -143,11 +144,13 @@ def status_error(reply: BadStatus, spec: ModelSpec, key: str | None, usage: Usag
     def failure(kind: str, remedy: str, **rest: Any) -> ChatError:
         return ChatError(kind, f"{said}; {remedy}", **rest, usage=usage)
 
-    if status == 401:
+    if status == 401 or (status == 400 and _WRONG_KEY.search(text)):
         remedy = (
             f"check the key in {variable}" if variable else "name the variable that holds its key with key_variable"
         )
         return failure("authentication", remedy)
+    if code == "content_filter":
+        return failure("refusal", "leave the model out if it goes on so")
     if status == 402 or code == "insufficient_quota":
         return failure("quota", f"add credit to the account behind {variable or 'it'}")
     if status == 403:
@@ -163,8 +166,9 @@ def status_error(reply: BadStatus, spec: ModelSpec, key: str | None, usage: Usag
         )
         return failure("rate limit", asked, retryable=True, retry_after_seconds=wait)
     if status in (400, 413, 422, 500) and (status == 413 or is_too_long(text, code)):
-        error = failure("too long", "set context_tokens to what the endpoint takes")
-        error.context_tokens, error.prompt_tokens = _named(_CONTEXT, reply.whole), _named(_PROMPT, reply.whole)
+        context = _named(_CONTEXT, reply.whole)
+        error = failure("too long", f"set context_tokens to {context or 'what the endpoint takes'}")
+        error.context_tokens, error.prompt_tokens = context, _named(_PROMPT, reply.whole)
         return error
     if status in (408, 409, 425) or status >= 500:
         kind = "timeout" if status in (408, 504) else "server error"
@@ -244,6 +248,8 @@ def usage_of(body: Mapping[str, Any]) -> Usage | None:
     if prompt is None or completion is None or max(prompt, completion) > _MOST_TOKENS:
         return None
     cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
+    if not cached:  # as DeepSeek says it
+        cached = _count(usage.get("prompt_cache_hit_tokens")) or 0.0
     thought = _detail(usage, "completion_tokens_details", "reasoning_tokens")
     if _count(usage.get("total_tokens")) == prompt + completion + thought:
         completion += thought  # some endpoints count thinking apart, and charge for it all the same

@@ -181,7 +181,7 @@ class OpenAICompatible:
             raise ChatError(
                 "refusal", f"model {name}: refused to answer: {said}; leave it out if it goes on so", text=text, **took
             )
-        cut = completion.finish in ("length", "max_tokens")
+        cut = completion.finish.lower() in ("length", "max_tokens")
         thought = without_key(completion.reasoning, self._key)[:_LONGEST_THOUGHT]
         if cut and not holds_an_answer(text):
             raise self._cut(text, thought, took)

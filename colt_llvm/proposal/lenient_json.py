@@ -30,6 +30,8 @@ _STRINGS = {
     '"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL),
     "'": re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL),
 }
+#: Quotes as typesetters have them.
+_STRAIGHT = str.maketrans("\u201c\u201d\u201e\u2018\u2019", '"""\'\'')
 _ESCAPE = re.compile(r"\\(u[dD][89abAB]..\\u[dD][c-fC-F]..|u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _BARE = re.compile(r"[^\s,:{}\[\]\"']+")
@@ -62,6 +64,8 @@ def _objects_with(key: str, text: str) -> Iterator[dict[str, Value]]:
         yield value
     if not found and '\\"' in text:  # JSON in a string
         yield from _read_objects_with(key, _ESCAPE.sub(_unescaped, _shortened(text)))
+    elif not found and (straight := text.translate(_STRAIGHT)) != text:
+        yield from _read_objects_with(key, _shortened(straight))
 
 
 def _read_objects_with(key: str, text: str) -> Iterator[dict[str, Value]]:

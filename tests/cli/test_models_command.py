@@ -211,3 +211,28 @@ def test_a_bad_file_is_refused_as_bad_use(tmp_path: Path) -> None:
     assert caught.value.exit_status == 2
     with pytest.raises(click.UsageError):
         command.main(["--nonsense"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        ("port", "is the endpoint up, and base_url right (http or https, the port)?"),
+        ("name", "check model: the name that the endpoint knows it by; it has qwen3:4b, qwen3:8b"),
+        ("key", "check the key in $GOOD_KEY"),
+        ("context", "set context_tokens to 4096"),
+        ("path", "check base_url (does it end in /v1?) and model"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_with_its_remedy(
+    capsys: pytest.CaptureFixture[str], endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    wrong: str, remedy: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("GOOD_KEY", "wrong-key-0123456789" if wrong == "key" else KEY)
+    endpoint.names = ["qwen3:4b", "qwen3:8b"]
+    endpoint.behave("a", {"name": "no such model", "context": "too long", "path": "404"}.get(wrong, "ok"))
+    file = Path(one_model(endpoint, tmp_path))
+    if wrong == "port":
+        file.write_text(file.read_text().replace(endpoint.url, "http://127.0.0.1:1/v1"))
+    out = printed(capsys, "--models", str(file), "--check", status=1)
+    (line,) = [line for line in out.splitlines() if "failed" in line]
+    assert remedy in line

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 from quirk_bodies import BODIES, chunks, delta, sends, sends_raw
+from quirk_products import PRODUCTS
 from quirk_server import ANSWER, USAGE, Handler, Quirk, completion
 
 
@@ -239,3 +240,4 @@ QUIRKS: dict[str, Quirk] = {
     "without end": Quirk(endless, "garbage", ("4 MB",), "nothing"),
     "a refusal without end": Quirk(endless_refusal, "server error", (), "nothing"),
 } | BODIES
+QUIRKS |= PRODUCTS

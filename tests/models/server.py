@@ -41,6 +41,7 @@ class Endpoint:
         self.received: list[Received] = []
         self.counts: Counter[str] = Counter()
         self.listed = 0
+        self.names: list[str] = []  # of the models that it lists
         self.answer: Callable[[dict[str, Any]], str] = lambda body: json.dumps(JOINT_ACTION)
         self.under_way = 0
         self.most_under_way = 0
@@ -114,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.listed += 1
         if not self._allowed():
             return self._refuse(401, f"Incorrect API key provided: {self.headers.get('Authorization')}")
-        return self._send(200, {"object": "list", "data": []})
+        return self._send(200, {"object": "list", "data": [{"id": name} for name in self.owner.names]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -163,6 +164,8 @@ class _Handler(BaseHTTPRequestHandler):
         if word == "too long":
             message = "This model's maximum context length is 4096 tokens; you asked for 5000. Reduce max_tokens."
             return self._refuse(400, message, code="context_length_exceeded")
+        if word == "no such model":
+            return self._refuse(404, f"The model `{body['model']}` does not exist.", code="model_not_found")
         if word == "429":
             return self._refuse(429, "slow down", headers={"Retry-After": detail or "0"})
         if word.isdigit():

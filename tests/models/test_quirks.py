@@ -197,3 +197,12 @@ def test_what_a_call_took_is_priced_as_told(server: QuirkServer, tmp_path: Path)
     run = Run([OpenAICompatible(asked(server, "usage as text"), KEY)], tmp_path)
     run.caller.ask("small", prompt(), 0)
     assert run.ledger.to_dict()["total"]["cost"] == pytest.approx((100 * PRICE.input + 20 * PRICE.output) / 1e6)
+
+
+def test_tokens_that_a_provider_had_cached_are_priced_as_such_however_it_says_so(
+    server: QuirkServer, tmp_path: Path
+) -> None:
+    run = Run([OpenAICompatible(asked(server, "DeepSeek: cached tokens"), KEY)], tmp_path)
+    run.caller.ask("small", prompt(), 0)
+    cost = (36 * PRICE.input + 64 * PRICE.cached + 20 * PRICE.output) / 1e6
+    assert run.ledger.to_dict()["total"]["cost"] == pytest.approx(cost)
