@@ -165,6 +165,7 @@ class FunctionFacts:
     recursive: bool = False  #: calls itself
     decided: bool = False  #: the source says whether it is inlined
     sites: tuple[tuple[str, int], ...] = ()  #: whom it calls, and the how many-th call of that one it is
+    site_depths: tuple[int, ...] = ()  #: of each of these calls, how many loops are around it
     loops: tuple[int, ...] = ()  #: of each natural loop, how many are around its last block, itself included
 
 
@@ -331,19 +332,18 @@ def _read(library: Library, bitcode: bytes, found: dict[str, FunctionFacts]) -> 
             caller = found.get(ir.name_of(library, function))
             if caller is None or caller.sites:
                 continue
+            found_loops = latches(library, function)
+            depths = block_depths(module, function) if found_loops else {}
+            caller.loops = tuple(depths.get(call.LLVMGetInstructionParent(ends[0]), 1) for ends in found_loops)
             numbers: Counter[str] = Counter()
-            sites = []
-            for _, callee in ir.direct_calls(library, function):
+            sites, site_depths = [], []
+            for site, callee in ir.direct_calls(library, function):
                 target = ir.name_of(library, callee)
                 numbers[target] += 1
                 sites.append((target, numbers[target]))
+                site_depths.append(depths.get(call.LLVMGetInstructionParent(site), 0))
                 if target == caller.name:
                     caller.recursive = True
                 elif target in found:
                     found[target].calls += 1
-            caller.sites = tuple(sites)
-            found_loops = latches(library, function)
-            depths = block_depths(module, function) if found_loops else {}
-            caller.loops = tuple(
-                depths.get(library.call.LLVMGetInstructionParent(terminators[0]), 1) for terminators in found_loops
-            )
+            caller.sites, caller.site_depths = tuple(sites), tuple(site_depths)

@@ -24,7 +24,7 @@ class CommandLine:
 
     level: Level | None = None  #: in place of the recipe's
     flags: tuple[tuple[str, ...], ...] = ()  #: such as ("-mllvm", "-disable-lsr")
-    left_out: tuple[str, ...] = ()  #: passes that no function gets; clang of LLVM 22 and later can be told
+    left_out: tuple[str, ...] = ()  #: passes that no function gets; LLVM 22 can be told so, 19 cannot
 
     @property
     def words(self) -> tuple[str, ...]:
