@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from colt_llvm.core.errors import UsageError
 from colt_llvm.core.plugins import offered
 from colt_llvm.core.text import split_words
 from colt_llvm.objectives.registry import DEFAULT, GROUP, OBJECTIVES, find_objective
+from colt_llvm.objectives.size import LOADED_SIZE
 from colt_llvm.program.program import Program, Workload, resolve_program
 
 #: Headings in --help.
@@ -52,6 +54,9 @@ source_options: _Decorator = together(
     click.argument("sources", nargs=-1, type=click.Path(), metavar="PROGRAM..."),
     option("--cflags", multiple=True, metavar="FLAGS", group=WHAT_TO_TUNE, common=True,
            help="Compiler flags for the baseline and every candidate, such as -march=native. Repeats."),
+    option("--target", metavar="TRIPLE", group=WHAT_TO_TUNE,
+           help="Processor and system to compile for, such as aarch64-linux-gnu: short for --cflags=--target=TRIPLE. "
+           "Objectives size and instructions."),
     option("--ldflags", multiple=True, metavar="FLAGS", group=WHAT_TO_TUNE, common=True,
            help="Linker flags, such as -lm. Repeats."),
     option("--harness", multiple=True, type=FILE, metavar="FILE", group=WHAT_TO_TUNE,
@@ -62,6 +67,8 @@ workload_options: _Decorator = together(
     option("--run", "runs", multiple=True, metavar="COMMAND", group=WHAT_TO_TUNE, common=True,
            help="Command that runs the program in this folder, such as '{exe} input.txt'. Each one is checked, the "
            "first is timed. Repeats."),
+    option("--runner", metavar="COMMAND", group=WHAT_TO_TUNE,
+           help='Command that runs the program to check it, such as "qemu-aarch64 -L /usr/aarch64-linux-gnu".'),
     option("--args", "arguments", metavar="ARGS", group=WHAT_TO_TUNE,
            help="Arguments of the program: short for --run '{exe} ARGS'."),
     option("--stdin", type=FILE, metavar="FILE", group=WHAT_TO_TUNE, help="File that is the program's standard input."),
@@ -251,15 +258,21 @@ def program_of(given: Mapping[str, Any]) -> Program:
     if not workloads and (arguments is not None or given.get("stdin") or given.get("output_files")):
         command = ("{exe}", *split_words("--args", arguments or ""))
         workloads = [Workload("default", command, _stdin(given), given["output_files"], Path.cwd())]
-    return resolve_program(
+    target = [f"--target={given['target']}"] if given.get("target") else []
+    program = resolve_program(
         given["sources"],
-        cflags=_flags("--cflags", given.get("cflags", ())),
+        cflags=[*target, *_flags("--cflags", given.get("cflags", ()))],
         ldflags=_flags("--ldflags", given.get("ldflags", ())),
         harness=given.get("harness", ()),
         workloads=workloads,
         float_tolerance=tolerance,
         ignore=given.get("ignored", ()),
     )
+    runner = split_words("--runner", given.get("runner") or "")
+    if runner and find_objective(given.get("objective", LOADED_SIZE.name)).timed:
+        raise UsageError("--runner: times of what runs in it would be its own; use --objective size or instructions")
+    workloads = [replace(workload, command=(*runner, *workload.command)) for workload in program.workloads]
+    return replace(program, workloads=tuple(workloads)) if runner else program
 
 
 def program_beside_recipe(given: Mapping[str, Any], recipe: Path, without: Container[str]) -> Program | None:

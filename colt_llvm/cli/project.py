@@ -31,6 +31,8 @@ _REFUSED = (
     "resume",
     "pgo",
     "unchecked",
+    "runner",
+    "target",
 )
 #: Exit status of ``--ci`` where some recipes stay stale.
 EXIT_STALE = 8

@@ -194,6 +194,7 @@ def _refuse_runs(given: dict[str, Any]) -> None:
 #: Of a program that is run.
 _OF_RUNS = (
     "runs",
+    "runner",
     "arguments",
     "stdin",
     "output_files",

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from colt_llvm.compare.plain_build import LADDERS, PlainBuilder, Rung
 from colt_llvm.core.errors import CompileError, ToolchainError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
-from colt_llvm.evaluate.target import linker_of
+from colt_llvm.evaluate.target import linker_of, refuse_foreign_times
 from colt_llvm.evaluate.timer import Timer
 from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.llvm.elf import section_sizes
@@ -78,6 +78,7 @@ def compare(
         raise UsageError(f"--objective {options.objective}: compare knows {' and '.join(LADDERS)}; use one of them")
     if (profile := profile_file(program.cflags)) is not None:
         raise UsageError(f"--cflags: compare makes a profile of its own; leave out {profile}")
+    refuse_foreign_times(toolchain, program, options)
     tell = say or (lambda text: None)
     builder = PlainBuilder(toolchain, program, folder)
     timed = options.times_the_program

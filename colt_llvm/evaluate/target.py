@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from colt_llvm.core.errors import UsageError
 from colt_llvm.core.process import Limits
 from colt_llvm.env import ServiceOptions
 from colt_llvm.evaluate.options import TuneOptions
@@ -19,6 +20,7 @@ from colt_llvm.llvm.features import instruction_count
 from colt_llvm.llvm.module import Module, bitcode_hash
 from colt_llvm.llvm.pipeline import edit_pipeline, edits_of, is_edit
 from colt_llvm.llvm.process_options import threshold_options, with_options
+from colt_llvm.llvm.processor import code_generator, named_target
 from colt_llvm.llvm.replay import DEFAULT_LIMITS, replay
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.check import OwnCheck
@@ -214,6 +216,16 @@ class Target:
         return built if self.with_objects else replace(built, key=bitcode_hash(*optimised))
 
 
+def refuse_foreign_times(toolchain: Toolchain, program: Program, options: TuneOptions) -> None:
+    """Raises UsageError where run time would be an emulator's."""
+    triple = named_target(program.cflags)
+    if options.times_the_program and triple and code_generator(triple) != code_generator(toolchain.triple):
+        raise UsageError(
+            f"--target {triple}: what takes time under an emulator is no processor's, so it proves nothing; use "
+            "--objective size or instructions"
+        )
+
+
 def prepare_target(
     toolchain: Toolchain,
     program: Program,
@@ -228,6 +240,7 @@ def prepare_target(
     objective: one of the caller's own; None is the one that the options name. linker: where the program's objects are
     a part of something larger. own_check: as ``objective``.
     """
+    refuse_foreign_times(toolchain, program, options)
     baseline = prepare_baseline(toolchain, program, options.objective, options.clang_baseline)
     catalogue = toolchain_catalogue(toolchain)
     if not options.risky:

@@ -32,6 +32,7 @@ from colt_llvm.core.files import owned_folder
 from colt_llvm.core.process import Limits
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Linker, Target
+from colt_llvm.llvm.processor import named_target
 from colt_llvm.measure.check import BaselineRuns, OwnCheck, first_difference, not_repeatable, verify_baseline
 from colt_llvm.measure.compared import Compared, compared
 from colt_llvm.measure.difference import Confirmation, Difference, Reruns, confirm, with_varying
@@ -109,6 +110,12 @@ class Verifier:
                     BaselineRuns(limits, core, folder, options.allow_nonzero),
                 )  # fmt: skip
             except CommandNotFound as error:
+                if triple := named_target(program.cflags):
+                    raise UsageError(
+                        f"{triple}: this machine does not run its programs; check with --runner, such as --runner "
+                        f'"qemu-{triple.partition("-")[0]} -L /usr/{triple}" (Debian, Ubuntu: apt-get install '
+                        "qemu-user), or not at all: --unchecked"
+                    ) from error
                 raise UsageError(f"--run: {error}") from error
         except BaseException:
             verifier.close()

@@ -13,7 +13,7 @@ import contextlib
 import ctypes
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ctypes import CFUNCTYPE, POINTER, c_bool, c_char_p, c_int, c_size_t, c_uint, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import ToolchainError
+from colt_llvm.llvm.processor import initialise
 
 DiagnosticHandler = CFUNCTYPE(None, c_void_p, c_void_p)
 
@@ -186,9 +187,6 @@ _SET_PASS_GATE = "_ZN4llvm11LLVMContext14setOptPassGateERNS_11OptPassGateE"
 _FIRST_NAMED_GATE = 20  # before it, the gate is asked by the names of C++ classes
 _STREAM_BYTES = 1024  # more than sizeof(raw_fd_ostream), which is about 150
 
-#: Prefix of the LLVMInitialize<Target>... functions, by machine name.
-_NATIVE_TARGETS = {"x86_64": "X86", "amd64": "X86", "i686": "X86", "aarch64": "AArch64", "arm64": "AArch64"}
-
 
 @dataclass(frozen=True)
 class Library:
@@ -296,7 +294,7 @@ def _load(path: str) -> Library:
         setattr(functions, name, function)
     if missing:
         raise ToolchainError(f"{path}: lacks {', '.join(missing)}; LLVM 16 to 23 is needed")
-    _initialise_native_target(handle, path)
+    initialise(Path(path), platform.machine())
     numbers = [c_uint(), c_uint(), c_uint()]
     functions.LLVMGetVersion(*(ctypes.byref(number) for number in numbers))  # type: ignore[attr-defined]
     version = (numbers[0].value, numbers[1].value, numbers[2].value)
@@ -339,16 +337,3 @@ def _optional(handle: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> A
         return None
     function.restype, function.argtypes = result, list(arguments)
     return function
-
-
-def _initialise_native_target(handle: ctypes.CDLL, path: str) -> None:
-    target = _NATIVE_TARGETS.get(platform.machine().lower())
-    if target is None:
-        raise ToolchainError(f"{platform.machine()}: this processor is not supported; use x86-64 or AArch64")
-    # The assembly parser too: without it a module with inline assembly ends the process.
-    for part in ("TargetInfo", "Target", "TargetMC", "AsmPrinter", "AsmParser"):
-        try:
-            initialise: Callable[[], None] = getattr(handle, f"LLVMInitialize{target}{part}")
-        except AttributeError as error:
-            raise ToolchainError(f"{path}: was built without {target}; install a libLLVM for this processor") from error
-        initialise()

@@ -14,6 +14,7 @@ from colt_llvm.llvm.library import DiagnosticHandler, Library
 from colt_llvm.llvm.pass_gate import forget, gate
 from colt_llvm.llvm.pipeline import refuse_size_levels
 from colt_llvm.llvm.process_options import allow_reordering, apply_options, apply_switches, split_options
+from colt_llvm.llvm.processor import initialise
 
 _RETURN_STATUS = 2  # LLVMReturnStatusAction: the verifier says no, and does not abort
 _OBJECT_FILE = 1  # LLVMObjectFile
@@ -32,6 +33,7 @@ class TargetMachine:
         self._library = library
         self.handle: int | None = None
         call = library.call
+        initialise(library.path, triple)
         target, message = c_void_p(), c_void_p()
         if call.LLVMGetTargetFromTriple(triple.encode(), byref(target), byref(message)):
             text = library.take_message(message.value)

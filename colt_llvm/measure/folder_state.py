@@ -153,6 +153,10 @@ class Watch:
         return folders
 
 
+#: What no program that is tuned writes, though root may.
+_SYSTEMS_OWN = ("/dev/", "/proc/", "/sys/", "/usr/")
+
+
 def named_outside(command: Sequence[str], directory: Path) -> list[Path]:
     """What a command names outside of ``directory`` and may write: files that need not be there, and folders."""
     here = os.path.realpath(directory)
@@ -165,7 +169,7 @@ def named_outside(command: Sequence[str], directory: Path) -> list[Path]:
         inside = path == here or path.startswith(here + os.sep)
         around = here.startswith(path.rstrip(os.sep) + os.sep)
         only_read = os.path.isdir(path) and not os.access(path, os.W_OK)
-        if not (inside or around or only_read or path.startswith(("/dev/", "/proc/", "/sys/"))):
+        if not (inside or around or only_read or path.startswith(_SYSTEMS_OWN)):
             found += [Path(path), Path(os.path.realpath(path))]
     return list(dict.fromkeys(found))
 

@@ -27,6 +27,7 @@ from colt_llvm.core.errors import (
 )
 from colt_llvm.core.variables import deciding_variables
 from colt_llvm.llvm.decision import switch_flags, switches_in
+from colt_llvm.llvm.processor import link_flags, named_target
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.profile import number_of_reader, profile_is_read_by_a_pass, require_profile, without_profile
 from colt_llvm.program.program import IR_SUFFIXES, Program
@@ -44,6 +45,8 @@ _KEEP_ORDER = ("-Xclang", "-emit-llvm-uselists")
 #: As GNU's linkers and lld say it.
 _UNDEFINED = re.compile(r"undefined (?:reference to `(.+?)'|symbol: (.+))$", re.MULTILINE)
 _MOST_NAMED = 4
+#: What clang and the system's own linker say where headers and a linker for another processor lack.
+_NO_CROSS = ("file not found", "unrecognised emulation mode", "cannot find crt1.o", "unable to execute command")
 _IR = ("-x", "ir", "-Wno-unused-command-line-argument")
 
 
@@ -122,7 +125,8 @@ def link(
             path = Path(folder) / f"{index}.o"
             path.write_bytes(data)
             paths.append(str(path))
-        command = [str(toolchain.compiler(program.is_cxx)), *paths, "-o", str(executable), *program.ldflags]
+        command = [str(toolchain.compiler(program.is_cxx)), *link_flags(program.cflags), *paths, "-o", str(executable)]
+        command += program.ldflags
         if not _link_without_clang(command, [*paths, str(executable)]):
             names = [source.name for source in (*program.sources, *program.harness)]
             _check_link(command, _run(command), dict(zip(paths, names, strict=False)))
@@ -201,7 +205,10 @@ def _check(command: Sequence[str], completed: process.Completed, failed: str = "
     diagnostics = completed.stderr.decode("utf-8", "replace").rstrip()
     if "No space left on device" in diagnostics:
         raise RunDirectoryError("the disk is full; free some space, or set TMPDIR to a folder that has it")
-    raise CompileError(f"{failed} ({completed.describe_status()}): {shlex.join(command)}", diagnostics)
+    triple = named_target(command)
+    lacks = triple and any(said in diagnostics for said in _NO_CROSS)
+    more = f"; install the tools for {triple} (Debian, Ubuntu: apt-get install gcc-{triple})" if lacks else ""
+    raise CompileError(f"{failed} ({completed.describe_status()}){more}: {shlex.join(command)}", diagnostics)
 
 
 def _check_link(command: Sequence[str], completed: process.Completed, names: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from colt_llvm.core.variables import deciding_variables
 from colt_llvm.evaluate.evaluation import SECOND_LOOK
 from colt_llvm.llvm.decision import is_decision, parse_decision
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
+from colt_llvm.llvm.processor import named_target
 from colt_llvm.measure.host import fingerprint
 from colt_llvm.measure.intervals import Verdict
 from colt_llvm.objectives.base import INSTRUCTIONS, RUN_TIME, SIZE
@@ -179,7 +180,7 @@ def _recipe(setup: Setup, winner: Finalist, proof: Proof) -> Recipe:
         cflags=with_kept_profile(setup.target.program.cflags, setup.journal.directory),
         ldflags=setup.target.program.ldflags,
         llvm=setup.target.toolchain.version,
-        triple=setup.target.toolchain.triple,
+        triple=named_target(setup.target.program.cflags) or setup.target.toolchain.triple,
         sources=source_digests(setup.target.program),
         objects=tuple(loaded_digest(data) for data in winner.built.objects),
         opt=opt_lines(setup.target.toolchain, setup.target.program, level, winner.pipeline),
