@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from colt_llvm.models.embedded.choice import is_pipeline
 from colt_llvm.models.question import Offer, Question, State
@@ -24,20 +25,30 @@ _BYTES_PER_TOKEN = 8  # more than any text has, so that cutting by it first lose
 
 _OF_VECTORS = re.compile(r"\b(loop-vectorize|slp-vectorizer|vectori[sz])")
 
-_ROOM_FOR_CODE = 1_000  # with less, the excerpt goes first
+_SAME_AT_A_STATE = (
+    "program", "edits", "decisions", "grandparent", "parent", "features", "changed", "remarks", "excerpt",
+)  # fmt: skip
+_ROOM_FOR_CODE = 1_000  # with less, the excerpt goes first; else what is the same at a state has its part before others
 #: By priority. A part of the room is the excerpt's, for what is decided about stands there; of the rest it has what is
 #: left.
 PRIORITIES = (
-    "objective", "task", "state", "models", "excerpt", "best", "decisions", "edits", "tried", "parent", "remarks",
-    "paid", "lost", "features", "grandparent", "budget", "program", "changed",
+    "objective", "task", "state", "models", "excerpt", "best", "decisions", "edits", "tried", "parent", "grandparent",
+    "remarks", "paid", "lost", "features", "budget", "program", "changed",
 )  # fmt: skip
 
 
 def sections_of(question: Question, room: int) -> tuple[list[Section], list[int]]:
     """The sections, and their indices by priority. room: tokens for all of them."""
-    made = {name: section for name, section in _all(question, room).items() if section is not None}
+    made = {
+        name: replace(section, stable=name in _SAME_AT_A_STATE and not section.needed)
+        for name, section in _all(question, room).items()
+        if section is not None
+    }
     names = list(made)
-    order = sorted(PRIORITIES, key=lambda name: name == "excerpt" and room < _ROOM_FOR_CODE)
+    if room < _ROOM_FOR_CODE:
+        order = [*(name for name in PRIORITIES if name != "excerpt"), "excerpt"]
+    else:
+        order = sorted(PRIORITIES, key=lambda name: name not in _SAME_AT_A_STATE)
     return [made[name] for name in names], [names.index(name) for name in order if name in made]
 
 
@@ -133,7 +144,7 @@ def _decisions(question: Question) -> Section | None:
         say("decision", name=figures.name(name), gain=figures.change(question.promised.get(name, 0.0)))
         for name in question.decisions
     ]
-    return Section(say("decisions"), items, share=0.25) if items else None
+    return Section(say("decisions"), items, share=0.2) if items else None
 
 
 def _remarks(question: Question) -> list[str]:
@@ -214,7 +225,7 @@ def _excerpt(excerpt: str, function: str, letters: int) -> Section | None:
         return None
     if function and not any(function in line for line in lines):
         lines.insert(0, say("excerpt of", function=clean_line(function, 80)))
-    return Section(say("excerpt"), lines, share=0.25, least=min(6, len(lines)), data=True, grows=True)
+    return Section(say("excerpt"), lines, share=0.2, least=min(6, len(lines)), data=True, grows=True)
 
 
 def _tried(question: Question, room: int) -> Section | None:

@@ -129,6 +129,7 @@ class Section:
     share: the part of the room that it may take at most, 0..1. needed: head and all items must fit.
     least: with fewer items it is left out. inline: items stand in one line, with commas.
     data: items are text from the program, and stand in a fence. grows: beyond its share, into what is left at the end.
+    stable: it reads the same at a state, whatever was tried since, so its length must not depend on that either.
     """
 
     head: str
@@ -139,6 +140,7 @@ class Section:
     inline: bool = False
     data: bool = False
     grows: bool = False
+    stable: bool = False
 
     def text(self, count: int) -> str:
         """With its first ``count`` items, and how many are missing."""
@@ -171,19 +173,24 @@ class Section:
         return count
 
 
+#: Of the room, for what reads the same at a state: a provider's cache then holds it.
+_FOR_STABLE = 0.6
+
+
 def fit(sections: Sequence[Section], priorities: Sequence[int], room: int, remedy: str) -> str:
     """The text of at most ``room`` tokens. priorities: indices of the sections, the highest first.
 
     Raises PromptTooSmall when the needed ones do not fit; its message is ``remedy``.
     """
     texts: dict[int, str] = {}
-    left = room
+    left, for_stable = room, int(room * _FOR_STABLE)
     for index in sorted(priorities, key=lambda place: not sections[place].needed):
         section = sections[index]
         if section.needed:
             text = section.text(len(section.items))
         else:
-            count = section.fitting(min(left, int(room * section.share)))
+            most = min(left, for_stable) if section.stable else left
+            count = section.fitting(min(most, int(room * section.share)))
             if count is None:
                 continue
             text = section.text(count)
@@ -193,6 +200,7 @@ def fit(sections: Sequence[Section], priorities: Sequence[int], room: int, remed
                 raise PromptTooSmall(remedy)
             continue
         left -= cost
+        for_stable -= cost if section.stable else 0
         texts[index] = text
     for index, section in enumerate(sections):
         if section.grows and index in texts:

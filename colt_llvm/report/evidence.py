@@ -41,7 +41,7 @@ def ledger_section(run: Run, nodes: Nodes) -> str:
     if share is not None and len(rows) > 1:
         note = f"<p>{share:.0%} of the answers came from the largest model, {e(ledger['largest'])}.</p>\n"
     hint = (
-        "<p>A hit is a child better than its parent. Corrections are answers of the largest model after regressions by "
+        "<p>A hit is a child better than its parent. Corrections are answers of a larger model after regressions by "
         "small ones; kept are those that replaced the small model's proposal.</p>\n"
     )
     return table("Models and what they did", head, cells, range(1, 9)) + note + hint

@@ -347,3 +347,22 @@ def test_a_prompt_of_usual_length_has_room_for_the_code_that_is_decided_about() 
     assert text.count("%1 = add") >= 12
     for part in ("alwaysinline<function_number_0>", "pass-199", "# Models on offer", "# Best state"):
         assert part in text
+
+
+def test_what_is_asked_again_at_a_state_begins_with_what_was_asked_before() -> None:
+    """The code, what may be decided and where the state comes from do not move for what was tried in between."""
+    decisions = tuple(f"alwaysinline<function_number_{number}>" for number in range(300))
+    first = replace(
+        QUESTION, kind="expand", rejected=None, edits=(*QUESTION.edits, *decisions),
+        evidence=replace(QUESTION.evidence, excerpt="".join(f"  %{n} = add i32 %0, {n}\n" for n in range(300))),
+    )  # fmt: skip
+    later = replace(
+        first, request_id=99, trials_done=60, calls=40, tokens=123_456, paid={"licm": 0.1}, offers=QUESTION.offers[:2],
+        tried=(*QUESTION.tried, *(Attempt((f"pass-{number}", "gvn"), "large", 0.01) for number in range(50))),
+        best=State(("sroa",) * 9, 0.2, {"size": 2000.0}, "small"),
+    )  # fmt: skip
+    before, after = ("\n".join(message.content for message in render(asked, WHOLE, 3_000)) for asked in (first, later))
+    length = next(at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other)
+    same = after[:length]
+    assert "# An excerpt of its code" in same
+    assert estimate(same) >= 0.75 * estimate(after)
