@@ -52,10 +52,10 @@ def calls(requests: Sequence[Request]) -> Counter[str]:
 @pytest.mark.parametrize("models", [(SMALL, MIDDLE, LARGE), (SMALL, LARGE)])
 def test_the_largest_gives_at_most_a_quarter_of_the_language_models_answers(models: tuple[Model, ...]) -> None:
     search = together(*models)
-    requests = run(search, 300)
+    requests = run(search, 160)
     asked_of = calls(requests)
     language = sum(asked_of[model.name] for model in models)
-    assert language >= 20, "they are asked at all"
+    assert language >= 12, "they are asked at all"
     assert 0 < asked_of["large"] <= 0.25 * language
     corrections = [request for request in requests if request.kind == "correct"]
     assert {request.model for request in corrections} <= {model.name for model in models}
@@ -64,13 +64,13 @@ def test_the_largest_gives_at_most_a_quarter_of_the_language_models_answers(mode
 
 
 def test_where_it_is_the_only_one_it_gives_at_most_a_quarter_of_all_answers() -> None:
-    asked_of = calls(run(together(LARGE), 300))
+    asked_of = calls(run(together(LARGE), 160))
     assert 10 <= asked_of["large"] <= 0.25 * sum(asked_of.values())
 
 
 def test_the_policies_begin_and_the_rest_of_the_seeds_are_theirs_too() -> None:
     search = together(SMALL, LARGE)
-    requests = run(search, 300)
+    requests = run(search, 160)
     assert requests[0].model == "base"
     seeds = [request for request in requests if request.kind == "seed"]
     assert len(seeds) > PRESETS["together"].seeds
