@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from colt_llvm.models.ledger import share_of_largest
 from colt_llvm.objectives.base import FIGURES, Figure
 from colt_llvm.objectives.registry import known_objective
 from colt_llvm.run.progress import Progress, TuneResult
@@ -136,11 +137,8 @@ def print_result(result: TuneResult) -> None:
         console.print(result.profile_line, markup=False)
     if result.models:
         console.print(ledger_table(result.models))
-        share = result.models["largest_share"]["of_answers"]
-        if share is not None and len(result.models["models"]) > 1:
-            console.print(
-                f"{share:.0%} of the answers came from the largest model, {result.models['largest']}", markup=False
-            )
+        if largest := share_of_largest(result.models):
+            console.print(largest, markup=False)
     if result.compared.text and not (result.improved and result.compared.unchecked):
         console.print(result.compared.text, markup=False)
     for note in result.notes:

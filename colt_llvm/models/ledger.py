@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -125,22 +125,37 @@ class Ledger:
             return sum(self._accounts.get(model, Account()).errors.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """For the result. Shares of the largest model are from 0 to 1, None before any answer or call."""
+        """For the result. Shares of the largest model are from 0 to 1, None before any answer or call.
+
+        of_language_models: where policies answer too.
+        """
         with self._lock:
             largest = self._accounts.get(self._largest, Account())
             total = self._total
+            shares = {
+                "of_ordinary_answers": _share(largest.answers - largest.corrections, total.answers - total.corrections),
+                "of_answers": _share(largest.answers, total.answers),
+                "of_calls": _share(largest.calls, total.calls),
+            }
+            if self._free:
+                others = sum(self._accounts[name].answers for name in self._free)
+                shares["of_language_models"] = _share(largest.answers, total.answers - others)
             return {
                 "models": {name: account.to_dict() for name, account in self._accounts.items()},
                 "total": total.to_dict(),
                 "largest": self._largest,
-                "largest_share": {
-                    "of_ordinary_answers": _share(
-                        largest.answers - largest.corrections, total.answers - total.corrections
-                    ),
-                    "of_answers": _share(largest.answers, total.answers),
-                    "of_calls": _share(largest.calls, total.calls),
-                },
+                "largest_share": shares,
             }
+
+
+def share_of_largest(ledger: Mapping[str, Any]) -> str:
+    """A sentence about ``Ledger.to_dict``, without its stop; empty where there is nothing to tell."""
+    shares = ledger["largest_share"]
+    among = "the language models' answers" if "of_language_models" in shares else "the answers"
+    share = shares.get("of_language_models", shares["of_answers"])
+    if share is None or len(ledger["models"]) < 2:
+        return ""
+    return f"{share:.0%} of {among} came from the largest model, {ledger['largest']}"
 
 
 def _share(part: int, whole: int) -> float | None:

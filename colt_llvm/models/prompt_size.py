@@ -31,6 +31,7 @@ class _Learned:
     replies: int = 0
     context: int = 0  # that the endpoint takes; 0: it has not said so
     cut: str = ""  # what to tell of a prompt that was cut
+    short: int = 0  # the last count that was far too small
 
     @property
     def part(self) -> float:
@@ -70,6 +71,9 @@ class PromptSizes:
 
     def _cut(self, name: str, estimated: int, counted: int) -> None:
         learned, spec = self._learned[name], self._specs[name]
+        if learned.replies and counted != learned.short:  # some count only what they had not cached
+            learned.short = counted
+            return
         learned.cut = (
             f"{name}: its endpoint counted {counted:,} prompt tokens of about {estimated:,}, so it cuts long prompts; "
             "serve it with a longer context, or set context_tokens to what it has"

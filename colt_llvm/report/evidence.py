@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from colt_llvm.models.ledger import Ledger
+from colt_llvm.models.ledger import Ledger, share_of_largest
 from colt_llvm.program.program import Program
 from colt_llvm.program.recipe import Recipe
 from colt_llvm.report.run import Run
@@ -36,10 +36,8 @@ def ledger_section(run: Run, nodes: Nodes) -> str:
     cells.append(("All", "", f"{total['calls']:,}", f"{total['answers']:,}", "", f"{total['corrections']:,}", "",
                   f"{total['tokens']:,}", f"{total['cost']:.4f}", ""))  # fmt: skip
     head = ("Model", "Parameters", "Calls", "Answers", "Hit rate", "Corrections", "Kept", "Tokens", "Cost", "Errors")
-    share = ledger["largest_share"]["of_answers"]
-    note = ""
-    if share is not None and len(rows) > 1:
-        note = f"<p>{share:.0%} of the answers came from the largest model, {e(ledger['largest'])}.</p>\n"
+    share = share_of_largest(ledger)
+    note = f"<p>{e(share)}.</p>\n" if share else ""
     hint = (
         "<p>A hit is a child better than its parent. Corrections are answers of a larger model after regressions by "
         "small ones; kept are those that replaced the small model's proposal.</p>\n"

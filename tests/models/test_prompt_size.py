@@ -145,3 +145,12 @@ def test_a_count_that_is_no_count_changes_nothing_but_is_named() -> None:
         sizes.observe(replace(ANSWERED, usage=Usage(12, 0, 20)))
     assert sizes.room("small") == 3_000
     assert len(sizes.notes()) == 1
+
+
+def test_an_endpoint_that_counts_only_what_it_had_not_cached_does_not_cut() -> None:
+    sizes = PromptSizes([spec()])
+    for counted in (1_500, 300, 1_450, 120, 450):
+        sizes.observe(replace(ANSWERED, usage=Usage(counted, 0, 20)))
+    assert (sizes.room("small"), sizes.notes()) == (3_000, [])
+    sizes.observe(replace(ANSWERED, usage=Usage(450, 0, 20)))
+    assert len(sizes.notes()) == 1, "the very same number twice is what it cuts to"

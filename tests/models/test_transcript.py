@@ -15,7 +15,7 @@ from server import Endpoint
 
 from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.models.base import CallError, Message, ModelSpec, Usage
-from colt_llvm.models.ledger import Ledger
+from colt_llvm.models.ledger import Ledger, share_of_largest
 from colt_llvm.models.openai_compatible import OpenAICompatible
 from colt_llvm.models.scripted import ScriptedModel
 from colt_llvm.models.transcript import CALLS, CallRecord, Transcript, digest_of, read_calls
@@ -211,6 +211,21 @@ def test_the_ledger_tells_the_share_of_the_largest_model() -> None:
     assert told["largest_share"] == {"of_ordinary_answers": 2 / 8, "of_answers": 4 / 10, "of_calls": 5 / 11}
     assert told["models"]["large"]["corrections"] == 2
     json.dumps(told)
+
+
+def test_beside_policies_the_share_is_of_the_language_models_answers_and_their_calls_are_what_limits_count() -> None:
+    policy = ModelSpec("embedded/nano", "embedded", 1e3)
+    specs = [policy, spec("small"), spec("large", parameters=7e10)]
+    records = [record(number, model=policy.name) for number in range(6)]
+    records += [record(6), record(7), record(8), record(9, model="large")]
+    ledger = Ledger.from_records(specs, records)
+    told = ledger.to_dict()
+    assert (told["largest_share"]["of_answers"], told["largest_share"]["of_language_models"]) == (0.1, 0.25)
+    assert share_of_largest(told) == "25% of the language models' answers came from the largest model, large"
+    assert (told["total"]["calls"], ledger.spent.calls) == (10, 4)
+    alone = Ledger.from_records([policy, replace(policy, name="embedded/base")], records[:6])
+    assert alone.spent.calls == 6, "alone they are what is counted"
+    assert share_of_largest(alone.to_dict()) == "100% of the answers came from the largest model, embedded/nano"
 
 
 def test_a_ledger_of_nothing_has_no_shares() -> None:
