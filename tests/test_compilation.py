@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -145,7 +144,7 @@ def test_the_linker_is_started_as_clang_would_from_the_second_time_on(
     with pytest.raises(CompileError) as caught:
         link(newest, two, [objects[0], objects[0]], tmp_path / "five")
     assert "does not link" in refusal(caught)
-    assert shlex.join(["-lm", "-Wl,--build-id=none"]) in str(caught.value), "clang says it"
+    assert "clang: error: linker command failed" in caught.value.diagnostics, "clang says it"
 
 
 def test_the_harness_is_linked_in_and_is_not_among_the_objects(newest: Toolchain, tmp_path: Path) -> None:
