@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.cli.main import run
+from colt_llvm.cli.options import program_of
 from colt_llvm.core.errors import CompileError, ToolchainError, UsageError
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import prepare_target
@@ -17,7 +18,6 @@ from colt_llvm.llvm.elf import loaded_digest, read_object
 from colt_llvm.llvm.processor import code_generator, initialise, link_flags, named_target
 from colt_llvm.llvm.toolchain import find_toolchain
 from colt_llvm.program.program import Program, program_from_files
-from colt_llvm.program.recipe import load_recipe
 
 pytestmark = pytest.mark.llvm
 
@@ -51,10 +51,7 @@ def for_processor(library: Path, triple: str) -> Program:
     return program_from_files([library], cflags=[f"--target={triple}"])
 
 
-@pytest.mark.parametrize(
-    ("triple", "machine"),
-    [("aarch64-linux-gnu", "EM_AARCH64"), ("riscv64-linux-gnu", "EM_RISCV"), ("thumbv7m-none-eabi", "EM_ARM")],
-)
+@pytest.mark.parametrize(("triple", "machine"), [("riscv64-linux-gnu", "EM_RISCV"), ("thumbv7m-none-eabi", "EM_ARM")])
 def test_without_changes_it_is_clangs_own_object(library: Path, triple: str, machine: str) -> None:
     toolchain = find_toolchain()
     target = prepare_target(toolchain, for_processor(library, triple), TuneOptions(objective="size"))
@@ -66,17 +63,19 @@ def test_without_changes_it_is_clangs_own_object(library: Path, triple: str, mac
     assert loaded_digest(ours) == loaded_digest(place.read_bytes())
 
 
-def test_a_recipe_for_another_processor_says_which(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, output = library.parent / "run", library.parent / "lib.o"
-    command = ["tune", str(library), "--target", "riscv32-unknown-elf", "--unchecked", "--objective", "size"]
-    command += ["--trials", "4", "--workers", "1", "--run-dir", str(folder)]
-    assert run(command) == 0
-    assert "improved, not checked" in capsys.readouterr().out
-    assert load_recipe(folder / "recipe.json").triple == "riscv32-unknown-elf"
-    assert run(["apply", str(folder / "recipe.json"), str(library), "-o", str(output), "--strict"]) == 0
-    assert read_object(output.read_bytes())[0].bits == 32
+def test_a_runner_stands_before_every_run(tmp_path: Path) -> None:
+    source = tmp_path / "prog.c"
+    source.write_text(LIBRARY)
+    given = {"sources": [str(source)], "runs": ("{exe} 1", "sh test.sh {exe}"), "runner": "qemu-arm -L '/a b'"}
+    program = program_of({**given, "target": "arm-linux-gnueabi", "cflags": ("-g",), "output_files": ()})
+    assert program.cflags == ("--target=arm-linux-gnueabi", "-g")
+    runner = ("qemu-arm", "-L", "/a b")
+    assert [workload.command for workload in program.workloads] == [
+        (*runner, "{exe}", "1"), (*runner, "sh", "test.sh", "{exe}"),
+    ]  # fmt: skip
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(
     not (shutil.which("qemu-aarch64") and shutil.which("aarch64-linux-gnu-gcc")),
     reason="needs qemu-user and gcc-aarch64-linux-gnu",

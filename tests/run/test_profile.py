@@ -96,8 +96,8 @@ def test_without_changes_it_is_clangs_own_object_with_the_profile(
         place = tmp_path / f"{name}.o"
         subprocess.run([toolchain.clang, f"-{level}", *flags, "-c", program.sources[0], "-o", place], check=True)
         by_hand[name] = place.read_bytes()
-    made = prepare_baseline(toolchain, program, objective)
     target = prepare_target(toolchain, program, TuneOptions(objective=objective))
+    made = target.baseline
     assert made.name == f"clang -{level}, profile"
     assert made.objects == (by_hand["with"],)
     assert made.notes == ()
@@ -140,7 +140,7 @@ def test_a_recipe_builds_with_the_copy_of_the_profile_beside_it(
     given = Path(counted.cflags[0].partition("=")[2])
     profile = shutil.copy(given, tmp_path / "mine.profdata")
     program = replace(counted, sources=(source,), cflags=(f"-fprofile-use={profile}",))
-    options = TuneOptions(objective="size", trials=8, workers=1, scopes=("passes", "module"))
+    options = TuneOptions(objective="size", trials=4, workers=1, scopes=("passes", "module"))
     result = tune(program, toolchain, options, run_directory=tmp_path / "run")
     assert result.improved
     assert result.baseline == "clang -Oz, profile"
@@ -155,9 +155,6 @@ def test_a_recipe_builds_with_the_copy_of_the_profile_beside_it(
     assert apply(moved / "recipe.json", source, tmp_path / "out.o", strict=True) == ()
     assert loaded_digest((tmp_path / "out.o").read_bytes()) in recipe.objects
     assert guard(moved, toolchain).state == "kept"
-    (moved / "profile.profdata").write_bytes(b"")
-    with pytest.raises(CompileError):
-        apply(moved / "recipe.json", source, tmp_path / "out.o")
     (moved / "profile.profdata").unlink()
     with pytest.raises(RecipeError, match=r"profile\.profdata is missing; keep"):
         apply(moved / "recipe.json", source, tmp_path / "out.o")
@@ -166,7 +163,7 @@ def test_a_recipe_builds_with_the_copy_of_the_profile_beside_it(
 def test_pgo_makes_the_profile_and_tunes_on_top_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "prog.c"
     source.write_text(SOURCE)
-    command = ["tune", str(source), "--pgo", "--objective", "size", "--trials", "2", "--workers", "1", "--json"]
+    command = ["tune", str(source), "--pgo", "--objective", "size", "--trials", "1", "--workers", "1", "--json"]
     assert run([*command, "--run-dir", str(tmp_path / "run")]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["baseline"] == "clang -Oz, profile"
