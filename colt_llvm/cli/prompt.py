@@ -25,6 +25,8 @@ if TYPE_CHECKING:
               help="Actions of the state that is shown. Default: none, the root of the search.")  # fmt: skip
 @click.option("--models", default="small:7e9,large:70e9", show_default=True, metavar="NAME:PARAMETERS,...",
               help="Models that the prompt offers as next model.")  # fmt: skip
+@click.option("--proposals", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+              help="Proposals that the answer is to hold.")  # fmt: skip
 @click.option("--max-tokens", type=click.IntRange(1), default=15_360, show_default=True, metavar="N",
               help="Longest prompt, in tokens as colt-llvm estimates them.")  # fmt: skip
 @llvm_option
@@ -42,7 +44,7 @@ def command(**given: Any) -> None:
 
     target = prepare_target(toolchain, program, TuneOptions(objective=given["objective"]))
     catalogue = target.catalogue
-    shown = _Shown(given["kind"], _names(given["sequence"], catalogue), offers)
+    shown = _Shown(given["kind"], _names(given["sequence"], catalogue), offers, given["proposals"])
     question = _question(target, shown)
     messages = render(question, {action.name: action.summary for action in catalogue}, given["max_tokens"])
     for message in messages:
@@ -57,6 +59,7 @@ class _Shown:
     kind: str  # seed, expand or correct
     sequence: tuple[str, ...]  # actions of the state
     offers: tuple[Offer, ...]
+    proposals: int  # that the answer is to hold
 
 
 def _names(text: str, catalogue: Catalogue) -> tuple[str, ...]:
@@ -134,5 +137,6 @@ def _question(target: Target, shown: _Shown) -> Question:
             program=program_features(builder),
             passes=tuple(target.catalogue.names()),
             edits=tuple(target.sequences.edits),
+            wanted=shown.proposals if shown.proposals > 1 else None,
             evidence=gather(builder, sequence, for_size=goal.excerpt == "largest"),
         )

@@ -45,9 +45,10 @@ def test_prints_both_messages_and_counts_their_tokens(source: str) -> None:
 
 def test_shows_a_correction_of_the_last_action(source: str) -> None:
     arguments = ["--objective", "instructions", "--kind", "correct", "--sequence", "gvn,loop-unroll<O3>"]
-    text = shown(source, *arguments, "--max-tokens", "6000").stdout
+    text = shown(source, *arguments, "--max-tokens", "6000", "--proposals", "3").stdout
     assert "sequence: gvn\n" in text
     assert "proposed: loop-unroll<O3>" in text
+    assert "It holds 3 proposals." in text
 
 
 @pytest.mark.parametrize(
