@@ -24,6 +24,8 @@ _VALUES = {"unroll": ("2", "4", "8", "full"), "vectorize": ("4", "8"), "interlea
            "novectorize": ("",), "distribute": ("",)}  # fmt: skip
 #: What has one loop less around it than the innermost there promises so much of what that does.
 _FURTHER_OUT = 0.3
+#: So many decisions have a trial of their own before others: a search of run time may have thirty trials in all.
+_TRIED_FIRST = 8
 #: So many functions are looked through, each inlined into the next.
 _MOST_INLINED = 50
 
@@ -53,8 +55,9 @@ def hot_offers(
               for offer in _offers(functions[name], functions, scopes, found, deepest[found.home])
               if name in present or offer.name != f"alwaysinline<{name}>"]  # fmt: skip
     offers.sort(key=lambda offer: (-offer.promise, offer.name))
-    small = _small_where_cold(heat) if "function" in scopes else ()
-    return Offered(tuple(offers[:MOST_OFFERS]), begin_with=(small,) if small else ())
+    begin_with = [_small_where_cold(heat)] if "function" in scopes else []
+    begin_with += ((offer.name,) for offer in offers[:_TRIED_FIRST])
+    return Offered(tuple(offers[:MOST_OFFERS]), begin_with=tuple(filter(None, begin_with)))
 
 
 @dataclass(frozen=True)
