@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "tune": ("tune:command", "Find a pass sequence that beats clang -O3 or -Oz for a program, and prove it."),
     "compare": ("compare:command", "Measure what plain clang gives a program without a search: flags, profile, LTO."),
-    "apply": ("apply:command", "Build a program with a recipe of tune."),
+    "apply": ("apply:apply_command", "Build a program with a recipe of tune."),
     "minimize": ("minimize:command", "Drop the actions of a recipe that bring nothing, and prove the rest."),
-    "guard": ("guard:command", "Check in CI that recipes still give the gain that they promised."),
+    "guard": ("apply:guard_command", "Check in CI that recipes still give the gain that they promised."),
     "annotate": ("annotate:command", "Print what a recipe decides as a patch of your own source."),
     "report": ("report:command", "Write one HTML file about a run: verdict, search tree, passes, recipe."),
     "recipes": ("recipes:command", "List the recipes in a source tree, check them, remove unused ones."),

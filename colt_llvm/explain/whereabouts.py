@@ -15,7 +15,7 @@ from colt_llvm.evaluate.target import built_from_objects
 from colt_llvm.llvm.decision import Decision
 from colt_llvm.llvm.source_lines import Place, SourceFunction, source_functions
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.measure.samples import NoSamples, symbol_samples
+from colt_llvm.measure.samples import CannotProfile, symbol_samples
 from colt_llvm.program.baseline import Baseline
 from colt_llvm.program.compilation import front_end, link
 from colt_llvm.program.program import Program
@@ -67,7 +67,7 @@ def _shares(toolchain: Toolchain, program: Program, baseline: Baseline) -> dict[
         samples = symbol_samples(executable, program.timed_workload, _RUN_SECONDS, None)
     total = sum(samples.values())
     if not total:
-        raise NoSamples("the run was too short for a sample")
+        raise CannotProfile("the run was too short for a sample")
     return {name: count / total for name, count in samples.items()}
 
 

@@ -40,7 +40,7 @@ from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.pipeline import edits_of
 from colt_llvm.llvm.remarks import Remark
 from colt_llvm.measure.host import compile_cores, confined_to, fingerprint
-from colt_llvm.measure.samples import NoSamples, symbol_samples
+from colt_llvm.measure.samples import CannotProfile, symbol_samples
 from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.question import Evidence
 from colt_llvm.models.replay import recorded_run
@@ -210,7 +210,7 @@ def time_shares(target: Target, timer: Timer, journal: Journal) -> tuple[dict[st
     try:
         while sum(weights.values()) < _ENOUGH_SAMPLES and (not weights or time.monotonic() < end):
             weights.update(symbol_samples(timer.verifier.baseline, workload, timer.run_seconds, target.core))
-    except NoSamples as error:
+    except CannotProfile as error:
         notes = [f"where the time goes is not measured but estimated by loops: {error}"]
         for bitcode in target.baseline.bitcodes:
             with Module.parse(target.toolchain.load(), bitcode) as module:

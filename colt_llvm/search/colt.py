@@ -11,13 +11,22 @@ from dataclasses import replace
 
 from colt_llvm.core.errors import UsageError
 from colt_llvm.search.course_alteration import Correction, RegressionRun, is_regression, replaces
-from colt_llvm.search.expansion import expansion_failed, grow
 from colt_llvm.search.model_set import ModelSet, Statistics, first_model, next_model
 from colt_llvm.search.options import ColtOptions
 from colt_llvm.search.protocol import InFlight, Kind, Model, Outcome, Proposal, Request, Trial, better_trial, derived
 from colt_llvm.search.selection import select, smallness
 from colt_llvm.search.strategy import DeclaredStrategy
-from colt_llvm.search.tree import ROOT, Node, Tree, add_virtual_loss, backpropagate
+from colt_llvm.search.tree import (
+    ROOT,
+    Node,
+    Tree,
+    add_virtual_loss,
+    backpropagate,
+    expansion_failed,
+    grow,
+    expansion_failed,
+    grow,
+)
 
 #: Requests after which seed proposals are asked for more and more seldom: as many in each doubling.
 SEEDS_THIN_OUT_AFTER = 100

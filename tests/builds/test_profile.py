@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from colt_llvm.builds.profile import perf as profile_perf
 from colt_llvm.builds.profile import profile as profiling
 from colt_llvm.builds.profile.owners import Owners
-from colt_llvm.builds.profile.perf import CannotProfile, sample_program
 from colt_llvm.builds.profile.profile import (
     INSTRUMENTATION,
     NONE,
@@ -31,6 +29,8 @@ from colt_llvm.builds.profile.profile import (
 from colt_llvm.core.errors import CompileError, ProcessTimeout
 from colt_llvm.core.process import Limits
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
+from colt_llvm.measure import samples as profile_perf
+from colt_llvm.measure.samples import CannotProfile, sample_program
 from colt_llvm.program.program import Workload
 
 WORK = """

@@ -9,7 +9,7 @@ import pytest
 
 from colt_llvm.cli.main import run
 from colt_llvm.explain import whereabouts
-from colt_llvm.measure.samples import NoSamples
+from colt_llvm.measure.samples import CannotProfile
 from colt_llvm.program.program import Workload
 
 SOURCE = """#include <stdio.h>
@@ -68,7 +68,7 @@ def test_where_nothing_can_be_sampled_it_says_so(
     source: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*_: object) -> None:
-        raise NoSamples("perf is not installed")
+        raise CannotProfile("perf is not installed")
 
     monkeypatch.setattr(whereabouts, "symbol_samples", none)
     offers, _ = listed(capfd, source)

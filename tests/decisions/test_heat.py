@@ -14,7 +14,7 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import prepare_target
 from colt_llvm.llvm.decision import parse_decision
 from colt_llvm.llvm.toolchain import find_toolchain
-from colt_llvm.measure.samples import NoSamples
+from colt_llvm.measure.samples import CannotProfile
 from colt_llvm.program.compilation import front_end
 from colt_llvm.program.program import program_from_files
 from colt_llvm.run import setup
@@ -72,7 +72,7 @@ def test_a_run_decides_by_the_samples_that_it_began_with(tmp_path: Path, monkeyp
     journal = SimpleNamespace(directory=tmp_path)
 
     def none(*_: object) -> Counter[str]:
-        raise NoSamples("perf is not installed")
+        raise CannotProfile("perf is not installed")
 
     def shares() -> tuple[dict[str, float], list[str]]:
         return setup.time_shares(target, timer, journal)  # type: ignore[arg-type]

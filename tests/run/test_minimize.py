@@ -26,7 +26,7 @@ from colt_llvm.explain.variants import Variants
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
-from colt_llvm.measure.samples import NoSamples, symbol_samples
+from colt_llvm.measure.samples import CannotProfile, symbol_samples
 from colt_llvm.program.baseline import prepare_baseline
 from colt_llvm.program.program import Program, Workload, load_program, program_to_dict, programs_directory
 from colt_llvm.program.recipe import Recipe, apply_recipe, load_recipe, opt_lines, save_recipe, source_digests
@@ -317,6 +317,6 @@ def test_samples_name_the_programs_functions(tmp_path: Path, toolchain: Toolchai
     subprocess.run([toolchain.clang, "-O1", source, "-o", tmp_path / "busy"], check=True)
     try:
         samples = symbol_samples(tmp_path / "busy", Workload("busy"), 1.0, None)
-    except NoSamples as error:
+    except CannotProfile as error:
         pytest.skip(str(error))
     assert samples.most_common(1)[0][0] == "main"

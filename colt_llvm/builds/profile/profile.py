@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from colt_llvm.builds.profile.owners import Owners
-from colt_llvm.builds.profile.perf import WANTED_SAMPLES, CannotProfile, sample_program
 from colt_llvm.core import process
 from colt_llvm.core.errors import ColtError, ToolchainError
 from colt_llvm.llvm.elf import section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.runner import run_workload
+from colt_llvm.measure.samples import WANTED_SAMPLES, CannotProfile, sample_program
 from colt_llvm.program.program import Workload
 
 PERF, INSTRUMENTATION, NONE = "perf, software clock", "clang's instrumentation", "none"
