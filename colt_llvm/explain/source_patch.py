@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colt_llvm.core.files import explained
-from colt_llvm.explain.c_tokens import Source
+from colt_llvm.explain.source_edits import Source
 
 #: Macro -> what clang is told. Names with brackets take hints of ``#pragma clang loop``.
 WORDS: Mapping[str, str] = {

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from colt_llvm.core.errors import CompileError
-from colt_llvm.explain.c_tokens import Source
-from colt_llvm.explain.source_edits import definition_spot, loop_spot, statement_spot
+from colt_llvm.explain.source_edits import Source, definition_spot, loop_spot, statement_spot
 from colt_llvm.explain.source_patch import Edit
 from colt_llvm.llvm.decide import loop_metadata
 from colt_llvm.llvm.decision import CODEGEN, CODEGEN_FLAGS, EVERY, LISTS, Decision, is_decision, parse_decision

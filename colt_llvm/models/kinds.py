@@ -71,13 +71,13 @@ def _replay(spec: ModelSpec, _environment: Mapping[str, str]) -> LanguageModel:
 
 
 def _scripted(spec: ModelSpec, _environment: Mapping[str, str]) -> LanguageModel:
-    from colt_llvm.models.scripted import ScriptedModel
+    from colt_llvm.models.replay import ScriptedModel
 
     return ScriptedModel(spec)
 
 
 def _random(spec: ModelSpec, _environment: Mapping[str, str]) -> LanguageModel:
-    from colt_llvm.models.scripted import RandomModel
+    from colt_llvm.models.replay import RandomModel
 
     return RandomModel(spec)
 

@@ -24,8 +24,6 @@ from colt_llvm.search.tree import (
     backpropagate,
     expansion_failed,
     grow,
-    expansion_failed,
-    grow,
 )
 
 #: Requests after which seed proposals are asked for more and more seldom: as many in each doubling.

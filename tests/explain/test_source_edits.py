@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from colt_llvm.core.errors import RunDirectoryError
-from colt_llvm.explain.c_tokens import Source
-from colt_llvm.explain.source_edits import definition_spot, loop_spot, statement_spot
+from colt_llvm.explain.source_edits import Source, definition_spot, loop_spot, statement_spot
 from colt_llvm.explain.source_patch import Edit, patched, unified_diff, write_sources
 
 

@@ -17,7 +17,7 @@ from colt_llvm.models.base import Answer, CallError, ModelSpec, Prompt
 from colt_llvm.models.budget import BudgetSpent, Limits
 from colt_llvm.models.caller import Backoff
 from colt_llvm.models.openai_compatible import OpenAICompatible
-from colt_llvm.models.scripted import ScriptedModel
+from colt_llvm.models.replay import ScriptedModel
 from colt_llvm.models.transcript import read_calls
 
 

@@ -17,7 +17,7 @@ from colt_llvm.core.errors import RunDirectoryError
 from colt_llvm.models.base import CallError, Message, ModelSpec, Usage
 from colt_llvm.models.ledger import Ledger, share_of_largest
 from colt_llvm.models.openai_compatible import OpenAICompatible
-from colt_llvm.models.scripted import ScriptedModel
+from colt_llvm.models.replay import ScriptedModel
 from colt_llvm.models.transcript import CALLS, CallRecord, Transcript, digest_of, read_calls
 
 
