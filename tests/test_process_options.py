@@ -14,7 +14,7 @@ from colt_llvm.evaluate.target import Sequences, prepare_target
 from colt_llvm.llvm.acceptance import toolchain_catalogue
 from colt_llvm.llvm.module import Module, TargetMachine
 from colt_llvm.llvm.pipeline import has_size_levels
-from colt_llvm.llvm.process_options import split_options, with_options
+from colt_llvm.llvm.process_options import split_options, threshold_options, with_options
 from colt_llvm.llvm.replay import replay
 from colt_llvm.llvm.toolchain import Toolchain, installed_toolchains
 from colt_llvm.program.baseline import Baseline, literature_completion, prepare_baseline
@@ -135,3 +135,11 @@ def test_step_by_step_inlines_as_in_one_text(newest: Toolchain, baseline: Baseli
 
 def test_without_opt_clangs_own_passes_are_left_out(newest: Toolchain) -> None:
     assert literature_completion(replace(newest, opt=None)).expanded == literature_completion(newest).expanded
+
+
+def test_what_only_clang_o3_is_given_may_stand_before_a_pipeline_and_is_no_decision() -> None:
+    text = "-inline-deferral=1 -locally-hot-callsite-threshold=525 -unroll-threshold-default=300 licm"
+    assert split_options(text) == (tuple(text.split()[:3]), "licm")
+    assert threshold_options("locally-hot-callsite-threshold<525>") is None
+    with pytest.raises(PipelineSyntaxError, match="may not stand before a pipeline"):
+        split_options("-locally-hot-callsite-threshold=526 licm")

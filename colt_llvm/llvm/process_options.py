@@ -16,7 +16,10 @@ from colt_llvm.core.errors import PipelineSyntaxError
 from colt_llvm.llvm.library import Library
 
 #: Option -> LLVM's own value, which holds where a text does not name it.
-DEFAULTS = {"inlinedefault-threshold": 225, "rotation-max-header-size": 16}
+DEFAULTS = {
+    "inline-deferral": 0, "inlinedefault-threshold": 225, "rotation-max-header-size": 16,
+    "unroll-threshold-default": 150,
+}  # fmt: skip
 #: Thresholds of passes, for which it counts whether they were given at all. They weigh one form of code against
 #: another and leave its meaning alone. In units of the cost models of the passes that they name.
 THRESHOLDS = {
@@ -27,7 +30,9 @@ THRESHOLDS = {
     "two-entry-phi-node-folding-threshold": (1, 8),
     "bonus-inst-threshold": (0, 3),
 }
-_ALLOWED = frozenset((*DEFAULTS, *THRESHOLDS))
+#: The same, of clang -O3, whose pipeline's text does not say it; no decision.
+_OF_O3 = {"locally-hot-callsite-threshold": (525,)}
+_ALLOWED = frozenset((*DEFAULTS, *THRESHOLDS, *_OF_O3))
 
 #: Library -> what is set in it now.
 _set: dict[Path, dict[str, int]] = {}
@@ -50,7 +55,8 @@ def threshold_options(name: str) -> str | None:
 
 
 def _may_stand(name: str, value: int) -> bool:
-    return value in THRESHOLDS[name] if name in THRESHOLDS else name in DEFAULTS and value >= 0
+    values = THRESHOLDS.get(name) or _OF_O3.get(name)
+    return value in values if values else name in DEFAULTS and value >= 0
 
 
 def with_options(options: Sequence[str], passes: str) -> str:

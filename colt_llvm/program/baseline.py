@@ -40,8 +40,12 @@ from colt_llvm.program.program import Program
 _PRINTED_BY_THE_TOOL = ("verify", "BitcodeWriterPass")
 #: What clang -Oz runs and ``default<Oz>`` does not.
 _CLANGS_OWN = ("slp-vectorizer", "declare-to-assign")
-#: An inliner's threshold that a pipeline written out does not say: at -O3 it has another than LLVM's own.
-_INLINER: dict[Level, tuple[str, ...]] = {"O3": ("-inlinedefault-threshold=250",)}
+#: What clang's pipeline with a profile has and its text does not say: at -O3 other thresholds than LLVM's own.
+_UNPRINTED: tuple[str, ...] = ("-inline-deferral=1",)
+_UNPRINTED_AT_O3 = (
+    *_UNPRINTED, "-inlinedefault-threshold=250", "-locally-hot-callsite-threshold=525",
+    "-unroll-threshold-default=300",
+)  # fmt: skip
 #: The first LLVM that prints and reads the parameters of loop-rotate.
 _ROTATION_IN_TEXT = 17
 
@@ -168,7 +172,8 @@ def _choose_completion(
     choices: tuple[str, ...] = (short, expanded)
     options: tuple[str, ...] = ()
     if profile_is_read_by_a_pass(toolchain, level, program.cflags, program.is_cxx):
-        choices, options = (expanded,), _INLINER.get(level, ())  # the short one would begin anew
+        # The short one would begin anew.
+        choices, options = (expanded,), _UNPRINTED_AT_O3 if level == "O3" else _UNPRINTED
     for pipeline in filter(None, choices):
         try:
             whole = with_options(options, pipeline)

@@ -22,7 +22,7 @@ from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.toolchain import Toolchain, find_toolchain, installed_toolchains
 from colt_llvm.measure.ab_test import ABTestPolicy, ab_test
 from colt_llvm.program.baseline import prepare_baseline
-from colt_llvm.program.program import Program, program_from_files
+from colt_llvm.program.program import Program, load_program, program_from_files, programs_directory
 from colt_llvm.program.recipe import load_recipe
 from colt_llvm.run.profile_gain import ARM, timed_gain
 from colt_llvm.run.tuner import tune
@@ -103,6 +103,26 @@ def test_without_changes_it_is_clangs_own_object_with_the_profile(
     assert made.notes == ()
     assert by_hand["with"] != by_hand["without"]
     assert target.rebuild(target.sequences.pipeline(())).objects == (by_hand["with"],)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["dct8", "hashmap_cpp", "regex_vm", "tinylisp"])
+@pytest.mark.parametrize("objective", ["runtime", "size"])
+def test_included_programs_are_clangs_own_objects_with_counts_of_the_ir(
+    toolchain: Toolchain, tmp_path: Path, name: str, objective: str
+) -> None:
+    """In these, inliner and unroller go by thresholds that a pipeline's text does not say."""
+    program = load_program(programs_directory() / name)
+    level = "O3" if objective == "runtime" else "Oz"
+    flags = [f"-{level}", *program.cflags, f"-fprofile-generate={tmp_path / 'raw'}"]
+    clang = toolchain.compiler(program.is_cxx)
+    subprocess.run([clang, *flags, *program.sources, *program.ldflags, "-o", tmp_path / "counting"], check=True)
+    command = [word.replace("{exe}", str(tmp_path / "counting")) for word in program.workloads[0].command]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    profile = tmp_path / "made.profdata"
+    subprocess.run([toolchain.profdata(), "merge", *(tmp_path / "raw").iterdir(), "-o", profile], check=True)
+    counted = replace(program, cflags=(*program.cflags, f"-fprofile-use={profile}"))
+    assert prepare_baseline(toolchain, counted, objective).completion.exact
 
 
 def test_llvm_23_gives_clangs_own_object_too(tmp_path: Path) -> None:
