@@ -63,8 +63,11 @@ def test_says_which_loop_was_not_vectorised_and_which_was(toolchain: Toolchain, 
     assert any("cannot be vectorized" in message or "could not be identified" in message for message in why), why
 
 
-@pytest.mark.parametrize("program", ["lz77", "shapes_cpp"])
-@pytest.mark.parametrize("level", ["O3", "Oz"])
+@pytest.mark.parametrize(
+    ("program", "level"),
+    [("lz77", "O3"), ("lz77", "Oz"), ("shapes_cpp", "Oz"),
+     pytest.param("shapes_cpp", "O3", marks=pytest.mark.exhaustive)],
+)  # fmt: skip
 def test_remarks_do_not_change_the_code(toolchain: Toolchain, program: str, level: str) -> None:
     """LLVM 23 writes more metadata of loops where it is heard, so it is the object code that is compared."""
     bitcode = front_end(toolchain, load_program(programs_directory() / program), level)[0]  # type: ignore[arg-type]

@@ -46,7 +46,7 @@ def test_a_program_that_could_not_be_tuned_is_shown(tmp_path: Path) -> None:
 
 
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
-    assert report(tmp_path).count("Not measured.") == 11
+    assert report(tmp_path).count("Not measured.") == 12
 
 
 def test_a_section_that_was_measured_before_stays(tmp_path: Path) -> None:

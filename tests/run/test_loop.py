@@ -110,6 +110,9 @@ class FakeTimer:
         path.write_bytes(objects[0])
         return path
 
+    def discard(self, executable: Path) -> None:
+        executable.unlink(missing_ok=True)
+
     def check(self, executable: Path, *, thorough: bool, core: int | None = None) -> bool:
         code = executable.read_bytes()
         self.checks.append((code, thorough))
