@@ -207,7 +207,8 @@ def passes_and_edits(catalogue: Catalogue, completion: Completion) -> str:
 
 @pytest.mark.parametrize(
     ("major", "name", "objective"),
-    [(23, "regex_vm", "runtime"), (23, "lz77", "instructions"), (22, "hashmap_cpp", "size"), (19, "regex_vm", "runtime"),
+    [(23, "regex_vm", "runtime"), (23, "lz77", "instructions"), (22, "hashmap_cpp", "size"),
+     (19, "regex_vm", "runtime"),
      pytest.param(23, "hashmap_cpp", "size", marks=pytest.mark.exhaustive),
      pytest.param(22, "regex_vm", "size", marks=pytest.mark.exhaustive),
      *((major, "crc_adler", "instructions") for major in MAJORS[1:])],
