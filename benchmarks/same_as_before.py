@@ -111,12 +111,12 @@ def differences(old: Path, new: Path) -> tuple[int, list[str]]:
 @click.option("--seeds", default=3, show_default=True, help="Seeds 1 to N.")
 @click.option("--folder", type=_FOLDER, default=Path("bench-results/same-as-before"), show_default=True)
 @click.option("--llvm-prefix", type=_FOLDER, help="Default: the LLVM that this checkout finds.")
-def main(old: Path, new: Path, programs: str, trials: int, seeds: int, folder: Path, llvm_prefix: Path | None) -> None:
+def main(old: Path, new: Path, folder: Path, trials: int, **given: Any) -> None:
     """Run what is missing in both checkouts, and compare. Ends with 1 where anything differs."""
-    prefix = llvm_prefix or find_toolchain().prefix
+    prefix = given["llvm_prefix"] or find_toolchain().prefix
     versions = Version(old), Version(new)
     equal, first, different = 0, "", 0
-    for name, objective, seed in product(programs.split(","), OBJECTIVES, range(1, seeds + 1)):
+    for name, objective, seed in product(given["programs"].split(","), OBJECTIVES, range(1, given["seeds"] + 1)):
         program = folder / "programs" / name
         if not program.exists():
             shutil.copytree(programs_directory() / name, program)
