@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ def command(**given: Any) -> None:
         click.echo(json.dumps(comparison_to_dict(found), indent=1))
     else:
         _print(program.name, found)
+        click.echo(_conclusion(shlex.join(given["sources"]), found))
 
 
 def _print(name: str, found: Comparison) -> None:
@@ -89,7 +91,6 @@ def _print(name: str, found: Comparison) -> None:
         click.echo(f"cost: {cost}")
     for note in found.notes:
         click.echo(f"note: {note}")
-    click.echo(_conclusion(name, found))
 
 
 def _against(found: Comparison) -> str:
@@ -122,7 +123,7 @@ def _verdict(row: Row, baseline: bool) -> str:
     return f"same code as {row.detail}" if row.state == "same code" else row.state
 
 
-def _conclusion(name: str, found: Comparison) -> str:
+def _conclusion(sources: str, found: Comparison) -> str:
     best = found.best
     if best is None or best.ratio is None:
         return (
@@ -130,8 +131,9 @@ def _conclusion(name: str, found: Comparison) -> str:
         )
     line = f"Best without a search: {best.rung.name}, {best.ratio:.3f}x."
     if best.rung.level == found.rows[0].rung.level and (best.rung.flags or best.rung.profile) and not best.rung.lto:
-        line += f" On top of it: colt-llvm tune {name}"
+        line += f" On top of it: colt-llvm tune {sources}"
         line += f' --cflags "{" ".join(best.rung.flags)}"' if best.rung.flags else ""
+        line += f' --ldflags "{" ".join(best.rung.ldflags)}"' if best.rung.ldflags else ""
         line += " --pgo" if best.rung.profile else ""
         line += " --objective size" if found.objective == LOADED_SIZE.name else ""
     return line

@@ -68,9 +68,12 @@ def keep_profile(cflags: Sequence[str], folder: Path) -> None:
 
 def with_kept_profile(cflags: Sequence[str], folder: Path) -> tuple[str, ...]:
     """Flags that name the copy of the profile in this folder, where it holds one."""
+    return naming_kept_profile(cflags, folder) if (folder / KEPT).is_file() else tuple(cflags)
+
+
+def naming_kept_profile(cflags: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Flags that name the copy of the profile in this folder: the file that was trained with may be a temporary one."""
     kept = folder / KEPT
-    if not kept.is_file():
-        return tuple(cflags)
     return tuple(f"{match[1]}={kept.resolve()}" if (match := _FLAG.fullmatch(flag)) else flag for flag in cflags)
 
 

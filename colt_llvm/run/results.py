@@ -19,7 +19,6 @@ from colt_llvm.measure.host import fingerprint
 from colt_llvm.measure.intervals import Verdict
 from colt_llvm.objectives.base import INSTRUCTIONS, RUN_TIME, SIZE
 from colt_llvm.program.output import write_output
-from colt_llvm.program.profile import with_kept_profile
 from colt_llvm.program.recipe import Recipe, opt_lines, profile_digest, save_recipe, source_digests
 from colt_llvm.run.diagnosis import Diagnosis
 from colt_llvm.run.progress import IMPROVED, IMPROVED_UNCHECKED, TuneResult
@@ -177,7 +176,7 @@ def _recipe(setup: Setup, winner: Finalist, proof: Proof) -> Recipe:
         level=level,
         sequence=winner.sequence,
         pipeline=winner.pipeline,
-        cflags=with_kept_profile(setup.target.program.cflags, setup.journal.directory),
+        cflags=setup.target.program.cflags,
         ldflags=setup.target.program.ldflags,
         llvm=setup.target.toolchain.version,
         triple=named_target(setup.target.program.cflags) or setup.target.toolchain.triple,

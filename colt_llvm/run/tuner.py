@@ -22,7 +22,7 @@ from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.check import preflight
 from colt_llvm.models.specs import spec_from_dict, spec_to_dict
 from colt_llvm.program.output import check_output
-from colt_llvm.program.profile import keep_profile, with_kept_profile
+from colt_llvm.program.profile import keep_profile, naming_kept_profile, with_kept_profile
 from colt_llvm.program.program import Program, program_from_dict, program_to_dict
 from colt_llvm.program.recipe import source_digest
 from colt_llvm.run.asking import Hooks, members, specs_for, with_earlier_preset, with_preset
@@ -184,14 +184,20 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
             plan.toolchain, plan.program, options, objective=hooks.objective, linker=plan.linker, own_check=hooks.check
         )
 
+        def kept(target: Target) -> Target:
+            cflags = naming_kept_profile(target.program.cflags, plan.directory)
+            same = cflags == target.program.cflags
+            return target if same else replace(target, program=replace(target.program, cflags=cflags))
+
         def begin(target: Target) -> Journal:
             if records is not None:
                 return Journal.open(plan.directory)[0]
-            journal = Journal.create(plan.directory, plan.header(target, hooks.names()))
+            journal = Journal.create(plan.directory, plan.header(kept(target), hooks.names()))
             keep_profile(plan.program.cflags, plan.directory)
             return journal
 
         setup = prepare(stack, target, begin, hooks, report)
+        setup.target = kept(setup.target)
         spent.on("preparing")
         report(phase="search", message="")
         searched = search(setup, plan.specs, records or [], progress, report, stop)

@@ -47,12 +47,20 @@ def library(tmp_path: Path) -> Path:
     return source
 
 
+def skip_without(triple: str) -> None:
+    """A clang may be built for its own processor alone, as that of PyPI is."""
+    said = subprocess.run([find_toolchain().clang, "--print-targets"], capture_output=True, text=True, check=True)
+    if code_generator(triple).lower() not in said.stdout.lower():
+        pytest.skip(f"this clang generates no code for {triple}")
+
+
 def for_processor(library: Path, triple: str) -> Program:
     return program_from_files([library], cflags=[f"--target={triple}"])
 
 
 @pytest.mark.parametrize(("triple", "machine"), [("riscv64-linux-gnu", "EM_RISCV"), ("thumbv7m-none-eabi", "EM_ARM")])
 def test_without_changes_it_is_clangs_own_object(library: Path, triple: str, machine: str) -> None:
+    skip_without(triple)
     toolchain = find_toolchain()
     target = prepare_target(toolchain, for_processor(library, triple), TuneOptions(objective="size"))
     place = library.with_suffix(".o")

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from test_other_processors import skip_without
 
 from colt_llvm.cli.main import run
 from colt_llvm.core.errors import NotRepeatable, PassError, ProgramError, UsageError
@@ -55,6 +56,7 @@ def options(**given: object) -> TuneOptions:
 
 
 def test_all_that_is_left_behind_says_not_checked(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    skip_without("riscv32-unknown-elf")
     folder, output = library.parent / "run", library.parent / "lib.o"
     command = ["tune", str(library), "--unchecked", "--objective", "size", "--trials", "4", "--workers", "1"]
     command += ["--scopes", "passes,module", "--target", "riscv32-unknown-elf"]

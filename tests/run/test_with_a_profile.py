@@ -189,6 +189,8 @@ def test_pgo_makes_the_profile_and_tunes_on_top_of_it(tmp_path: Path, capsys: py
     assert data["baseline"] == "clang -Oz, profile"
     assert data["profile"]["ratio"] > 0
     assert (tmp_path / "run" / "profile.profdata").is_file()
+    kept = [(tmp_path / "run" / name).read_text() for name in ("run.json", "recipe.json")]
+    assert all("profile.profdata" in text and "clang-pgo" not in text for text in kept), "not the one trained with"
     assert run([*command, "--cflags=-fprofile-use=x.profdata"]) == 2
     assert "leave one out" in capsys.readouterr().err
 
