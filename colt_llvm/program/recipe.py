@@ -68,14 +68,13 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
 
 def find_recipe(place: Path) -> Path:
     """The recipe's file: ``place``, or recipe.json of that run directory. Raises RecipeError."""
-    if place.suffix == ".colt" or place.name == ".colt":
+    if place.suffix == ".colt" or place.name == ".colt" or _is_of_a_build(place):
         raise RecipeError(
             f"{place}: belongs to a build of many files; name a recipe.json that tune wrote of one program"
         )
     if not place.exists():
         raise RecipeError(f"{place}: cannot be read (No such file or directory); name a recipe.json that tune wrote")
     if not place.is_dir():
-        _refuse_other_kinds(place)
         return place
     file = place / _NAME
     if not file.is_file():
@@ -83,15 +82,12 @@ def find_recipe(place: Path) -> Path:
     return file
 
 
-def _refuse_other_kinds(place: Path) -> None:
+def _is_of_a_build(place: Path) -> bool:
     try:
         data = json.loads(place.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return  # load_recipe says what is wrong
-    if isinstance(data, dict) and data.get("kind") in ("colt-llvm unit recipes", "colt-llvm program recipe"):
-        raise RecipeError(
-            f"{place}: belongs to a build of many files; name a recipe.json that tune wrote of one program"
-        )
+        return False  # load_recipe says what is wrong
+    return isinstance(data, dict) and data.get("kind") in ("colt-llvm unit recipes", "colt-llvm program recipe")
 
 
 def load_recipe(path: Path) -> Recipe:

@@ -62,6 +62,13 @@ def test_a_section_that_was_measured_before_stays(tmp_path: Path) -> None:
     assert (tmp_path / "out.md").read_text() == text
 
 
+def test_a_section_that_is_not_made_here_stays_once(tmp_path: Path) -> None:
+    (tmp_path / "out.md").write_text("# Benchmarks\n\n## By hand\n\nA figure.\n")
+    for _ in range(2):
+        write_report(tmp_path, tmp_path / "out.md")
+        assert (tmp_path / "out.md").read_text().count("## By hand\n\nA figure.\n") == 1
+
+
 def test_the_folder_of_the_report_is_made(tmp_path: Path) -> None:
     write_report(tmp_path, tmp_path / "docs" / "out.md")
     assert (tmp_path / "docs" / "out.md").read_text().startswith("# Benchmarks")

@@ -110,7 +110,7 @@ def test_what_a_service_started_ends_with_it() -> None:
     with opened(options(), forks=0) as episodes:
         episodes.value(("child",))
         folder = str(folders()[0])
-        assert len(living(folder)) >= 3, "supervisor, service and its child"
+        assert wait_until(lambda: len(living(folder)) >= 3), "supervisor, service and its child"
     assert wait_until(lambda: not living(folder))
 
 
