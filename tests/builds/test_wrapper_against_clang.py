@@ -12,8 +12,8 @@ from colt_llvm.builds.cc.log import read_log
 
 
 def cases(first: int) -> pytest.MarkDecorator:
-    """By default one case in three from ``first`` on."""
-    marks = [[] if place % 3 == first else [pytest.mark.exhaustive] for place in range(len(CASES))]
+    """By default one case in six from ``first`` on."""
+    marks = [[] if place % 6 == first else [pytest.mark.exhaustive] for place in range(len(CASES))]
     return pytest.mark.parametrize("name", [pytest.param(name, marks=m) for name, m in zip(CASES, marks, strict=True)])
 
 
@@ -37,7 +37,7 @@ def test_without_recipes_it_is_clang(name: str, tmp_path: Path, prebuilt: Path) 
     assert run(compiler(case.cxx), case, folder, variables) == expected
 
 
-@cases(1)
+@cases(3)
 def test_with_recipes_only_objects_differ(name: str, tmp_path: Path, prebuilt: Path) -> None:
     case, folder, log = CASES[name], tmp_path / "work", tmp_path / "log"
     variables = environment(tmp_path, COLT_LOG=str(log))
@@ -56,7 +56,7 @@ def test_with_recipes_only_objects_differ(name: str, tmp_path: Path, prebuilt: P
     assert differing <= (made if case.recipe else set())
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.recipe][::8])
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.recipe][::16])
 def test_a_broken_recipe_file_costs_a_line(name: str, tmp_path: Path, prebuilt: Path) -> None:
     case, folder, variables = CASES[name], tmp_path / "work", environment(tmp_path)
     expected = with_clang(case, folder, prebuilt, variables)

@@ -19,7 +19,7 @@ from colt_llvm.llvm.replay import replay
 
 pytestmark = pytest.mark.llvm
 
-FILES = 12
+FILES = 6
 MAKEFILE = f"""OBJECTS = $(patsubst %,f%.o,$(shell seq {FILES}))
 all: $(OBJECTS)
 %.o: %.c

@@ -187,7 +187,11 @@ def test_flags_for_make_that_keep_a_build_from_compiling_are_named(folder: Path,
     ("command", "names"),
     [
         pytest.param("doctor", ["CXX", "PYTHONPATH", "locale", "PYTHONWARNINGS"], marks=pytest.mark.exhaustive),
-        ("tune", ["CXX", "CC", "LIBRARY_PATH", "TMPDIR", "CCC_OVERRIDE_OPTIONS", "HOME", "terminal"]),
+        pytest.param(
+            "tune",
+            ["CXX", "CC", "LIBRARY_PATH", "TMPDIR", "CCC_OVERRIDE_OPTIONS", "HOME", "terminal"],
+            marks=pytest.mark.exhaustive,
+        ),
         ("tune --build", ["CXX", "CC", "MAKEFLAGS", "CC_PRINT_OPTIONS", "PYTHONPATH", "CPATH", "TMPDIR"]),
         ("apply", ["CCC_OVERRIDE_OPTIONS", "CPATH", "LD_PRELOAD", "locale", "TMPDIR", "PYTHONPATH"]),
         ("passes", ["PYTHONIOENCODING", "PYTHONOPTIMIZE", "HOME that is none", "terminal"]),

@@ -46,7 +46,7 @@ def test_what_partitions_found_is_built_as_a_whole(source: Path, capfd: pytest.C
 
 
 def test_a_run_repeats_whoever_is_first(source: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    runs = [tune_here(capfd, source, *HERE, "--trials", "4", "--workers", workers) for workers in ("1", "2")]
+    runs = [tune_here(capfd, source, *HERE, "--trials", "3", "--workers", workers) for workers in ("1", "2")]
     seen = [
         [(trial["proposal"], trial["outcome"]) for trial in trials_of(Path(result["run_directory"]))] for result in runs
     ]
@@ -54,7 +54,7 @@ def test_a_run_repeats_whoever_is_first(source: Path, capfd: pytest.CaptureFixtu
 
 
 def test_time_is_kept_for_a_last_build_of_the_whole(source: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    result = tune_here(capfd, source, *HERE, "--time", "6", "--workers", "2")
+    result = tune_here(capfd, source, *HERE, "--time", "4", "--workers", "2")
     trials = trials_of(Path(result["run_directory"]))
     assert any(trial["proposal"].get("promised") is not None for trial in trials)
 

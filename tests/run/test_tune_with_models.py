@@ -277,22 +277,22 @@ def test_limits_hold_with_several_calls_under_way(
     endpoint.answer = overlapping
     file = models(tmp_path, endpoint.url)
     arguments = ["--models", file, "--objective", "instructions", "--workers", "2", "--trials", "200", *PAPER]
-    result = tune_here(capfd, source, *arguments, "--max-calls", "13", "--run-dir", tmp_path / "calls")
-    assert endpoint.total == result["models"]["total"]["calls"] == 13
-    assert result["trials"] == 13
+    result = tune_here(capfd, source, *arguments, "--max-calls", "7", "--run-dir", tmp_path / "calls")
+    assert endpoint.total == result["models"]["total"]["calls"] == 7
+    assert result["trials"] == 7
     assert any("--max-calls" in note for note in result["notes"])
     assert endpoint.most_under_way > 1
 
     # The limit can be raised, and counts what was spent before.
-    more = tune_here(capfd, "--resume", tmp_path / "calls", "--max-calls", "20")
-    assert endpoint.total == more["models"]["total"]["calls"] == 20
-    assert more["trials"] >= 20 - 4, "answers under way at the limit are not lost"
+    more = tune_here(capfd, "--resume", tmp_path / "calls", "--max-calls", "10")
+    assert endpoint.total == more["models"]["total"]["calls"] == 10
+    assert more["trials"] >= 10 - 4, "answers under way at the limit are not lost"
 
-    result = tune_here(capfd, source, *arguments, "--max-tokens", "20000", "--run-dir", tmp_path / "tokens")
-    assert 0 < result["models"]["total"]["tokens"] <= 20000
+    result = tune_here(capfd, source, *arguments, "--max-tokens", "10000", "--run-dir", tmp_path / "tokens")
+    assert 0 < result["models"]["total"]["tokens"] <= 10000
     assert any("--max-tokens" in note for note in result["notes"]), "and it was reached"
-    result = tune_here(capfd, source, *arguments, "--max-cost", "0.03", "--run-dir", tmp_path / "cost")
-    assert 0 < result["models"]["total"]["cost"] <= 0.03
+    result = tune_here(capfd, source, *arguments, "--max-cost", "0.015", "--run-dir", tmp_path / "cost")
+    assert 0 < result["models"]["total"]["cost"] <= 0.015
     assert any("--max-cost" in note for note in result["notes"]), "and it was reached"
     assert result["trials"] > 0
 
