@@ -32,7 +32,7 @@ from colt_llvm.llvm.module import Module, TargetMachine  # noqa: E402
 PASS_SECONDS = 20.0
 MAJORS = (23, 22, 19, 16)
 #: By default one source in so many, with the newest libraries, so that a run of all tests stays short.
-ONE_IN = 7
+ONE_IN = 6
 
 
 @dataclass(frozen=True)
