@@ -3,7 +3,7 @@ PYTHON := .venv/bin/python
 PROGRAM ?= programs/lz77
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint docs bench bench-all bench-projects lock clean demo programs
+.PHONY: help setup test lint docs bench bench-all bench-projects bench-models lock clean demo programs
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ bench-all: bench ## what else docs/BENCHMARKS.md holds: a minute a program, deci
 
 bench-projects: setup ## three projects of other people, tuned and tested (over an hour; needs apt's packages); ARGS="--only bzip2"
 	$(PYTHON) -m benchmarks.projects $(ARGS)
+
+bench-models: setup ## three small language models on this machine (an hour; fetches 900 MB); ARGS="--models models.toml": yours
+	$(PYTHON) -m benchmarks.real_models $(ARGS)
+	$(PYTHON) -m benchmarks report
 
 programs: setup ## build all included programs with colt-cc into build/programs, and check what they print
 	$(MAKE) -C programs tuned

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.projects.steps import proof_in
+from benchmarks.real_models.section import real_models_section
 from benchmarks.strategies_report import (
     ablations_section,
     decisions_section,
@@ -38,6 +39,7 @@ def write_report(results: Path, output: Path) -> None:
     parts.append(ablations_section(results / "ablations"))
     parts.append(_wrapper(_load(results / "wrapper.json")))
     parts.append(projects_table(_load(results / "projects.json")))
+    parts += filter(None, [real_models_section(results)])
     made = {_title(part): earlier.get(_title(part), part) if _NOT_MEASURED in part else part for part in parts}
     kept = [*made.values(), *(part for title, part in earlier.items() if title not in made)]
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -258,14 +258,20 @@ class ColtSearch:
             if request.kind != "refine" and not (request.kind == "seed" and self._is_a_later_seed(request.id)):
                 # (Those two say nothing of the root.)
                 expansion_failed(self.tree, leaf, self.options.max_expansion_failures)
-            if request.kind == "expand" and self.options.after_failure == "named":
-                leaf.next_model = model
+            self._note_failure(request, leaf, model)
             return child
         self._turn += 1
         self._restarts_without_news = 0
         if request.kind in ("seed", "expand") and _reward(child) > _reward(leaf):
             self.statistics.hit(proposal)
+        else:
+            self._note_failure(request, leaf, model)
         return child
+
+    def _note_failure(self, request: Request, leaf: Node, named: str) -> None:
+        """Nothing better came of a state: whom that step named is asked there next, where the options say so."""
+        if request.kind == "expand" and self.options.after_failure == "named":
+            leaf.next_model = named
 
     def _next_model(self, request: Request, proposal: Proposal) -> str:
         wanted = proposal.next_model

@@ -38,8 +38,8 @@ class Widening:
 PLAIN = Widening()
 
 
-#: "acting": the same model again, as in the paper; "named": whom the failed proposal named, as the state is as it was
-#: (ours: else a model that is named where others keep proposing known code would never be asked).
+#: "acting": the same model again, as in the paper; "named": whom the proposal named that gave nothing better (ours:
+#: else a model that is named where others keep missing is asked at worse states alone, to which nothing descends).
 AFTER_FAILURE = ("acting", "named")
 NEXT_MODEL_POLICIES = ("model", "random", "round_robin", "largest")
 #: "largest", as in the paper; "named": whom the last answer at the root named (ours: each seed is a step like others);
@@ -69,7 +69,7 @@ class ColtOptions:
     selection: str = "uct"  # which child is descended to: see SELECTIONS
     widening: float = 0.0  # exponent of N in [0, 1): nodes have more than B children as they are visited; 0: never
     widening_factor: float = 1.0  # children of a node that was visited once, where that is more than B
-    after_failure: str = "acting"  # who is asked where an expansion gave no new state: see AFTER_FAILURE
+    after_failure: str = "acting"  # who is asked where an expansion gave nothing better: see AFTER_FAILURE
     largest_share: float = 1.0  # in (0, 1]: of language models' answers, or of all where it is the only one (ours)
     proposals: int = 1  # of one answer, at most: as many as its node lacks children or seeds (ours)
 

@@ -111,3 +111,13 @@ def test_where_a_step_gives_no_new_state_whoever_it_names_is_asked_there() -> No
         search.tree.root.next_model = "nano"
         step(search, answer("a", next_model="small", model="nano"), Outcome(None, None, "crash"))
         assert asked(search).model == expected
+
+
+def test_where_a_step_is_no_better_whoever_it_names_is_asked_at_the_same_state() -> None:
+    for preset_, expected in (("together", "small"), ("retrieval", "nano")):
+        changes = {"seeds": 0, "refine_share": 0.0, "seed_share": 0.0}
+        search = ColtSearch((*POLICIES, SMALL, LARGE), preset(preset_, changes), seed=3)
+        search.tree.root.next_model = "nano"
+        step(search, answer("a", next_model="small", model="nano"), fair(-0.1, "a"))
+        request = asked(search)
+        assert (request.node, request.model) == (0, expected)
