@@ -229,3 +229,21 @@ def test_flags_with_which_clang_makes_no_object_are_refused(newest: Toolchain, t
 @pytest.mark.parametrize("flag", ["-Wno-everything", "-DX='a b'"])
 def test_words_reach_clang_as_they_are(newest: Toolchain, tmp_path: Path, flag: str) -> None:
     assert baseline_objects(newest, program(tmp_path, TWICE, cflags=[flag]), "O3")
+
+
+@pytest.mark.parametrize(
+    ("flag", "remedy"),
+    [
+        ("--target=nonsense", "check --target, -march and -mcpu: clang --print-targets lists what there is"),
+        ("-march=nonsense", "check --target, -march and -mcpu"),
+        ("-fprofile-use=one.c", "give a profile that this LLVM's llvm-profdata wrote, or --pgo"),
+        ("-fno-such-thing", "check --cflags"),
+    ],
+)
+def test_a_flag_at_fault_has_its_remedy(
+    newest: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str, remedy: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.c").write_text("int main(void) { return 0; }\n")
+    with pytest.raises(CompileError, match=rf"does not compile \(exit status 1\); {remedy}"):
+        front_end(newest, program_from_files([tmp_path / "one.c"], cflags=[flag]), "O3")

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from colt_llvm.cli.grouped import GroupedCommand, option, together
 from colt_llvm.cli.options import (
@@ -27,6 +28,10 @@ from colt_llvm.objectives.size import LOADED_SIZE
 
 if TYPE_CHECKING:
     from colt_llvm.compare.comparison import Comparison, Row
+    from colt_llvm.compare.plain_build import Rung
+
+#: Of this command alone, or said below as tune needs it.
+_NOT_TUNES = ("objective", "seconds", "seed", "as_json")
 
 _options_of_compare = together(
     source_options,
@@ -66,7 +71,7 @@ def command(**given: Any) -> None:
         click.echo(json.dumps(comparison_to_dict(found), indent=1))
     else:
         _print(program.name, found)
-        click.echo(_conclusion(shlex.join(given["sources"]), found))
+        click.echo(_conclusion(found))
 
 
 def _print(name: str, found: Comparison) -> None:
@@ -123,7 +128,7 @@ def _verdict(row: Row, baseline: bool) -> str:
     return f"same code as {row.detail}" if row.state == "same code" else row.state
 
 
-def _conclusion(sources: str, found: Comparison) -> str:
+def _conclusion(found: Comparison) -> str:
     best = found.best
     if best is None or best.ratio is None:
         return (
@@ -131,9 +136,26 @@ def _conclusion(sources: str, found: Comparison) -> str:
         )
     line = f"Best without a search: {best.rung.name}, {best.ratio:.3f}x."
     if best.rung.level == found.rows[0].rung.level and (best.rung.flags or best.rung.profile) and not best.rung.lto:
-        line += f" On top of it: colt-llvm tune {sources}"
-        line += f' --cflags "{" ".join(best.rung.flags)}"' if best.rung.flags else ""
-        line += f' --ldflags "{" ".join(best.rung.ldflags)}"' if best.rung.ldflags else ""
+        line += f" On top of it: colt-llvm tune {_given_again(best.rung)}"
         line += " --pgo" if best.rung.profile else ""
         line += " --objective size" if found.objective == LOADED_SIZE.name else ""
     return line
+
+
+def _given_again(rung: Rung) -> str:
+    """What this command was given that is tune's too, with the flags of ``rung``."""
+    context = click.get_current_context()
+    words = list(context.params["sources"])
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        ours = name in _NOT_TUNES or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE
+        if ours or not isinstance(parameter, click.Option):
+            continue
+        if parameter.is_flag:
+            words.append(parameter.opts[0])
+            continue
+        value = context.params[name]
+        words += [f"{parameter.opts[0]}={one}" for one in (value if parameter.multiple else [value])]
+    words += [f"--cflags={' '.join(rung.flags)}"] if rung.flags else []
+    words += [f"--ldflags={' '.join(rung.ldflags)}"] if rung.ldflags else []
+    return shlex.join(words)

@@ -23,7 +23,7 @@ def split_words(option: str, text: str) -> tuple[str, ...]:
     except ValueError as error:
         raise UsageError(f"{option} {text!r}: {error}; check the quotes") from None
     if found := _needs_shell(text):
-        raise _refused(f"{option} {text!r}", found)
+        raise _refused(f"{option} {text!r}", found, reads_input=option in ("--run", "--args"))
     refuse_operators(words)
     return words
 
@@ -35,8 +35,9 @@ def refuse_operators(words: Sequence[str]) -> None:
             raise _refused(shlex.join(words), word)
 
 
-def _refused(command: str, word: str) -> UsageError:
-    return UsageError(f"{command}: {word} needs a shell, and none is used; use --stdin for input, or write a script")
+def _refused(command: str, word: str, *, reads_input: bool = True) -> UsageError:
+    remedy = "use --stdin for input, or write a script" if reads_input else "write a script, and name that"
+    return UsageError(f"{command}: {word} needs a shell, and none is used; {remedy}")
 
 
 def _needs_shell(text: str) -> str:

@@ -47,6 +47,12 @@ _UNDEFINED = re.compile(r"undefined (?:reference to `(.+?)'|symbol: (.+))$", re.
 _MOST_NAMED = 4
 #: What clang and the system's own linker say where headers and a linker for another processor lack.
 _NO_CROSS = ("file not found", "unrecognised emulation mode", "cannot find crt1.o", "unable to execute command")
+#: Where a flag is to blame and not the source: what clang says -> what to do.
+_FLAGS_AT_FAULT = (
+    (re.compile("unknown target"), "check --target, -march and -mcpu: clang --print-targets lists what there is"),
+    (re.compile("reading profile|profile data"), "give a profile that this LLVM's llvm-profdata wrote, or --pgo"),
+    (re.compile("unknown argument|unsupported option|invalid value"), "check --cflags"),
+)
 _IR = ("-x", "ir", "-Wno-unused-command-line-argument")
 
 
@@ -208,6 +214,10 @@ def _check(command: Sequence[str], completed: process.Completed, failed: str = "
     triple = named_target(command)
     lacks = triple and any(said in diagnostics for said in _NO_CROSS)
     more = f"; install the tools for {triple} (Debian, Ubuntu: apt-get install gcc-{triple})" if lacks else ""
+    for said, remedy in () if lacks else _FLAGS_AT_FAULT:
+        if said.search(diagnostics):
+            more = f"; {remedy}"
+            break
     raise CompileError(f"{failed} ({completed.describe_status()}){more}: {shlex.join(command)}", diagnostics)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -214,12 +215,16 @@ def test_the_command_prints_a_table_or_json(tmp_path: Path, capsys: pytest.Captu
     assert run(["compare", str(tmp_path / "none.c")]) == 2
 
 
-def test_the_conclusion_names_the_flags_to_go_on_with() -> None:
-    from colt_llvm.cli.compare import _conclusion
+def test_the_conclusion_names_a_command_with_what_was_given_and_the_flags_to_go_on_with() -> None:
+    from colt_llvm.cli.compare import _conclusion, command
 
     native = next(rung for rung in LADDERS["runtime"] if rung.name == "-O3 -march=native")
     plain = Row(LADDERS["runtime"][0], "built", ratio=1.0)
     better = Row(native, "built", ratio=1.2, interval=Interval(1.2, 1.1, 1.3, 0.99, 20), verdict=Verdict.IMPROVED)
-    assert '--cflags "-march=native"' in _conclusion("prog.c", Comparison("runtime", (plain, better)))
-    none = replace(better, verdict=Verdict.NO_IMPROVEMENT)
-    assert "Nothing that plain clang offers" in _conclusion("prog.c", Comparison("runtime", (plain, none)))
+    words = ["prog.c", "--args", "9 'a b'", "--cflags", "-DX=1", "--cflags=-w", "--time", "9"]
+    with command.make_context("compare", words):
+        said = _conclusion(Comparison("runtime", (plain, better)))
+        more = shlex.split(said.partition("colt-llvm tune ")[2])
+        assert more == ["prog.c", "--cflags=-DX=1", "--cflags=-w", "--args=9 'a b'", "--cflags=-march=native"]
+        none = replace(better, verdict=Verdict.NO_IMPROVEMENT)
+        assert "Nothing that plain clang offers" in _conclusion(Comparison("runtime", (plain, none)))

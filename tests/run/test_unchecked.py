@@ -158,7 +158,7 @@ def test_a_pipeline_that_leaves_a_broken_module_gives_no_object(library: Path, m
             ["--unchecked", "-o", "lib", "--objective", "size"],
             "-o lib: nothing is linked; name an object, such as lib.o",
         ),
-        (["--test", "true > x"], "needs a shell"),
+        (["--test", "true > x"], "> needs a shell, and none is used; write a script, and name that"),
         ([], "or tune the objects alone with --test COMMAND or --unchecked"),
     ],
 )
