@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -87,11 +88,10 @@ def _setting(results: Results) -> str:
     subjects = {cell.subject: cell.split for cell in cells}
     splits = {split: list(subjects.values()).count(split) for split in sorted(set(subjects.values()) - {""})}
     named = ", ".join(f"{count} {split}" for split, count in splits.items())
-    seeds = len({cell.seed for cell in cells})
     parts = [
         " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "",
         f"{len(subjects)} program{'s' if len(subjects) != 1 else ''}{f' ({named})' if named else ''}",
-        f"{seeds} seed{'s' if seeds != 1 else ''}",
+        _seeds(results),
         f"budgets of {_joined([str(cell.budget) for cell in cells])}",
         _joined([cell.host for cell in cells]),
         f"LLVM {_joined([cell.llvm for cell in cells])}",
@@ -100,6 +100,15 @@ def _setting(results: Results) -> str:
     lines = [f"{', '.join(filter(None, map(escape, parts)))}.\n"]
     lines += [f"- refused: {escape(line)}" for line in results.refused]
     return "\n".join(lines)
+
+
+def _seeds(results: Results) -> str:
+    """How many, and which strategies have fewer."""
+    pairs = {(cell.strategy, cell.seed) for cell in results.cells}
+    counts = Counter(strategy for strategy, _ in pairs)
+    most = max(counts.values(), default=0)
+    fewer = "; ".join(f"{label}: {count}" for label, count in sorted(counts.items()) if count < most)
+    return f"{most} seed{'s' if most != 1 else ''}{f' ({fewer})' if fewer else ''}"
 
 
 def _models_table(summary: Summary) -> str:

@@ -41,6 +41,15 @@ def test_the_section_gives_the_setting_the_table_and_only_what_intervals_bear_ou
     assert "COLT is better than no \\| bias (+4.88%" in section
 
 
+def test_a_strategy_with_fewer_seeds_is_named(tmp_path: Path) -> None:
+    folder = write_results(tmp_path)
+    for file in (folder / "cells").iterdir():
+        cell = json.loads(file.read_text())
+        if (cell["strategy"], cell["seed"]) == ("no | bias", 1):
+            file.unlink()
+    assert "2 seeds (no \\| bias: 1), budgets" in strategies_section(folder)
+
+
 def test_one_program_one_seed_and_one_second_are_named_as_one(tmp_path: Path) -> None:
     folder = write_results(tmp_path)
     for file in (folder / "cells").iterdir():
