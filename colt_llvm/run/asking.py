@@ -117,6 +117,10 @@ class CallOptions:
     models: Mapping[str, LanguageModel] = field(default_factory=dict)  # instead of connecting, by name
 
 
+#: Whole sequences that are tried before decisions about functions are, where these are in the run's scopes.
+_SEEDS_BEFORE_SWEEPS = 8
+
+
 def default_models() -> list[ModelSpec]:
     """The embedded policies: what proposes where no model is named."""
     return list(EMBEDDED.values())
@@ -135,6 +139,8 @@ def ask_models(
         return Asking(ColtSearch([Model(BLIND_SPEC.name, 1.0)], options, task.seed), blind, specs=specs)
     if options.seed_models != "largest":  # whole sequences are known beside these, and are to be tried as well
         options = replace(options, seeds=options.seeds + len(task.known_good))
+    if options.refine_share and task.surroundings.steps:  # sweeps over all functions bring more than single actions
+        options = replace(options, seeds=_SEEDS_BEFORE_SWEEPS)
     if options.refine_share and is_large(task.surroundings):  # each trial is dear: see run.partitioning
         options = replace(options, seeds=1, seed_share=0.0, refine_share=0.9)
     search = ColtSearch(list(map(searched_as, specs)), options, task.seed)

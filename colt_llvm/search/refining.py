@@ -27,6 +27,8 @@ REFINEMENT = "refinement"
 SWEEP = "sweep"
 #: How often that is done, as long as there is something to try.
 SWEEP_SHARE = 0.6
+#: How often what is said next comes before a sweep.
+TOGGLE_SHARE = 0.3
 #: A decision about all functions that promises so much is added to each of the best sequences, or taken from it, before
 #: anything else is tried, until it is clear (so many times more often) whether it pays, or so many trials did not tell.
 _OF_ALL = "<*"
@@ -123,7 +125,8 @@ class Refiner:
         random = derived(self._seed, REFINEMENT, request.id)
         good = self._by_reward()
         others = [meaning for number, meaning in self._under_way.items() if number != request.id]
-        for name in self._large:
+        toggles = self._large if not self._sweeper.has_decisions or random.random() < TOGGLE_SHARE else ()
+        for name in toggles:
             for _, base, goes_on in good[:_OF_THE_BEST]:
                 names = self._toggled(base, name)
                 if names and not self._is_known(names, others):

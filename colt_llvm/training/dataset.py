@@ -245,7 +245,7 @@ def grown(arrays: Mapping[str, Any], new: Sequence[Experience]) -> dict[str, Any
         number, column = OBJECTIVES.index(one.objective), old_columns + keys.index(one.key)
         neighbours[number, column] = one.vector
         for row, (names, of) in enumerate(sequences):
-            if of == number and names in one.known:
+            if of % len(OBJECTIVES) == number and names in one.known:
                 rewards[row, column] = one.known[names]
     return {
         "small_sequences": np.array("\n".join(" ".join(names) for names, _ in sequences)),

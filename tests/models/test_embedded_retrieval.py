@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from colt_llvm.llvm.decision import is_decision
 from colt_llvm.llvm.pipeline import is_edit
+from colt_llvm.models.base import Prompt
+from colt_llvm.models.embedded import SPECS
+from colt_llvm.models.embedded.policy import EmbeddedModel
 from colt_llvm.models.embedded.retrieval import Coreset
-from colt_llvm.models.embedded.weights import OBJECTIVES, weights
-from colt_llvm.models.question import Attempt, Question, State
+from colt_llvm.models.embedded.scoring import OF_ALL, RETRIEVING
+from colt_llvm.models.embedded.weights import OBJECTIVES, SCOPED, weights
+from colt_llvm.models.question import Attempt, Offer, Question, State
 from colt_llvm.proposal.answer import parse_answer
 
 # Two kinds of programs: the first two like "aa", the third likes "bb"; "cc" does a little for all, "dd" harms.
@@ -81,6 +87,23 @@ def test_every_sequence_that_is_known_is_a_proposal_as_it_stands(objective: str)
         edits = tuple(filter(is_edit, sequence))
         passes = tuple(name for name in sequence if not is_edit(name))
         assert parse_answer(text, passes, edits, ["m"]).passes == sequence
+
+
+@pytest.mark.parametrize("name", list(SPECS))
+def test_where_the_module_is_decided_about_a_search_for_size_begins_with_such_decisions(name: str) -> None:
+    """Whoever is asked; and later proposals are those of a policy again."""
+    scoped = weights().coresets[SCOPED + "size"].sequences
+    names = {name for sequence in scoped for name in sequence}
+    offers = tuple(Offer(spec.name, spec.parameters, policy=True) for spec in SPECS.values())
+    asked = question(passes=("gvn", "sink"), edits=(*sorted(names), OF_ALL), offers=offers)
+    model = EmbeddedModel(SPECS[name])
+    first = tuple(json.loads(model.ask(Prompt(asked, lambda: pytest.fail("is read")), 10.0).text)["passes"])
+    assert first in scoped
+    assert any(is_decision(action) for action in first)
+    later = replace(asked, tried=(Attempt(first, name, 0.1, None),), best=State(first, 0.1))
+    second = tuple(json.loads(model.ask(Prompt(later, lambda: pytest.fail("is read")), 10.0).text)["passes"])
+    assert second != first
+    assert (len(second) > 1) == (name == RETRIEVING)
 
 
 def test_actions_that_do_not_exist_here_are_left_out_of_a_sequence() -> None:

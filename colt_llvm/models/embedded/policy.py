@@ -27,7 +27,7 @@ from colt_llvm.models.embedded.choice import (
 )
 from colt_llvm.models.embedded.own import home_of
 from colt_llvm.models.embedded.retrieval import Names
-from colt_llvm.models.embedded.scoring import RETRIEVING, SCORERS, retrieved, table
+from colt_llvm.models.embedded.scoring import OF_ALL, RETRIEVING, SCORERS, retrieved, table
 from colt_llvm.models.embedded.weights import (
     APPEND_GAINS,
     FILE,
@@ -75,7 +75,9 @@ class EmbeddedModel:
         retrieves = self._policy == RETRIEVING
         offered = any(offer.name == self._retriever for offer in question.offers)
         known = retrieved(self._weights(), question) if retrieves or offered else None
-        passes, relative = (list(known), None) if known and retrieves else self._step(question)
+        # With decisions the first proposal of all is a whole sequence, whoever is asked: a short search has few.
+        first = OF_ALL in question.edits and not (question.tried or question.proposed or question.in_flight)
+        passes, relative = (list(known), None) if known and (retrieves or first) else self._step(question)
         if not passes:
             raise CallError("bad request", "no action is left to propose at this state: offer more passes")
         # Who knows whole sequences begins, as long as there is one that is worth a trial.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.models.embedded.retrieval import Coreset, Names
-from colt_llvm.models.embedded.weights import BUILT, OBJECTIVES, Array, Weights
+from colt_llvm.models.embedded.weights import BUILT, OBJECTIVES, SCOPED, Array, Weights
 from colt_llvm.models.question import Question
 from colt_llvm.objectives.registry import known_objective
 
@@ -109,13 +109,14 @@ def retrieved(weights: Weights, question: Question) -> Names | None:
 
     What is known to be good of any program is proposed in turn with these.
     """
-    coreset = weights.coresets.get(question.objective)
+    scoped = weights.coresets.get(SCOPED + question.objective) if OF_ALL in question.edits else None
+    coreset = scoped or weights.coresets.get(question.objective)
     if question.kind != "seed":
         return None
     had = {attempt.passes for attempt in question.tried}.union(question.proposed)
     good = [sequence for sequence in question.known_good if sequence not in had]
     tried = len(question.known_good) - len(good)
-    if good and tried < len(had) - tried:
+    if good and tried < len(had) - tried and scoped is None:
         return good[0]
     found = _of_coreset(coreset, weights, question) if coreset is not None else None
     return found if found is not None or not good else good[0]
@@ -130,6 +131,9 @@ def allowed(passes: Names, edits: Names) -> frozenset[str]:
     """All that may be proposed in a run."""
     return frozenset((*passes, *edits))
 
+
+#: A decision about all functions that there is wherever the module is decided about.
+OF_ALL = "optsize<*>"
 
 #: The perceptron learns gains in hundredths.
 SCALE = 100.0

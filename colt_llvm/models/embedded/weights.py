@@ -41,6 +41,10 @@ PARTS = {
     "embedded/base": ("base_gain", "base_in", "base_in_bias", "base_out", "base_out_bias"),
 }
 
+#: Before an objective's name: the coreset with decisions about the whole module. In ``small_objective`` its sequences
+#: have the objective's number and that of all objectives more.
+SCOPED = "scoped "
+
 #: [objectives, vocabulary]: what one action more brings to a sequence that is good already. No model asks it, the
 #: search's refinement does. An older file has none.
 APPEND_GAINS = "addition_gain"
@@ -51,7 +55,7 @@ class Weights:
     """actions: the vocabulary. number: action -> its place there. arrays: by the names of PARTS and a few scales.
 
     pairs: action in the sequence -> [vocabulary], what it changes the worth of each action by, for nano.
-    coresets: by objective, for small.
+    coresets: by objective, for small; SCOPED and an objective: for a search that decides about the module too.
     """
 
     actions: tuple[str, ...]
@@ -140,13 +144,15 @@ def _coresets(sequences: list[Names], arrays: Mapping[str, Array]) -> dict[str, 
     """small_rewards: [sequences, programs], NaN where not known. small_neighbours: [objectives, programs, features]."""
     found = {}
     for number, objective in enumerate(OBJECTIVES[: len(arrays["small_neighbours"])]):  # fewer in an older file
-        places = np.flatnonzero(arrays["small_objective"] == number)
-        found[objective] = Coreset(
-            tuple(sequences[place] for place in places),
-            arrays["small_rewards"][places].T,
-            arrays["small_neighbours"][number],
-            REWARD_WIDTH if objective in BUILT else TIMED_WIDTH,
-        )
+        width = REWARD_WIDTH if objective in BUILT else TIMED_WIDTH
+        numbers = arrays["small_objective"]
+        for name, held in ((objective, numbers == number), (SCOPED + objective, numbers % len(OBJECTIVES) == number)):
+            places = np.flatnonzero(held)
+            if name != objective and not (numbers[places] >= len(OBJECTIVES)).any():
+                continue
+            rewards = arrays["small_rewards"][places].T
+            known = tuple(sequences[place] for place in places)
+            found[name] = Coreset(known, rewards, arrays["small_neighbours"][number], width)
     return found
 
 
