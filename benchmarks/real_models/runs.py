@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -120,7 +121,7 @@ def _tune(cell: Cell, words: Sequence[str], configuration: Path) -> Result:
 def figures_of(ledger: Mapping[str, Any], names: Sequence[str]) -> Result:
     """Sums over the language models, of a result's ``models``. largest: answers of the largest of them."""
     accounts = [ledger["models"][name] for name in names]
-    keys = ("calls", "answers", "corrections", "corrections_kept", "prompt_tokens", "cached_tokens",
+    keys = ("calls", "answers", "corrections", "prompt_tokens", "cached_tokens",
             "completion_tokens", "cost")  # fmt: skip
     sums: Result = {key: sum(account[key] for account in accounts) for key in keys}
     largest = ledger["models"][ledger["largest"]]["answers"] if names else 0
@@ -140,7 +141,21 @@ def answers_in(trials: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Res
             continue
         sound += proposal["error"] is None
         used += proposal["model"] in names
-    return {"valid": sound, "used": used}
+    return {"valid": sound, "used": used, "corrections_better": _better_corrections(trials)}
+
+
+def _better_corrections(trials: Sequence[Mapping[str, Any]]) -> int:
+    """How many corrections gave more than what they corrected; the search also keeps one that gives as much."""
+    rewards: dict[tuple[int, tuple[str, ...]], float] = {}  # by node and passes, the last one
+    better = 0
+    for trial in trials:
+        request, reward = trial["request"], trial["outcome"]["reward"]
+        if reward is None:
+            continue
+        if request["kind"] == "correct":
+            better += reward > rewards.get((request["node"], tuple(request["rejected"]["passes"])), math.inf)
+        rewards[request["node"], tuple(trial["proposal"]["passes"])] = reward
+    return better
 
 
 def nodes_in(trials: Sequence[Mapping[str, Any]]) -> list[Any]:

@@ -17,9 +17,9 @@ _TEXT = (
     "`make bench-models`: `colt-llvm tune PROGRAM --objective size --workers 1`, one run at a time; a model's server "
     "has one thread and is started anew for each run. *Valid*: answers without any fault, of those that language "
     "models gave. *Hits*: their trials that were better than the state they were proposed at. *Corrections*: made, and "
-    "in brackets kept. *Largest*: its share of the language models' answers. *Counts*: whether our ledger and the "
-    "server's own counts are the same to the token. *Replay*: whether the run repeats node for node without the "
-    "models. Prices are made up: what is measured is who is asked for how much.\n"
+    "in brackets how many gave more than what they corrected. *Largest*: its share of the language models' answers. "
+    "*Counts*: whether our ledger and the server's own counts are the same to the token. *Replay*: whether the run "
+    "repeats node for node without the models. Prices are made up: what is measured is who is asked for how much.\n"
 )
 _COLUMNS = (
     "variant", "calls", "valid", "hits", "corrections", "largest", "prompt tokens (cached)", "answer tokens", "counts",
@@ -33,7 +33,11 @@ def real_models_section(results: Path) -> str:
     if not found:
         return ""
     first, last = found[0], found[-1]
-    lines = [_HEAD, _TEXT, f"{last['date']}, {first['cpu']}, {first['cores']} cores."]
+    lines = [
+        _HEAD,
+        _TEXT,
+        f"{last['date']}, {first['cpu']}, {first['cores']} {'core' if first['cores'] == 1 else 'cores'}.",
+    ]
     if any(record["served"] for record in found):
         lines += [_served_by(), ""]
     for program, seed, trials in dict.fromkeys((each["program"], each["seed"], each["trials"]) for each in found):
@@ -64,8 +68,8 @@ def _sum(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Runs of one variant as one."""
     added = {
         key: sum(each[key] for each in group)
-        for key in ("calls", "answers", "valid", "hits", "corrections", "corrections_kept", "largest", "prompt_tokens",
-                    "cached_tokens", "completion_tokens", "cost", "seconds")
+        for key in ("calls", "answers", "valid", "hits", "corrections", "corrections_better", "largest",
+                    "prompt_tokens", "cached_tokens", "completion_tokens", "cost", "seconds")
     }  # fmt: skip
     counted = [each["counted"] for each in group if "counted" in each]
     if len(counted) == len(group):
@@ -92,7 +96,7 @@ def _row(record: Mapping[str, Any]) -> list[str]:
         str(record["calls"]),
         f"{record['valid']} of {answers}",
         str(record["hits"]),
-        f"{record['corrections']} ({record['corrections_kept']})",
+        f"{record['corrections']} ({record['corrections_better']})",
         f"{record['largest'] / answers:.0%}" if answers else "",
         f"{record['prompt_tokens']:,} ({record['cached_tokens']:,})",
         f"{record['completion_tokens']:,}",

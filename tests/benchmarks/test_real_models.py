@@ -103,10 +103,9 @@ def test_models_are_written_as_a_user_has_them(tmp_path: Path) -> None:
 
 
 def trial(model: str, by: str, error: str | None = None, **request: Any) -> dict[str, Any]:
-    asked = {"kind": "expand", "model": model, **request}
-    return {
-        "request": asked, "proposal": {"model": by, "error": error, "asked": ""}, "outcome": {"key": by}, "seconds": 1.0
-    }  # fmt: skip
+    asked = {"kind": "expand", "node": 0, "model": model, **request}
+    proposal = {"passes": ["licm"], "model": by, "error": error, "asked": ""}
+    return {"request": asked, "proposal": proposal, "outcome": {"key": by, "reward": 0.1}, "seconds": 1.0}
 
 
 def test_answers_are_counted_once_and_only_those_of_language_models() -> None:
@@ -118,28 +117,39 @@ def test_answers_are_counted_once_and_only_those_of_language_models() -> None:
         trial("embedded/nano", "embedded/nano"),
         trial("small", "refinement", kind="refine"),
     ]
-    assert answers_in(trials, ["small", "large"]) == {"valid": 1, "used": 2}
+    assert answers_in(trials, ["small", "large"]) == {"valid": 1, "used": 2, "corrections_better": 0}
     slower = [{**each, "seconds": 9.0} for each in trials]
     assert nodes_in(trials) == nodes_in(slower) != nodes_in(trials[:-1])
 
 
+def test_a_correction_that_gives_as_much_is_no_better() -> None:
+    rejected = {"rejected": {"passes": ["licm"]}, "kind": "correct"}
+    better = trial("small", "small", **rejected)
+    better["outcome"]["reward"] = 0.2
+    failed = trial("small", "small", **rejected)
+    failed["outcome"]["reward"] = None
+    trials = [trial("embedded/nano", "embedded/nano"), trial("small", "small", **rejected), failed, better]
+    assert answers_in(trials, ["small"]) == {"valid": 3, "used": 3, "corrections_better": 1}
+
+
 def test_figures_are_sums_over_the_language_models() -> None:
     one = {
-        "calls": 4, "answers": 3, "corrections": 1, "corrections_kept": 1, "prompt_tokens": 900, "cached_tokens": 400,
+        "calls": 4, "answers": 3, "corrections": 1, "prompt_tokens": 900, "cached_tokens": 400,
         "completion_tokens": 50, "cost": 0.5, "seconds": 2.0, "hit_rate": 0.5, "requests": 4,
     }  # fmt: skip
     ledger = {"models": {"small": one, "large": {**one, "answers": 1, "hit_rate": None}, "embedded/nano": one},
               "largest": "large"}  # fmt: skip
     found = figures_of(ledger, ["small", "large"])
     assert (found["calls"], found["answers"], found["largest"], found["hits"]) == (8, 4, 1, 2)
-    assert (found["prompt_tokens"], found["cost"], found["corrections_kept"]) == (1800, 1.0, 2)
+    assert (found["prompt_tokens"], found["cost"], found["corrections"]) == (1800, 1.0, 2)
 
 
 def record(variant: str, program: str = "lz77", **changes: Any) -> dict[str, Any]:
     return {
         "cell": f"{program}-{variant}-40-0", "program": program, "variant": variant, "seed": 0, "trials": 40,
-        "ratio": 1.05, "seconds": 90.0, "notes": [], "calls": 8, "answers": 8, "corrections": 3, "corrections_kept": 1,
-        "prompt_tokens": 20_000, "cached_tokens": 12_000, "completion_tokens": 900, "cost": 0.0125,
+        "ratio": 1.05, "seconds": 90.0, "notes": [], "calls": 8, "answers": 8, "corrections": 3,
+        "corrections_better": 1, "prompt_tokens": 20_000, "cached_tokens": 12_000, "completion_tokens": 900,
+        "cost": 0.0125,
         "model_seconds": 80.0, "largest": 2, "hits": 1, "valid": 7, "used": 8, "replay_same": True, "served": True,
         "whole_seconds": 120.0,
         "counted": {"prompt": 20_000, "cached": 12_000, "completion": 900}, "date": "2026-12-01", "cpu": "a CPU",
@@ -153,7 +163,7 @@ def section(tmp_path: Path, *records: dict[str, Any]) -> str:
 
 
 def test_the_section_says_what_was_measured_bad_things_too(tmp_path: Path) -> None:
-    quiet = dict.fromkeys(("calls", "answers", "valid", "hits", "corrections", "corrections_kept", "largest",
+    quiet = dict.fromkeys(("calls", "answers", "valid", "hits", "corrections", "corrections_better", "largest",
                            "prompt_tokens", "cached_tokens", "completion_tokens", "cost"), 0)  # fmt: skip
     text = section(
         tmp_path,
