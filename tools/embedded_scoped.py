@@ -9,6 +9,7 @@ After ``train_embedded.py``, which makes weights without them.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 from pathlib import Path
@@ -20,8 +21,11 @@ from colt_llvm.evaluate.builder import start_builders
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import prepare_target
 from colt_llvm.llvm.toolchain import find_toolchain
-from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, PARTS, read_arrays, read_weights, weights
+from colt_llvm.models.embedded.retrieval import FAR
+from colt_llvm.models.embedded.scoring import program_vector
+from colt_llvm.models.embedded.weights import FILE, OBJECTIVES, PARTS, SCOPED, read_arrays, read_weights, weights
 from colt_llvm.program.program import load_program
+from colt_llvm.run.setup import program_features
 from colt_llvm.training.train import packed
 
 Names = tuple[str, ...]
@@ -48,22 +52,30 @@ def sequences() -> list[Names]:
 
 
 def rewards(file: Path) -> None:
-    """A line for each program: its name, and the log ratio that each sequence gives (null: it failed)."""
+    """A line for each train program: its name, what each sequence gives, as a log ratio, and the program's features.
+
+    null: a sequence failed, or was not built: of programs that are new to the weights only those are built that are in
+    the weights already.
+    """
     toolchain = find_toolchain()
     done = {json.loads(line)[0] for line in file.read_text().splitlines()} if file.exists() else set()
-    for name in filter(_is_included, _programs(read_arrays(FILE))):
-        if name in done:
+    known = _programs(read_arrays(FILE))
+    few = weights().coresets[SCOPED + _OBJECTIVE].sequences
+    for path in sorted(_PROGRAMS.glob("*/program.toml")):
+        program = load_program(path.parent)
+        if program.name in done or program.split != "train":
             continue
-        target = prepare_target(toolchain, load_program(_PROGRAMS / name), TuneOptions(_OBJECTIVE))
+        target = prepare_target(toolchain, program, TuneOptions(_OBJECTIVE))
         row: list[float | None] = []
         with start_builders(target, 1) as builders:
+            features = program_features(builders.first)
             for sequence in sequences():
-                try:
-                    row.append(math.log(builders.figures[_OBJECTIVE] / builders.first.build(sequence).size))
-                except PassError:
-                    row.append(None)
+                row.append(None)
+                if program.name in known or sequence in few:
+                    with contextlib.suppress(PassError):
+                        row[-1] = math.log(builders.figures[_OBJECTIVE] / builders.first.build(sequence).size)
         with file.open("a") as lines:
-            lines.write(json.dumps([name, row]) + "\n")
+            lines.write(json.dumps([program.name, row, features]) + "\n")
 
 
 def chosen(table: np.ndarray) -> list[int]:
@@ -82,32 +94,43 @@ def chosen(table: np.ndarray) -> list[int]:
 
 
 def write(file: Path) -> None:
-    """In place of those that the weights hold."""
-    lines = [json.loads(line) for line in file.read_text().splitlines()]
-    table = np.array([[max(r, _LEAST_REWARD) if r is not None else _LEAST_REWARD for r in row] for _, row in lines])
-    places = chosen(table)
+    """In place of those that the weights hold. What is new to the weights are columns without a name there."""
+    lines = {name: (row, *rest) for name, row, *rest in map(json.loads, file.read_text().splitlines())}
     arrays = read_arrays(FILE)
     programs = _programs(arrays)
-    new = np.full((len(places), len(programs)), np.nan)
-    for (name, _), row in zip(lines, table, strict=True):
-        new[:, programs.index(name)] = row[places]
+    places = chosen(np.array([_floored(lines[name][0]) for name in programs if name in lines]))
+    new = [name for name in lines if name not in programs]
     old = arrays["small_objective"] < len(OBJECTIVES)
+    objective = OBJECTIVES.index(_OBJECTIVE)
+    columns = len(programs) + len(new)
+    table = np.full((int(old.sum()) + len(places), columns), np.nan)
+    table[: old.sum(), : len(programs)] = arrays["small_rewards"][old, : len(programs)]
+    neighbours = np.full((len(OBJECTIVES), columns, arrays["small_neighbours"].shape[2]), FAR)
+    neighbours[:, : len(programs)] = arrays["small_neighbours"][:, : len(programs)]
+    for column, name in enumerate([*programs, *new]):
+        if name in lines:
+            table[old.sum() :, column] = np.array(_floored(lines[name][0]))[places]
+        if name in new:
+            unknown = [lines[name][0][place] is None for place in places]
+            table[old.sum() :, column][unknown] = np.nan
+            scaled = (program_vector(lines[name][1]) - arrays["feature_mean"]) / arrays["feature_scale"]
+            neighbours[objective, column] = np.clip(scaled, -3, 3)
     names = [line for line, kept in zip(str(arrays["small_sequences"]).split("\n"), old, strict=True) if kept]
-    numbers = [OBJECTIVES.index(_OBJECTIVE) + len(OBJECTIVES)] * len(places)
     arrays["small_sequences"] = np.array("\n".join([*names, *(" ".join(sequences()[place]) for place in places)]))
-    arrays["small_rewards"] = np.concatenate([arrays["small_rewards"][old], new])
+    arrays["small_rewards"], arrays["small_neighbours"] = table, neighbours
+    numbers = [objective + len(OBJECTIVES)] * len(places)
     arrays["small_objective"] = np.concatenate([arrays["small_objective"][old], numbers])
     FILE.write_bytes(packed(arrays))
     counts = {model: read_weights(FILE).count(model) for model in PARTS}
     FILE.with_name("parameters.json").write_text(json.dumps(counts, indent=2) + "\n")
 
 
+def _floored(row: list[float | None]) -> list[float]:
+    return [_LEAST_REWARD if reward is None else max(reward, _LEAST_REWARD) for reward in row]
+
+
 def _programs(arrays: dict) -> list[str]:
     return str(arrays["small_programs"]).split("\n")
-
-
-def _is_included(name: str) -> bool:
-    return (_PROGRAMS / name).is_dir()
 
 
 def main() -> None:

@@ -200,7 +200,7 @@ def offers_of(
     if {"function", "inline", "call", "loop"} & set(scopes):
         found = read_functions(library, bitcodes)
         scoped = [offer for function in found.values() for offer in _of_function(function, found, scopes)]
-        surroundings = Surroundings(_slots(scoped), _callers(found))
+        surroundings = Surroundings(_slots(scoped, found), _callers(found))
         if "function" in scopes:
             steps = {("level", level): LEVEL_STEP for level in ("optsize", "optspeed")}
             steps |= {("codegen", text): gain for text, gain in codegen.items()}
@@ -221,7 +221,7 @@ def offers_of(
     return Offered(tuple(offers[:MOST_OFFERS]), surroundings)
 
 
-def _slots(offers: Sequence[Offer]) -> dict[str, Slot]:
+def _slots(offers: Sequence[Offer], functions: Mapping[str, FunctionFacts]) -> dict[str, Slot]:
     """Of decisions about inlining: what excludes each other is of one slot."""
     grouped: dict[str, list[Offer]] = {}
     for offer in offers:
@@ -233,7 +233,8 @@ def _slots(offers: Sequence[Offer]) -> dict[str, Slot]:
     for name, group in grouped.items():
         decision = parse_decision(group[0].name)
         values = tuple(offer.name for offer in sorted(group, key=lambda offer: -offer.promise))
-        slots[name] = Slot(name, decision.function, values, decision.callee)
+        stays = functions[decision.callee or decision.function].linkage not in (*_LOCAL, *_SHARED)
+        slots[name] = Slot(name, decision.function, values, decision.callee, stays)
     return slots
 
 

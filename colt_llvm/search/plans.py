@@ -57,13 +57,15 @@ DEFAULT = Plan()
 class Slot:
     """A place where one decision about inlining can be taken. values: to choose from, the most promising first.
 
-    function: whose it is. callee: of a call, whom it calls.
+    function: whose it is. callee: of a call, whom it calls. stays: whether the function is there also when no call of
+    it is left.
     """
 
     name: str
     function: str
     values: Names
     callee: str = ""
+    stays: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ _WORTH_A_BUILD = 0.002
 _SWEEPS_BETWEEN = 3
 #: The same where tests go ahead of what was built.
 _SWEEPS_AHEAD = 4
+#: Bytes more that are expected of what was not seen yet: it comes first.
+_UNSEEN = 200
+#: The place of what hardly ever pays, among what was not seen.
+_LATER = 50
 #: How often a step is tried on all functions in one frame.
 _ROUNDS = 3
 
@@ -285,7 +289,8 @@ class Sweeper:
                 likely = self._may_show(slot, value, parts)
                 region = self._facts.region(slot, at, parts, value)
                 if likely is not None and self._facts.change(at, local, parts, slot.name, value, region) is None:
-                    untried[likely].append(_Test(self._facts.effects.get(value, place - 100), slot.name, value, region))
+                    expected = self._facts.effects.get(value, place - _UNSEEN + self._patience(slot, value))
+                    untried[likely].append(_Test(expected, slot.name, value, region))
         for likely in (True, False):
             tests = self._apart_tests(untried[likely])
             if tests:
@@ -308,6 +313,12 @@ class Sweeper:
             tests[test.slot] = test.value
         return tests
 
+    def _patience(self, slot: Slot, value: str) -> int:
+        """How many others come before it: by how often such a decision paid (docs/decisions/0037)."""
+        if not value.startswith("alwaysinline<"):
+            return _LATER + slot.stays
+        return min(len(self._callers.get(slot.callee or slot.function, ())), _LATER)
+
     @staticmethod
     def _may_show(slot: Slot, value: str, parts: Parts) -> bool | None:
         """Whether a decision is likely to change anything here; None where it cannot."""
@@ -316,6 +327,8 @@ class Sweeper:
             return (
                 None if slot.function not in parts or (kind == "alwaysinline" and slot.callee not in parts) else False
             )
+        if kind == "alwaysinline" and slot.stays and slot.function in parts:
+            return False  # the calls grow, and nothing goes
         if kind == "noinline":
             return slot.function not in parts  # else some calls of it may have been inlined, and some not
         return True if slot.function in parts else None

@@ -120,3 +120,21 @@ def test_of_two_gains_that_show_in_one_function_the_greater_is_taken() -> None:
         _Gain(1, frozenset("d"), slot="z"),
     ]
     assert [gain.slot for gain in Sweeper._apart_gains(iter(gains))] == ["y", "z"]
+
+
+def test_what_goes_with_its_calls_is_inlined_before_what_stays_and_few_callers_come_first() -> None:
+    callers = {"often": ("main", "a", "b"), "stays": ("main",), "once": ("main",), "main": (), "a": (), "b": ()}
+    slots = {
+        name: Slot(name, name, (f"alwaysinline<{name}>", f"noinline<{name}>"), stays=name == "stays")
+        for name in ("often", "stays", "once")
+    }
+    parts = dict.fromkeys(callers, 100)
+    sweeper = Sweeper(Surroundings(slots=slots, callers=callers, parts=parts, size=600.0), frozenset())
+    tested: list[str] = []
+    for number in range(4):  # all of them show in main, so each has a build of its own
+        found = sweeper.propose(number, (), parts, 0.0, lambda names: False)
+        assert found is not None
+        tested += found[0]
+        sweeper.observe(number, found[0], parts, swept=True, together=False)
+    assert tested[:2] == ["alwaysinline<once>", "alwaysinline<often>"]
+    assert "alwaysinline<stays>" not in tested[:2]

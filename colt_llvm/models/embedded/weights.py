@@ -151,8 +151,9 @@ def _coresets(sequences: list[Names], arrays: Mapping[str, Array]) -> dict[str, 
             if name != objective and not (numbers[places] >= len(OBJECTIVES)).any():
                 continue
             rewards = arrays["small_rewards"][places].T
-            known = tuple(sequences[place] for place in places)
-            found[name] = Coreset(known, rewards, arrays["small_neighbours"][number], width)
+            known = ~np.isnan(rewards).all(axis=1)  # programs
+            names = tuple(sequences[place] for place in places)
+            found[name] = Coreset(names, rewards[known], arrays["small_neighbours"][number][known], width)
     return found
 
 
