@@ -37,7 +37,7 @@ bench-all: bench ## what else docs/BENCHMARKS.md holds: a minute a program, deci
 	.venv/bin/colt-llvm bench run ablations -o bench-results/ablations
 	for part in speed wrapper size runtime control report; do $(PYTHON) -m benchmarks $$part || exit 1; done
 
-bench-projects: setup ## three projects of other people, tuned and tested (over an hour; needs apt's packages); ARGS="--only bzip2"
+bench-projects: setup ## five projects of other people, tuned and tested (over an hour; needs apt's packages); ARGS="--only bzip2"
 	$(PYTHON) -m benchmarks.projects $(ARGS)
 
 bench-models: setup ## three small language models on this machine (an hour; fetches 900 MB); ARGS="--models models.toml": yours

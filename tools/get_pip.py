@@ -1,8 +1,9 @@
 """pip for a Python that comes without it, as Debian's does: python3 tools/get_pip.py LOCK FOLDER
 
 Fetches the wheel of the version that LOCK has, and prints its place in FOLDER: from the index that pip's settings
-name, or where they name none by the pip that another Python here was bundled with. The hash in LOCK says that it is the
-right one; so it may come from a machine whose certificates cannot be checked. Needs the standard library alone.
+name, or where they name none by a pip that knows its own: one that another Python here was bundled with, or that of
+Debian's package, which apt-get fetches and nobody has to install. The hash in LOCK says that it is the right one; so
+it may come from a machine whose certificates cannot be checked. Needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import glob
 import hashlib
 import os
 import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -25,6 +27,8 @@ _BUNDLED = (
     "~/.pyenv/versions/*/lib/python3*/ensurepip/_bundled", "/usr/local/lib/python3*/ensurepip/_bundled",
     "/usr/lib/python3*/ensurepip/_bundled", "/opt/*/lib/python3*/ensurepip/_bundled", "/usr/share/python-wheels",
 )  # fmt: skip
+#: Of Debian and Ubuntu: the wheel that python3-venv uses, for a Python that comes without it.
+_PACKAGE = "python3-pip-whl"
 
 
 def main(lock: Path, folder: Path) -> Path:
@@ -37,7 +41,7 @@ def main(lock: Path, folder: Path) -> Path:
     hashes = set(re.findall(r"sha256:([0-9a-f]{64})", entry[2]))
     name = f"pip-{entry[1]}-py3-none-any.whl"
     index = _index()
-    data = _from_index(f"{index.rstrip('/')}/pip/", name) if index else _from_bundled(entry[1], name)
+    data = _from_index(f"{index.rstrip('/')}/pip/", name) if index else _by_another_pip(entry[1], name)
     if hashlib.sha256(data).hexdigest() not in hashes:
         raise SystemExit(f"{name}: is not the file that {lock} names")
     (folder / name).write_bytes(data)
@@ -66,18 +70,37 @@ def _version(wheel: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", Path(wheel).name.split("-")[1])]
 
 
-def _from_bundled(version: str, name: str) -> bytes:
-    wheels = {path for place in _BUNDLED for path in glob.glob(f"{Path(place).expanduser()}/pip-*.whl")}
-    for wheel in sorted(wheels, key=_version, reverse=True):
-        with tempfile.TemporaryDirectory() as place:
-            command = [sys.executable, f"{wheel}/pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
-            subprocess.run([*command, "-d", place, f"pip=={version}"], capture_output=True)
-            if (file := Path(place, name)).is_file():
-                return file.read_bytes()
+def _by_another_pip(version: str, name: str) -> bytes:
+    with tempfile.TemporaryDirectory() as scratch:
+        for find in (_bundled, lambda: _of_apt(Path(scratch))):
+            for wheel in sorted(find(), key=_version, reverse=True):
+                command = [sys.executable, f"{wheel}/pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
+                subprocess.run([*command, "-d", scratch, f"pip=={version}"], capture_output=True)
+                if (file := Path(scratch, name)).is_file():
+                    return file.read_bytes()
     raise SystemExit(
-        f"{name}: pip's settings name no index, and no Python here was bundled with a pip that fetches it; "
+        f"{name}: pip's settings name no index, and there is no pip here, nor from apt-get, that fetches it; "
         "set PIP_INDEX_URL, or install the package that has ensurepip (Debian: python3-venv)"
     )
+
+
+def _bundled() -> set[str]:
+    return {path for place in _BUNDLED for path in glob.glob(f"{Path(place).expanduser()}/pip-*.whl")}
+
+
+def _of_apt(scratch: Path) -> set[str]:
+    """With package lists of our own: those of the system may be missing, and need root."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        return set()
+    for folder in ("state/lists/partial", "cache/archives/partial", "package"):
+        (scratch / folder).mkdir(parents=True)
+    apt = ["apt-get", "-q", "-o", f"Dir::State={scratch}/state", "-o", "Dir::State::status=/var/lib/dpkg/status",
+           "-o", f"Dir::Cache={scratch}/cache"]  # fmt: skip
+    for command in ([*apt, "update"], [*apt, "download", _PACKAGE]):
+        subprocess.run(command, cwd=scratch / "package", capture_output=True)
+    for package in (scratch / "package").glob("*.deb"):
+        subprocess.run(["dpkg-deb", "-x", str(package), str(scratch / "files")], capture_output=True)
+    return set(glob.glob(f"{scratch}/files/usr/share/python-wheels/pip-*.whl"))
 
 
 def _get(address: str) -> bytes:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.projects``: three projects of other people, built, tuned and tested with their own tests.
+"""``python -m benchmarks.projects``: five projects of other people, built, tuned and tested with their own tests.
 
 Results go to ``projects.json`` in the results folder after each step; what is there is not run again. The sources are
 fetched once, into ``projects/sources`` beside it; nothing of theirs is part of this project.
@@ -105,7 +105,7 @@ def failures(state: Mapping[str, Any]) -> list[str]:
 def main(
     results: Path, seconds: float, only: tuple[str, ...], steps: tuple[str, ...], llvm_prefix: Path | None
 ) -> None:
-    """Build, tune and test three projects of other people. Needs the network the first time."""
+    """Build, tune and test five projects of other people. Needs the network the first time."""
     projects = [project for project in PROJECTS if not only or project.name in only]
     try:
         results.mkdir(parents=True, exist_ok=True)

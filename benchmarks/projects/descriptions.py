@@ -134,12 +134,51 @@ def interpreter_files() -> Mapping[str, str]:
     return {"input.txt": text(2, 3_000_000), "script.awk": _SCRIPT}
 
 
+#: Closures, strings, patterns, tables, coroutines, sorting and numbers; prints one line. Errors end it with a status.
+_LUA_SCRIPT = r"""
+local counts, order = {}, {}
+for line in io.lines(arg[1]) do
+  for word in line:gmatch("%a+") do
+    if not counts[word] then order[#order + 1] = word end
+    counts[word] = (counts[word] or 0) + 1
+  end
+end
+table.sort(order, function(a, b) return counts[a] > counts[b] or counts[a] == counts[b] and a < b end)
+local function numbers(n) return coroutine.wrap(function() for i = 1, n do coroutine.yield(i) end end) end
+local sum, text = 0, {}
+for i in numbers(200000) do sum = (sum * 31 + i // 3) % 1000003 end
+for i = 1, 400 do
+  local word = order[i % #order + 1]
+  text[i] = string.format("%05.2f|%-8s|%x", i / 7, word, counts[word])
+end
+local joined = table.concat(text, ";"):gsub("[aeiou]+", string.upper):reverse()
+local Point = {__add = function(a, b) return setmetatable({x = a.x + b.x}, getmetatable(a)) end}
+local point = setmetatable({x = 0}, Point)
+for i = 1, 100000 do point = point + setmetatable({x = i & 7}, Point) end
+assert(not pcall(error, {}) and select("#", string.byte(joined, 1, 9)) == 9)
+print(#order, order[1], sum, #joined, joined:byte(100), point.x, 7 // 2.5, 2 ^ 53, math.type(3 // 1))
+"""
+
+
+def lua_files() -> Mapping[str, str]:
+    """Name -> content of a script and what it reads."""
+    return {"input.txt": text(4, 1_500_000), "script.lua": _LUA_SCRIPT}
+
+
+def no_files() -> Mapping[str, str]:
+    """For a program that reads a file of its own source package."""
+    return {}
+
+
 def parser_files() -> Mapping[str, str]:
     """Name -> content of what is parsed."""
     return {"input.xml": document(3, 60_000)}
 
 
 _BZIP2 = ("make", "CC={cc}", "CFLAGS=-Wall -Winline {flags} -D_FILE_OFFSET_BITS=64")
+_LUA = (
+    "make", "-C", "src", "CC={cc}", "CFLAGS={flags} -Wall -Wextra -DLUA_COMPAT_5_3 -DLUA_USE_LINUX", "SYSLIBS=-Wl,-E -ldl",
+)  # fmt: skip
 _BUILD = "build"
 
 PROJECTS = (
@@ -155,6 +194,18 @@ PROJECTS = (
         configure=(("./configure", "CC={cc}", "CFLAGS={flags}"),),
         build=("make",), build_program=("make", "mawk"), test=("make", "check"), clean=("make", "clean"),
         program="./mawk", run=("./mawk", "-f", f"{INPUTS}/script.awk", f"{INPUTS}/input.txt"), files=interpreter_files,
+    ),
+    Project(
+        name="lua", kind="interpreter", build_system="make", package="lua5.4", folder=".",
+        configure=(), build=(*_LUA, "lua", "luac"), build_program=(*_LUA, "lua"),
+        test=("make", "test"), clean=("make", "clean"),
+        program="./src/lua", run=("./src/lua", f"{INPUTS}/script.lua", f"{INPUTS}/input.txt"), files=lua_files,
+    ),
+    Project(
+        name="libpng", kind="codec", build_system="configure and make", package="libpng1.6", folder=".",
+        configure=(("./configure", "--disable-shared", "CC={cc}", "CFLAGS={flags}"),),
+        build=("make",), build_program=("make", "pngtest"), test=("make", "check"), clean=("make", "clean"),
+        program="./pngtest", run=("./pngtest", "pngtest.png"), outputs=("pngout.png",), files=no_files,
     ),
     Project(
         # Its own default is no optimisation at all; a build type is what its instructions leave to the user.

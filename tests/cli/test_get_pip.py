@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import runpy
 import subprocess
 import sys
 import threading
@@ -38,12 +39,16 @@ def index(tmp_path: Path) -> Iterator[str]:
     server.server_close()
 
 
+def write_lock(folder: Path, digest: str, version: str = "26.3") -> Path:
+    lock = folder / "some.lock"
+    lock.write_text(f"a==1 \\\n    --hash=sha256:{'0' * 64}\npip=={version} \\\n    --hash=sha256:{digest}\nz==2\n")
+    return lock
+
+
 def fetch(
     folder: Path, index: str, digest: str, version: str = "26.3", home: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    lock = folder / "some.lock"
-    lock.write_text(f"a==1 \\\n    --hash=sha256:{'0' * 64}\npip=={version} \\\n    --hash=sha256:{digest}\nz==2\n")
-    command = [sys.executable, "-S", SCRIPT, lock, folder]
+    command = [sys.executable, "-S", SCRIPT, write_lock(folder, digest, version), folder]
     environment = {**os.environ, "PIP_INDEX_URL": index, **({"HOME": str(home)} if home else {})}
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
@@ -69,14 +74,39 @@ def test_says_in_one_line_where_there_is_none(version: str, where: str, tmp_path
     assert "/simple/pip/: " in line
 
 
-def test_without_an_index_a_pip_that_came_with_another_python_fetches_it(tmp_path: Path) -> None:
-    bundled = tmp_path / ".pyenv" / "versions" / "3" / "lib" / "python3.9" / "ensurepip" / "_bundled"
-    bundled.mkdir(parents=True)
-    with zipfile.ZipFile(bundled / "pip-999.0-py3-none-any.whl", "w") as wheel:
+def write_wheel(path: Path) -> None:
+    """A pip that "downloads" what the lock has."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as wheel:
         code = (
             f"import sys, pathlib; pathlib.Path(sys.argv[sys.argv.index('-d') + 1], {NAME!r}).write_bytes(b'a wheel')"
         )
         wheel.writestr("pip/__main__.py", code + "\nassert sys.argv[-1] == 'pip==26.3'\n")
+
+
+def test_without_an_index_a_pip_that_came_with_another_python_fetches_it(tmp_path: Path) -> None:
+    bundled = tmp_path / ".pyenv" / "versions" / "3" / "lib" / "python3.9" / "ensurepip" / "_bundled"
+    write_wheel(bundled / "pip-999.0-py3-none-any.whl")
     done = fetch(tmp_path, "", hashlib.sha256(b"a wheel").hexdigest(), home=tmp_path)
     assert done.stdout.strip() == str(tmp_path / NAME), done.stderr
+    assert (tmp_path / NAME).read_bytes() == b"a wheel"
+
+
+def test_with_no_pip_at_all_that_of_debians_package_fetches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_wheel(tmp_path / "pip-1.0-py3-none-any.whl")
+    tools = {
+        "apt-get": 'case "$*" in *"download python3-pip-whl") : > a.deb ;; *" update") ;; *) exit 9 ;; esac\n',
+        "dpkg-deb": f'mkdir -p "$3/usr/share/python-wheels" && cp {tmp_path}/pip-1.0-* "$3/usr/share/python-wheels"\n',
+    }
+    for name, text in tools.items():
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("PIP_INDEX_URL", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = runpy.run_path(str(SCRIPT))
+    script["main"].__globals__.update(_BUNDLED=(), _FILES=())  # this machine's
+    lock = write_lock(tmp_path, hashlib.sha256(b"a wheel").hexdigest())
+    assert script["main"](lock, tmp_path) == tmp_path / NAME
     assert (tmp_path / NAME).read_bytes() == b"a wheel"
