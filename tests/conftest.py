@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 # How long it takes to draw an example says how busy the machine is, and nothing of what is tested.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+#: What other runs found changes where a search begins, and tests leave nothing with the user.
+os.environ["COLT_STORE"] = "off"
 
 
 def pytest_configure(config: pytest.Config) -> None:

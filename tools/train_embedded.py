@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -102,7 +103,7 @@ def _journal(folder: Path, seed: int, deadline: float, wanted: tuple[str, str]) 
         directory.parent.mkdir(parents=True, exist_ok=True)
         command += [program, "--objective", objective, "--trials", str(_JOURNAL_TRIALS), "--workers", "1"]
         command += ["--models", "blind", "--seed", str(seed), "--run-dir", str(directory), "--time", str(left)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "COLT_STORE": "off"})
     print(f"{program}, {objective}: {'done' if done.returncode == 0 else done.stderr.strip()[-200:]}", flush=True)
 
 

@@ -117,6 +117,14 @@ model_options: _Decorator = together(
            help="Who names the next model: model (the acting one), random, round_robin, largest, or fixed:NAME."),
 )  # fmt: skip
 
+store_options: _Decorator = together(
+    option("--store", type=FILE, metavar="FILE", group=SEARCH,
+           help="Where what was found for functions is kept: a later run with the same functions begins with it. "
+           "Default: $COLT_STORE, then colt-llvm/functions.sqlite in the user's cache folder."),
+    option("--no-store", is_flag=True, group=SEARCH,
+           help="Begin without what earlier runs found, and keep nothing; same as COLT_STORE=off."),
+)  # fmt: skip
+
 #: A recipe, and the program that it is of where no run.json lies beside it.
 recipe_arguments: _Decorator = together(
     click.argument("recipe", type=FILE),
@@ -237,6 +245,17 @@ def search_changes(given: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(f"--correct-every {every!r}: use a whole number of 1 or more, or never")
         changes["course_alteration_period"] = None if every == "never" else int(every)
     return changes
+
+
+def store_of(given: Mapping[str, Any]) -> str:
+    """What ``store_options`` said, as TuneOptions has it. Raises UsageError."""
+    from colt_llvm.decisions.store import default_store
+
+    if given["no_store"]:
+        if given["store"] is not None:
+            raise UsageError("--no-store: keeps nothing; leave out --store")
+        return ""
+    return default_store() if given["store"] is None else str(given["store"].absolute())
 
 
 def program_of(given: Mapping[str, Any]) -> Program:

@@ -76,7 +76,7 @@ def tune_project_command(given: dict[str, Any]) -> int:
 def project_options(given: dict[str, Any]) -> ProjectOptions:
     """Raises UsageError."""
     from colt_llvm.builds.project.options import DEFAULT_SECONDS, ProjectOptions
-    from colt_llvm.cli.options import limits_of, refuse_models_of, search_changes, typed_options
+    from colt_llvm.cli.options import limits_of, refuse_models_of, search_changes, store_of, typed_options
 
     refuse_models_of(given["strategy"], given)
     for name, option in typed_options().items():
@@ -100,7 +100,7 @@ def project_options(given: dict[str, Any]) -> ProjectOptions:
         "strategy": given["strategy"],
         "trials": given["trials"], "seed": given["seed"], "workers": given["workers"], "risky": given["risky"],
         **limits_of(given),
-        "preset": given["preset"] or "", "search": search_changes(given),
+        "preset": given["preset"] or "", "search": search_changes(given), "store": store_of(given),
         **{name: given[name] for name in ("max_calls", "max_tokens", "max_cost", "stop_below")},
     }  # fmt: skip
     return ProjectOptions(

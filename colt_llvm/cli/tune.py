@@ -31,6 +31,8 @@ from colt_llvm.cli.options import (
     refuse_models_of,
     search_changes,
     source_options,
+    store_of,
+    store_options,
     strategy_option,
     typed_options,
     workload_options,
@@ -100,9 +102,10 @@ _options_of_tune = together(
            help="Also try passes that are known to break programs; outputs are still checked."),
     option("--seed", type=int, default=0, show_default=True, metavar="N", group=SEARCH,
            help="Random seed. Repeats a run without timing and language models at the same --workers, any other with "
-           "--workers 1."),
+           "--workers 1, where the store is the same or there is none."),
     option("--workers", type=int, default=0, metavar="N", group=SEARCH,
            help="Candidates built in parallel. Default: chosen for this machine."),
+    store_options,
     strategy_option,
     model_options,
     cluster_options,
@@ -241,7 +244,7 @@ def _options(given: dict[str, Any]) -> TuneOptions:
         seed=given["seed"], workers=given["workers"], scopes=tuple(filter(None, (given["scopes"] or "").split(","))),
         unchecked=given["unchecked"], test=split_words("--test", given["test"] or ""),
         check=given["check"], clang_baseline=given["clang_baseline"], risky=given["risky"],
-        preset=given["preset"] or "", search=search_changes(given),
+        preset=given["preset"] or "", search=search_changes(given), store=store_of(given),
         max_calls=given["max_calls"], max_tokens=given["max_tokens"], max_cost=given["max_cost"], **limits_of(given),
     )  # fmt: skip
 

@@ -56,6 +56,8 @@ class TuneOptions:
     preset, search: values of the search, and what is changed of them (see ``colt_llvm.search.preset``); an empty
     preset is "together" for models behind an endpoint, "paper" for other language models, "retrieval" for the embedded
     policies, and "broad" for random proposals.
+    store: the file of what earlier runs found for functions: COLT begins with that, and what is proved is added to it.
+    "" is none.
     max_calls, max_tokens, max_cost: of all models together; the search ends before it would go over one of them.
 
     Raises UsageError for a value that means nothing.
@@ -85,6 +87,7 @@ class TuneOptions:
     max_tokens: int | None = None
     max_cost: float | None = None
     stop_below: float | None = None
+    store: str = ""
 
     def __post_init__(self) -> None:
         known = find_objective(self.objective).known_figures

@@ -7,19 +7,23 @@ import importlib
 import importlib.util
 import logging
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from colt_llvm.core.errors import ColtError, UsageError
+from colt_llvm.core.errors import ColtError, CommandNotFound, CompileError, UsageError
 from colt_llvm.core.variables import show_strange_modules
 from colt_llvm.env.compat import import_compiler_gym
-from colt_llvm.gym import gcc
+from colt_llvm.gym.launch import patch_gcc
 from colt_llvm.gym.options import EnvironmentFailed, EnvironmentOptions
 
 _OURS = "colt-llvm-v0"
+_GCC = "gcc-v0"  # it comes with compiler_gym
+_DEFAULT_GCC = "gcc"  # the package's own default is a Docker image
+_PREPROCESS_SECONDS = 60
 
 
 def make_environment(options: EnvironmentOptions) -> Any:
@@ -100,12 +104,12 @@ def _refuse_spaces(options: EnvironmentOptions) -> None:
 
 def _make_compiler_env(made_by: type, given: dict[str, Any], options: EnvironmentOptions) -> Any:
     given.update(options.arguments)
-    if options.env == gcc.ENVIRONMENT:
-        gcc.patch_gcc()
-        given.setdefault("gcc_bin", gcc.DEFAULT_GCC)
+    if options.env == _GCC:
+        patch_gcc()
+        given.setdefault("gcc_bin", _DEFAULT_GCC)
     if options.benchmark is not None:
         given["benchmark"] = _benchmark(options, given)
-    elif options.env == gcc.ENVIRONMENT:
+    elif options.env == _GCC:
         raise UsageError("gcc-v0 downloads its own benchmarks; give a C file: --benchmark FILE.c")
     env = made_by(**given)
     try:
@@ -127,8 +131,8 @@ def _benchmark(options: EnvironmentOptions, given: dict[str, Any]) -> Any:
             raise UsageError(f"--benchmark {options.benchmark}: no such file")
         return options.benchmark
     uri = f"benchmark://user-v0/{path.name}"
-    if options.env == gcc.ENVIRONMENT and not str(given["gcc_bin"]).startswith("docker:"):
-        return Benchmark.from_file_contents(uri, gcc.preprocessed(str(given["gcc_bin"]), path.resolve()))
+    if options.env == _GCC and not str(given["gcc_bin"]).startswith("docker:"):
+        return Benchmark.from_file_contents(uri, _preprocessed(str(given["gcc_bin"]), path.resolve()))
     return Benchmark.from_file(uri, path)
 
 
@@ -220,3 +224,23 @@ def close_quietly(env: Any) -> None:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _preprocessed(gcc: str, source: Path) -> bytes:
+    """The source with its includes, as the environment wants it: it compiles one file in a folder of its own.
+
+    Raises CompileError, CommandNotFound.
+    """
+    command = [gcc, "-E", "-P", source.name]
+    try:
+        done = subprocess.run(
+            command, cwd=source.parent, capture_output=True, timeout=_PREPROCESS_SECONDS, stdin=subprocess.DEVNULL
+        )
+    except FileNotFoundError:
+        raise CommandNotFound(f"{gcc}: not found; install gcc, or give --option-json '{{\"gcc_bin\": PATH}}'") from None
+    except subprocess.TimeoutExpired:
+        raise CompileError(f"{source}: not preprocessed after {_PREPROCESS_SECONDS} s; give a smaller file") from None
+    if done.returncode:
+        diagnostics = done.stderr.decode(errors="replace")
+        raise CompileError(f"{source}: {gcc} -E fails; make it compile first", diagnostics)
+    return done.stdout

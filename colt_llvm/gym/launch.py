@@ -6,6 +6,7 @@ python launch.py SCRIPT --working_dir=FOLDER ...
 from __future__ import annotations
 
 import logging
+import re
 import runpy
 import sys
 import types
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_INTERVAL = re.compile(r"^(\s*--param=[-\w]+=<(-?\d+),(\d+)>\s+)(-?\d+)\s*$")
 
 
 def main(arguments: list[str]) -> None:
@@ -24,8 +27,6 @@ def main(arguments: list[str]) -> None:
     import_compiler_gym()
     logging.getLogger("compiler_gym").setLevel(logging.ERROR)
     patch_runtime(_working_folder(arguments))
-    from colt_llvm.gym.gcc import patch_gcc
-
     patch_gcc()
     sys.argv = arguments
     sys.path[0] = str(Path(script).parent)
@@ -101,6 +102,33 @@ def _fork_session(service: Any, request: Any, context: Any) -> Any:
         service.sessions[reply.session_id] = fork
         service.next_session_id += 1
     return reply
+
+
+def within_interval(line: str) -> str:
+    """A line of ``gcc --help=param -Q``: gcc 12 prints -1, which is "automatic", beside an interval from 0."""
+    match = _INTERVAL.match(line)
+    if match is None:
+        return line
+    default = min(max(int(match[4]), int(match[2])), int(match[3]))
+    return f"{match[1]}{default}"
+
+
+def patch_gcc() -> None:
+    """Let compiler_gym read the parameters of gcc 12 and later, which its assertions refuse. Twice is harmless."""
+    from compiler_gym.envs.gcc import gcc as module
+
+    original = module._gcc_parse_params
+    if getattr(original, "patched", False):
+        return
+
+    def parse_params(gcc: Any) -> Any:
+        def ask(*arguments: Any, **options: Any) -> str:
+            return "\n".join(map(within_interval, gcc(*arguments, **options).split("\n")))
+
+        return original(ask)
+
+    parse_params.patched = True  # type: ignore[attr-defined]
+    module._gcc_parse_params = parse_params
 
 
 if __name__ == "__main__":

@@ -193,6 +193,65 @@ def _fingerprint(function: Function, body: str) -> str:
     return f"{shape}/{hashlib.blake2b(code.encode('utf-8', 'replace'), digest_size=8).hexdigest()}"
 
 
+@dataclass(frozen=True)
+class Normalised:
+    """A function whatever it and others are called, in whatever file it stands."""
+
+    digest: str  #: of its code, its processor and its inlining attributes, in hexadecimal
+    names: tuple[str, ...]  #: symbols that it names, in the order of their first mention; its own comes first
+
+
+_ATTRIBUTES = re.compile(r"^attributes #(\d+) = \{ (.*) \}$", re.MULTILINE)
+_GROUP = re.compile(r" #(\d+)(?=[ \n])")
+#: Of a function's attributes, those that decide what is good for it, beside what the objective decides.
+_TELLING = re.compile(r'(?<= )(?:"target-(?:cpu|features)"="[^"]*"|alwaysinline|noinline|optnone|naked)(?= )')
+_COMMENT = re.compile(r"\s+; preds = .*$", re.MULTILINE)
+_SYMBOL = re.compile(r'@(?!llvm\.)("[^"\n]*"|[-\w$.]+)')
+_TYPE = r"(?:class|enum|struct|union)\."
+_TYPE_NUMBER = re.compile(rf'(%"?{_TYPE}[^"\s,)*\]}}]*?)\.\d+\b')
+#: Names of values and blocks, where a front end kept them; numbers stand in the order of the code anyway.
+_LOCAL = re.compile(
+    rf'%("(?!{_TYPE})[^"\n]*"|(?!{_TYPE})[A-Za-z$._-][-\w$.]*)|^("[^"\n]*"|[A-Za-z$._-][-\w$.]*)(?=:)', re.MULTILINE
+)
+
+
+_NAMED = re.compile(rf'%(?![0-9]|"?{_TYPE})')
+
+
+def normalised_functions(module: Module) -> dict[str, Normalised]:
+    """Symbol -> each function with a body, without names, metadata and numbers that count across the module.
+
+    Equal code of two programs, with debug lines or without, has the same digest. Nothing past the limit of size.
+    """
+    if len(module.bitcode()) > MAX_BITCODE_BYTES:
+        return {}
+    text = module.text()
+    groups = {number: " ".join(_TELLING.findall(f" {words} ")) for number, words in _ATTRIBUTES.findall(text)}
+    found: dict[str, Normalised] = {}
+    for definition in _DEFINITION.split(text)[1:]:
+        function = _normalised(definition[: definition.find("\n}\n")], groups)
+        found.setdefault(function.names[0], function)
+    return found
+
+
+def _normalised(code: str, groups: Mapping[str, str]) -> Normalised:
+    head = code.partition("\n")[0]
+    telling = " ".join(groups.get(number, "") for number in _GROUP.findall(f"{head}\n"))
+    code = _COMMENT.sub("", _NOISE.sub("", _DEBUG.sub("", code)))
+    symbols: dict[str, int] = {}
+    locals_: dict[str, int] = {}
+
+    def local(match: re.Match[str]) -> str:
+        return f"%v{locals_.setdefault(match[1] or match[2], len(locals_))}"
+
+    code = _SYMBOL.sub(lambda match: f"@{symbols.setdefault(match[1], len(symbols))}", code)
+    code = _TYPE_NUMBER.sub(r"\1", code)
+    if _NAMED.search(code):
+        code = _LOCAL.sub(local, code)
+    digest = hashlib.blake2b(f"{telling}\n{code}".encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return Normalised(digest, tuple(symbols))
+
+
 def changed_functions(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """Names in ``after`` whose code differs or is new, then those that are gone; each in the module's order."""
     differing = [name for name, fingerprint in after.items() if _differ(before.get(name, ""), fingerprint)]

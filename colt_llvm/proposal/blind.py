@@ -51,6 +51,8 @@ class BlindProposer:
         """The answer, not drawn yet."""
         if request.kind == "refine":
             return self._refiner.prepare(request)
+        if (given := request.given) is not None:
+            return lambda: given
         return lambda: self.propose(request)
 
     def propose(self, request: Request) -> Proposal:

@@ -86,7 +86,7 @@ class ModelProposer:
         """
         if request.kind == "refine":  # nobody is asked
             return self.refiner.prepare(request)
-        if request.given is not None:  # an earlier answer proposed it too
+        if request.given is not None:  # an earlier answer proposed it too, or an earlier run
             self._questions.note(request, given := request.given)
             return lambda: given
         name = self._who(request)

@@ -6,6 +6,8 @@ is given the same ones again or says so.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from colt_llvm.core.errors import UsageError
+from colt_llvm.core.files import texts
 from colt_llvm.evaluate.evaluators import RemotePool
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.llvm.catalogue import Catalogue
@@ -119,6 +122,22 @@ class CallOptions:
 
 #: Whole sequences that are tried before decisions about functions are, where these are in the run's scopes.
 _SEEDS_BEFORE_SWEEPS = 8
+#: Of a run's folder: what it took from its store.
+KNOWN_FILE = "known.json"
+
+
+def recorded_known(run: Path) -> tuple[tuple[str, ...], ...] | None:
+    """The sequences that a run began with; None where that was not written down."""
+    with contextlib.suppress(OSError, ValueError, TypeError, LookupError):
+        return tuple(map(texts, json.loads((run / KNOWN_FILE).read_text(encoding="utf-8"))["sequences"]))
+    return None
+
+
+def _begin_with(task: Task, specs: Sequence[ModelSpec]) -> tuple[tuple[str, ...], ...]:
+    """A replay begins as the recorded run did, whatever is known by now."""
+    for run in filter(None, map(recorded_run, specs)):
+        return recorded_known(Path(run)) or ()
+    return task.begin_with
 
 
 def default_models() -> list[ModelSpec]:
@@ -134,16 +153,18 @@ def ask_models(
     calls: CallOptions,
 ) -> Asking:
     """The search over these models. Raises UsageError."""
+    begin_with = _begin_with(task, specs)
+    options = replace(options, seeds=options.seeds + len(begin_with))
     if [spec.name for spec in specs] == [BLIND_SPEC.name]:
         blind = BlindProposer(task.passes, task.edits, task.seed, BLIND_SPEC.name)
-        return Asking(ColtSearch([Model(BLIND_SPEC.name, 1.0)], options, task.seed), blind, specs=specs)
+        return Asking(ColtSearch([Model(BLIND_SPEC.name, 1.0)], options, task.seed, begin_with), blind, specs=specs)
     if options.seed_models != "largest":  # whole sequences are known beside these, and are to be tried as well
         options = replace(options, seeds=options.seeds + len(task.known_good))
     if options.refine_share and task.surroundings.steps:  # sweeps over all functions bring more than single actions
-        options = replace(options, seeds=_SEEDS_BEFORE_SWEEPS)
+        options = replace(options, seeds=_SEEDS_BEFORE_SWEEPS + len(begin_with))
     if options.refine_share and is_large(task.surroundings):  # each trial is dear: see run.partitioning
-        options = replace(options, seeds=1, seed_share=0.0, refine_share=0.9)
-    search = ColtSearch(list(map(searched_as, specs)), options, task.seed)
+        options = replace(options, seeds=1 + len(begin_with), seed_share=0.0, refine_share=0.9)
+    search = ColtSearch(list(map(searched_as, specs)), options, task.seed, begin_with)
     connected = [calls.models.get(spec.name) or connect(spec) for spec in specs]
     transcript = Transcript(calls.folder, calls.told) if calls.folder is not None else None
     ledger = Ledger.from_records(specs, transcript.records if transcript else ())

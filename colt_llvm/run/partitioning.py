@@ -165,13 +165,15 @@ class PartitionedProposer:
         self._rounds_wanted = 0
         self._frame_reward = 0.0
         self._known: set[Names] = set()
+        self._framed = False  # whether the frame was proposed
         self._began: dict[int, float] = {}  # request id -> when its build could begin
         self._whole_seconds = 0.0
 
     def prepare(self, request: Request) -> Callable[[], Proposal]:
-        """As ``Proposer``. The first proposal is the frame, whatever is asked for."""
+        """As ``Proposer``. The first proposal is the frame, whatever is asked for; but what is known comes before."""
         self._began[request.id] = time.monotonic()
-        if not self._known:
+        if request.given is None and not self._framed:
+            self._framed = True
             self._rounds.keep_builder(kept=True)
             return lambda: Proposal(self._frame, request.model, SWEEP)
         if request.kind != "refine" or self._rounds.ended(self._rounds_wanted):
@@ -205,8 +207,9 @@ class PartitionedProposer:
             self._whole_seconds = time.monotonic() - began
         self._rounds.keep_builder(kept=False)
         sequence = request.sequence + proposal.passes
-        if sequence == self._frame and outcome.reward is not None:
-            self._frame_reward = outcome.reward
+        if sequence == self._frame:
+            self._framed = True
+            self._frame_reward = outcome.reward or 0.0
         self._known.add(sequence)
         self._joined.observe(sequence, outcome.parts)
         self._proposer.observe(request, proposal, outcome)
@@ -249,6 +252,7 @@ def start_partitions(
     around = proposer.refiner.surroundings
     groups = partitions_of(around, _PARTITION_BYTES)
     unordered, frame = frozenset(task.edits), _frame_of(task.known_good)
-    searches = [PartitionSearch(restricted(around, group), unordered, frame) for group in groups]
+    known = {name for names in asking.search.begins_with for name in names}
+    searches = [PartitionSearch(restricted(around, group), unordered, frame, known) for group in groups]
     rounds = Rounds(searches, lambda: setup.builders.first.extract(setup.target, groups), builders)
     return PartitionedProposer(proposer, rounds, Joined(around, unordered, groups, frame), frame, seconds_left)

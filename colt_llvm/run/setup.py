@@ -19,6 +19,7 @@ import colt_llvm.env  # noqa: F401  (compiler_gym cannot be imported before it)
 from colt_llvm.core.errors import ColtError, ProgramError
 from colt_llvm.core.files import write_json
 from colt_llvm.decisions.heat import hot_offers
+from colt_llvm.decisions.known import KnownFunctions, Offering
 from colt_llvm.decisions.offers import Offer, Scopes, offers_of, plain_flags
 from colt_llvm.evaluate.builder import Builders, start_builders
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
@@ -38,6 +39,7 @@ from colt_llvm.llvm.excerpt import function_in, shorten
 from colt_llvm.llvm.flow import changed_functions, functions_of
 from colt_llvm.llvm.module import Module
 from colt_llvm.llvm.pipeline import edits_of
+from colt_llvm.llvm.processor import named_target
 from colt_llvm.llvm.remarks import Remark
 from colt_llvm.measure.host import compile_cores, confined_to, fingerprint
 from colt_llvm.measure.samples import CannotProfile, symbol_samples
@@ -45,7 +47,7 @@ from colt_llvm.models.base import ModelSpec
 from colt_llvm.models.question import Evidence
 from colt_llvm.models.replay import recorded_run
 from colt_llvm.objectives.base import RUN_TIME, Objective
-from colt_llvm.run.asking import Hooks
+from colt_llvm.run.asking import KNOWN_FILE, Hooks, recorded_known
 from colt_llvm.run.journal import Journal, read_trials
 from colt_llvm.run.trials import trial_from_dict
 from colt_llvm.search.strategy import Task
@@ -68,6 +70,7 @@ class Setup:
     notes: list[str] = field(default_factory=list)
     hooks: Hooks = field(default_factory=Hooks)
     workers: RemoteWorkers | None = None
+    known: KnownFunctions | None = None  # None where there is no store
 
     @property
     def options(self) -> TuneOptions:
@@ -136,6 +139,9 @@ def prepare(
     task = make_task(target, program_features(builders.first), options.scopes, shares)
     task = replace(task, trials_wanted=options.trials, seed=options.seed)
     setup = Setup(target, journal, timer, builders, figures, task, notes, hooks)
+    if options.store:
+        setup.known = known_functions(target)
+        setup.task = replace(task, begin_with=begin_with(setup))
     target.objective.try_out(figures)
     if hooks.remote is not None:
         report(message="preparing the workers")
@@ -195,6 +201,8 @@ _HEAT = "heat.json"
 #: What a decision about the whole module promises for run time, a log ratio.
 _LITTLE = 0.0005
 
+Names = tuple[str, ...]
+
 
 def time_shares(target: Target, timer: Timer, journal: Journal) -> tuple[dict[str, float], list[str]]:
     """Symbol -> share of the baseline's time in its own code, and notes; without perf an estimate by loops.
@@ -219,6 +227,25 @@ def time_shares(target: Target, timer: Timer, journal: Journal) -> tuple[dict[st
     shares = {name: weight / total for name, weight in weights.items()}
     write_json(file, {name: round(share, 6) for name, share in shares.items()})
     return shares, notes
+
+
+def known_functions(target: Target) -> KnownFunctions:
+    """Raises InvalidIR."""
+    triple = named_target(target.program.cflags) or target.toolchain.triple
+    context = f"LLVM {target.toolchain.version}, {triple}, {target.objective.name} against {target.baseline.name}"
+    return KnownFunctions.of(target.options.store, context, target.toolchain.load(), target.baseline.bitcodes)
+
+
+def begin_with(setup: Setup) -> tuple[Names, ...]:
+    """What the store knows of the functions; a run that goes on has what it began with, whatever is known by then."""
+    directory, task, known = setup.journal.directory, setup.task, setup.known
+    if (recorded := recorded_known(directory)) is not None or known is None:
+        return recorded or ()
+    found = known.sequences(Offering({*task.passes, *task.edits}, task.surroundings))
+    if found:
+        setup.notes.append(f"{known.known} functions are known from earlier runs; the first trial has what they found")
+    write_json(directory / KNOWN_FILE, {"store": setup.options.store, "functions": known.known, "sequences": found})
+    return found
 
 
 def make_task(

@@ -214,6 +214,7 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
         if not options.runs_nothing:
             diagnosis = diagnose(setup, wrong, seconds, hooks.sanitized, part=plan.linker is not None)
         spent.on("the cause of a wrong program")
+        _keep_known(setup, proof)
         setup.notes += spent.notes(options.whole_seconds)
         result = write_results(setup, searched, proof, plan.output, stop.is_set(), diagnosis)
         setup.journal.write_result(
@@ -221,6 +222,17 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
         )
         report(phase="done", message="")
         return result
+
+
+def _keep_known(setup: Setup, proof: Proof) -> None:
+    """What was proved of functions is where later runs with them begin."""
+    if (known := setup.known) is None:
+        return
+    if proof.winner is not None and not setup.timer.verifier.compared.unchecked:
+        before, after = setup.target.baseline_built.parts, proof.winner.built.parts
+        saved = {name: size - after.get(name, 0) for name, size in before.items()}
+        known.keep(proof.winner.sequence, saved if setup.target.objective.additive else {})
+    setup.notes += known.notes
 
 
 #: A run that takes longer than its ``seconds`` by this factor says what took it.

@@ -1,6 +1,6 @@
 """The search of arXiv 2602.01935, pure: it runs nothing, reads no clock, and draws all randomness from a seed.
 
-Reading order: protocol (what is asked and told), options, tree, selection, expansion, course_alteration,
+Reading order: protocol (what is asked and told), options, tree, selection,
 and colt, which puts them together. What it is compared with: sequences, greedy, genetic.
 """
 

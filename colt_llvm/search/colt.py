@@ -7,10 +7,9 @@ backpropagate). With one request in flight this is exactly the sequential algori
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from colt_llvm.core.errors import UsageError
-from colt_llvm.search.course_alteration import Correction, RegressionRun, is_regression, replaces
 from colt_llvm.search.model_set import ModelSet, Statistics, first_model, next_model
 from colt_llvm.search.options import ColtOptions
 from colt_llvm.search.protocol import InFlight, Kind, Model, Outcome, Proposal, Request, Trial, better_trial, derived
@@ -30,17 +29,72 @@ from colt_llvm.search.tree import (
 SEEDS_THIN_OUT_AFTER = 100
 
 
+# Course alteration (arXiv 2602.01935): after persistent regressions by small models the largest one steps in.
+
+
+def is_regression(child_reward: float, leaf_reward: float) -> bool:
+    """A child below its leaf. Equal is no regression."""
+    return child_reward < leaf_reward
+
+
+def replaces(correction_reward: float, small_reward: float) -> bool:
+    """The correction's child replaces the small model's unless it is worse."""
+    return not correction_reward < small_reward
+
+
+@dataclass(slots=True)
+class RegressionRun:
+    """The current run of regressions by small models, over the whole search."""
+
+    period: int | None  # K; None: never correct
+    length: int = 0
+
+    def observe(self, regression: bool, by_small_model: bool) -> bool:
+        """Take note of one new child; True when it is to be corrected: the run is a multiple of K long.
+
+        Any non-regression ends the run. A regression by the largest model neither lengthens nor ends it (ours:
+        it is not the small models' doing, and no sign of recovery either).
+        """
+        if not regression:
+            self.length = 0
+            return False
+        if not by_small_model:
+            return False
+        self.length += 1
+        return self.period is not None and self.length % self.period == 0
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A child that waits for the largest model's word on it."""
+
+    leaf: int  # node id where both models are asked
+    child: int  # node id of the small model's child
+    rejected: Proposal  # what the small model had proposed
+
+
+#: How sequences are signed that a search begins with since they did good to functions of the program before. No model
+#: may have this name.
+KNOWN = "known functions"
+
+
 class ColtSearch:
     """The strategy of the paper, under :class:`colt_llvm.search.protocol.Strategy`.
 
     ``tree`` and ``statistics`` are there to be read: prompts and reports are made from them.
     """
 
-    def __init__(self, models: Sequence[Model], options: ColtOptions, seed: int) -> None:
-        """Raises UsageError for an empty or ambiguous model set, or a fixed model that is not in it."""
+    def __init__(
+        self, models: Sequence[Model], options: ColtOptions, seed: int, begin_with: Sequence[tuple[str, ...]] = ()
+    ) -> None:
+        """begin_with: whole sequences that come first; no model is asked for them.
+
+        Raises UsageError for an empty or ambiguous model set, or a fixed model that is not in it.
+        """
         self.models = ModelSet.of(models)
         self.options = options
         self.seed = seed
+        self.begins_with = begin_with
         self.tree = Tree(first_model(self.models, options), options.branching, options.places)
         self.statistics = Statistics(self.models)
         least, greatest = self.models.least_parameters, self.models.greatest_parameters
@@ -50,11 +104,16 @@ class ColtSearch:
         self._in_flight = InFlight()
         self._corrections: list[Correction] = []  # due, not asked yet; the first is asked first
         self._correcting: dict[int, Correction] = {}  # asked, by request id
-        self._given: list[Request] = []  # proposals of told answers that nobody has tried; their ids are those answers'
+        #: Proposals of told answers that nobody has tried, their ids those answers'; before these, what is begun with.
+        self._given = [self._to_begin_with(names) for names in begin_with]
         self._given_seeds: set[int] = set()  # ids of such requests in flight that were counted as seeds
         self._seeds_left = options.seeds
         self._restarts_without_news = 0
         self._turn = 0  # live children so far, for the round-robin policy
+
+    def _to_begin_with(self, names: tuple[str, ...]) -> Request:
+        model = self.tree.root.next_model
+        return Request(0, ROOT, (), model, "seed", given=Proposal(names, model, KNOWN))
 
     def set_root_key(self, key: str) -> None:
         """The object code of the baseline: a proposal that gives it again is no new state."""

@@ -12,7 +12,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from colt_llvm.search.plans import Assignment, Plans, Surroundings
+from colt_llvm.search.plans import AFTER, BEFORE, CODEGEN, LEVELS, SKIP, Assignment, Plans, Surroundings
 from colt_llvm.search.sequences import Names
 from colt_llvm.search.sweeping import Sweeper
 
@@ -92,12 +92,19 @@ Found = tuple[Assignment | None, int]
 class PartitionSearch:
     """One partition's search by sweeps. Deterministic: ``next``, build, ``observe``, in turn."""
 
-    def __init__(self, surroundings: Surroundings, unordered: Collection[str], frame: Names) -> None:
-        """surroundings: ``restricted`` ones. frame: what all partitions begin with."""
+    def __init__(
+        self, surroundings: Surroundings, unordered: Collection[str], frame: Names, known: Collection[str] = ()
+    ) -> None:
+        """surroundings: ``restricted`` ones. frame: what all partitions begin with.
+
+        known: decisions that did good to functions of the program before; those of this partition come next.
+        """
         self._surroundings = surroundings
         self._unordered = unordered
         self._plans = Plans(surroundings, unordered)
         self._sweeper: Sweeper | None = None  # once the frame was built
+        scoped = sorted(name for name in known if _is_in(name, surroundings))
+        self._begin_with = (*frame, *scoped) if scoped else ()  # until it was tried
         self._known = {frame}
         self._asked: tuple[Names, float | None] = frame, None
         self._first = self._best = frame, Look(0, {})
@@ -109,7 +116,10 @@ class PartitionSearch:
         """The sequence to build; None where nothing is left to try."""
         if self._given_up:
             return None
-        if self._sweeper is not None:
+        if self._sweeper is not None and self._begin_with:
+            self._asked, self._begin_with = (self._begin_with, None), ()
+            self._known.add(self._asked[0])
+        elif self._sweeper is not None:
             sequence, best = self._best
             reward = math.log(self._first[1].size / best.size)
             found = self._sweeper.propose(self.builds, sequence, best.parts, reward, self._known.__contains__)
@@ -153,6 +163,15 @@ class PartitionSearch:
             return 0
         plans = sum(one.plans[name] != other.plans[name] for name in parts)
         return plans + len(one.inlining.items() ^ other.inlining.items())
+
+
+def _is_in(name: str, around: Surroundings) -> bool:
+    """Whether a decision is about a function of a partition, and can be taken there."""
+    kind, _, rest = name.partition("<")
+    if any(name in slot.values for slot in around.slots.values()):
+        return True
+    function = rest.partition(">")[0].partition(";")[0]
+    return function in around.callers and kind in (*LEVELS, *CODEGEN, SKIP, BEFORE, AFTER)
 
 
 class Joined:

@@ -28,6 +28,7 @@ class Task:
     promised: Mapping[str, float] = field(default_factory=dict)  # action -> gain expected of it, a log ratio
     known_good: tuple[tuple[str, ...], ...] = ()  # whole sequences to begin with
     surroundings: Surroundings = field(default_factory=Surroundings)  # where decisions can be tried side by side
+    begin_with: tuple[tuple[str, ...], ...] = ()  # whole sequences that come before all others: COLT's first trials
 
     @property
     def actions(self) -> ActionSet:

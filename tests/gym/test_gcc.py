@@ -9,7 +9,7 @@ import pytest
 
 from colt_llvm.core.errors import CompileError, UsageError
 from colt_llvm.gym.environment import make_environment
-from colt_llvm.gym.gcc import within_interval
+from colt_llvm.gym.launch import within_interval
 from colt_llvm.gym.options import EnvironmentOptions, SearchOptions
 from colt_llvm.gym.run import run_search
 

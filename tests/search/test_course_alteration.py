@@ -6,7 +6,7 @@ import pytest
 from search_helpers import SMALL, answer, asked, fair, search_with, step
 
 from colt_llvm.search import ColtSearch, Outcome
-from colt_llvm.search.course_alteration import RegressionRun, is_regression, replaces
+from colt_llvm.search.colt import RegressionRun, is_regression, replaces
 
 
 def corrections(period: int | None, regressions: str) -> list[int]:

@@ -81,6 +81,20 @@ def test_a_partition_finds_what_is_best_for_each_of_its_functions() -> None:
     assert 8 <= search.looks <= 40
 
 
+def test_a_partition_begins_with_what_is_known_of_its_functions() -> None:
+    around = restricted(SURROUNDINGS, ("f2", "f3", "f4", "f5"))
+    known = ("alwaysinline<f3>", "alwaysinline<f1>", "skip<f5>(licm)", "skip<f7>(licm)", "inline-threshold<25>")
+    search = PartitionSearch(around, (), FRAME, known)
+    assert search.next() == FRAME
+    search.observe(look_at(around, FRAME))
+    assert search.next() == (*FRAME, "alwaysinline<f3>", "skip<f5>(licm)")
+    search.observe(look_at(around, (*FRAME, "alwaysinline<f3>", "skip<f5>(licm)")))
+    at, less = search.found
+    assert at is not None
+    assert (at.inlining, at.plans["f5"].skip, less) == ({"inline f3": "alwaysinline<f3>"}, ("licm",), 40)
+    assert search.next() not in (None, FRAME)
+
+
 def test_a_partition_whose_frame_does_not_build_is_given_up() -> None:
     search = PartitionSearch(restricted(SURROUNDINGS, ("f0", "f1")), (), FRAME)
     assert search.next() == FRAME

@@ -34,7 +34,7 @@ PROFILE_SHARE, PROOF_SHARE = 0.05, 0.25
 _FILE, _VERSION = "project.json", 1
 #: What of the options decides what is found; time, trials and which files are wanted may differ.
 _DECIDES = ("objective", "workloads", "check")
-_MAY_DIFFER = ("trials", "workers", "max_calls", "max_tokens", "max_cost")
+_MAY_DIFFER = ("trials", "workers", "max_calls", "max_tokens", "max_cost", "store")
 
 
 #: Title of a search -> a view of it while it runs.
