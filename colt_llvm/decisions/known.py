@@ -2,7 +2,7 @@
 
 A function is known by its normalised IR, so under another name and in another program too. What is kept are its
 decisions of a proved recipe, with the passes and decisions of the whole module that they were found beside. They are
-proposed, built, checked and measured as any others. Why so: docs/decisions/0037.
+proposed, built, checked and measured as any others. Why so: docs/decisions/0038.
 """
 
 from __future__ import annotations
