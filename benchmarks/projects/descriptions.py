@@ -177,7 +177,8 @@ def parser_files() -> Mapping[str, str]:
 
 _BZIP2 = ("make", "CC={cc}", "CFLAGS=-Wall -Winline {flags} -D_FILE_OFFSET_BITS=64")
 _LUA = (
-    "make", "-C", "src", "CC={cc}", "CFLAGS={flags} -Wall -Wextra -DLUA_COMPAT_5_3 -DLUA_USE_LINUX", "SYSLIBS=-Wl,-E -ldl",
+    "make", "-C", "src", "CC={cc}", "CFLAGS={flags} -Wall -Wextra -DLUA_COMPAT_5_3 -DLUA_USE_LINUX",
+    "SYSLIBS=-Wl,-E -ldl",
 )  # fmt: skip
 _BUILD = "build"
 
