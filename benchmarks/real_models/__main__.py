@@ -76,9 +76,8 @@ def measure(cells: Sequence[Cell], models: Local | list[ModelSpec], results: Pat
                 record["counted"] = _sum([server.counted() for server in servers])
         else:
             record = run(cell, models, folder)
-        host = fingerprint()
         records.append(file, {**record, "served": served, "whole_seconds": time.monotonic() - started,
-                              "date": date.today().isoformat(), "cpu": host.cpu, "cores": host.cores})  # fmt: skip
+                              "date": date.today().isoformat(), "cpu": fingerprint().cpu})  # fmt: skip
 
 
 def _sum(counted: Sequence[Any]) -> dict[str, int]:

@@ -32,36 +32,37 @@ def real_models_section(results: Path) -> str:
     found = records.read(results / FILE)
     if not found:
         return ""
-    first, last = found[0], found[-1]
-    lines = [
-        _HEAD,
-        _TEXT,
-        f"{last['date']}, {first['cpu']}, {first['cores']} {'core' if first['cores'] == 1 else 'cores'}.",
-    ]
-    if any(record["served"] for record in found):
-        lines += [_served_by(), ""]
-    for program, seed, trials in dict.fromkeys((each["program"], each["seed"], each["trials"]) for each in found):
-        chosen = [each for each in found if (each["program"], each["seed"], each["trials"]) == (program, seed, trials)]
-        lines += [f"{program}, {trials} trials, seed {seed}:\n", *_table(chosen), ""]
-    groups = _by_variant(found)
-    if max(map(len, groups.values())) > 1:
-        lines += ["All of them, the ratio as a geometric mean:\n", *_table([_sum(group) for group in groups.values()])]
+    lines = [_HEAD, _TEXT, f"{found[-1]['date']}, {found[0]['cpu']}.{_served_by(found)}\n"]
+    places = list(dict.fromkeys(map(_place, found)))
+    for place in places:
+        program, seed, trials = place
+        lines += [f"{program}, {trials} trials, seed {seed}:\n", *_table([r for r in found if _place(r) == place]), ""]
+    everywhere = [group for group in _by_variant(found) if len(set(map(_place, group))) == len(places)]
+    if len(places) > 1 and everywhere:
+        lines += ["All of them, the ratio as a geometric mean, of variants that were run on each:\n"]
+        lines += _table(list(map(_sum, everywhere)))
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _served_by() -> str:
+def _place(record: Mapping[str, Any]) -> tuple[str, int, int]:
+    """What runs of two variants have to have in common to be compared."""
+    return record["program"], record["seed"], record["trials"]
+
+
+def _served_by(found: Sequence[Mapping[str, Any]]) -> str:
+    if not any(record["served"] for record in found):
+        return ""
     models = "; ".join(
         f"`{each.name}`: {each.about}, {each.price.input:g}/{each.price.cached:g}/{each.price.output:g}"
         for each in WEIGHTS
     )
-    return f"Served by llama.cpp (`{SERVER_PACKAGE}`): {models} per million tokens of input, cached input and answer.\n"
+    return f" Served by llama.cpp (`{SERVER_PACKAGE}`): {models} per million tokens of input, cached input and answer."
 
 
-def _by_variant(found: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+def _by_variant(found: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     """Groups of runs, in the order of VARIANTS."""
-    names = [variant.name for variant in VARIANTS]
-    groups = {name: [record for record in found if record["variant"] == name] for name in names}
-    return {name: group for name, group in groups.items() if group}
+    groups = [[record for record in found if record["variant"] == variant.name] for variant in VARIANTS]
+    return [group for group in groups if group]
 
 
 def _sum(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def record(variant: str, program: str = "lz77", **changes: Any) -> dict[str, Any
         "model_seconds": 80.0, "largest": 2, "hits": 1, "valid": 7, "used": 8, "replay_same": True, "served": True,
         "whole_seconds": 120.0,
         "counted": {"prompt": 20_000, "cached": 12_000, "completion": 900}, "date": "2026-12-01", "cpu": "a CPU",
-        "cores": 2, **changes,
+        **changes,
     }  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def test_the_section_says_what_was_measured_bad_things_too(tmp_path: Path) -> No
     assert "| 8 | 7 of 8 | 1 | 3 (1) | 25% | 20,000 (12,000) | 900 | same | 0.013 | same | 1.5 | 1.0500 |" in text
     assert "server 20,001 (12,000) + 900" in text
     assert "DIFFERENT" in text
-    assert "| the policies alone | 0 |" in text
+    assert text.count("| the policies alone | 0 |") == 1, "summed up is what was run on each program"
     assert "| 1.5 | 1.1000 |" in text
     assert "| 16 | 14 of 16 | 2 | 6 (2) | 25% | 40,000 (24,000) | 1,800 | same | 0.025 | same | 3.0 | 1.0247 |" in text
     assert all(each.name in text for each in WEIGHTS)
