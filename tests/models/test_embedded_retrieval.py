@@ -104,6 +104,9 @@ def test_where_the_module_is_decided_about_a_search_for_size_begins_with_such_de
     second = tuple(json.loads(model.ask(Prompt(later, lambda: pytest.fail("is read")), 10.0).text)["passes"])
     assert second != first
     assert (len(second) > 1) == (name == RETRIEVING)
+    lost = replace(asked, tried=(Attempt(first, name, -0.1, None),))
+    other = tuple(json.loads(model.ask(Prompt(lost, lambda: pytest.fail("is read")), 10.0).text)["passes"])
+    assert not any(map(is_decision, other)), "where decisions harm, what is known without them comes next"
 
 
 def test_actions_that_do_not_exist_here_are_left_out_of_a_sequence() -> None:

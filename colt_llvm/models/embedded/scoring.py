@@ -109,11 +109,14 @@ def retrieved(weights: Weights, question: Question) -> Names | None:
 
     What is known to be good of any program is proposed in turn with these.
     """
-    scoped = weights.coresets.get(SCOPED + question.objective) if OF_ALL in question.edits else None
-    coreset = scoped or weights.coresets.get(question.objective)
     if question.kind != "seed":
         return None
     had = {attempt.passes for attempt in question.tried}.union(question.proposed)
+    gained = question.best is not None and question.best.reward > 0
+    # Decisions that harm the first time are in all of these: then what is known without them.
+    scoped = weights.coresets.get(SCOPED + question.objective) if OF_ALL in question.edits else None
+    scoped = scoped if gained or not question.tried else None
+    coreset = scoped or weights.coresets.get(question.objective)
     good = [sequence for sequence in question.known_good if sequence not in had]
     tried = len(question.known_good) - len(good)
     if good and tried < len(had) - tried and scoped is None:
