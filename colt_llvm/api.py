@@ -94,6 +94,7 @@ class TuneArguments(ProgramArguments, RunArguments, total=False):
     pass_memory_bytes: int
     preset: str
     search: Mapping[str, Any]
+    store: str
 
 
 def tune(
