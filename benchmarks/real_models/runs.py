@@ -141,18 +141,18 @@ def answers_in(trials: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Res
             continue
         sound += proposal["error"] is None
         used += proposal["model"] in names
-    return {"valid": sound, "used": used, "corrections_better": _better_corrections(trials)}
+    return {"valid": sound, "used": used, "corrections_better": _better_corrections(trials, names)}
 
 
-def _better_corrections(trials: Sequence[Mapping[str, Any]]) -> int:
-    """How many corrections gave more than what they corrected; the search also keeps one that gives as much."""
+def _better_corrections(trials: Sequence[Mapping[str, Any]], names: Sequence[str]) -> int:
+    """How many corrections of language models gave more than what they corrected; the search keeps equal ones too."""
     rewards: dict[tuple[int, tuple[str, ...]], float] = {}  # by node and passes, the last one
     better = 0
     for trial in trials:
         request, reward = trial["request"], trial["outcome"]["reward"]
         if reward is None:
             continue
-        if request["kind"] == "correct":
+        if request["kind"] == "correct" and trial["proposal"]["model"] in names:
             better += reward > rewards.get((request["node"], tuple(request["rejected"]["passes"])), math.inf)
         rewards[request["node"], tuple(trial["proposal"]["passes"])] = reward
     return better
