@@ -139,7 +139,7 @@ def prepare(
     task = make_task(target, program_features(builders.first), options.scopes, shares)
     task = replace(task, trials_wanted=options.trials, seed=options.seed)
     setup = Setup(target, journal, timer, builders, figures, task, notes, hooks)
-    if options.store:
+    if options.store and set(options.scopes) - {"passes", "module"}:  # else nothing is decided about functions
         setup.known = known_functions(target)
         setup.task = replace(task, begin_with=begin_with(setup))
     target.objective.try_out(figures)
