@@ -207,6 +207,7 @@ static __attribute__((noinline)) unsigned garbage(void) {
     return sum;
 }"""
 
+#: Each sleeps between its writes: without, all have the same order on a machine where they take turns on one core.
 _RACE = """\
 static unsigned race(void) {
     char place[] = "/tmp/unsteady-XXXXXX";
@@ -217,7 +218,7 @@ static unsigned race(void) {
         if (fork() == 0) {
             char c = (char)('a' + i);
             int mine = open(place, O_WRONLY | O_APPEND);
-            for (int k = 0; k < 4; k++) if (write(mine, &c, 1) != 1) _exit(1);
+            for (int k = 0; k < 4; k++) { usleep(100); if (write(mine, &c, 1) != 1) _exit(1); }
             _exit(0);
         }
     }
