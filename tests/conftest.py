@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,3 +26,34 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = str(cache.mkdir("bytecode"))
         os.environ["PYTHONPYCACHEPREFIX"] = folder
         sys.dont_write_bytecode, sys.pycache_prefix = False, folder
+
+
+#: What is more than a command on PATH: clang's arguments that show it is there, and its name in a sentence.
+PARTS = {
+    "C++": (["-x", "c++", "-fsyntax-only", "-include", "vector"], "C++'s headers are"),
+    "compiler-rt": (["-x", "c", "-fprofile-generate", "-fsanitize=undefined"], "clang's runtime is"),
+}
+
+
+@cache
+def missing(needed: str) -> str:
+    """Why there is no such tool, or part of PARTS; "" where there is one."""
+    if needed not in PARTS:
+        return "" if shutil.which(needed) else f"{needed} is not installed"
+    from colt_llvm.core import process  # here: what is imported above is imported before bytecode has its place
+    from colt_llvm.llvm.toolchain import find_toolchain
+
+    words, name = PARTS[needed]
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "probe")
+        source.write_text("int main(void) { return 0; }\n")
+        done = process.run([str(find_toolchain().clang), *words, str(source), "-o", f"{source}.out"])
+    return "" if done.status == 0 else f"{name} not installed"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """``needs(TOOL, ...)``: what setup does not install, as a user's machine may lack it."""
+    for mark in item.iter_markers("needs"):
+        for needed in mark.args:
+            if why := missing(needed):
+                pytest.skip(why)

@@ -183,6 +183,8 @@ setup_llvm() {
         for major in $missing; do
             offered "clang-$major" || die "the system's packages offer no clang-$major"
             packages="$packages clang-$major llvm-$major"
+            # What counts for --pgo, and the sanitizers, a package of its own since 16.
+            ! offered "libclang-rt-$major-dev" || packages="$packages libclang-rt-$major-dev"
         done
         # Asked for in one go, so that the line to type is one line.
         if ! find_python; then packages="$packages $(python_packages)"; fi

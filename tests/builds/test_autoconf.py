@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from walkthrough import Project, blocks
 
-TOOLS = ("autoreconf", "automake", "libtoolize", "make")
-MISSING = [tool for tool in TOOLS if not shutil.which(tool)]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+pytestmark = pytest.mark.needs("autoreconf", "automake", "libtoolize", "make")
 
 CONFIGURE = """AC_INIT([prog], [1])
 AC_CONFIG_AUX_DIR([aux])

@@ -9,7 +9,7 @@ import pytest
 from walkthrough import Block, Project, blocks
 
 GENERATORS = {"Ninja": "ninja", "Unix Makefiles": "make"}
-pytestmark = pytest.mark.skipif(not shutil.which("cmake"), reason="cmake is not installed")
+pytestmark = pytest.mark.needs("cmake")
 
 LISTS = """cmake_minimum_required(VERSION 3.16)
 project(prog C)

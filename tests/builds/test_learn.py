@@ -15,6 +15,8 @@ from colt_llvm.core.errors import CompileError, UsageError
 from colt_llvm.program.program import Workload
 from tests.builds.project_helpers import quiet_run, toolchain, write
 
+pytestmark = pytest.mark.needs("make")
+
 SOURCES = {
     "main.c": "int half(int);\nint main(void) { return half(0); }\n",
     "half.c": "int half(int x) { return x / 2; }\n",

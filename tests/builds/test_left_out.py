@@ -52,6 +52,7 @@ def names(project: Project) -> list[str]:
     return sorted(unit.name for unit in project.units)
 
 
+@pytest.mark.needs("compiler-rt")
 @pytest.mark.parametrize(
     "flag",
     ["-flto", "-flto=thin", "-gsplit-dwarf", "-save-temps=obj", "-fsanitize=undefined", "-fstack-usage",
@@ -67,6 +68,7 @@ def test_a_build_that_is_all_of_one_flag_is_refused_with_its_name(tmp_path: Path
     assert "two steps" not in str(error.value)
 
 
+@pytest.mark.needs("compiler-rt")
 @pytest.mark.parametrize(
     ("flag", "link"),
     [("-g -gsplit-dwarf", ""), ("-flto", "-flto"), ("-emit-llvm -o half.o", "-flto"), ("-include-pch p.pch", ""),

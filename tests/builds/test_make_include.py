@@ -11,7 +11,7 @@ from walkthrough import Project, blocks, commands
 from colt_llvm.cli.build_files import CMAKE, MAKE, include_path
 from colt_llvm.core.errors import ToolchainError
 
-pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+pytestmark = pytest.mark.needs("make")
 
 MAKEFILE = """
 CC = gcc-of-the-project
@@ -226,7 +226,7 @@ def test_a_build_that_names_its_compiler_itself_can_be_tuned_and_is_plain_again_
     assert kinds(project) == {"own"}
 
 
-@pytest.mark.skipif(not shutil.which("ccache"), reason="ccache is not installed")
+@pytest.mark.needs("ccache")
 def test_ccache_in_front_gives_no_object_of_another_mode_and_hides_none_from_tuning(project: Project) -> None:
     project.write({"Makefile": "COLT_CC = ccache colt-cc\n" + INCLUDE + MAKEFILE})
     project.type("make tuned")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from walkthrough import Project, blocks
 
-MISSING = [tool for tool in ("meson", "ninja") if not shutil.which(tool)]
-pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+pytestmark = pytest.mark.needs("meson", "ninja")
 
 BUILD = """project('prog', 'c')
 executable('prog', 'main.c', 'work.c')

@@ -18,6 +18,8 @@ from colt_llvm.core.errors import UsageError
 from colt_llvm.run.progress import TuneResult
 from tests.builds.project_helpers import BOTH, FILES, SMALLER, found, make, options, searches_find, tune_here, write
 
+pytestmark = pytest.mark.needs("make")
+
 #: A little larger than SMALLER's object, and smaller than clang's.
 LARGER = "function(sroa,reg2mem)"
 RUN = ("tune", "--build", "make prog", "--run", "./prog 300", "--objective", "size")

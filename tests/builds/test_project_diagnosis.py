@@ -16,6 +16,8 @@ from colt_llvm.builds.project import search as project_search
 from colt_llvm.run import tuner
 from colt_llvm.run.asking import Hooks
 
+pytestmark = pytest.mark.needs("make")
+
 FILES = {
     "ask.c": """unsigned ask(int x) {
     unsigned sum = 0;

@@ -11,6 +11,8 @@ from tests.builds.project_helpers import BOTH, FILES, digests, project, searches
 
 __all__ = ["project"]
 
+pytestmark = pytest.mark.needs("make")
+
 
 @pytest.fixture(autouse=True)
 def no_search(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -29,6 +29,8 @@ from tests.builds.project_helpers import (
 
 __all__ = ["project"]
 
+pytestmark = pytest.mark.needs("make")
+
 
 @pytest.fixture(scope="module")
 def tuned_once(tmp_path_factory: pytest.TempPathFactory) -> Path:

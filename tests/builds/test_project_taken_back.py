@@ -25,6 +25,8 @@ from tests.builds.project_helpers import (
 
 __all__ = ["project"]
 
+pytestmark = pytest.mark.needs("make")
+
 
 @pytest.fixture(autouse=True)
 def both_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

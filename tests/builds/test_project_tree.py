@@ -21,7 +21,7 @@ from tests.builds.project_helpers import ROOT, digests, make, options, project, 
 
 __all__ = ["project"]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.needs("make")]
 
 
 class Watch:

@@ -15,6 +15,8 @@ from colt_llvm.cli.main import run
 from colt_llvm.evaluate.timer import Timer
 from tests.builds.project_helpers import FILES, found, make, options, searches_find, tune_here, write
 
+pytestmark = pytest.mark.needs("make")
+
 #: Other code than clang -O3, which is all that is needed here.
 OTHER = "function(sroa,simplifycfg)"
 Tune = Callable[..., ProjectResult]

@@ -16,6 +16,8 @@ from colt_llvm.builds.whole_program.prepare import prepare_whole
 from colt_llvm.builds.whole_program.store import load_program, save_program
 from colt_llvm.core.errors import UsageError
 
+pytestmark = pytest.mark.needs("make")
+
 RECIPE = ".colt/whole-program/prog.json"
 
 

@@ -50,7 +50,7 @@ def objects(project: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(project.glob("*.[od]"))}
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="make is not installed")
+@pytest.mark.needs("make")
 def test_many_at_once_give_the_same_bytes_each_time(project: Path) -> None:
     for n in range(1, FILES + 1):
         tune(project, n)
@@ -71,7 +71,7 @@ def test_many_at_once_give_the_same_bytes_each_time(project: Path) -> None:
     assert all(line.recipe for line in logged)
 
 
-@pytest.mark.skipif(not shutil.which("ccache"), reason="ccache is not installed")
+@pytest.mark.needs("ccache")
 @pytest.mark.skipif(len(compiler()) > 1, reason="colt-cc is not installed as a command")
 def test_ccache_gives_no_object_of_an_old_recipe(project: Path) -> None:
     variables = environment(

@@ -372,7 +372,8 @@ def test_what_needs_a_shell_is_refused_on_every_path(told: Told, here: Path, way
         "test": (*tune(), "--build", "make", "--run", "./good", "--test", command.replace("{exe}", "./good")),
         "minimize": ("minimize", "recipe.json", "good.c", "--run", command),
     }[way]
-    assert "needs a shell, and none is used; use --stdin for input, or write a script" in told(2, *words)
+    remedy = "write a script, and name that" if way == "test" else "use --stdin for input, or write a script"
+    assert f"needs a shell, and none is used; {remedy}" in told(2, *words)
     assert not (here / "colt-runs").exists()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,7 @@ from colt_llvm.gym.launch import within_interval
 from colt_llvm.gym.options import EnvironmentOptions, SearchOptions
 from colt_llvm.gym.run import run_search
 
-needs_gcc = pytest.mark.skipif(
-    shutil.which("gcc") is None, reason="gcc-v0 searches the flags of a gcc; none is on PATH"
-)
+needs_gcc = pytest.mark.needs("gcc")
 
 SOURCE = """
 #include "count.h"

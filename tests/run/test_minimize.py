@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
@@ -308,7 +307,7 @@ def test_of_a_run_time_the_function_is_where_the_time_goes(
         assert "perf is not installed" in found.why
 
 
-@pytest.mark.skipif(shutil.which("perf") is None, reason="perf is not installed")
+@pytest.mark.needs("perf")
 def test_samples_name_the_programs_functions(tmp_path: Path, toolchain: Toolchain) -> None:
     source = tmp_path / "busy.c"
     source.write_text(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -84,10 +83,7 @@ def test_a_runner_stands_before_every_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.skipif(
-    not (shutil.which("qemu-aarch64") and shutil.which("aarch64-linux-gnu-gcc")),
-    reason="needs qemu-user and gcc-aarch64-linux-gnu",
-)
+@pytest.mark.needs("qemu-aarch64", "aarch64-linux-gnu-gcc")
 def test_outputs_are_checked_in_an_emulator(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, output = tmp_path / "prog.c", tmp_path / "prog"
     source.write_text(LIBRARY + MAIN)

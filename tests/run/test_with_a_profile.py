@@ -27,7 +27,7 @@ from colt_llvm.program.recipe import load_recipe
 from colt_llvm.run.profile_gain import ARM, timed_gain
 from colt_llvm.run.tuner import tune
 
-pytestmark = pytest.mark.llvm
+pytestmark = [pytest.mark.llvm, pytest.mark.needs("compiler-rt")]
 
 SOURCE = """
 #include <stdio.h>
