@@ -71,8 +71,8 @@ _TEXT = """\
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-static const char *state;
-static char **arguments;
+static __attribute__((unused)) const char *state;
+static __attribute__((unused)) char **arguments;
 static unsigned mix(unsigned hash, unsigned value) {{ return (hash ^ value) * 16777619u + (hash >> 13); }}
 static __attribute__((unused)) int chance(unsigned one_in) {{
     unsigned char byte = 0;

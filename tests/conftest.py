@@ -37,12 +37,14 @@ PARTS = {
 
 @cache
 def missing(needed: str) -> str:
-    """Why there is no such tool, or part of PARTS; "" where there is one."""
-    if needed not in PARTS:
-        return "" if shutil.which(needed) else f"{needed} is not installed"
+    """Why there is no such tool or part, or another LLVM; "" where it is there."""
     from colt_llvm.core import process  # here: what is imported above is imported before bytecode has its place
     from colt_llvm.llvm.toolchain import find_toolchain
 
+    if needed.startswith("LLVM "):
+        return "" if needed == f"LLVM {find_toolchain().major}" else f"{needed} is not the one in use"
+    if needed not in PARTS:
+        return "" if shutil.which(needed) else f"{needed} is not installed"
     words, name = PARTS[needed]
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "probe")

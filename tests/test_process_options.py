@@ -29,7 +29,8 @@ THRESHOLD = "-inlinedefault-threshold=5"
 @pytest.fixture(scope="module")
 def newest() -> Toolchain:
     """Of those that have ``default<Oz>``."""
-    return next(found for found in installed_toolchains() if has_size_levels(found.major))
+    newest = next((found for found in installed_toolchains() if has_size_levels(found.major)), None)
+    return newest or pytest.skip("no LLVM up to 22 is installed")
 
 
 @pytest.fixture(scope="module")

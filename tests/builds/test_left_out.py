@@ -15,6 +15,8 @@ from colt_llvm.core.errors import UsageError
 from colt_llvm.program.program import Workload
 from tests.builds.project_helpers import FILES, SMALLER, options, quiet_run, searches_find, toolchain, tune_here, write
 
+pytestmark = pytest.mark.needs("make")
+
 SOURCES = {
     "main.c": "#include <stdio.h>\nint half(int);\nint third(int);\n"
     'int main(void) { printf("%d\\n", half(8) + third(9)); return 0; }\n',
@@ -76,7 +78,11 @@ def test_a_build_that_is_all_of_one_flag_is_refused_with_its_name(tmp_path: Path
 )  # fmt: skip
 def test_one_file_with_a_flag_is_named_and_the_rest_is_tuned(tmp_path: Path, flag: str, link: str) -> None:
     folder = project_of(tmp_path, RULES.replace("CFLAGS = -O2", f"CFLAGS = -O2\nHALF = {flag}\nLDFLAGS = {link}"))
-    subprocess.run([toolchain().clang, "-O2", "-x", "c-header", "p.h", "-o", "p.pch"], cwd=folder, check=True)
+    subprocess.run(
+        [toolchain().clang, "-O2", "--no-default-config", "-x", "c-header", "p.h", "-o", "p.pch"],
+        cwd=folder,
+        check=True,
+    )
     said: list[str] = []
     project = prepare(folder, said)
     assert names(project) == ["main.c", "third.c"]

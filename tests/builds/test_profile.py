@@ -227,7 +227,7 @@ def test_instrumentation_counts_templates_where_they_are_used(tmp_path: Path, in
 extern "C" unsigned much(unsigned n) {
     std::vector<unsigned> v(n * 100);
     for (unsigned i = 0; i < v.size(); i++) v[i] = i * 2654435761u;
-    std::sort(v.begin(), v.end());
+    std::sort(v.begin(), v.end(), [](unsigned a, unsigned b) { return a < b; });
     return v[n];
 }
 """

@@ -13,6 +13,8 @@ from colt_llvm.builds.project.relink import Relinker, find_program
 from colt_llvm.core.errors import CompileError, UsageError
 from tests.builds.project_helpers import clang, digests, toolchain, write
 
+pytestmark = pytest.mark.needs("ar")
+
 SOURCES = {
     "main.c": "int printf(const char *, ...);\nint one(void); int two(void);\n"
     'int main(void) { printf("%d %d\\n", one(), two()); return 0; }\n',

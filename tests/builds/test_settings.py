@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ def usual(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder in place of /usr/lib."""
     folders = tuple(f"{tmp_path}/lib/llvm-{{}}" for _ in range(1))
     monkeypatch.setattr(module, "_FOLDERS", folders)
+    monkeypatch.setattr(module.sys, "prefix", sys.base_prefix)  # .venv may have a clang
     return tmp_path / "lib"
 
 

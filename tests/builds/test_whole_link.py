@@ -59,6 +59,7 @@ def test_a_linker_that_prints_something_else_is_refused(tmp_path: Path) -> None:
         read_trace("mold: tracing\n", tmp_path)
 
 
+@pytest.mark.needs("ar")
 def test_what_this_linker_prints_is_understood(tmp_path: Path) -> None:
     (tmp_path / "a.c").write_text("int b(void); int main(void) { return b(); }\n")
     (tmp_path / "b.c").write_text("int b(void) { return 0; }\n")

@@ -42,6 +42,7 @@ def test_what_is_loaded_of_the_object_and_its_sections_stay(plain: Path) -> None
         assert new == (old + b".colt.bc\0" if b".colt.bc" in new and name.endswith("strtab") else old)
 
 
+@pytest.mark.needs("ar")
 def test_linkers_leave_it_out_of_programs_and_of_what_archives_give(plain: Path, tmp_path: Path) -> None:
     made = with_bitcode(plain.read_bytes(), CARRIED)
     assert made is not None

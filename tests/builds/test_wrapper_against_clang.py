@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from wrapper_cases import CASES
-from wrapper_helpers import Case, Seen, compiler, environment, fill, prebuild, record, run, toolchain
+from wrapper_helpers import Case, Seen, clang, compiler, environment, fill, prebuild, record, run
 
 from colt_llvm.builds.cc.log import read_log
 
@@ -26,7 +26,7 @@ def prebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def with_clang(case: Case, folder: Path, prebuilt: Path, variables: dict[str, str]) -> Seen:
     fill(folder, prebuilt)
-    return run([str(toolchain().compiler(case.cxx))], case, folder, variables)
+    return run([clang(case.cxx)], case, folder, variables)
 
 
 @cases(0)

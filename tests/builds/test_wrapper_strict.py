@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from wrapper_helpers import Case, compiler, environment, fill, left_in, record, toolchain
+from wrapper_helpers import Case, clang, compiler, environment, fill, left_in, record
 
 from colt_llvm.builds.cc.log import read_log
 
@@ -70,7 +70,7 @@ def test_an_option_that_recipes_cannot_have_is_named(folder: Path, named: str) -
     assert named in done.stderr
     assert "unset COLT_STRICT" in done.stderr
     assert left_in(folder) == before
-    plain = subprocess.run([toolchain().clang, *words], cwd=folder, capture_output=True, text=True)
+    plain = subprocess.run([clang(), *words], cwd=folder, capture_output=True, text=True)
     done = call(folder, words)
     assert done.returncode == plain.returncode
     first, rest = done.stderr.split("\n", 1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from wrapper_folder import WORDS, call, clangs, folder, patched, recorded, stand_in
-from wrapper_helpers import compiler, environment, left_in, toolchain
+from wrapper_helpers import clang, compiler, environment, left_in, toolchain
 
 from colt_llvm.builds.cc.log import read_log
 
@@ -83,7 +83,7 @@ def test_clang_is_started_with_the_signals_that_it_would_have(folder: Path) -> N
 
 def test_a_working_folder_that_is_gone_is_as_for_clang(folder: Path) -> None:
     source, output = folder / "warn.c", folder / "w.o"
-    for argv in ([str(toolchain().clang)], compiler()):
+    for argv in ([clang()], compiler()):
         gone = folder.parent / "gone"
         gone.mkdir()
         script = 'rmdir "$PWD"; exec "$@"'
@@ -188,7 +188,7 @@ def test_a_terminal_gets_clangs_colours_once(folder: Path) -> None:
         return said
 
     variables = environment(folder.parent, TERM="xterm-256color", COLT_LOG=str(folder.parent / "log"))
-    expected = on_a_terminal([str(toolchain().clang)], variables)
+    expected = on_a_terminal([clang()], variables)
     assert b"\x1b[" in expected
     assert on_a_terminal(compiler(), variables) == expected
     assert read_log(folder.parent / "log")[0].recipe

@@ -92,6 +92,11 @@ def toolchain() -> Toolchain:
     return find_toolchain()
 
 
+def clang(cxx: bool = False) -> str:
+    """By the name that colt-cc calls it by, which clang's messages begin with."""
+    return str(toolchain().prefix / "bin" / ("clang++" if cxx else "clang"))
+
+
 def compiler(cxx: bool = False) -> list[str]:
     name = "colt-c++" if cxx else "colt-cc"
     beside = Path(sys.executable).parent / name

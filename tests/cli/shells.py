@@ -32,7 +32,7 @@ def sound_recipe(folder: Path) -> Path:
     path = folder / "recipe.json"
     toolchain = installed_toolchains()[0]
     save_recipe(
-        Recipe("good", "size", "Oz", (), "default<Oz>", (), (), toolchain.version, toolchain.triple, {}, (), ()), path
+        Recipe("good", "size", "Oz", (), "default<O2>", (), (), toolchain.version, toolchain.triple, {}, (), ()), path
     )
     return path
 

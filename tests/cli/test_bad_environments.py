@@ -174,6 +174,7 @@ def test_a_build_finds_its_recipe_whatever_is_set(folder: Path, odd: str) -> Non
     assert json.loads((folder / "log").read_text())["recipe"], done.stderr
 
 
+@pytest.mark.needs("make")
 @pytest.mark.parametrize("flags", ["-n", "-q", "CC=true"])
 def test_flags_for_make_that_keep_a_build_from_compiling_are_named(folder: Path, flags: str) -> None:
     status, said = started(folder, COMMANDS["tune --build"], {"MAKEFLAGS": flags})

@@ -164,7 +164,7 @@ def test_a_program_without_main(told: Told, here: Path) -> None:
 
 def test_a_program_that_does_not_link(told: Told, here: Path) -> None:
     (here / "half.c").write_text("int other(void);\nint main(void) { return other(); }\n")
-    said = told(4, *tune("half.c"), above="half.c:(.text+")
+    said = told(4, *tune("half.c"), above="half.c:(")
     assert "does not link, for other is defined nowhere; give all sources of the program" in said
 
 
@@ -291,7 +291,7 @@ def write_recipe(here: Path, llvm: str) -> Path:
     path = here / "recipe.json"
     texts = dict.fromkeys(("program", "objective", "triple"), "x")
     lists: dict[str, list[str]] = {name: [] for name in ("sequence", "cflags", "ldflags", "objects", "opt")}
-    data = {"kind": "colt-llvm recipe", "version": 1, "level": "Oz", "pipeline": "default<Oz>", "llvm": llvm}
+    data = {"kind": "colt-llvm recipe", "version": 1, "level": "Oz", "pipeline": "default<O2>", "llvm": llvm}
     path.write_text(json.dumps({**data, **texts, **lists, "sources": {}}))
     return path
 

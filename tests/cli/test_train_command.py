@@ -13,6 +13,8 @@ from learning_helpers import a_run, a_trial
 
 from colt_llvm.cli.main import run
 
+pytestmark = pytest.mark.needs("LLVM 22")
+
 TRIALS = [a_trial(1, "licm", 0.02)]
 
 

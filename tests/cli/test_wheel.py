@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from colt_llvm.llvm.toolchain import find_toolchain
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,6 +34,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(environment: Path, folder: Path, *words: str | Path) -> str:
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    inherited["COLT_LLVM_PREFIX"] = str(find_toolchain().prefix)  # it may be that of .venv
     done = subprocess.run(
         [environment / "bin" / "colt-llvm", *words],
         cwd=folder,

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from colt_llvm.llvm.toolchain import find_toolchain
+
 ROOT = Path(__file__).resolve().parents[2]
 REMEDY = "compiler-gym is not installed; run: "
 
@@ -36,7 +38,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def python(packages: Path, folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{packages}", **variables}
+    clang = {"COLT_LLVM_PREFIX": str(find_toolchain().prefix)}  # without site there is no .venv, which may have it
+    environment = {**os.environ, **clang, "PYTHONPATH": f"{ROOT}{os.pathsep}{packages}", **variables}
     return subprocess.run(
         [sys.executable, "-S", *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
     )

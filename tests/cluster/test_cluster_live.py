@@ -31,7 +31,10 @@ from colt_llvm.run.journal import read_trials
 from colt_llvm.run.progress import Progress, TuneResult
 from colt_llvm.run.tuner import tune
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="distributed is not installed")
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="distributed is not installed"),
+    pytest.mark.needs("openssl"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -144,8 +144,8 @@ def body(module: Module, function: str) -> str:
 def test_one_function_skips_and_the_others_do_not(toolchain: Toolchain, program: Program) -> None:
     needs_the_gate(toolchain)
     apart = "noinline<square>,noinline<cube>"
-    plain = optimised(toolchain, program, f"decide({apart}),default<Oz>")
-    changed = optimised(toolchain, program, f"decide({apart},skip<cube>(instcombine,simplifycfg)),default<Oz>")
+    plain = optimised(toolchain, program, f"decide({apart}),default<O2>")
+    changed = optimised(toolchain, program, f"decide({apart},skip<cube>(instcombine,simplifycfg)),default<O2>")
     assert body(changed, "cube") != body(plain, "cube")
     assert body(changed, "square") == body(plain, "square")
     assert body(changed, "main") == body(plain, "main")
@@ -167,9 +167,9 @@ def test_passes_that_do_not_exist_are_refused_in_words(toolchain: Toolchain, pro
 
 
 def test_a_threshold_is_taken_back_with_the_text_that_named_it(toolchain: Toolchain, program: Program) -> None:
-    plain = optimised(toolchain, program, "default<Oz>").hash()
-    optimised(toolchain, program, "-inline-threshold=500 default<Oz>")
-    assert optimised(toolchain, program, "default<Oz>").hash() == plain
+    plain = optimised(toolchain, program, "default<O2>").hash()
+    optimised(toolchain, program, "-inline-threshold=500 default<O2>")
+    assert optimised(toolchain, program, "default<O2>").hash() == plain
 
 
 def test_a_threshold_is_what_clang_makes_of_it(toolchain: Toolchain, program: Program, tmp_path: Path) -> None:

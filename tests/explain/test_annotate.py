@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -48,7 +49,9 @@ def reasons(found: Annotated) -> dict[str, str]:
 
 
 def apply_patch(found: Annotated, folder: Path) -> None:
-    tool = ["patch", "-p1"] if shutil.which("patch") else ["git", "apply"]
+    tool = next((words for words in (["patch", "-p1"], ["git", "apply"]) if shutil.which(words[0])), None)
+    if tool is None:
+        pytest.skip("patch is not installed, and git neither")
     subprocess.run([*tool], cwd=folder, input=found.diff.encode("latin-1"), check=True, capture_output=True)
 
 
@@ -108,12 +111,18 @@ def timed(toolchain: Toolchain, program: Program, sequence: Sequence[str], folde
 
 def test_members_operators_and_templates_of_cxx(toolchain: Toolchain, tmp_path: Path) -> None:
     program = cxx_program(tmp_path)
+    command = [toolchain.clangxx, *program.cflags, "-w", "-S", "-emit-llvm", *program.sources, "-o", tmp_path / "ir"]
+    subprocess.run(command, check=True)
+    (name,) = set(
+        re.findall(r"_ZNSt\w*?6vectorI\w*?ED2\w*Ev\b|_ZNSt\w*?6vectorI\w*?ED2\w+", (tmp_path / "ir").read_text())
+    )
+    vector = f"noinline<{name}>"  # libstdc++ and libc++ name it each in their way
     sequence = (
         f"noinline<{BOX}C2Ei>", "noinline<_ZN8geometry3BoxIlEC2El>", f"noinline<{BOX}5sidesEi>",
         "noinline<_ZNK8geometry3BoxIiE5countEv>", "noinline<_ZNK8geometry3BoxIiEplERKS1_>", "noinline<plain>",
         "noinline<_ZL6largerIiET_S0_S0_>", "noinline<_ZL6largerIlET_S0_S0_>",
         f"noinline<{BOX}D2Ev>", "noinline<_ZN5PlainD2Ev>", "noinline<_ZZ4mainENK3$_0clEi>",
-        "noinline<_ZNSt6vectorIiSaIiEED2Ev>",
+        vector,
     )  # fmt: skip
     found = timed(toolchain, program, sequence, tmp_path)
     assert set(found.said) == set(sequence[:8])
@@ -128,7 +137,7 @@ def test_members_operators_and_templates_of_cxx(toolchain: Toolchain, tmp_path: 
     left = reasons(found)
     assert "stands for other functions" in left[f"noinline<{BOX}D2Ev>"]  # of one instantiation only
     assert "by the compiler" in left["noinline<_ZN5PlainD2Ev>"]
-    assert "no source of yours" in left["noinline<_ZNSt6vectorIiSaIiEED2Ev>"]
+    assert "no source of yours" in left[vector]
 
 
 @pytest.mark.parametrize(

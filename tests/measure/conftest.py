@@ -1,10 +1,8 @@
-"""Tiny real programs: a compiler from PATH builds them once a session."""
+"""Tiny real programs: clang builds them once a session."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import subprocess
 import textwrap
 from collections.abc import Callable
@@ -12,16 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from colt_llvm.llvm.toolchain import find_toolchain
+
 Compile = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
 def compiler() -> str:
-    """clang or gcc. These tests mean nothing without one, so its absence is a failure, not a skip."""
-    wanted = [os.environ.get("COLT_TEST_CC"), "clang-22", "clang", "gcc", "cc"]
-    found = next((path for name in wanted if name and (path := shutil.which(name))), None)
-    assert found, "no C compiler on PATH; install clang or gcc, or set COLT_TEST_CC"
-    return found
+    return str(find_toolchain().clang)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ def build(compile_c: Compile, source: str, *flags: str) -> bytes:
     return compile_c(source, "-c", *flags).read_bytes()
 
 
+@pytest.mark.needs("size")
 def test_sizes_agree_with_binutils(compile_c: Compile) -> None:
     file = compile_c(SOURCE, "-c")
     sections = section_sizes(file.read_bytes())
@@ -47,6 +48,7 @@ def test_sections_of_the_same_name_are_added(compile_c: Compile) -> None:
     assert section_sizes(build(compile_c, source)).sizes["x"] == 8
 
 
+@pytest.mark.needs("nm", "objcopy")
 @pytest.mark.parametrize("flags", [(), ("-ffunction-sections",), ("-O2", "-fno-omit-frame-pointer")])
 def test_a_function_has_its_code_and_its_row_of_the_unwind_table(compile_c: Compile, flags: tuple[str, ...]) -> None:
     file = compile_c(SOURCE, "-c", *flags)
@@ -85,6 +87,7 @@ def test_names_of_local_symbols_do_not_matter(compile_c: Compile, change: tuple[
     assert loaded_digest(build(compile_c, noinline)) == loaded_digest(build(compile_c, changed))
 
 
+@pytest.mark.needs("objcopy")
 def test_comment_addrsig_and_debug_information_do_not_matter(compile_c: Compile, tmp_path: Path) -> None:
     plain = build(compile_c, SOURCE)
     stripped = tmp_path / "stripped.o"
@@ -95,6 +98,7 @@ def test_comment_addrsig_and_debug_information_do_not_matter(compile_c: Compile,
     assert loaded_digest(stripped.read_bytes()) == loaded_digest(file.read_bytes()) == loaded_digest(plain)
 
 
+@pytest.mark.needs("objcopy")
 def test_the_order_of_the_symbol_table_does_not_matter(compile_c: Compile, tmp_path: Path) -> None:
     file, other = compile_c(SOURCE, "-c"), tmp_path / "other.o"
     # Made local and global again, a symbol moves in the table.

@@ -301,6 +301,7 @@ def test_what_was_not_measured_is_said_with_the_remedy(tmp_path: Path) -> None:
     assert "Not measured. It is made by <code>colt-llvm report RUN, without --no-measure</code>" in page_of(tmp_path)
 
 
+@pytest.mark.needs("LLVM 22")
 def test_a_report_is_written_though_nothing_can_be_measured_any_more(tmp_path: Path) -> None:
     make_run(tmp_path)  # its source is not there
     page = write_report(tmp_path, toolchain=installed_toolchains()[0]).read_text()

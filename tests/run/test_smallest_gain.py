@@ -53,6 +53,7 @@ def test_bytes_beside_a_large_table_are_no_improvement(
     assert "the recipe is no better than the baseline here and now" in capfd.readouterr().err
 
 
+@pytest.mark.needs("make")
 def test_a_project_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     Path("prog.c").write_text(SOURCE)

@@ -42,6 +42,7 @@ def journal(directory: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (directory / "trials.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.needs("LLVM 22")
 def test_a_run_teaches_and_what_it_taught_is_asked(
     told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
