@@ -18,7 +18,7 @@ from colt_llvm.core.plugins import offered
 from colt_llvm.core.text import split_words
 from colt_llvm.objectives.registry import DEFAULT, GROUP, OBJECTIVES, find_objective
 from colt_llvm.objectives.size import LOADED_SIZE
-from colt_llvm.program.program import Program, Workload, resolve_program
+from colt_llvm.program.program import Program, Workload, corpus_of, resolve_program
 
 #: Headings in --help.
 WHAT_TO_TUNE = "What to tune"
@@ -124,6 +124,14 @@ store_options: _Decorator = together(
     option("--no-store", is_flag=True, group=SEARCH,
            help="Begin without what earlier runs found, and keep nothing; same as COLT_STORE=off."),
 )  # fmt: skip
+
+
+@click.command("line", add_help_option=False)
+@source_options
+@workload_options
+def _line(**_given: Any) -> None:
+    """One line of a corpus, read as the command line of ``tune`` is."""
+
 
 #: A recipe, and the program that it is of where no run.json lies beside it.
 recipe_arguments: _Decorator = together(
@@ -292,6 +300,35 @@ def program_of(given: Mapping[str, Any]) -> Program:
         raise UsageError("--runner: times of what runs in it would be its own; use --objective size or instructions")
     workloads = [replace(workload, command=(*runner, *workload.command)) for workload in program.workloads]
     return replace(program, workloads=tuple(workloads)) if runner else program
+
+
+def corpus_of_list(file: Path, given: Mapping[str, Any]) -> Program:
+    """The programs that a file names, one a line with its own options; ``given`` holds for all. Raises UsageError."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"--corpus {file}: cannot be read ({reason}); name a text file, one program a line") from None
+    programs = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            if words := shlex.split(line, comments=True):
+                own = _line.make_context("line", words).params
+                programs.append(program_of({**given, **{name: _both(given.get(name), own[name]) for name in own}}))
+        except click.UsageError as error:
+            raise UsageError(f"{file} line {number}: {error.format_message()}") from None
+        except UsageError as error:
+            raise UsageError(f"{file} line {number}: {error}") from None
+        except ValueError as error:
+            raise UsageError(f"{file} line {number}: {error}; check the quotes") from None
+    if not programs:
+        raise UsageError(f"--corpus {file}: names no program; write one a line")
+    return corpus_of(file.stem, programs)
+
+
+def _both(of_all: Any, own: Any) -> Any:
+    """An option of all programs and of one: what repeats adds up, else the program's own counts where it has one."""
+    return (*(of_all or ()), *own) if isinstance(own, tuple) else own or of_all
 
 
 def program_beside_recipe(given: Mapping[str, Any], recipe: Path, without: Container[str]) -> Program | None:

@@ -33,6 +33,7 @@ _REFUSED = (
     "unchecked",
     "runner",
     "target",
+    "corpus",
 )
 #: Exit status of ``--ci`` where some recipes stay stale.
 EXIT_STALE = 8

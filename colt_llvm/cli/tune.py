@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,7 @@ from colt_llvm.cli.options import (
     WHERE_IT_GOES,
     cluster_of,
     cluster_options,
+    corpus_of_list,
     limit_options,
     limits_of,
     llvm_option,
@@ -76,6 +78,9 @@ _options_of_tune = together(
     option("--build", "builds", multiple=True, metavar="COMMAND", group=WHAT_TO_TUNE, common=True,
            help='Tune a project instead of PROGRAM: the command that builds it, such as "make prog". Give --run '
            '"./prog input.txt" too. Repeats.'),
+    option("--corpus", type=FILE, metavar="LIST", group=WHAT_TO_TUNE,
+           help="One recipe for many programs, in place of PROGRAM: LIST names one a line, with options of its own, "
+           "such as: src/a.c --args 9. Objectives size and instructions."),
     option("-o", "--output", type=FILE, metavar="OUT", group=WHERE_IT_GOES, common=True,
            help="Write the tuned executable to OUT, or the object if OUT ends in .o."),
     option("--run-dir", type=FILE, metavar="DIR", group=WHERE_IT_GOES,
@@ -133,6 +138,9 @@ def command(**given: Any) -> int:
     if not given["resume"]:
         refuse_models_of(options.strategy, given)
     program = _program(given)
+    if program is not None and program.members:
+        of_all = _OF_ALL if options.goal.additive else _OF_ALL[:1]
+        options = options if given["scopes"] else replace(options, scopes=of_all)
     from colt_llvm.models.registry import load_models
 
     models = None if given["models"] is None else load_models(given["models"])
@@ -194,6 +202,10 @@ def _refuse_runs(given: dict[str, Any]) -> None:
                 raise UsageError(f"{option}: PROGRAM is not run; leave out {spelled}")
 
 
+#: What means nothing for many programs at once.
+_OF_ONE = ("sources", "output", "pgo", "test", "cluster", "measure_on")
+#: Of --scopes, those that name no part of one program; the second where it is known to pay.
+_OF_ALL = ("passes", "module")
 #: Of a program that is run.
 _OF_RUNS = (
     "runs",
@@ -225,6 +237,11 @@ def _program(given: dict[str, Any]) -> Program | None:
             raise UsageError("--resume goes on with the program of that run; leave out sources and --run-dir")
         _refuse_other_options()
         return None
+    if given["corpus"] is not None:
+        for name, spelled in typed_options().items():
+            if name in _OF_ONE:
+                raise UsageError(f"--corpus LIST has the programs, for one recipe; leave out {spelled}")
+        return corpus_of_list(given["corpus"], given)
     return program_of(given)
 
 

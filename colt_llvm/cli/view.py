@@ -116,11 +116,15 @@ def print_result(result: TuneResult) -> None:
     stated = known_objective(result.objective)
     known = stated.known_figures if stated else FIGURES
     for name, (baseline, tuned) in result.figures.items():
+        if result.corpus and name not in known:
+            continue
         figure = known.get(name) or Figure(name, name)
         table.add_row(
             figure.label, figure.text(baseline), figure.text(tuned), f"{baseline / tuned:.4f}x" if tuned else ""
         )
     console.print(table)
+    if result.corpus:
+        _print_corpus(console, result)
     if result.interval is not None:
         low, high, share = result.interval.low, result.interval.high, result.interval.confidence
         console.print(f"ratio {result.interval.ratio:.4f}, {share:.1%} interval {low:.4f} to {high:.4f}, "
@@ -151,6 +155,30 @@ def print_result(result: TuneResult) -> None:
         console.print(f"recipe: {result.recipe}", markup=False)
     if result.improved and result.compared.unchecked:
         console.print(f"{result.compared.by}; test it before you ship it", markup=False)
+
+
+def _print_corpus(console: Console, result: TuneResult) -> None:
+    """Program by program; those that lose are named once more, as they are what a user has to decide about."""
+    figure, programs = FIGURES.get(result.corpus["figure"]) or Figure("", ""), result.corpus["programs"]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("program")
+    for title in (result.baseline, "tuned" if result.improved else "kept", "ratio", "left out"):
+        table.add_column(title, justify="right")
+    for name, row in programs.items():
+        table.add_row(
+            escape(name), figure.text(row["baseline"]), figure.text(row["tuned"]), f"{row['ratio']:.4f}x",
+            f"{row['left_out_ratio']:.4f}x",
+        )  # fmt: skip
+    console.print(table)
+    console.print(f"geometric mean of {len(programs)} programs: {result.ratio:.4f}x")
+    losers = {name: row["ratio"] for name, row in programs.items() if row["ratio"] < 1}
+    if losers:
+        told = ", ".join(f"{name} {1 / ratio - 1:.2%} larger" for name, ratio in losers.items())
+        console.print(f"worse than with {result.baseline}: {told}", markup=False)
+    console.print(
+        f"left out: {result.corpus['left_out_ratio']:.4f}x in the geometric mean. Of all trials of this run, each "
+        "program's column has the one that is best for the others; no search was made without it", markup=False,
+    )  # fmt: skip
 
 
 def ledger_table(models: Mapping[str, Any]) -> Table:

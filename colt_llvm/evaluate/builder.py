@@ -52,7 +52,11 @@ class Builder:
 
     def build(self, sequence: Sequence[str]) -> Built:
         """Raises PassCrashed, PassTimedOut, PassOutOfMemory or PassError; the builder can be used afterwards."""
-        instructions, content = self.observe(sequence, self._observations)
+        return self.build_benchmark(self._benchmark, sequence)
+
+    def build_benchmark(self, benchmark: Benchmark, sequence: Sequence[str]) -> Built:
+        """The same of another program, whose sequences mean what the target's do. Raises as ``build``."""
+        instructions, content = self._observe(benchmark, self._sequences.texts(sequence), self._observations)
         if self._observations[1] == "IrHash":
             return Built(str(content), int(instructions))
         return built_from_objects(unpack(bytes(content)), int(instructions))

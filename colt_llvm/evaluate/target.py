@@ -237,9 +237,13 @@ def prepare_target(
 ) -> Target:
     """Build the baseline, and choose a core where programs are timed. Raises CompileError, ToolchainError.
 
+    Raises UsageError for a corpus, which ``evaluate.corpus`` prepares.
+
     objective: one of the caller's own; None is the one that the options name. linker: where the program's objects are
     a part of something larger. own_check: as ``objective``.
     """
+    if program.members:
+        raise UsageError(f"{program.name}: is a corpus, and this is for one program; name one of its programs")
     refuse_foreign_times(toolchain, program, options)
     baseline = prepare_baseline(toolchain, program, options.objective, options.clang_baseline)
     catalogue = toolchain_catalogue(toolchain)

@@ -37,7 +37,7 @@ from colt_llvm.objectives.registry import find_objective
 from colt_llvm.program.compilation import Level, baseline_command, baseline_objects, front_end
 from colt_llvm.program.program import IR_SUFFIXES, Program
 from colt_llvm.program.recipe import differences
-from colt_llvm.run.reduction import reduce_sequence
+from colt_llvm.run.minimizing import reduce_sequence
 
 OnStep = Callable[[str], None]
 

@@ -26,7 +26,7 @@ from colt_llvm.measure.intervals import Interval
 from colt_llvm.objectives.base import SIZE, SMALLEST_GAIN, is_gain
 from colt_llvm.program.program import Program
 from colt_llvm.program.recipe import Recipe, opt_lines
-from colt_llvm.run.reduction import reduce_sequence
+from colt_llvm.run.minimizing import reduce_sequence
 from colt_llvm.run.results import section_changes
 
 DEFAULT_SECONDS = 120.0

@@ -18,7 +18,7 @@ from colt_llvm.evaluate.verifier import Miscompiled
 from colt_llvm.explain.variants import Variant, Variants
 from colt_llvm.measure.ab_test import ABTest, ABTestPolicy, ab_test
 from colt_llvm.measure.intervals import Interval, Verdict, bootstrap_ratio, verdict_of
-from colt_llvm.run.reduction import reduce_sequence
+from colt_llvm.run.minimizing import reduce_sequence
 
 #: Of the time, for the proof at the end.
 _PROOF_SHARE = 0.4

@@ -81,6 +81,7 @@ class Program:
     family: str = ""  #: of an included program
     split: str = ""  #: of an included program: ``train`` or ``held-out``
     description: str = ""  #: of an included program
+    members: tuple[Program, ...] = ()  #: of a corpus: its programs, whose sources are all of ``sources``
 
     def __post_init__(self) -> None:
         for flag in self.cflags:
@@ -243,9 +244,23 @@ def _override(program: Program, **options: Any) -> Program:
     return replace(program, **changes)
 
 
+def corpus_of(name: str, members: Sequence[Program]) -> Program:
+    """Programs that one recipe is to be found for; those of one name are numbered."""
+    given = [member.name for member in members]
+    names = [
+        name if given.count(name) == 1 else f"{name}-{given[: index + 1].count(name)}"
+        for index, name in enumerate(given)
+    ]
+    named = tuple(replace(member, name=own) for member, own in zip(members, names, strict=True))
+    return Program(name, tuple(source for member in named for source in member.sources), members=named)
+
+
 def program_to_dict(program: Program) -> dict[str, Any]:
     """JSON-able; ``program_from_dict`` gives an equal program."""
-    data = asdict(program)
+    data = asdict(replace(program, members=()))
+    del data["members"]  # which no other run has
+    if program.members:
+        data["members"] = [program_to_dict(member) for member in program.members]
     for key in ("sources", "harness"):
         data[key] = [str(path) for path in data[key]]
     for workload in data["workloads"]:
@@ -270,5 +285,6 @@ def program_from_dict(data: Mapping[str, Any]) -> Program:
             "ldflags": tuple(data["ldflags"]),
             "workloads": tuple(workloads),
             "check": Check(**data["check"]),
+            "members": tuple(map(program_from_dict, data.get("members", ()))),
         }
     )

@@ -236,8 +236,9 @@ def opt_lines(toolchain: Toolchain, program: Program, level: Level, pipeline: st
     """The commands that make each object by hand: clang's front end, ``opt``, clang's code generation.
 
     None where the pipeline holds decisions about single functions, calls or loops: ``opt`` has no words for these.
+    None of a corpus either, whose programs have flags of their own.
     """
-    if holds_decisions(pipeline):
+    if holds_decisions(pipeline) or program.members:
         return ()
     opt = str(toolchain.opt or toolchain.prefix / "bin" / "opt")
     lines = []

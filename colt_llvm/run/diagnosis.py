@@ -29,8 +29,8 @@ from colt_llvm.llvm.pipeline import is_edit
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.compilation import baseline_command, codegen_command, front_end, front_end_command
 from colt_llvm.program.program import IR_SUFFIXES, Program, Workload
+from colt_llvm.run.minimizing import reduce_sequence
 from colt_llvm.run.pass_bisection import Bisection, DecidingPass, OutOfTime
-from colt_llvm.run.reduction import reduce_sequence
 from colt_llvm.run.sanitizers import Looked, SanitizedBuild, Undefined, look_for_undefined
 from colt_llvm.run.setup import Setup
 from colt_llvm.run.trials import TrialRecord

@@ -2,20 +2,19 @@
 
 For figures without noise, so one build decides. Where the size of each function is known, one build leaves out a
 decision of every part of the program at once; what could go by these sizes goes if the whole is no larger either. The
-rest goes by delta debugging (``run.reduction``). Nothing is kept between calls: a run that was killed starts it again.
+rest goes by delta debugging. Nothing is kept between calls: a run that was killed starts it again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from colt_llvm.core.errors import PassError
 from colt_llvm.evaluate.evaluators import SequenceBuilder
 from colt_llvm.evaluate.target import Built
 from colt_llvm.llvm.decision import EVERY, Decision, is_decision, joined, parse_decision, single
-from colt_llvm.run.reduction import reduce_sequence
 from colt_llvm.run.trials import TrialRecord
 from colt_llvm.search.plans import CallGraph
 
@@ -198,3 +197,47 @@ class SameCode:
                 continue  # what follows needs it
         self.seconds -= self.clock() - began
         return sequence
+
+
+#: Whether the sequence, with something left out, is still good enough. Sequences that were accepted become the current
+#: one, so a figure that is to fall may be compared with the last accepted one.
+Accepts = Callable[[tuple[str, ...]], bool]
+
+
+def reduce_sequence(
+    sequence: Sequence[str], accepts: Accepts, over: Callable[[], bool] = lambda: False
+) -> tuple[tuple[str, ...], bool]:
+    """Delta debugging, larger chunks first: the shortest found, and whether no single action can be left out of it.
+
+    After Zeller and Hildebrandt 2002, "Simplifying and Isolating Failure-Inducing Input", without its second half
+    (trying chunks alone): a recipe seldom works by a small part of it.
+    over: asked before each try; once true, the search ends. No sequence is tried twice.
+    """
+    current = tuple(sequence)
+    refused: set[tuple[str, ...]] = set()
+    size = max(len(current) // 2, 1)
+    while current:
+        shorter = None
+        for candidate in _without_chunks(current, size):
+            if candidate in refused:
+                continue
+            if over():
+                return current, False
+            if accepts(candidate):
+                shorter = candidate
+                break
+            refused.add(candidate)
+        if shorter is not None:
+            current = shorter
+            size = min(size, max(len(current) // 2, 1))
+        elif size == 1:
+            return current, True
+        else:
+            size //= 2
+    return current, True
+
+
+def _without_chunks(sequence: tuple[str, ...], size: int) -> Iterator[tuple[str, ...]]:
+    """From the end: later actions oftener find their work done already."""
+    for end in range(len(sequence), 0, -size):
+        yield sequence[: max(end - size, 0)] + sequence[end:]

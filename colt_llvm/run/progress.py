@@ -69,6 +69,7 @@ class TuneResult:
     ``sequence``, and what does not pay. functions: symbol -> bytes in the baseline's object and in the tuned one, of
     those that differ or were decided about; empty where no object was built. profile: what the program's profile gives
     by itself, over the same clang without it: ratio, its interval and verdict where run times count; empty without one.
+    corpus: of a corpus, what ``run.results.corpus_of_run`` says of each program.
     """
 
     verdict: str
@@ -100,6 +101,7 @@ class TuneResult:
     dropped: tuple[str, ...] = ()
     functions: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     profile: Mapping[str, Any] = field(default_factory=dict)
+    corpus: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def improved(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from typing import Any
 
 from colt_llvm import __version__
 from colt_llvm.core.variables import deciding_variables
+from colt_llvm.evaluate.corpus import CorpusObjective, figure_of
 from colt_llvm.evaluate.evaluation import SECOND_LOOK
 from colt_llvm.llvm.decision import is_decision, parse_decision
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
@@ -89,7 +91,55 @@ def write_results(
         dropped=winner.dropped if winner else (),
         functions=_functions(setup, winner) if winner else {},
         profile=asdict(proof.profile) if proof.profile else {},
+        corpus=corpus_of_run(setup, trials, winner),
     )
+
+
+def corpus_of_run(setup: Setup, trials: Sequence[TrialRecord], winner: Finalist | None) -> dict[str, Any]:
+    """What one recipe does for each program, and would do for it if it were new; empty of a single program.
+
+    ``left_out_ratio``: of the trial that is best for the other programs (see ``leave_one_out``).
+    """
+    objective = setup.target.objective
+    if not isinstance(objective, CorpusObjective):
+        return {}
+    assert objective.own is not None
+    tuned = objective.measured(winner.built) if winner else setup.figures
+    ratios = {name: math.exp(log) for name, log in objective.log_ratios(tuned, setup.figures).items()}
+    others = leave_one_out([
+        (trial.request.id, objective.log_ratios(trial.outcome.figures, setup.figures))
+        for trial in trials if trial.outcome.reward is not None
+    ])  # fmt: skip
+    found: dict[str, Any] = {}
+    for name in objective.programs:
+        trial, log = others.get(name, (None, 0.0))
+        (figure,) = objective.own.figures[:1]
+        found[name] = {
+            "baseline": setup.figures[figure_of(name, figure)], "tuned": tuned[figure_of(name, figure)],
+            "ratio": ratios[name], "left_out_ratio": math.exp(log), "left_out_trial": trial,
+        }  # fmt: skip
+    return {
+        "figure": objective.own.figures[0],
+        "programs": found,
+        "left_out_ratio": math.exp(math.fsum(math.log(row["left_out_ratio"]) for row in found.values()) / len(found)),
+    }
+
+
+def leave_one_out(trials: Sequence[tuple[int, Mapping[str, float]]]) -> dict[str, tuple[int | None, float]]:
+    """Program -> the trial that is best for the others by their mean log ratio, and what it does for this program.
+
+    trials: number, and log ratio of each program. Where nothing is better for the others, it is the baseline: None and
+    0. The search that made the trials saw all programs, so a new one may get less.
+    """
+    names = list(trials[0][1]) if trials else []
+    found: dict[str, tuple[int | None, float]] = {}
+    for name in names:
+        best, found[name] = 0.0, (None, 0.0)
+        for number, logs in trials:
+            without = math.fsum(log for other, log in logs.items() if other != name)
+            if without > best:
+                best, found[name] = without, (number, logs[name])
+    return found
 
 
 def _functions(setup: Setup, winner: Finalist) -> dict[str, tuple[int, int]]:

@@ -21,7 +21,8 @@ from colt_llvm.core.files import write_json
 from colt_llvm.decisions.heat import hot_offers
 from colt_llvm.decisions.known import KnownFunctions, Offering
 from colt_llvm.decisions.offers import Offer, Scopes, offers_of, plain_flags
-from colt_llvm.evaluate.builder import Builders, start_builders
+from colt_llvm.evaluate.builder import Builders
+from colt_llvm.evaluate.corpus import start_builders, verifier_of
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
 from colt_llvm.evaluate.evaluators import (
     Pool,
@@ -34,7 +35,6 @@ from colt_llvm.evaluate.evaluators import (
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Target
 from colt_llvm.evaluate.timer import Timer
-from colt_llvm.evaluate.unrun import verifier_of
 from colt_llvm.llvm.excerpt import function_in, shorten
 from colt_llvm.llvm.flow import changed_functions, functions_of
 from colt_llvm.llvm.module import Module

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from colt_llvm import __version__
 from colt_llvm.core.errors import RunDirectoryError, UsageError
 from colt_llvm.core.variables import deciding_variables
+from colt_llvm.evaluate.corpus import prepare_corpus
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built, Linker, Target, prepare_target
 from colt_llvm.llvm.toolchain import Toolchain
@@ -180,9 +181,7 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
     spent = Spent()
     with contextlib.ExitStack() as stack:
         report(message="building the baseline")
-        target = prepare_target(
-            plan.toolchain, plan.program, options, objective=hooks.objective, linker=plan.linker, own_check=hooks.check
-        )
+        target = _prepared(plan, hooks)
 
         def kept(target: Target) -> Target:
             cflags = naming_kept_profile(target.program.cflags, plan.directory)
@@ -211,7 +210,7 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
             report(message="looking for the cause of a wrong program")
         seconds = 0.0 if stop.is_set() or not hooks.diagnoses else DIAGNOSIS_SECONDS
         diagnosis = None
-        if not options.runs_nothing:
+        if not options.runs_nothing and not plan.program.members:
             diagnosis = diagnose(setup, wrong, seconds, hooks.sanitized, part=plan.linker is not None)
         spent.on("the cause of a wrong program")
         _keep_known(setup, proof)
@@ -222,6 +221,19 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
         )
         report(phase="done", message="")
         return result
+
+
+def _prepared(plan: _Plan, hooks: Hooks) -> Target:
+    """Of one program, or of many. Raises UsageError for what a corpus cannot have, else as ``prepare_target``."""
+    options, objective, check = plan.options, hooks.objective, hooks.check
+    if not plan.program.members:
+        return prepare_target(
+            plan.toolchain, plan.program, options, objective=objective, linker=plan.linker, own_check=check
+        )
+    if plan.output is not None or hooks.remote is not None:
+        name = "--cluster" if plan.output is None else "-o"
+        raise UsageError(f"{name}: is for one program; leave it out with --corpus")
+    return prepare_corpus(plan.toolchain, plan.program, options, objective=objective, own_check=check)
 
 
 def _keep_known(setup: Setup, proof: Proof) -> None:

@@ -84,6 +84,8 @@ def _read_run(run: Path) -> TrainingRun:
         llvm = str(header["llvm"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunDirectoryError(f"{run}/run.json: is damaged ({error}); leave this run out") from None
+    if program.members:
+        raise UsageError(f"{run}: is of many programs at once, which policies do not learn from; leave it out")
     _refuse(run, objective, own, llvm)
     trials = tuple(trial_from_dict(record) for record in _records(run))
     if not trials:

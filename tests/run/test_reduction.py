@@ -14,7 +14,7 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.explain.hot_function import functions_in, ir_functions, shortened
 from colt_llvm.explain.minimize_timed import Reduced, Reducer
 from colt_llvm.explain.variants import Variant
-from colt_llvm.run.reduction import reduce_sequence
+from colt_llvm.run.minimizing import reduce_sequence
 
 
 def test_keeps_exactly_what_is_needed_and_tries_nothing_twice() -> None:

@@ -4,8 +4,9 @@ For compiler caches, which know a compiler by its file's time and cannot see rec
 
     CCACHE_COMPILERCHECK="%compiler% --colt-identity"
 
-The line holds clang's path, time and size, our version, COLT_LEVEL and COLT_DISABLE, and a digest of every ``.colt``
-in and above FOLDER (by default the working folder). A build outside of the source tree names the source tree:
+The line holds clang's path, time and size, our version, COLT_LEVEL and COLT_DISABLE, and a digest of COLT_RECIPE's
+file, or else of every ``.colt`` in and above FOLDER (by default the working folder). A build outside of the source
+tree names the source tree:
 "%compiler% --colt-identity /src/project". Recipes in folders below FOLDER do not count.
 """
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from colt_llvm import __version__
 from colt_llvm.builds.cc.settings import EXIT_USAGE, FOLDER, Settings, say
@@ -35,7 +36,10 @@ def identity(clang: str, folder: str, settings: Settings) -> str:
     """The line: what decides the objects of a build in ``folder`` with this clang."""
     real = os.path.realpath(clang)
     facts = os.stat(real)
-    recipes = "off" if settings.disabled or settings.level else recipes_digest(folder)
+    if settings.disabled or settings.level:
+        recipes = "off"
+    else:
+        recipes = digest_of([("", settings.recipe)] if settings.recipe else _files(os.path.realpath(folder)))
     level = settings.level or "as asked"
     return (
         f"colt-llvm {__version__} {real} time {facts.st_mtime_ns} size {facts.st_size} level {level} recipes {recipes}"
@@ -44,9 +48,14 @@ def identity(clang: str, folder: str, settings: Settings) -> str:
 
 def recipes_digest(folder: str) -> str:
     """A digest of the name and content of each file in each ``.colt`` in and above ``folder``."""
+    return digest_of(_files(os.path.realpath(folder)))
+
+
+def digest_of(files: Iterable[tuple[str, str]]) -> str:
+    """A digest of the content of files and of their names, relative to their roots. files: (root or "", file)."""
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    for root, file in _files(os.path.realpath(folder)):
-        name = os.fsencode(os.path.relpath(file, root))  # the same in another checkout
+    for root, file in files:
+        name = os.fsencode(os.path.relpath(file, root) if root else "")  # the same in another checkout
         try:
             with open(file, "rb") as stream:
                 content = stream.read()

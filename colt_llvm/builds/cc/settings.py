@@ -1,11 +1,12 @@
 """What the environment says to the compilers of a build, which clang they stand for, and their standard error.
 
-A compiler's arguments belong to clang, so colt-cc has no options of its own but variables:
+A compiler's arguments belong to clang, so colt-cc has variables, and one option of its own, ``--recipe FILE``:
 
     COLT_LLVM_PREFIX  the LLVM to use, as everywhere
     COLT_LLVM_ANY=1   an LLVM newer than all that are known too, as everywhere
     COLT_STRICT=1     a recipe that does not fit is an error
     COLT_DISABLE=1    use no recipes
+    COLT_RECIPE=FILE  use this recipe for every file, as --recipe FILE does, and look for no other
     COLT_LEVEL=O3     build every file that is optimised at all at this level, without recipes
     COLT_LOG=FILE     append a line of JSON for each command
 
@@ -19,6 +20,7 @@ import sys
 
 ANY = "COLT_LLVM_ANY"
 PREFIX, STRICT, DISABLE, LEVEL, LOG = "COLT_LLVM_PREFIX", "COLT_STRICT", "COLT_DISABLE", "COLT_LEVEL", "COLT_LOG"
+RECIPE, RECIPE_OPTION = "COLT_RECIPE", "--recipe"
 #: Set for our children: which clang we started. Whoever finds it set was started by that "clang", which is a script
 #: that calls us then.
 STARTED = "COLT_CC_STARTED"
@@ -60,6 +62,7 @@ class Settings:
         "plain",  # a variable that is set and that a recipe's steps cannot follow, or empty
         "prefix",  # folder of the LLVM to use, or empty
         "python_path",  # folders of PYTHONPATH, which is meant for the build's own programs
+        "recipe",  # file of the recipe for every source, or empty
         "started",  # every clang that we were started by
         "strict",  # a recipe that does not fit is an error
         "temporary",  # folder for temporary files
@@ -72,6 +75,7 @@ class Settings:
         self.disabled = environment.get(DISABLE, "") not in ("", "0")
         self.level = environment.get(LEVEL, "").removeprefix("-")
         self.log = environment.get(LOG, "")
+        self.recipe = environment.get(RECIPE, "")
         self.plain = next((name for name in _MORE_OUTPUT if name in environment), "")
         self.started = [place for place in environment.get(STARTED, "").split(os.pathsep) if place]
         self.python_path = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
@@ -81,6 +85,21 @@ class Settings:
         self.cache = environment.get("XDG_CACHE_HOME", "") or (home and os.path.join(home, ".cache"))
         self._found = ""
         self._path = environment.get("PATH", os.defpath)
+
+    def take_recipe(self, words: list[str]) -> list[str]:
+        """The words without ``--recipe FILE``, which may stand anywhere among them; the last one counts."""
+        rest: list[str] = []
+        named = False
+        for word in words:
+            if named:
+                self.recipe, named = word, False
+            elif word.startswith(f"{RECIPE_OPTION}="):
+                self.recipe = word.partition("=")[2]
+            elif word == RECIPE_OPTION:
+                self.recipe, named = "", True
+            else:
+                rest.append(word)
+        return rest
 
     def compiler(self, cxx: bool) -> str | None:
         """clang or clang++, at the place that find_toolchain would look first; None where there is none."""

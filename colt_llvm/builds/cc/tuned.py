@@ -19,6 +19,7 @@ from pathlib import Path
 from colt_llvm.builds.cc.arguments import Command, normalised, parse
 from colt_llvm.builds.cc.cleanup import Ended, TemporaryFolder, end_by, endings_raised
 from colt_llvm.builds.cc.compile import (
+    NO_UNUSED_WARNING,
     RAW,
     CodeGenerationFailed,
     FrontEndFailed,
@@ -33,9 +34,20 @@ from colt_llvm.builds.cc.compile import (
 from colt_llvm.builds.cc.options import CODEGEN_LEVEL
 from colt_llvm.builds.cc.settings import EXIT_STRICT, PLAIN, Settings, is_terminal, keep_streams_open, say, write
 from colt_llvm.builds.cc.toolchain_cache import library_of
-from colt_llvm.builds.recipes.store import Misfit, checked_level, choose, find_recipe_file, load_recipes, why_not_used
+from colt_llvm.builds.recipes.store import (
+    Misfit,
+    UnitRecipe,
+    checked_level,
+    choose,
+    find_recipe_file,
+    load_recipes,
+    load_shared,
+    misfit,
+    why_not_used,
+)
 from colt_llvm.core.errors import PassCrashed, PassError, PassTimedOut
 from colt_llvm.core.files import write_file
+from colt_llvm.llvm.processor import named_target
 
 #: The object, in the temporary folder.
 _OBJECT = "unit.o"
@@ -51,7 +63,7 @@ def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -
     None where clang is to compile as asked; where there is a recipe, one line has said why.
     """
     command = parse(words, cxx)
-    found = _recipe_of(command)
+    found = _recipe_of(command, settings)
     if found is None:
         return None
     source, root, file = found
@@ -59,6 +71,8 @@ def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -
     try:
         with endings_raised():
             _check_asked(command, settings)
+            if command.kind != "compile":
+                return _in_parts(clang, command, file, settings)
             said = _compile(clang, Unit(command, Path.cwd()), root, file, settings)
     except Ended as ended:
         end_by(ended.number)
@@ -79,9 +93,14 @@ def compile_tuned(clang: str, words: list[str], cxx: bool, settings: Settings) -
     return 0
 
 
-def _recipe_of(command: Command) -> tuple[str, str, str] | None:
-    """(source, root, recipe file) of the first source that the command makes code of and that has recipes."""
+def _recipe_of(command: Command, settings: Settings) -> tuple[str, str, str] | None:
+    """(source, root, recipe file) of the first source that the command makes code of and that has recipes.
+
+    The root is empty where the recipe is for every source.
+    """
     for source in command.sources if command.makes else []:
+        if settings.recipe:
+            return source, "", settings.recipe
         if (found := find_recipe_file(source)) is not None:
             return source, *found
     return None
@@ -89,7 +108,7 @@ def _recipe_of(command: Command) -> tuple[str, str, str] | None:
 
 def _check_asked(command: Command, settings: Settings) -> None:
     """Raise where no recipe can do what the command asks for."""
-    if command.kind != "compile":
+    if command.kind != "compile" and not (settings.recipe and _has_parts(command)):
         raise Misfit(command.why_not, "leave it out" if command.option else "change the build")
     if settings.plain:
         raise Misfit(f"{settings.plain} {PLAIN}", "unset it")
@@ -100,13 +119,34 @@ def _check_asked(command: Command, settings: Settings) -> None:
         raise _AsAsked("it is compiled at -O0")
 
 
+def _has_parts(command: Command) -> bool:
+    """Whether it compiles and links in one command, in a way that is the same in two: no file of make's, no -x."""
+    linked = command.makes == "code" and not command.option and not command.dependencies
+    return linked and "-x" not in command.passed
+
+
+def _in_parts(clang: str, command: Command, file: str, settings: Settings) -> int:
+    """Compile each source with the recipe, and link the objects in their place; clang's exit status."""
+    leading = [command.level_word, *command.passed] if command.level_word else command.passed
+    leading = [*leading, NO_UNUSED_WARNING]  # of what is for the linker
+    words, said = list(command.words), b""
+    with TemporaryFolder(settings.temporary) as folder:
+        for number, source in enumerate(command.sources):
+            output = os.path.join(folder, f"{number}-{os.path.basename(source)}.o")
+            part = parse([*leading, "-c", source, "-o", output], command.cxx)
+            if part.kind != "compile":
+                raise Misfit(part.why_not)
+            said += _compile(clang, Unit(part, Path.cwd()), "", file, settings)
+            words = [output if word is source else word for word in words]
+        settings.log_command(command.words, command.cxx, recipe=file)
+        write(said)
+        return subprocess.call([clang, *words, NO_UNUSED_WARNING])
+
+
 def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -> bytes:
     """Put the object in its place; the diagnostics that clang would print."""
     library, major = library_of(clang, settings.cache)
-    flags = normalised(unit.command.flags, root)
-    recipe = choose(load_recipes(file), root, flags, major, triple=os.uname().machine)
-    if isinstance(recipe, str):
-        raise Misfit(recipe)
+    recipe = _fitting(unit.command.flags, root, file, major)
     if "\0" in recipe.pipeline:
         raise Misfit(f"{file}: the pipeline is not text")
     steps = Steps(clang, Path(library), checked_level(recipe.level, file), recipe.pipeline)
@@ -116,7 +156,7 @@ def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -
     _check_place(place)
     with TemporaryFolder(settings.temporary) as folder:
         included, said = _run_steps(steps, unit, folder)
-        if new := sorted(inputs_in(root, os.getcwd(), included) - set(recipe.inputs)):
+        if root and (new := sorted(inputs_in(root, os.getcwd(), included) - set(recipe.inputs))):
             raise Misfit(f"{unit.command.source} includes {new[0]}, which it did not when it was tuned")
         if said and is_terminal():
             # Once more for the terminal's colours and width, which clang has to find itself.
@@ -125,6 +165,20 @@ def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -
             said = b""
         write_file(Path(place), (folder / _OBJECT).read_bytes())
         return said
+
+
+def _fitting(flags: Sequence[str], root: str, file: str, major: int) -> UnitRecipe:
+    """Raises Misfit, and RecipeError for a file that holds none."""
+    machine = os.uname().machine
+    if root:
+        recipe = choose(load_recipes(file), root, normalised(flags, root), major, triple=machine)
+        if isinstance(recipe, str):
+            raise Misfit(recipe)
+        return recipe
+    recipe = load_shared(file)
+    if why := misfit(recipe, root, recipe.flags, major, triple=named_target(flags) or machine):
+        raise Misfit(why)
+    return recipe
 
 
 def _run_steps(steps: Steps, unit: Unit, folder: Path) -> tuple[list[str], bytes]:

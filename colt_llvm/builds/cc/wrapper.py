@@ -24,6 +24,7 @@ from colt_llvm.builds.cc.settings import (
     MAJORS,
     PREFIX,
     PROGRAMS,
+    RECIPE_OPTION,
     Settings,
     say,
 )
@@ -56,6 +57,14 @@ def main(words: list[str], cxx: bool) -> int:
     if settings.python_path:
         # No json.py of the build's in place of Python's. What was imported until here was in danger already.
         sys.path[:] = [folder for folder in sys.path if folder not in settings.python_path]
+    if any(word.startswith(RECIPE_OPTION) for word in words):
+        words = settings.take_recipe(words)
+        if not settings.recipe:
+            say(f"{RECIPE_OPTION}: write the file of a recipe after it")
+            return EXIT_USAGE
+    if settings.recipe and not os.path.isfile(settings.recipe):
+        say(f"{settings.recipe}: no such recipe from {_here()}; give its whole path")
+        return EXIT_USAGE
     clang = settings.compiler(cxx)
     if clang is None:
         say(f"no clang of version {MAJORS[-1]} to {MAJORS[0]} was found; install one, or set {PREFIX} to its folder")
@@ -89,11 +98,11 @@ def _with_recipes(clang: str, words: list[str], cxx: bool, settings: Settings) -
         words = words if forced == plain else forced
     elif not settings.disabled:
         status = None
-        if _may_have_a_recipe(words, cxx):
+        if _may_have_a_recipe(words, cxx, settings):
             from colt_llvm.builds.cc.tuned import compile_tuned
 
             status = compile_tuned(clang, words, cxx, settings)
-        if not status and near_a_program(words):
+        if not status and not settings.recipe and near_a_program(words):
             from colt_llvm.builds.whole_program.build import take_part
 
             status = take_part(clang, words, cxx, settings, status)
@@ -117,8 +126,8 @@ def _run_clang(clang: str, words: list[str]) -> int:
     return EXIT_NO_CLANG
 
 
-def _may_have_a_recipe(words: list[str], cxx: bool) -> bool:
-    """Whether the command makes code of a source that has a file in a ``.colt``: cheap, and never wrongly no."""
+def _may_have_a_recipe(words: list[str], cxx: bool, settings: Settings) -> bool:
+    """Whether the command makes code of a source that has a recipe: cheap, and never wrongly no."""
     unclear = False
     for word in words:
         if word in _NO_CODE:
@@ -127,8 +136,8 @@ def _may_have_a_recipe(words: list[str], cxx: bool) -> bool:
     if unclear:
         from colt_llvm.builds.cc.arguments import parse
 
-        return any(_has_recipe(source) for source in parse(words, cxx).sources)
-    return any(word.endswith(_SUFFIXES) and _has_recipe(word) for word in words)
+        return any(settings.recipe or _has_recipe(source) for source in parse(words, cxx).sources)
+    return any(word.endswith(_SUFFIXES) and (settings.recipe or _has_recipe(word)) for word in words)
 
 
 def _has_recipe(source: str) -> bool:
@@ -146,6 +155,13 @@ def _has_recipe(source: str) -> bool:
         if above == folder:
             return False
         folder = above
+
+
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "a folder that is gone"
 
 
 def _end(status: int) -> None:

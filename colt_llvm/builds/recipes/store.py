@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 KIND = "colt-llvm unit recipes"
 VERSION = 1
+#: Of recipe.json, as ``program.recipe`` writes it (a test holds it): importing that would take too long.
+SHARED_KIND, SHARED_VERSION = "colt-llvm recipe", 2
 _DIGEST_BYTES = 16
 _Read = TypeVar("_Read")
 
@@ -107,6 +109,21 @@ def find_recipe_file(source: str, directory: str = ".") -> tuple[str, str] | Non
 def load_recipes(file: str | Path) -> list[UnitRecipe]:
     """The recipes of one source. Raises RecipeError, in one line."""
     return read_store(file, KIND, VERSION, lambda data: [_from_data(entry) for entry in data["recipes"]])
+
+
+def load_shared(file: str | Path) -> UnitRecipe:
+    """A recipe.json as the recipe of any source with any flags. Raises RecipeError where it is of one program alone."""
+    recipe = read_store(
+        file, SHARED_KIND, SHARED_VERSION,
+        lambda data: _from_data({**data, "source": "", "inputs": {}, "flags": [], "object": "", "evidence": {}}),
+    )  # fmt: skip
+    if "decide(" in recipe.pipeline:
+        from colt_llvm.llvm.decision import EVERY, is_decision, parse_decision
+
+        for name in recipe.sequence:
+            if is_decision(name) and parse_decision(name).function != EVERY:
+                raise RecipeError(f"{file}: {name} is of one program; find one for many with colt-llvm tune --corpus")
+    return recipe
 
 
 def read_store(file: str | Path, kind: str, version: int, of: Callable[[dict[str, Any]], _Read]) -> _Read:
