@@ -90,7 +90,8 @@ class ProgramEvaluator:
 
     Builders work side by side, and so do ``lanes`` examinations: one, where programs are timed, so that one thread
     alone runs programs on the measuring core. examiner: None where code is valued that is not run in the search.
-    with_parts: whether the search is told the size of each function.
+    with_parts: whether the search is told the size of each function. check_step: a new best is checked in full where it
+    passes another multiple of this reward, so that dear checks are few; the proof checks all. 0: each new best is.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class ProgramEvaluator:
         lanes: int = 1,
         seed: int = 0,
         with_parts: bool = False,
+        check_step: float = 0.0,
     ) -> None:
         self.baseline: Evaluation | None = reference.baseline if reference.key else None
         self._builders = builders
@@ -109,6 +111,7 @@ class ProgramEvaluator:
         self._reference = reference
         self._seed = seed
         self._with_parts = with_parts
+        self._check_step = check_step
         self._building = ThreadPoolExecutor(builders.count, "build")
         self._examining = ThreadPoolExecutor(lanes, "examine")
 
@@ -138,13 +141,17 @@ class ProgramEvaluator:
             wanted = Examination(
                 name=f"candidate-{standing.number}",
                 baseline_seconds=self._reference.figures[RUN_TIME] if objective.timed else None,
-                thorough=not objective.timed and self._reference.reward(figures) > best,
+                thorough=not objective.timed and self._checks_all(self._reference.reward(figures), best),
                 best_ratio=math.exp(best) if objective.time_alone else None,
                 seed=self._seed + standing.number,
             )
             found = self._examiner(built.objects, wanted)
         figures |= found.figures
         return replace(found, figures=figures, reward=None if found.failure else self._reference.reward(figures))
+
+    def _checks_all(self, reward: float, best: float) -> bool:
+        step = self._check_step
+        return reward > best and (not step or reward // step > best // step)
 
     def close(self) -> None:
         for pool in (self._building, self._examining):

@@ -22,7 +22,7 @@ from colt_llvm.decisions.heat import hot_offers
 from colt_llvm.decisions.known import KnownFunctions, Offering
 from colt_llvm.decisions.offers import Offer, Scopes, offers_of, plain_flags
 from colt_llvm.evaluate.builder import Builders
-from colt_llvm.evaluate.corpus import start_builders, verifier_of
+from colt_llvm.evaluate.corpus import CHECK_STEP, start_builders, verifier_of
 from colt_llvm.evaluate.evaluation import Evaluation, Evaluator, Reference
 from colt_llvm.evaluate.evaluators import (
     Pool,
@@ -93,6 +93,7 @@ class Setup:
         evaluator = ProgramEvaluator(
             builders, examiner, self.reference, lanes=lanes, seed=self.options.seed,
             with_parts=bool(self.task.surroundings.callers),
+            check_step=CHECK_STEP if self.target.program.members else 0.0,
         )  # fmt: skip
         recorded = recorded_evaluations(specs) if self.options.times_the_program else {}
         return RecordedEvaluator(evaluator, recorded) if recorded else evaluator

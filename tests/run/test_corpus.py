@@ -21,6 +21,8 @@ from colt_llvm.core.errors import UsageError
 from colt_llvm.core.files import owned_folder
 from colt_llvm.decisions.offers import scope_of
 from colt_llvm.evaluate.corpus import CorpusObjective, CorpusVerifier, figure_of, prepare_corpus, together
+from colt_llvm.evaluate.evaluation import Evaluation, Reference, Standing
+from colt_llvm.evaluate.evaluators import Examination, Pool, ProgramEvaluator
 from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built, prepare_target
 from colt_llvm.evaluate.verifier import Miscompiled
@@ -178,6 +180,30 @@ def test_an_object_is_run_again_where_more_is_wanted(verifier: CorpusVerifier) -
     verifier.check(verifier.link((b"a", b"b"), "4"), thorough=True, proof=True)
     assert first.checks == [(b"a", False), (b"a", True), (b"a", True)]  # type: ignore[attr-defined]
     verifier.close()
+
+
+@pytest.mark.parametrize(("step", "sizes"), [(0.0, [992, 991, 989, 970, 969]), (0.01, [989, 970])])
+def test_dear_checks_are_made_where_much_is_gained(step: float, sizes: list[int]) -> None:
+    class Sizes:
+        def build(self, sequence: tuple[str, ...]) -> Built:
+            return built(sequence[0], int(sequence[0]))
+
+    checked: list[int] = []
+
+    def examiner(objects: tuple[bytes, ...], wanted: Examination) -> Evaluation:
+        checked.extend([int(objects[0])] if wanted.thorough else [])
+        return Evaluation(None, checked=wanted.thorough)
+
+    reference = Reference(Objective("size"), {"size": 1000.0}, "")
+    evaluator = ProgramEvaluator(Pool([Sizes()]), examiner, reference, check_step=step)
+    best = 0.0
+    for number, size in enumerate((992, 991, 989, 993, 970, 969)):
+        so_far = best
+        standing = Standing(number, lambda so_far=so_far: so_far, lambda key: None)  # type: ignore[misc]
+        found = evaluator.evaluate((str(size),), standing)
+        best = max(best, found.reward or 0.0)
+    evaluator.close()
+    assert checked == sizes
 
 
 def lines_in(file: Path) -> int:
