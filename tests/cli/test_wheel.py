@@ -32,13 +32,17 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def run(environment: Path, folder: Path, *words: str | Path) -> str:
+def variables() -> dict[str, str]:
+    """With the clang of this environment, which may be in .venv alone."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    inherited["COLT_LLVM_PREFIX"] = str(find_toolchain().prefix)  # it may be that of .venv
+    return inherited | {"COLT_LLVM_PREFIX": str(find_toolchain().prefix)}
+
+
+def run(environment: Path, folder: Path, *words: str | Path) -> str:
     done = subprocess.run(
         [environment / "bin" / "colt-llvm", *words],
         cwd=folder,
-        env=inherited,
+        env=variables(),
         capture_output=True,
         text=True,
         timeout=240,
@@ -74,6 +78,11 @@ def test_the_commands_work_from_another_folder(environment: Path, tmp_path: Path
         "    print(e.step(e.action_space['sroa'])[1] > 0)\n"
     )
     done = subprocess.run(
-        [environment / "bin" / "python", "-c", loop], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [environment / "bin" / "python", "-c", loop],
+        cwd=tmp_path,
+        env=variables(),
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.stdout == "True\n", done.stderr
