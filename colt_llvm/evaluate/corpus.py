@@ -11,7 +11,7 @@ import hashlib
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from colt_llvm.evaluate.options import TuneOptions
 from colt_llvm.evaluate.target import Built, Target, prepare_target
 from colt_llvm.evaluate.verifier import Miscompiled, Verifier
 from colt_llvm.llvm.elf import loaded_digest
+from colt_llvm.llvm.processor import named_target
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.check import OwnCheck
 from colt_llvm.measure.compared import Compared
@@ -148,8 +149,9 @@ def prepare_corpus(
     *,
     objective: Objective | None = None,
     own_check: OwnCheck | None = None,
+    on_program: Callable[[str], None] = lambda _name: None,
 ) -> CorpusTarget:
-    """Build the baseline of each program of ``program.members``.
+    """Build the baseline of each program of ``program.members``. on_program: called with the name before each.
 
     Raises UsageError for what one recipe cannot be found for, else as ``prepare_target``, with the program's name.
     """
@@ -162,8 +164,11 @@ def prepare_corpus(
         raise UsageError(f"--scopes {other[0]}: names parts of one program; a corpus has {' and '.join(SCOPES)}")
     if profiled := [member.name for member in program.members if profile_file(member.cflags)]:
         raise UsageError(f"{profiled[0]}: is built with a profile, which is of one program; leave its flag out")
+    if len({named_target(member.cflags) for member in program.members}) > 1:
+        raise UsageError("--target: names one processor for all programs of a corpus; give it on the command line")
     members = []
     for single in program.members:
+        on_program(single.name)
         with named(single.name):
             members.append(prepare_target(toolchain, single, options, objective=objective, own_check=own_check))
     first = members[0]
@@ -179,7 +184,7 @@ def _baseline(members: Sequence[Baseline]) -> Baseline:
     completions = [baseline.completion for baseline in members]
     expanded, count = Counter(completion.expanded for completion in completions).most_common(1)[0]
     usual = next(completion for completion in completions if completion.expanded == expanded)
-    if len({completion.pipeline for completion in completions if completion.expanded == expanded}) > 1:
+    if expanded and len({completion.pipeline for completion in completions if completion.expanded == expanded}) > 1:
         # Where the short text is not clang's pipeline for all of them, the written-out one is.
         usual = Completion(expanded, usual.exact, expanded, usual.options)
     notes = []

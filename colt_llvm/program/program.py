@@ -245,14 +245,15 @@ def _override(program: Program, **options: Any) -> Program:
 
 
 def corpus_of(name: str, members: Sequence[Program]) -> Program:
-    """Programs that one recipe is to be found for; those of one name are numbered."""
+    """Programs that one recipe is to be found for; those of one name are numbered. Its flags are those of all."""
     given = [member.name for member in members]
     names = [
         name if given.count(name) == 1 else f"{name}-{given[: index + 1].count(name)}"
         for index, name in enumerate(given)
     ]
     named = tuple(replace(member, name=own) for member, own in zip(members, names, strict=True))
-    return Program(name, tuple(source for member in named for source in member.sources), members=named)
+    common = tuple(flag for flag in named[0].cflags if all(flag in member.cflags for member in named))
+    return Program(name, tuple(source for member in named for source in member.sources), common, members=named)
 
 
 def program_to_dict(program: Program) -> dict[str, Any]:

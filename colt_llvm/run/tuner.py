@@ -181,7 +181,7 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
     spent = Spent()
     with contextlib.ExitStack() as stack:
         report(message="building the baseline")
-        target = _prepared(plan, hooks)
+        target = _prepared(plan, hooks, report)
 
         def kept(target: Target) -> Target:
             cflags = naming_kept_profile(target.program.cflags, plan.directory)
@@ -223,7 +223,7 @@ def _run(plan: _Plan, records: list[dict[str, Any]] | None) -> TuneResult:
         return result
 
 
-def _prepared(plan: _Plan, hooks: Hooks) -> Target:
+def _prepared(plan: _Plan, hooks: Hooks, report: Callable[..., None]) -> Target:
     """Of one program, or of many. Raises UsageError for what a corpus cannot have, else as ``prepare_target``."""
     options, objective, check = plan.options, hooks.objective, hooks.check
     if not plan.program.members:
@@ -233,7 +233,10 @@ def _prepared(plan: _Plan, hooks: Hooks) -> Target:
     if plan.output is not None or hooks.remote is not None:
         name = "--cluster" if plan.output is None else "-o"
         raise UsageError(f"{name}: is for one program; leave it out with --corpus")
-    return prepare_corpus(plan.toolchain, plan.program, options, objective=objective, own_check=check)
+    return prepare_corpus(
+        plan.toolchain, plan.program, options, objective=objective, own_check=check,
+        on_program=lambda name: report(message=f"building the baseline of {name}"),
+    )  # fmt: skip
 
 
 def _keep_known(setup: Setup, proof: Proof) -> None:
