@@ -29,7 +29,13 @@ from colt_llvm.core.variables import deciding_variables
 from colt_llvm.llvm.decision import switch_flags, switches_in
 from colt_llvm.llvm.processor import link_flags, named_target
 from colt_llvm.llvm.toolchain import Toolchain
-from colt_llvm.program.profile import number_of_reader, profile_is_read_by_a_pass, require_profile, without_profile
+from colt_llvm.program.profile import (
+    number_of_reader,
+    passes_up_to,
+    profile_is_read_by_a_pass,
+    require_profile,
+    without_profile,
+)
 from colt_llvm.program.program import IR_SUFFIXES, Program
 
 Level = Literal["O1", "O2", "O3", "Os", "Oz"]
@@ -64,16 +70,8 @@ def front_end_command(toolchain: Toolchain, program: Program, source: Path, leve
     language = _IR if source.suffix in IR_SUFFIXES else ()
     passes: tuple[str, ...] = _PASSES_OFF
     if profile_is_read_by_a_pass(toolchain, level, program.cflags, program.is_cxx):
-        passes = ("-mllvm", f"-opt-bisect-limit={_last_pass_with_profile(toolchain, program, source, level)}")
+        passes = passes_up_to(number_of_reader([*baseline_command(toolchain, program, source, level), "-emit-llvm"]))
     return [*_base(toolchain, program, level), *passes, *_KEEP_ORDER, *language, "-emit-llvm", "-c", str(source)]
-
-
-def _last_pass_with_profile(toolchain: Toolchain, program: Program, source: Path, level: Level) -> int:
-    command = [*baseline_command(toolchain, program, source, level), "-mllvm", "-opt-bisect-limit=-1"]
-    command += ["-o", os.devnull]
-    done = _run(command)
-    _check(command, done)
-    return number_of_reader(done.stderr.decode("utf-8", "replace"))
 
 
 def baseline_command(toolchain: Toolchain, program: Program, source: Path, level: Level) -> list[str]:

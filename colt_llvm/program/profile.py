@@ -8,8 +8,10 @@ their counts, and passes and decisions treat them as clang's own pipeline does.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -29,6 +31,7 @@ _DEFAULT = "default.profdata"
 #: Passes that read a profile, and their class names, which an older clang prints.
 _READERS = {"pgo-instr-use": "PGOInstrumentationUse", "sample-profile": "SampleProfileLoaderPass"}
 _RAN = re.compile(rf"BISECT: running pass \((\d+)\) (?:{'|'.join((*_READERS, *_READERS.values()))}) on ")
+_PRINT = ("-mllvm", "-print-pipeline-passes")
 _WARNING = re.compile(r"warning: (.*) \[-W(?:profile-instr[a-z-]*|backend-plugin)\]")
 _MOST_WARNINGS = 3
 
@@ -90,7 +93,7 @@ def printed_pipeline(toolchain: Toolchain, level: str, cflags: tuple[str, ...], 
     with TemporaryDirectory(prefix="colt-") as folder:
         source = Path(folder) / ("empty.cpp" if cxx else "empty.c")
         source.write_text("int colt_empty(void) { return 0; }\n", encoding="utf-8")
-        command: list[str | Path] = [toolchain.compiler(cxx), f"-{level}", *cflags, "-mllvm", "-print-pipeline-passes"]
+        command: list[str | Path] = [toolchain.compiler(cxx), f"-{level}", *cflags, *_PRINT]
         done = process.run([*command, "-c", source, "-o", source.with_suffix(".o")])
     return done.stdout.decode("utf-8", "replace").strip() if done.status == 0 else ""
 
@@ -106,22 +109,46 @@ def profile_is_read_by_a_pass(toolchain: Toolchain, level: str, cflags: tuple[st
 
     Raises UsageError for a profile of the context-sensitive kind, which is read twice.
     """
-    if profile_file(cflags) is None:
-        return False
-    names = [item.name for item in parse_pipeline(printed_pipeline(toolchain, level, cflags, cxx))]
-    count = sum(name in _READERS for name in names)
+    profile = profile_file(cflags)
+    return profile is not None and _reads(printed_pipeline(toolchain, level, cflags, cxx), profile)
+
+
+def reading_profile(command: Sequence[str], profile: Path, directory: Path | None = None) -> tuple[str, ...]:
+    """Words that end clang's passes with the one that reads the profile; none where the front end has read it.
+
+    command: clang's, which makes bitcode, without its output. directory: where it is run. Raises UsageError as
+    ``profile_is_read_by_a_pass``.
+    """
+    done = process.run([*command, *_PRINT, "-o", os.devnull], cwd=directory)
+    if done.status or not _reads(done.stdout.decode("utf-8", "replace").strip(), profile):
+        return ()
+    return passes_up_to(number_of_reader(command, directory))
+
+
+def passes_up_to(number: int) -> tuple[str, str]:
+    """Words with which clang runs so many of its passes (-1: all), and says which."""
+    return ("-mllvm", f"-opt-bisect-limit={number}")
+
+
+def _reads(pipeline: str, profile: Path) -> bool:
+    count = sum(item.name in _READERS for item in parse_pipeline(pipeline))
     if count > 1:
         raise UsageError(
-            f"{profile_file(cflags)}: holds context-sensitive counts, which are read in the middle of the passes; "
+            f"{profile}: holds context-sensitive counts, which are read in the middle of the passes; "
             "use a profile of -fprofile-generate or -fprofile-instr-generate"
         )
     return count == 1
 
 
-def number_of_reader(diagnostics: str) -> int:
-    """Which pass of clang's own bisection reads the profile; 0 where none does.
+def number_of_reader(command: Sequence[str], directory: Path | None = None) -> int:
+    """Which of clang's passes reads the profile, as its bisection counts them; 0 where none does, or clang fails.
 
-    diagnostics: what clang says with ``-mllvm -opt-bisect-limit=-1``.
+    command: without its output. directory: where it is run. clang is ended there: what comes after takes longest.
     """
-    match = _RAN.search(diagnostics)
-    return int(match[1]) if match else 0
+    words = [*command, *passes_up_to(-1), "-o", os.devnull]
+    with subprocess.Popen(words, cwd=directory, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
+        for line in child.stderr or ():
+            if match := _RAN.search(line.decode("utf-8", "replace")):
+                child.kill()
+                return int(match[1])
+    return 0

@@ -14,7 +14,7 @@ from colt_llvm.measure.ab_test import ABTest
 from colt_llvm.measure.intervals import Interval, Verdict, verdict_of
 from colt_llvm.program.compilation import baseline_objects
 from colt_llvm.program.profile import profile_file, without_profile
-from colt_llvm.program.program import Program
+from colt_llvm.program.program import IR_SUFFIXES, Program
 
 #: Name of its arm in an A/B test.
 ARM = "without the profile"
@@ -34,11 +34,16 @@ def exact_gain(target: Target, figures: Mapping[str, float]) -> ProfileGain | No
 
     Raises CompileError, PassError.
     """
-    if profile_file(target.program.cflags) is None or target.objective.timed:
+    if not _has_profile(target.program) or target.objective.timed:
         return None
     plain = prepare_target(target.toolchain, _without(target.program), target.options, objective=target.objective)
     empty = plain.rebuild(plain.sequences.pipeline(()))
     return ProfileGain(math.exp(target.objective.reward(figures, baseline_figures(plain, empty))))
+
+
+def _has_profile(program: Program) -> bool:
+    """Bitcode may hold counts already, and then has them without the flag too."""
+    return profile_file(program.cflags) is not None and not any(s.suffix in IR_SUFFIXES for s in program.sources)
 
 
 def _without(program: Program) -> Program:
@@ -47,7 +52,7 @@ def _without(program: Program) -> Program:
 
 def build_without(target: Target, verifier: Verifier) -> Path | None:
     """The executable to time beside the baseline; None without a profile, and where it does something else."""
-    if profile_file(target.program.cflags) is None or not target.objective.timed:
+    if not _has_profile(target.program) or not target.objective.timed:
         return None
     program, level = _without(target.program), target.baseline.level
     try:

@@ -145,3 +145,9 @@ def test_the_words_of_the_option_are_not_clang_s() -> None:
     settings = Settings({"COLT_RECIPE": "a"})
     assert settings.take_recipe(["-c", "--recipe", "b", "x.c", "--recipe=c"]) == ["-c", "x.c"]
     assert settings.recipe == "c"
+
+
+def test_a_file_with_a_profile_is_left_to_clang(folder: Path) -> None:
+    done = call(folder, ["--recipe", "recipe.json", "-fprofile-use=none.profdata", *COMPILE])
+    assert "b.c: recipe not used: it is compiled with a profile, which a recipe for every file" in done.stderr
+    assert "none.profdata" in done.stderr

@@ -24,10 +24,13 @@ from colt_llvm.builds.cc.options import (
     is_taken_back,
     makes_no_code,
     makes_no_program,
+    uses_profile,
 )
 
 #: What -Ofast means beside the level. A string object of its own, so that it differs (by ``is``) from the user's words.
 _FAST = "".join(("-ffast", "-math"))
+#: What clang reads where an option names a folder as the profile, or nothing.
+_PROFILE = "default.profdata"
 #: Response files may name others, so deep.
 _DEPTH = 16
 _SPACE = " \t\r\n"
@@ -49,6 +52,7 @@ class Command:
         "option",  # of kind "other": the option that no recipe can have, if that is the reason
         "output",  # as written, or what clang would choose
         "passed",  # all options but -c, -o, the level, those of the dependency file, and the source
+        "profile",  # the file of the profile that it is compiled with, absolute; empty without one
         "source",  # of kind "compile", as written
         "sources",  # those of the inputs that are C or C++
         "why_not",  # of kind "other": why no recipe describes it: "it is ..."
@@ -60,7 +64,7 @@ class Command:
         self.cxx = cxx
         self.kind = "other"
         self.source = self.output = self.level = self.level_word = self.dependency_file = ""
-        self.makes = self.option = self.why_not = ""
+        self.makes = self.option = self.why_not = self.profile = ""
         self.flags: list[str] = []
         self.passed: list[str] = []
         self.dependencies: list[str] = []
@@ -111,6 +115,12 @@ def parse(words: Sequence[str], cxx: bool, directory: str = ".") -> Command:
             command.dependency_file = value
         elif option in DEPENDENCY_SEPARATE:
             targets += [option, value]
+        elif uses_profile(option):
+            unknown += [option] if command.profile else []
+            command.passed += written
+            # Which file it is says nothing: a recipe holds a digest of the profile.
+            command.flags.append(option.partition("=")[0])
+            command.profile = _profile(option, directory)
         elif option != "--":
             unknown += [" ".join(written if option == "-Xclang" else [option])] if forbids_a_recipe(option) else []
             command.passed += written
@@ -129,6 +139,13 @@ def parse(words: Sequence[str], cxx: bool, directory: str = ".") -> Command:
         if not command.why_not:
             _complete(command, language, targets)
     return command
+
+
+def _profile(option: str, directory: str) -> str:
+    """The file that clang reads for an option that names a profile."""
+    named = option.partition("=")[2]
+    path = os.path.normpath(os.path.join(os.path.abspath(directory), named))
+    return os.path.join(path, _PROFILE) if not named or os.path.isdir(path) else path
 
 
 def _set_option(command: Command, option: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colt_llvm.builds.cc.arguments import Command
-from colt_llvm.builds.cc.options import CODEGEN_LEVEL
+from colt_llvm.builds.cc.options import CODEGEN_LEVEL, uses_profile
 from colt_llvm.core.errors import CompileError
 
 if TYPE_CHECKING:
@@ -110,9 +110,15 @@ def front_end_words(unit: Unit, level: str, bitcode: Path, dependencies: Path | 
             "-emit-llvm", "-c", command.source, "-o", str(bitcode)]  # fmt: skip
 
 
+def profile_words(unit: Unit, level: str, bitcode: Path) -> list[str]:
+    """clang's arguments for its own passes over the front end's bitcode, as far as the one that reads a profile."""
+    passed = _without_language(unit.command.passed)
+    return [f"-{level}", *passed, NO_UNUSED_WARNING, *_KEEP_ORDER, "-emit-llvm", "-x", "ir", "-c", str(bitcode)]
+
+
 def codegen_words(unit: Unit, level: str, bitcode: Path, output: Path, pipeline: str = "") -> list[str]:
     """clang's arguments for bitcode that ``pipeline`` has optimised to an object, without more passes."""
-    passed = _for_code_generation(unit.command.passed)
+    passed = _for_code_generation(unit.command.passed)  # what has a profile has read it
     passed += switch_words(pipeline, passed)
     return [f"-{level}", *passed, NO_UNUSED_WARNING, *PASSES_OFF, "-x", "ir", "-c", str(bitcode), "-o", str(output)]
 
@@ -156,6 +162,8 @@ def compile_unit(
     front = [steps.clang, *front_end_words(unit, steps.level, raw, dependencies)]
     if subprocess.call(front, cwd=unit.directory, stderr=said):
         raise FrontEndFailed
+    if unit.command.profile:
+        _read_profile(unit, steps, raw, said)
     made = passes(steps.library, [raw.read_bytes()], steps.pipeline, CODEGEN_LEVEL[steps.level])
     optimised.write_bytes(made[0])
     length = 0 if said is None else os.fstat(said).st_size
@@ -166,6 +174,24 @@ def compile_unit(
     if unit.command.dependency_file:
         dependencies = unit.directory / unit.command.dependency_file
     return read_dependencies(dependencies)
+
+
+def _read_profile(unit: Unit, steps: Steps, raw: Path, said: int | None) -> None:
+    """Where one of clang's passes reads the profile, run its passes over ``raw`` as far as that: as a search begins.
+
+    said: as in ``compile_unit``. Raises FrontEndFailed.
+    """
+    from colt_llvm.program.profile import reading_profile
+
+    words = [steps.clang, *profile_words(unit, steps.level, raw)]
+    if as_far := reading_profile(words, Path(unit.command.profile), unit.directory):
+        made = raw.with_name("with-profile.bc")
+        done = subprocess.run([*words, *as_far, "-o", str(made)], cwd=unit.directory, stderr=subprocess.PIPE)
+        lines = [line for line in done.stderr.splitlines(keepends=True) if not line.startswith(b"BISECT: ")]
+        os.write(2 if said is None else said, b"".join(lines))
+        if done.returncode:
+            raise FrontEndFailed
+        made.replace(raw)
 
 
 def _says_more(said: int, length: int) -> bool:
@@ -224,11 +250,16 @@ def _leading(command: Command, level: str) -> list[str]:
 
 
 def _for_code_generation(passed: Sequence[str]) -> list[str]:
-    """Without the language and warnings, which the front end has dealt with."""
+    """Without the language, warnings and a profile, which have been dealt with."""
+    kept = _without_language(passed)
+    return [word for word in kept if not uses_profile(word) and (not word.startswith("-W") or word.startswith("-Wa,"))]
+
+
+def _without_language(passed: Sequence[str]) -> list[str]:
     kept, words = [], iter(passed)
     for word in words:
         if word == "-x":
             next(words, "")
-        elif not word.startswith("-W") or word.startswith("-Wa,"):
+        else:
             kept.append(word)
     return kept

@@ -80,6 +80,8 @@ SILENT_BEGINNINGS = (
     "-ftemplate-backtrace-limit", "-fmacro-backtrace-limit", "-fshow-", "-fno-show-", "-fcaret", "-fno-caret",
     "-pedantic", "-F", "-B",
 )  # fmt: skip
+#: A profile to compile with: recipes keep the option, and the profile's content in place of its name.
+USES_PROFILE = ("-fprofile-use", "-fprofile-instr-use", "-fprofile-sample-use")
 WRITES_DEPENDENCIES = {"-MD", "-MMD"}
 DEPENDENCY = {*WRITES_DEPENDENCIES, "-MP"}
 DEPENDENCY_SEPARATE = {"-MF", "-MT", "-MQ"}
@@ -107,9 +109,16 @@ def forbids_a_recipe(option: str) -> bool:
         return False
     if option.startswith("--"):
         return option not in LONG and not option.startswith(LONG_BEGINNINGS)
+    if uses_profile(option):
+        return False
     if option in OTHER or option in NOT_COMPILED or makes_no_code(option):
         return True
     return option.startswith(OTHER_BEGINNINGS) or option.startswith(NOT_COMPILED_BEGINNINGS)
+
+
+def uses_profile(option: str) -> bool:
+    """Whether it names a profile to compile with."""
+    return option.partition("=")[0] in USES_PROFILE
 
 
 def defines_macros(option: str) -> bool:

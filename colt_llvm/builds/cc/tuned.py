@@ -146,7 +146,7 @@ def _in_parts(clang: str, command: Command, file: str, settings: Settings) -> in
 def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -> bytes:
     """Put the object in its place; the diagnostics that clang would print."""
     library, major = library_of(clang, settings.cache)
-    recipe = _fitting(unit.command.flags, root, file, major)
+    recipe = _fitting(unit.command, root, file, major)
     if "\0" in recipe.pipeline:
         raise Misfit(f"{file}: the pipeline is not text")
     steps = Steps(clang, Path(library), checked_level(recipe.level, file), recipe.pipeline)
@@ -158,8 +158,9 @@ def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -
         included, said = _run_steps(steps, unit, folder)
         if root and (new := sorted(inputs_in(root, os.getcwd(), included) - set(recipe.inputs))):
             raise Misfit(f"{unit.command.source} includes {new[0]}, which it did not when it was tuned")
-        if said and is_terminal():
-            # Once more for the terminal's colours and width, which clang has to find itself.
+        if said and is_terminal() and not unit.command.profile:
+            # Once more for the terminal's colours and width, which clang has to find itself. Where a pass has read a
+            # profile, the front end alone would not say what that pass said.
             again = front_end_words(unit, steps.level, folder / "again.bc", None)
             subprocess.call([clang, *again], cwd=unit.directory)
             said = b""
@@ -167,14 +168,16 @@ def _compile(clang: str, unit: Unit, root: str, file: str, settings: Settings) -
         return said
 
 
-def _fitting(flags: Sequence[str], root: str, file: str, major: int) -> UnitRecipe:
+def _fitting(command: Command, root: str, file: str, major: int) -> UnitRecipe:
     """Raises Misfit, and RecipeError for a file that holds none."""
-    machine = os.uname().machine
+    flags, machine, profile = command.flags, os.uname().machine, command.profile
     if root:
-        recipe = choose(load_recipes(file), root, normalised(flags, root), major, triple=machine)
+        recipe = choose(load_recipes(file), root, normalised(flags, root), major, triple=machine, profile=profile)
         if isinstance(recipe, str):
             raise Misfit(recipe)
         return recipe
+    if profile:
+        raise Misfit("it is compiled with a profile, which a recipe for every file was not tuned with", "leave it out")
     recipe = load_shared(file)
     if why := misfit(recipe, root, recipe.flags, major, triple=named_target(flags) or machine):
         raise Misfit(why)

@@ -101,7 +101,7 @@ def _recipe(project: Project, unit: Measured, result: UnitResult, summary: dict[
     """Raises RecipeError where the unit does not give the object that was proved."""
     own = {"ratio": result.ratio, "low": result.low, "high": result.high, "share": result.share}
     evidence = {
-        "baseline": f"clang -{project.options.level}",
+        "baseline": project.baseline_name,
         **{name: round(value, 6) for name, value in own.items() if value is not None},
         "program": summary,
     }

@@ -22,8 +22,9 @@ from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.compared import Compared
 from colt_llvm.measure.intervals import Interval
+from colt_llvm.program.profile import KEPT
 from colt_llvm.program.program import Program
-from colt_llvm.program.recipe import load_recipe, source_digest
+from colt_llvm.program.recipe import load_recipe, profile_digest, source_digest
 from colt_llvm.run.asking import Hooks
 from colt_llvm.run.journal import read_header
 from colt_llvm.run.progress import TuneResult
@@ -140,14 +141,16 @@ class Searcher:
     ) -> TuneResult:
         project = self.project
         trials = project.options.tune.get("trials")
-        if (finished := finished_search(folder, program, project.toolchain, trials)) is not None:
+        same_profile = _kept_profile(folder) == profile_digest(program)
+        if same_profile and (finished := finished_search(folder, program, project.toolchain, trials)) is not None:
             return finished
         run = project.run
         with run.view(title) as progress:
             if (folder / "run.json").exists():
                 with contextlib.suppress(UsageError):  # the source has changed: a new search
-                    return resume(folder, project.toolchain, trials=trials, seconds=seconds, on_progress=progress,
-                                  stop=run.stop, linker=link, hooks=hooks)  # fmt: skip
+                    if same_profile:
+                        return resume(folder, project.toolchain, trials=trials, seconds=seconds,
+                                      on_progress=progress, stop=run.stop, linker=link, hooks=hooks)  # fmt: skip
                 folder = _free(folder)
             return tune(program, project.toolchain, project.options.unit_options(seconds), models=run.models,
                         run_directory=folder, on_progress=progress, stop=run.stop, linker=link,
@@ -164,6 +167,11 @@ class Searcher:
             self.project.notes.append(f"{unit.name}: its source gives another object than its bitcode; left as it is")
             return None
         return data
+
+
+def _kept_profile(folder: Path) -> str:
+    """The digest of the profile that the search in this run directory began with; empty without one."""
+    return source_digest(folder / KEPT) if (folder / KEPT).is_file() else ""
 
 
 def _free(folder: Path) -> Path:

@@ -23,6 +23,7 @@ from colt_llvm.builds.recipes.store import UnitRecipe, choose, find_recipe_file,
 from colt_llvm.core.errors import ColtError, RecipeError, UsageError
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.measure.host import compile_cores
+from colt_llvm.program.profile import profile_warnings
 from colt_llvm.program.program import Workload
 
 #: So far a file's time may be behind the clock.
@@ -48,6 +49,12 @@ class Project:
     earlier: dict[Path, UnitRecipe]  # unit's output -> the recipe that it has and that fits
     stale: dict[Path, tuple[UnitRecipe, str]]  # unit's output -> (recipe, why it does not fit)
     notes: list[str]
+
+    @property
+    def baseline_name(self) -> str:
+        """As a user would type it."""
+        profile = any(unit.unit.command.profile for unit in self.units)
+        return f"clang -{self.options.level}{', profile' if profile else ''}"
 
     @property
     def program(self) -> str:
@@ -85,6 +92,9 @@ def set_up(root: Path, toolchain: Toolchain, options: ProjectOptions, run: Proje
     said += [item for item in others if isinstance(item, str)]
     for note in said:
         run.report(note)
+    if said_of_profile := profile_warnings("\n".join(unit.said for unit in units)):
+        said.append(f"clang says of the profile: {'; '.join(said_of_profile)}")
+        run.report(said[-1])
     project.notes += said
     project.units = units
     relinker.make(project.baseline, {unit.output: unit.baseline for unit in units})
@@ -187,7 +197,8 @@ def _find_earlier(project: Project) -> None:
         except RecipeError as error:
             project.notes.append(str(error))
             continue
-        recipe = choose(recipes, root, flags, project.toolchain.major, triple=triple)
+        profile = unit.unit.command.profile
+        recipe = choose(recipes, root, flags, project.toolchain.major, triple=triple, profile=profile)
         if logged.recipe and isinstance(recipe, UnitRecipe):
             project.earlier[output] = recipe
             project.relinker.objects[output] = output.read_bytes()

@@ -28,7 +28,7 @@ from colt_llvm.builds.project.proof import prove, timer_of
 from colt_llvm.builds.project.result import Ended, ProjectResult, UnitResult, nothing_to_do
 from colt_llvm.builds.project.search import Searcher, shares
 from colt_llvm.builds.project.setup import NothingCompiled, Project, not_compiled, selected, set_up
-from colt_llvm.builds.project.units import Measured, build_unit, call, same_code, unit_program
+from colt_llvm.builds.project.units import Measured, build_unit, call, same_code, unit_program, without_profile
 from colt_llvm.builds.recipes.status import stale
 from colt_llvm.builds.whole_program.tune_whole import tune_whole
 from colt_llvm.core.errors import ColtError, UsageError
@@ -124,7 +124,7 @@ def _result(project: Project, timer: Timer, ended: Ended | None, began: float) -
         verdict="improved" if improved else "no improvement found",
         program=project.program,
         objective=options.objective,
-        baseline=f"clang -{options.level}",
+        baseline=project.baseline_name,
         ratio=proof.ratio if proof else 1.0,
         interval=proof.interval if proof else None,
         as_built=proof.as_built if proof else None,
@@ -156,7 +156,8 @@ def _weights(project: Project, timer: Timer) -> tuple[dict[Path, float], str]:
         objects = {}
         for number, unit in enumerate(project.units):
             place = project.temporary / f"instrumented-{number}.o"
-            call(project.toolchain, unit.unit, [*plain_words(unit.unit, options.level, place), *flags])
+            plain = without_profile(unit.unit)  # clang cannot count and use counts at once
+            call(project.toolchain, plain, [*plain_words(plain, options.level, place), *flags])
             objects[unit.output] = place.read_bytes()
         return project.relinker.make(project.temporary / "instrumented", objects, extra=flags)
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from colt_llvm.builds.cc.compile import (
     quiet,
     read_dependencies,
 )
+from colt_llvm.builds.cc.options import uses_profile
 from colt_llvm.builds.project.learn import shown
-from colt_llvm.core.errors import CompileError
+from colt_llvm.core.errors import CompileError, UsageError
 from colt_llvm.llvm.elf import loaded_digest, section_sizes
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.compilation import Level
+from colt_llvm.program.profile import profile_is_read_by_a_pass
 from colt_llvm.program.program import Check, Program, Workload
 
 #: Options that the front end has used up when there is bitcode.
@@ -35,6 +38,8 @@ _FRONT_END = (
 )  # fmt: skip
 #: clang warns of macros that give the time, in any header, and of nothing else.
 _TELL_TIMES = ("-Wno-everything", "-Wdate-time", "-Wsystem-headers", "-Wno-error", "-Wno-error=date-time")
+#: And of a profile that does not fit.
+_TELL_OF_PROFILE = ("-Wprofile-instr-out-of-date", "-Wprofile-instr-unprofiled", "-Wbackend-plugin")
 _TWO_WORDS = {"-D", "-U", "-I", "-include", "-imacros", "-isystem", "-iquote", "-idirafter", "-x"}
 
 
@@ -51,6 +56,7 @@ class Measured:
     object: bytes  # as the build's own flags make it
     baseline: bytes  # at the baseline's level
     text: int  # code bytes of the baseline
+    said: str = ""  # what clang says of the profile that it is compiled with
 
     @property
     def output(self) -> Path:
@@ -78,7 +84,9 @@ def measure_unit(
     give.
     """
     baseline = folder / "baseline.o"
-    if times := _times_in(toolchain, unit, root, level, baseline):
+    _check_profile(toolchain, unit, level)
+    times, said = _times_in(toolchain, unit, root, level, baseline)
+    if times:
         raise NotTunable(f"it is another object at each build, because of {' and '.join(times)}")
     built = unit.output
     if tuned:
@@ -87,29 +95,40 @@ def measure_unit(
     source = str(unit.source)
     name = os.path.relpath(source, root) if source.startswith(str(root) + os.sep) else source
     data = baseline.read_bytes()
-    return Measured(unit, name, built.read_bytes(), data, section_sizes(data).text_bytes)
+    return Measured(unit, name, built.read_bytes(), data, section_sizes(data).text_bytes, said)
 
 
-def _times_in(toolchain: Toolchain, unit: Unit, root: Path, level: Level, output: Path) -> list[str]:
-    """Make the object; those macros that give the time and change it. Raises CompileError, NotTunable."""
+def _times_in(toolchain: Toolchain, unit: Unit, root: Path, level: Level, output: Path) -> tuple[list[str], str]:
+    """Make the object: (those macros that give the time and change it, what clang said of it and of a profile).
+
+    Raises CompileError, NotTunable.
+    """
     dependencies = output.with_name("baseline.d")
     words = [*plain_words(unit, level, output), "-MD", "-MF", str(dependencies), "-MQ", "unit"]
     try:
-        said = call(toolchain, unit, [word for word in words if word != "-w"], _TELL_TIMES)
+        tell = (*_TELL_TIMES, *(_TELL_OF_PROFILE if unit.command.profile else ()))
+        said = call(toolchain, unit, [word for word in words if word != "-w"], tell)
     except CompileError:  # it compiles only with all warnings off
         call(toolchain, unit, words)
         said = ""
     _check_names(unit, root, read_dependencies(dependencies))
     if "date-time" not in said:
-        return []
+        return [], said
     objects = []
     for moment in at_two_moments(unit):
         again = output.with_name("another-moment.o")
         call(toolchain, unit, plain_words(moment, level, again))
         objects.append(again.read_bytes())
     if same_code(*objects):
-        return []
-    return [name for name in MOMENTS[0] if name in said] or ["the date or time"]
+        return [], said
+    return [name for name in MOMENTS[0] if name in said] or ["the date or time"], said
+
+
+def _check_profile(toolchain: Toolchain, unit: Unit, level: Level) -> None:
+    try:
+        profile_is_read_by_a_pass(toolchain, level, _flags_with_profile(unit), unit.command.cxx)
+    except UsageError:
+        raise NotTunable("it is compiled with a profile of context-sensitive counts, read amid the passes") from None
 
 
 def _check_names(unit: Unit, root: Path, included: Sequence[str]) -> None:
@@ -137,9 +156,17 @@ def unit_program(
     return Program(
         name=unit.source.name,
         sources=(bitcode.resolve(),),
-        cflags=codegen_flags(unit.command.passed),
+        cflags=_flags_with_profile(unit),
         workloads=tuple(workloads),
         check=check,
+    )
+
+
+def _flags_with_profile(unit: Unit) -> tuple[str, ...]:
+    """The search runs in another folder than the build, so the profile is named with its own."""
+    return tuple(
+        f"{flag.partition('=')[0]}={unit.command.profile}" if uses_profile(flag) else flag
+        for flag in codegen_flags(unit.command.passed)
     )
 
 
@@ -163,6 +190,13 @@ def codegen_flags(passed: Sequence[str]) -> tuple[str, ...]:
         elif not word.startswith(_FRONT_END) or word.startswith("-Wa,"):
             kept.append(word)
     return tuple(kept)
+
+
+def without_profile(unit: Unit) -> Unit:
+    """The same unit, compiled without its profile."""
+    command = copy(unit.command)
+    command.passed, command.profile = [word for word in command.passed if not uses_profile(word)], ""
+    return Unit(command, unit.directory)
 
 
 def same_code(a: bytes, b: bytes) -> bool:

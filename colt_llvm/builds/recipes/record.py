@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from colt_llvm import __version__
-from colt_llvm.builds.cc.arguments import normalised, parse
+from colt_llvm.builds.cc.arguments import normalised
 from colt_llvm.builds.cc.compile import FrontEndFailed, Steps, Unit, at_two_moments, compile_unit, inputs_in, quiet
-from colt_llvm.builds.recipes.status import Entry
+from colt_llvm.builds.recipes.status import COMPILERS, Entry, recorded_unit
 from colt_llvm.builds.recipes.store import UnitRecipe, input_digest
 from colt_llvm.core.errors import CompileError, PassError, RecipeError, UsageError
 from colt_llvm.core.variables import deciding_variables
@@ -22,8 +22,6 @@ from colt_llvm.llvm.elf import loaded_digest, read_object
 from colt_llvm.llvm.toolchain import Toolchain
 from colt_llvm.program.compilation import LEVELS, Level
 
-#: The first word of a recorded command: which of the two compilers it is for.
-_NAMES = {False: "cc", True: "c++"}
 Outcome = Literal["same", "differs", "unverified"]
 
 
@@ -91,6 +89,7 @@ def record_unit(root: Path, unit: Unit, toolchain: Toolchain, tuned: Tuned) -> U
         evidence={**signature(), **tuned.evidence, **({"variables": variables} if variables else {})},
         command=command,
         directory=directory,
+        profile=input_digest(unit.command.profile) if unit.command.profile else "",
     )
 
 
@@ -113,21 +112,11 @@ def make(root: str, unit: Unit, toolchain: Toolchain, level: Level, pipeline: st
 
 def recorded_command(unit: Unit, root: str) -> tuple[tuple[str, ...], str]:
     """(command, directory) as ``UnitRecipe`` has them."""
-    words = [_NAMES[unit.command.cxx], *unit.command.passed, "-c", unit.command.source]
+    words = [COMPILERS[unit.command.cxx], *unit.command.passed, "-c", unit.command.source]
     # Whole names only: /src, and not the beginning of /src2.
     within = re.compile(re.escape(root) + r"(?![\w.+-])")
     directory = os.path.relpath(os.path.realpath(unit.directory), root)
     return tuple(within.sub("{root}", word) for word in words), directory
-
-
-def recorded_unit(recipe: UnitRecipe, root: str) -> Unit | None:
-    """The unit as it was built when the recipe was made, in this root; None where the recipe does not say how."""
-    if len(recipe.command) < 2:
-        return None
-    compiler, *words = (word.replace("{root}", root) for word in recipe.command)
-    directory = os.path.normpath(os.path.join(root, recipe.directory))
-    command = parse([f"-{recipe.level}", *words, "-o", "unit.o"], compiler == _NAMES[True], directory)
-    return Unit(command, Path(directory)) if command.kind == "compile" else None
 
 
 def verify(found: Sequence[Entry], toolchain: Toolchain) -> Iterator[Verified]:

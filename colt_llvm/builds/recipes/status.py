@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from colt_llvm.builds.cc.arguments import parse
+from colt_llvm.builds.cc.compile import Unit
 from colt_llvm.builds.cc.settings import FOLDER, PROGRAMS
 from colt_llvm.builds.recipes.store import (
     UnitRecipe,
@@ -21,6 +23,7 @@ from colt_llvm.builds.recipes.store import (
     load_recipes,
     machine_of,
     misfit,
+    profile_misfit,
     remove_store,
     write_recipes,
 )
@@ -34,6 +37,8 @@ from colt_llvm.core.errors import RecipeError
 from colt_llvm.llvm.toolchain import Toolchain
 
 State = Literal["fits", "stale", "idle", "unused", "damaged"]
+#: The first word of a recorded command: which of the two compilers it is for.
+COMPILERS = {False: "cc", True: "c++"}
 _SKIPPED = {FOLDER, ".git", ".hg", ".svn", "node_modules"}
 
 
@@ -151,6 +156,16 @@ def prune(found: Sequence[Entry]) -> None:
         write_recipes(file, [recipe for recipe in kept if recipe is not None])
 
 
+def recorded_unit(recipe: UnitRecipe, root: str) -> Unit | None:
+    """The unit as it was built when the recipe was made, in this root; None where the recipe does not say how."""
+    if len(recipe.command) < 2:
+        return None
+    compiler, *words = (word.replace("{root}", root) for word in recipe.command)
+    directory = os.path.normpath(os.path.join(root, recipe.directory))
+    command = parse([f"-{recipe.level}", *words, "-o", "unit.o"], compiler == COMPILERS[True], directory)
+    return Unit(command, Path(directory)) if command.kind == "compile" else None
+
+
 def _state(
     root: Path, file: Path, source: str, recipe: UnitRecipe, toolchain: Toolchain | None, digest: Callable[[str], str]
 ) -> tuple[State, str]:
@@ -169,7 +184,13 @@ def _state(
     there = {name: value for name, value in recipe.inputs.items() if os.path.exists(root / name)}
     major = toolchain.major if toolchain else None
     reason = misfit(replace(recipe, inputs=there), str(root), recipe.flags, major, digest=digest)
+    unit = recorded_unit(recipe, str(root)) if recipe.profile else None
+    profile = unit.command.profile if unit is not None else ""
+    if profile and os.path.isfile(profile):
+        reason = reason or profile_misfit(recipe, profile)
     if reason:
         return "stale", reason
     missing = sorted(set(recipe.inputs) - set(there))
+    if profile and not os.path.isfile(profile):
+        missing.append(os.path.relpath(profile, root) if profile.startswith(f"{root}{os.sep}") else profile)
     return ("idle", f"{missing[0]} is not there; build the project first") if missing else ("fits", "")

@@ -47,6 +47,7 @@ class UnitRecipe:
     evidence: Mapping[str, Any] = field(default_factory=dict)  # as measured; no build reads it
     #: ``cc`` or ``c++``, the options, ``-c``, the source as written, the root as ``{root}``; empty where not known.
     command: tuple[str, ...] = ()
+    profile: str = ""  # digest of the profile that the source is compiled with; empty without one
     directory: str = "."  # in which the command was run, relative to the root
 
     @property
@@ -243,14 +244,27 @@ def misfit(
     return ""
 
 
+def profile_misfit(recipe: UnitRecipe, profile: str) -> str:
+    """Why it does not fit a source that is compiled with this profile, a file or empty; empty where it does."""
+    try:
+        same = (input_digest(profile) if profile else "") == recipe.profile
+    except OSError as error:
+        return f"its profile {profile} cannot be read ({error.strerror})"
+    return "" if same else "its profile is not the one that it was tuned with"
+
+
 def choose(
-    recipes: Sequence[UnitRecipe], root: str, flags: Sequence[str], llvm_major: int, *, triple: str = ""
-) -> UnitRecipe | str:
-    """The recipe that fits, or why the last one with these flags (or any flags) does not; arguments as ``misfit``."""
+    recipes: Sequence[UnitRecipe], root: str, flags: Sequence[str], llvm_major: int, *, triple: str = "",
+    profile: str = "",
+) -> UnitRecipe | str:  # fmt: skip
+    """The recipe that fits, or why the last one with these flags (or any flags) does not; arguments as ``misfit``.
+
+    profile: the file of the profile that the source is compiled with (``Command.profile``).
+    """
     same_flags = [recipe for recipe in recipes if recipe.flags == tuple(flags)]
     reason = "no recipe is recorded"
     for recipe in same_flags or recipes:
-        reason = misfit(recipe, root, flags, llvm_major, triple=triple)
+        reason = misfit(recipe, root, flags, llvm_major, triple=triple) or profile_misfit(recipe, profile)
         if not reason:
             return recipe
     return reason
@@ -303,4 +317,5 @@ def _from_data(data: Mapping[str, Any]) -> UnitRecipe:
         evidence=dict(data.get("evidence", {})),
         command=texts(data.get("command", [])),
         directory=str(data.get("directory", ".")),
+        profile=str(data.get("profile", "")),
     )

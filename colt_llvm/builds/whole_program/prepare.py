@@ -149,6 +149,8 @@ def _fronts(project: Project, units: Sequence[Measured]) -> list[_Front]:
 
     def front(unit: Measured) -> _Front:
         silent = quiet(unit.unit)
+        if silent.command.profile:
+            return _Front(unit, why_not="it is compiled with a profile, and keeps it only in a recipe of its own")
         with TemporaryDirectory(prefix="colt-", dir=project.temporary) as name:
             bitcode, again, dependencies = (Path(name) / part for part in ("a.bc", "b.bc", "a.d"))
             try:
