@@ -42,7 +42,9 @@ def missing(needed: str) -> str:
     from colt_llvm.llvm.toolchain import find_toolchain
 
     if needed.startswith("LLVM "):
-        return "" if needed == f"LLVM {find_toolchain().major}" else f"{needed} is not the one in use"
+        major, wanted = find_toolchain().major, needed.removeprefix("LLVM ")
+        fits = major >= int(wanted.removesuffix("+")) if wanted.endswith("+") else major == int(wanted)
+        return "" if fits else f"LLVM {major} is in use, and this needs {wanted}"
     if needed not in PARTS:
         return "" if shutil.which(needed) else f"{needed} is not installed"
     words, name = PARTS[needed]

@@ -44,6 +44,7 @@ def target(toolchain: Toolchain, source: Path) -> Target:
     return prepare_target(toolchain, program_from_files([str(source)]), TuneOptions(objective=OBJECTIVE))
 
 
+@pytest.mark.needs("LLVM 20+")  # for apply-ext-tsp-for-size
 def test_all_ways_to_build_give_the_same_object(target: Target, source: Path, tmp_path: Path) -> None:
     pipeline = target.sequences.pipeline(NAMES)
     wanted = target.rebuild(pipeline).key
@@ -76,6 +77,7 @@ class Switched(colt_llvm.SequenceSearch):
         return NAMES if request_id == 0 else (NAMES[request_id % len(NAMES)],)
 
 
+@pytest.mark.needs("LLVM 20+")  # for apply-ext-tsp-for-size
 def test_a_recipe_of_a_search_is_applied_in_another_folder_to_the_bytes_that_were_measured(
     source: Path, tmp_path: Path
 ) -> None:

@@ -189,7 +189,9 @@ def test_a_threshold_is_what_clang_makes_of_it(toolchain: Toolchain, program: Pr
         ("frame-pointer<*;non-leaf>", ("-fno-omit-frame-pointer", "-momit-leaf-frame-pointer")),
         ("frame-pointer<*;all>", ("-fno-omit-frame-pointer", "-mno-omit-leaf-frame-pointer")),
         ("disable-lsr<*>", ("-mllvm", "-disable-lsr")),
-        ("apply-ext-tsp-for-size<*>", ("-mllvm", "-apply-ext-tsp-for-size")),
+        pytest.param(
+            "apply-ext-tsp-for-size<*>", ("-mllvm", "-apply-ext-tsp-for-size"), marks=pytest.mark.needs("LLVM 20+")
+        ),
         ("disable-machine-licm<*>", ("-mllvm", "-disable-machine-licm")),
     ],
 )

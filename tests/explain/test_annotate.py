@@ -66,6 +66,7 @@ def size_of(toolchain: Toolchain, program: Program, folder: Path, level: str = "
     return total
 
 
+@pytest.mark.needs("LLVM 20+")  # for skip
 def test_what_has_no_word_in_a_source_or_does_not_pay_stays_in_the_recipe(toolchain: Toolchain, tmp_path: Path) -> None:
     program = c_program(tmp_path)
     sequence = ("noinline<helper>", "noinline<twice>", "optsize<sum>", "gvn", "skip<sum>(licm)", "inline-threshold<50>")
